@@ -2,20 +2,24 @@
  * Writes every generated file: modelfiles/, schemas/ and the parts of docs that come from data.
  * `--check` writes nothing and fails when one is out of step, missing or orphaned.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import * as z from 'zod';
 import { Family } from '../src/catalog/schema.ts';
 import { envelopeOf, RESULTS } from '../src/cli/results.ts';
 import { openCatalog, openTemplates } from '../src/cli/services/catalog.ts';
 import { Settings } from '../src/cli/settings-schema.ts';
+import { matrix } from '../src/compat/matrix.ts';
 import { HostProfile } from '../src/hardware/schema.ts';
 import { expectedModelfiles } from '../src/modelfile/generate.ts';
 import { Acceptance, Record as Installed } from '../src/registry/schema.ts';
 import { Suite } from '../src/smoke/schema.ts';
+import { compatibilityPage } from './compatibility-page.ts';
 
 const root = join(import.meta.dirname, '..');
 const GENERATED_FOLDERS = ['modelfiles', 'schemas'];
+/** Generated files in folders that also hold others. */
+const GENERATED_FILES = ['docs/compatibility.md'];
 
 function schemas(): Map<string, string> {
   const files: Record<string, z.ZodType> = {
@@ -40,7 +44,8 @@ async function expectedFiles(): Promise<Map<string, string>> {
   const nowhere = join(root, 'no-such-folder');
   const catalog = await openCatalog(root, { config: nowhere, data: nowhere, cache: nowhere }, []);
   const families = catalog.families.map(({ family }) => family);
-  return new Map([...expectedModelfiles(families, await openTemplates(root)), ...schemas()]);
+  const pages = [['docs/compatibility.md', compatibilityPage(matrix())]] as const;
+  return new Map([...expectedModelfiles(families, await openTemplates(root)), ...schemas(), ...pages]);
 }
 
 function actualFiles(): Map<string, string> {
@@ -52,6 +57,9 @@ function actualFiles(): Map<string, string> {
       const path = join(entry.parentPath, entry.name);
       texts.set(relative(root, path).replaceAll('\\', '/'), readFileSync(path, 'utf8'));
     }
+  }
+  for (const path of GENERATED_FILES) {
+    if (existsSync(join(root, path))) texts.set(path, readFileSync(join(root, path), 'utf8'));
   }
   return texts;
 }

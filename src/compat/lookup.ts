@@ -1,6 +1,8 @@
 import { matrix } from './matrix.ts';
-import type { CapabilityId, CapabilityRow, DangerRow, DefaultContext, EngineGeneration, Matrix } from './schema.ts';
-import { compareNumbers, isAtLeast, numbersOf, parseServerVersion, type ServerVersion } from './version.ts';
+import { isNewer } from './proof.ts';
+import { isIn, isPast } from './range.ts';
+import type { CapabilityId, DangerRow, DefaultContext, EngineGeneration, Matrix } from './schema.ts';
+import { isAtLeast, parseServerVersion, type ServerVersion } from './version.ts';
 
 /** What to expect of one server, from its version alone. */
 export interface ServerFacts {
@@ -13,7 +15,15 @@ export interface ServerFacts {
   readonly defaultContext: DefaultContext;
   /** Requests that one loaded model serves at once when nobody asks. */
   readonly defaultParallel: number;
+  /** `repeat_penalty` of a model that names none. */
+  readonly defaultRepeatPenalty: number;
   readonly capabilities: ReadonlySet<CapabilityId>;
+  /** True when `prompt_eval_count` counts the whole prompt; else only what was not cached. */
+  readonly promptCount: boolean;
+  /** Modelfile parameters that older servers took and this one does not. */
+  readonly optionsRemoved: readonly string[];
+  /** Types that create can quantize to. */
+  readonly quantizeTypes: readonly string[];
   /** Dangers that this version still has. */
   readonly dangers: readonly DangerRow[];
   /** What a person should know of this version, one sentence each. */
@@ -23,7 +33,7 @@ export interface ServerFacts {
 /** Looks a version up. Unknown and newer versions are taken for the newest known one, with a warning. Never throws. */
 export function serverFacts(version: string | ServerVersion, rows: Matrix = matrix()): ServerFacts {
   const server = typeof version === 'string' ? parseServerVersion(version) : version;
-  const capabilities = new Set(rows.capabilities.filter((row) => applies(row, server)).map((row) => row.id));
+  const capabilities = new Set(rows.capabilities.filter((row) => isIn(server, row)).map((row) => row.id));
   const dangers = rows.dangers.filter((row) => !isAtLeast(server, row.fixedIn));
   return {
     version: server,
@@ -32,17 +42,14 @@ export function serverFacts(version: string | ServerVersion, rows: Matrix = matr
     diskFactor: valueAt(rows.diskFactor, server),
     defaultContext: valueAt(rows.defaultContext, server),
     defaultParallel: valueAt(rows.defaultParallel, server),
+    defaultRepeatPenalty: valueAt(rows.defaultRepeatPenalty, server),
     capabilities,
+    promptCount: capabilities.has('prompt-count'),
+    optionsRemoved: rows.options.filter(({ until }) => isPast(server, until)).map(({ id }) => id),
+    quantizeTypes: valueAt(rows.quantizeTypes, server),
     dangers,
     warnings: [...versionWarnings(server, rows), ...dangers.map(dangerWarning)],
   };
-}
-
-function applies(row: CapabilityRow, server: ServerVersion): boolean {
-  if (!isAtLeast(server, row.since)) return false;
-  if (row.until === undefined) return true;
-  // A version that is unknown counts as the newest, so it is past every end.
-  return server.numbers !== undefined && compareNumbers(server.numbers, numbersOf(row.until)) <= 0;
 }
 
 interface Step<Value> {
@@ -51,13 +58,14 @@ interface Step<Value> {
 }
 
 /** The last step that the server has reached; the first one for a server older than all. */
-function valueAt<Value>(steps: readonly Step<Value>[], server: ServerVersion): Value {
+export function valueAt<Value>(steps: readonly Step<Value>[], server: ServerVersion): Value {
   const reached = steps.findLast((step) => isAtLeast(server, step.since)) ?? steps[0];
   if (reached === undefined) throw new RangeError('a step function needs a step');
   return reached.value;
 }
 
-function versionWarnings(server: ServerVersion, rows: Matrix): string[] {
+/** What the version itself gives reason to warn of: at most one sentence. */
+export function versionWarnings(server: ServerVersion, rows: Matrix): string[] {
   if (server.numbers === undefined) {
     const said = server.raw === '' ? 'no version' : `"${server.raw}"`;
     return [`The server reports ${said}, which says nothing; it is taken for Ollama ${rows.newestKnown}.`];
@@ -65,7 +73,7 @@ function versionWarnings(server: ServerVersion, rows: Matrix): string[] {
   if (!isAtLeast(server, rows.oldestSupported)) {
     return [`Ollama ${server.raw} is older than ${rows.oldestSupported}, the oldest version this tool knows.`];
   }
-  if (compareNumbers(server.numbers, numbersOf(rows.newestKnown)) > 0) {
+  if (isNewer(server, rows)) {
     return [
       `Ollama ${server.raw} is newer than ${rows.newestKnown}, the newest version this tool knows; it is taken for that one.`,
     ];

@@ -1,5 +1,6 @@
 import { matrix } from './matrix.ts';
-import type { ArchitectureRow, LibraryRow, Matrix, Verified } from './schema.ts';
+import { nameOf, standing } from './proof.ts';
+import type { ArchitectureRow, LibraryRow, Matrix, Proof, Verified } from './schema.ts';
 import { isAtLeast, parseServerVersion, type ServerVersion } from './version.ts';
 
 export interface Question {
@@ -13,11 +14,19 @@ export interface Question {
 
 /** The answer to one question about one server. */
 export interface Verdict {
-  /** `architecture.gemma3n`, `library.gemma3n`, `version`. */
+  /**
+   * `version`, `architecture.gemma3n`, `quant.q5_k_m`, `library.gemma3n`, `create.protocol`, `feature.render-only`,
+   * `option.mirostat`, `danger.CVE-2026-7482`.
+   */
   readonly id: string;
   readonly ok: boolean;
+  /** True when it is not ok and there is no way around it: what was asked for will not work on this server. */
+  readonly blocking: boolean;
   /** First release that can, where one is known. */
   readonly since?: string;
+  /** Last release that can, where it ended. */
+  readonly until?: string;
+  /** Ends with `(not verified: …)` where nobody has read or seen it. */
   readonly reason: string;
   /** What to do about it; absent when there is nothing to do. */
   readonly remedy?: string;
@@ -32,72 +41,83 @@ export interface Verdict {
 export function verdictFor(question: Question, rows: Matrix = matrix()): Verdict {
   const server = typeof question.version === 'string' ? parseServerVersion(question.version) : question.version;
   if (!isAtLeast(server, rows.oldestSupported)) return tooOldForUs(server, rows);
-  const row = rows.architectures.find(({ id }) => id === question.architecture);
-  if (row === undefined) return unknownArchitecture(question.architecture, server);
-  const run = runVerdict(row, server);
-  const gate = question.pull ? rows.library.find(({ architecture }) => architecture === row.id) : undefined;
-  return gate !== undefined && run.ok ? pullVerdict(gate, server) : run;
+  const run = architectureVerdict(question.architecture, server, rows);
+  const gate = question.pull ? rows.library.find((row) => row.architecture === question.architecture) : undefined;
+  return gate !== undefined && run.ok ? libraryVerdict(gate, server, rows) : run;
 }
 
-function runVerdict(row: ArchitectureRow, server: ServerVersion): Verdict {
+/** Can this server run the architecture? A file that it cannot run has no other way in. */
+export function architectureVerdict(architecture: string, server: ServerVersion, rows: Matrix): Verdict {
+  const row = rows.architectures.find(({ id }) => id === architecture);
+  if (row === undefined) return unknownArchitecture(architecture, server);
   const id = `architecture.${row.id}`;
   if (server.numbers === undefined) return unproven(id, row.since, server);
-  const base = { id, since: row.since, basis: row.verified };
+  const { basis, doubt } = standing(row, server, rows);
   if (isAtLeast(server, row.since)) {
-    const note = row.note === undefined ? '' : `; ${row.note}`;
-    return { ...base, ok: true, reason: `Ollama ${server.raw} runs ${row.id} (since ${row.since})${note}.` };
+    const reason = `Ollama ${server.raw} runs ${row.id} (since ${row.since})${noteOf(row)}`;
+    return { id, ok: true, blocking: false, since: row.since, reason: `${reason}${doubt || '.'}`, basis };
   }
-  return {
-    ...base,
-    ok: false,
-    reason: `Ollama ${server.raw} has no ${row.id} (since ${row.since}); it ${row.before}.`,
-    remedy: `Upgrade Ollama to ${row.since} or later, or use --runtime embedded.`,
-  };
-}
-
-function pullVerdict(row: LibraryRow, server: ServerVersion): Verdict {
-  const id = `library.${row.id}`;
-  if (server.numbers === undefined) return unproven(id, row.since, server);
-  const base = { id, since: row.since, basis: row.verified };
-  const note = row.note === undefined ? '' : ` (${row.note})`;
-  if (isAtLeast(server, row.since)) {
-    return { ...base, ok: true, reason: `Ollama ${server.raw} may pull ${row.id} from the library${note}.` };
-  }
-  return {
-    ...base,
-    ok: false,
-    reason: `The pre-built ${row.id} of the library needs Ollama ${row.since}${note}; this server is ${server.raw}.`,
-    remedy: `Upgrade Ollama to ${row.since} or later, or install a local GGUF with --from FILE.`,
-  };
-}
-
-function unproven(id: string, since: string, server: ServerVersion): Verdict {
-  const said = server.raw === '' ? 'no version' : `version "${server.raw}"`;
   return {
     id,
-    ok: true,
-    since,
-    reason: `The server reports ${said}; whether it has what came with ${since} shows only at the load.`,
-    basis: 'unknown',
+    ok: false,
+    blocking: true,
+    since: row.since,
+    reason: `Ollama ${server.raw} has no ${row.id} (since ${row.since}); it ${row.before}${doubt || '.'}`,
+    remedy: `Upgrade Ollama to ${row.since} or later, or use --runtime embedded.`,
+    basis,
   };
 }
 
-function unknownArchitecture(architecture: string, server: ServerVersion): Verdict {
+/** What a pull from the server's library needs: a row of the matrix, or the catalog's own figure. */
+type Gate = Pick<LibraryRow, 'id' | 'since' | 'note'> & Proof;
+
+/** May this server pull the family from its library? A refusal leaves the way of a local file, so it never blocks. */
+export function libraryVerdict(gate: Gate, server: ServerVersion, rows: Matrix, runsIt = true): Verdict {
+  const id = `library.${gate.id}`;
+  if (server.numbers === undefined) return unproven(id, gate.since, server);
+  const { basis, doubt } = standing(gate, server, rows);
+  const base = { id, blocking: false, since: gate.since, basis };
+  const note = gate.note === undefined ? '' : ` (${gate.note})`;
+  if (isAtLeast(server, gate.since)) {
+    return {
+      ...base,
+      ok: true,
+      reason: `Ollama ${server.raw} may pull ${gate.id} from the library${note}${doubt || '.'}`,
+    };
+  }
+  const localFile = runsIt ? ', or install a local GGUF with --from FILE' : '';
   return {
-    id: `architecture.${architecture}`,
-    ok: true,
-    reason: `Nothing is known of ${architecture} on Ollama ${server.raw}; whether it runs shows only at the load.`,
-    basis: 'unknown',
+    ...base,
+    ok: false,
+    reason: `The pre-built ${gate.id} of the library needs Ollama ${gate.since}${note}; this server is ${server.raw}${doubt || '.'}`,
+    remedy: `Upgrade Ollama to ${gate.since} or later${localFile}.`,
   };
 }
 
-function tooOldForUs(server: ServerVersion, rows: Matrix): Verdict {
+/** The verdict on a server that is older than all that this tool works with. */
+export function tooOldForUs(server: ServerVersion, rows: Matrix): Verdict {
   return {
     id: 'version',
     ok: false,
+    blocking: true,
     since: rows.oldestSupported,
     reason: `Ollama ${server.raw} is older than ${rows.oldestSupported}, the oldest version this tool works with.`,
     remedy: `Upgrade Ollama to ${rows.oldestSupported} or later, or use --runtime embedded.`,
     basis: 'source',
   };
+}
+
+function unproven(id: string, since: string, server: ServerVersion): Verdict {
+  const said = server.raw === '' ? 'no version' : `version "${server.raw}"`;
+  const reason = `The server reports ${said}; whether it has what came with ${since} shows only at the load.`;
+  return { id, ok: true, blocking: false, since, reason, basis: 'unknown' };
+}
+
+function unknownArchitecture(architecture: string, server: ServerVersion): Verdict {
+  const reason = `Nothing is known of ${architecture} on ${nameOf(server)}; whether it runs shows only at the load.`;
+  return { id: `architecture.${architecture}`, ok: true, blocking: false, reason, basis: 'unknown' };
+}
+
+function noteOf({ note }: ArchitectureRow): string {
+  return note === undefined ? '' : `; ${note}`;
 }

@@ -19,12 +19,14 @@ describe('verdictFor', () => {
     expect(verdict.reason).toContain(version);
     expect(verdict.reason).toContain(since);
     expect(verdict.remedy === undefined).toBe(ok);
+    expect(verdict.blocking).toBe(!ok);
   });
 
   test('says what to do in one sentence that works', () => {
     expect(verdictFor({ architecture: 'gemma3n', version: '0.6.5' })).toEqual({
       id: 'architecture.gemma3n',
       ok: false,
+      blocking: true,
       since: '0.9.3',
       reason: expect.stringMatching(
         /^Ollama 0\.6\.5 has no gemma3n \(since 0\.9\.3\); it creates the model, then fails/,
@@ -47,6 +49,7 @@ describe('verdictFor', () => {
     const verdict = verdictFor({ architecture: 'gemma3n', version: '0.9.6', pull: true });
     expect(verdict.reason).toContain('0.10.0');
     expect(verdict.remedy).toContain('--from FILE');
+    expect(verdict.blocking).toBe(false);
     expect(verdictFor({ architecture: 'gemma3n', version: '0.9.6' }).ok).toBe(true);
   });
 
@@ -58,6 +61,24 @@ describe('verdictFor', () => {
     const verdict = verdictFor({ architecture: 'gemma9', version: '0.24.0' });
     expect(verdict).toMatchObject({ ok: true, basis: 'unknown', id: 'architecture.gemma9' });
     expect(verdict.since).toBeUndefined();
+  });
+
+  test.each([
+    ['0.40.0', 'inferred', '(not verified: newer than 0.33.0)'],
+    ['0.24.0-ipex', 'inferred', '(not verified: a custom build)'],
+    ['0.6.5-rocm', 'inferred', '(not verified: a custom build)'],
+    ['0.33.0-rc2', 'live', ''],
+  ])('how sure it is of %s: %s', (version, basis, ending) => {
+    const verdict = verdictFor({ architecture: 'gemma3n', version });
+    expect(verdict.basis).toBe(basis);
+    expect(verdict.reason.endsWith(ending === '' ? '.' : ending)).toBe(true);
+  });
+
+  test.each([
+    ['gemma', false, '(not verified: inferred)'],
+    ['gemma2', true, '(not verified: taken from an issue)'],
+  ])('a row on %s that nobody has read or seen says so', (architecture, pull, ending) => {
+    expect(verdictFor({ architecture, version: '0.24.0', pull }).reason.endsWith(ending)).toBe(true);
   });
 
   test('a server older than all that we know is refused', () => {

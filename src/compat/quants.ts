@@ -1,0 +1,57 @@
+import { valueAt } from './lookup.ts';
+import { isNewer, nameOf, rowDoubt, standing } from './proof.ts';
+import type { Matrix, QuantRow } from './schema.ts';
+import type { Verdict } from './verdict.ts';
+import { isAtLeast, type ServerVersion } from './version.ts';
+
+/**
+ * Does the server's engine load this quant of the architecture? Judged by the CPU, which every host has; what is known of
+ * GPUs is part of the reason. What nobody has seen is allowed with basis `unknown`: the load proves it.
+ */
+export function quantVerdict(architecture: string, quant: string, server: ServerVersion, rows: Matrix): Verdict {
+  const wanted = quant.toLowerCase();
+  const id = `quant.${wanted}`;
+  const runs = rows.architectures.find((row) => row.id === architecture);
+  if (runs !== undefined && !isAtLeast(server, runs.since)) {
+    return {
+      id,
+      ok: false,
+      blocking: true,
+      since: runs.since,
+      reason: `${nameOf(server)} loads no quant of ${architecture} (since ${runs.since}).`,
+      remedy: `Upgrade Ollama to ${runs.since} or later, or use --runtime embedded.`,
+      basis: standing(runs, server, rows).basis,
+    };
+  }
+  const engine = valueAt(rows.engines, server);
+  const known = rows.quants.filter(
+    (row) => row.architecture === architecture && row.engine === engine && row.quants.includes(wanted),
+  );
+  const cpu = known.find(({ device }) => device === 'cpu');
+  if (cpu === undefined || cpu.verdict === 'unknown') return unknownQuant(id, architecture, server);
+  const { basis, doubt } = standing(cpu, server, rows);
+  const gpu = known.find(({ device }) => device === 'gpu');
+  return {
+    id,
+    ok: true,
+    blocking: false,
+    ...(runs !== undefined && { since: runs.since }),
+    reason: `${nameOf(server)} loads ${wanted} of ${architecture} on the CPU${doubt}${gpuWord(gpu, server, rows)}`,
+    basis,
+  };
+}
+
+/** What the GPU row adds; its doubt comes last, so that nobody takes a report for a run. */
+function gpuWord(row: QuantRow | undefined, server: ServerVersion, rows: Matrix): string {
+  if (row === undefined) return '.';
+  const note = row.note === undefined ? (row.verdict === 'loads' ? 'it loads' : 'nothing is known') : row.note;
+  // A server that is unknown or newer has already been told to be so.
+  const told = server.numbers === undefined || isNewer(server, rows);
+  return `; on a GPU ${note}${told ? '.' : rowDoubt(row) || '.'}`;
+}
+
+function unknownQuant(id: string, architecture: string, server: ServerVersion): Verdict {
+  const quant = id.slice('quant.'.length);
+  const reason = `Nothing is known of ${quant} of ${architecture} on ${nameOf(server)}; whether it runs shows only at the load.`;
+  return { id, ok: true, blocking: false, reason, basis: 'unknown' };
+}
