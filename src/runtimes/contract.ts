@@ -15,6 +15,8 @@ export type Role = 'system' | 'user' | 'assistant';
 export interface Message {
   readonly role: Role;
   readonly content: string;
+  /** Pictures that belong to the text: files' bytes in base64, without a `data:` prefix. */
+  readonly images?: readonly string[];
 }
 
 export interface ChatRequest {
@@ -22,6 +24,8 @@ export interface ChatRequest {
   readonly messages: readonly Message[];
   /** Overrides of the model's own parameters, under Ollama's names (`temperature`, `seed`, `num_predict`, `num_ctx`). */
   readonly options?: Readonly<Record<string, number>>;
+  /** A JSON Schema that the answer must follow. Throws `runtime-refused` or `runtime-too-old` where it cannot be held. */
+  readonly format?: Readonly<Record<string, unknown>>;
 }
 
 export interface ChatResult {
@@ -52,12 +56,38 @@ export interface StoredModel {
   readonly layerDigest?: Digest;
   /** Identity of the whole entry (Ollama: the manifest's digest). */
   readonly entryDigest?: Digest;
+  /** Path of the model layer as the runtime names it: a file of ours only where the runtime runs on this machine. */
+  readonly layerPath?: string;
   readonly sizeBytes?: number;
   readonly architecture?: string;
   readonly quant?: string;
   readonly template?: string;
+  /** The model's own system text, which speaks where a conversation brings none. */
+  readonly system?: string;
   readonly parameters?: string;
+  /** Stop strings among the parameters; empty when there are none, absent when the runtime does not tell. */
+  readonly stop?: readonly string[];
+  /** Context length (num_ctx) among the parameters, in tokens. */
+  readonly contextLength?: number;
   readonly license?: string;
+  /** What the runtime says the model can do, in its words: `completion`, `vision`, `tools`. */
+  readonly capabilities?: readonly string[];
+}
+
+/** What a runtime makes of a conversation before the tokenizer sees it. */
+export interface RenderedPrompt {
+  readonly text: string;
+  /** BOS tokens at the start of what is evaluated, where the runtime itself counted them. */
+  readonly bosCount?: number;
+}
+
+/** A model in memory. */
+export interface LoadedModel {
+  /** Context length in force, in tokens; absent where the runtime does not tell. */
+  readonly contextLength?: number;
+  readonly sizeBytes?: number;
+  /** The part of `sizeBytes` on GPUs. */
+  readonly gpuBytes?: number;
 }
 
 export interface StoreResult {
@@ -85,6 +115,17 @@ export interface Runtime {
   remove(name: string, signal: AbortSignal): Promise<void>;
   /** Yields the answer piece by piece, returns the whole of it. */
   chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<string, ChatResult, undefined>;
+  /** The exact text that `chat` would feed to the model, without generating. Undefined where the runtime cannot tell. */
+  render?(request: Pick<ChatRequest, 'name' | 'messages'>, signal: AbortSignal): Promise<RenderedPrompt | undefined>;
+  /**
+   * Tokens that the runtime evaluates for a prompt that no template touches, those included that it adds itself.
+   * Generates one token. Undefined where the runtime does not count all of a prompt.
+   */
+  countRaw?(name: string, prompt: string, signal: AbortSignal): Promise<number | undefined>;
+  /** What is in force for a model now; undefined when it is not loaded, or the runtime cannot tell. */
+  loaded?(name: string, signal: AbortSignal): Promise<LoadedModel | undefined>;
+  /** Frees a model's memory. A model that is not loaded is no error. */
+  unload?(name: string, signal: AbortSignal): Promise<void>;
   /** Ends helper processes; called once at the end. */
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** A small Ollama server that keeps the protocol of 0.24 in memory and misbehaves where a test tells it to. */
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isAtLeast, parseServerVersion } from '../../src/compat/version.ts';
 import { serve, type TestServer } from './http-server.ts';
 
 interface Model {
@@ -9,6 +10,11 @@ interface Model {
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly license: string;
   readonly digest: string;
+}
+
+interface Turn {
+  readonly role: string;
+  readonly content: string;
 }
 
 /** Answers a request itself by returning true; false leaves it to the ordinary server. */
@@ -20,8 +26,12 @@ export interface FakeOllama extends Pick<TestServer, 'url' | 'requests' | 'close
   readonly models: Map<string, Model>;
   readonly blobs: Map<string, number>;
   trick: Trick;
+  /** Models in memory. */
+  readonly loaded: Set<string>;
   /** What every model answers to its last message. */
   answer: (prompt: string) => string;
+  /** What every model is fed for a conversation. */
+  prompt: (messages: readonly Turn[]) => string;
   /** Requests of one path, such as `POST /api/create`. */
   count(path: string): number;
 }
@@ -39,8 +49,10 @@ export async function fakeOllama(version = '0.24.0'): Promise<FakeOllama> {
     close: () => server.close(),
     models,
     blobs,
+    loaded: new Set(),
     trick: () => false,
     answer: tinyAnswer,
+    prompt: gemmaPrompt,
     count: (path) => server.requests.filter((each) => each.startsWith(path)).length,
   };
   return fake;
@@ -81,6 +93,25 @@ function tinyAnswer(prompt: string): string {
   return KNOWN.find(([pattern]) => pattern.test(prompt))?.[1] ?? 'Hello! How can I help you?';
 }
 
+/** As the family's template writes it: a system text goes in front of the next user turn. */
+function gemmaPrompt(messages: readonly Turn[]): string {
+  let lead = '';
+  let text = '';
+  for (const { role, content } of messages) {
+    if (role === 'system') lead = `${lead}${content}\n\n`;
+    else {
+      text += `<start_of_turn>${role === 'assistant' ? 'model' : role}\n${role === 'user' ? lead : ''}${content.trim()}<end_of_turn>\n`;
+      if (role === 'user') lead = '';
+    }
+  }
+  return `${text}<start_of_turn>model\n`;
+}
+
+/** The BOS that every server adds, and one token for each marker, word and other character of the prompt. */
+function tokensOf(prompt: string): number {
+  return 1 + (prompt.match(/<[a-z_]+>|\p{L}+|[\s\S]/gu)?.length ?? 0);
+}
+
 async function handle(
   fake: FakeOllama,
   version: string,
@@ -103,10 +134,12 @@ async function handle(
   if (path === 'GET /api/version') return json(response, { version });
   if (path.includes('/api/blobs/')) return blob(fake, response, path, `sha256:${hash.digest('hex')}`, size);
   if (path === 'GET /api/tags') return json(response, { models: [...fake.models].map(listed(fake)) });
+  if (path === 'GET /api/ps') return json(response, { models: [...fake.loaded].map(inMemory(fake)) });
   const sent = JSON.parse(body.toString('utf8') || '{}');
   if (path === 'POST /api/create') return create(fake, response, sent);
   if (path === 'POST /api/show') return show(fake, response, sent);
-  if (path === 'POST /api/chat') return chat(fake, response, sent);
+  if (path === 'POST /api/chat') return chat(fake, version, response, sent);
+  if (path === 'POST /api/generate') return generate(fake, response, sent);
   if (path === 'POST /api/copy') {
     const model = fake.models.get(sent.source);
     if (model === undefined) return json(response, { error: `model "${sent.source}" not found` }, 404);
@@ -115,6 +148,7 @@ async function handle(
   }
   if (path === 'DELETE /api/delete') {
     const name = sent.model ?? sent.name;
+    fake.loaded.delete(name);
     if (!fake.models.delete(name)) return json(response, { error: `model '${name}' not found` }, 404);
     return response.writeHead(200).end();
   }
@@ -158,6 +192,7 @@ function show(fake: FakeOllama, response: ServerResponse, sent: { model: string 
     parameters: Object.entries(model.parameters).flatMap(parameterLines).join('\n'),
     details: { family: 'gemma3n', quantization_level: 'Q4_K_M' },
     model_info: { 'general.architecture': 'gemma3n' },
+    capabilities: ['completion'],
   });
 }
 
@@ -165,17 +200,72 @@ function parameterLines([key, value]: [string, unknown]): string[] {
   return (Array.isArray(value) ? value : [value]).map((each) => `${key.padEnd(30)} ${JSON.stringify(each)}`);
 }
 
-function chat(
-  fake: FakeOllama,
-  response: ServerResponse,
-  sent: { model: string; messages: { content: string }[] },
-): ServerResponse {
+interface ChatBody {
+  readonly model: string;
+  readonly messages: readonly Turn[];
+  readonly stream?: boolean;
+  readonly format?: Schema;
+  readonly _debug_render_only?: boolean;
+}
+
+interface Schema {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+}
+
+/** The shortest answer that follows a schema. */
+function bySchema({ type, properties = {} }: Schema): unknown {
+  if (type === 'object') return Object.fromEntries(Object.entries(properties).map(([key, of]) => [key, bySchema(of)]));
+  if (type === 'array') return [];
+  if (type === 'string') return 'Paris';
+  return type === 'boolean' ? true : 4;
+}
+
+function chat(fake: FakeOllama, version: string, response: ServerResponse, sent: ChatBody): ServerResponse {
   if (!fake.models.has(sent.model)) return json(response, { error: `model '${sent.model}' not found` }, 404);
-  const content = fake.answer(sent.messages.at(-1)?.content ?? '');
+  fake.loaded.add(sent.model);
+  const prompt = fake.prompt(sent.messages);
+  if (sent._debug_render_only && isAtLeast(parseServerVersion(version), '0.11.5')) {
+    return json(response, { model: sent.model, _debug_info: { rendered_template: prompt } });
+  }
+  const question = sent.messages.at(-1)?.content ?? '';
+  const content = sent.format === undefined ? fake.answer(question) : JSON.stringify(bySchema(sent.format));
+  const message = { role: 'assistant', content };
+  const counts = { prompt_eval_count: tokensOf(prompt), eval_count: 4, eval_duration: 1e7 };
+  const last = { done: true, done_reason: 'stop', ...counts };
+  if (sent.stream === false) return json(response, { message, ...last });
   return lines(response, [
-    { message: { role: 'assistant', content }, done: false },
-    { message: { role: 'assistant', content: '' }, done: true, done_reason: 'stop', eval_count: 4, eval_duration: 1e7 },
+    { message, done: false },
+    { message: { role: 'assistant', content: '' }, ...last },
   ]);
+}
+
+interface GenerateBody {
+  readonly model: string;
+  readonly prompt?: string;
+  readonly keep_alive?: number;
+}
+
+/** A raw prompt, or none: then the model is only loaded, or unloaded by a `keep_alive` of 0. */
+function generate(fake: FakeOllama, response: ServerResponse, sent: GenerateBody): ServerResponse {
+  const { model, prompt = '' } = sent;
+  if (!fake.models.has(model)) return json(response, { error: `model '${model}' not found` }, 404);
+  if (prompt === '' && sent.keep_alive === 0) {
+    fake.loaded.delete(model);
+    return json(response, { model, response: '', done: true, done_reason: 'unload' });
+  }
+  fake.loaded.add(model);
+  if (prompt === '') return json(response, { model, response: '', done: true, done_reason: 'load' });
+  const counts = { prompt_eval_count: tokensOf(prompt), eval_count: 1, eval_duration: 1e6 };
+  return json(response, { model, response: 'The', done: true, done_reason: 'length', ...counts });
+}
+
+function inMemory(fake: FakeOllama) {
+  return (name: string) => {
+    const { blob = '', parameters = {} } = fake.models.get(name) ?? {};
+    const contextLength = Number(parameters.num_ctx ?? 4096);
+    return { name, size: fake.blobs.get(blob) ?? 0, size_vram: 0, context_length: contextLength };
+  };
 }
 
 function listed(fake: FakeOllama) {

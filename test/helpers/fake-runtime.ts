@@ -1,11 +1,50 @@
 import { digestOf } from '../../src/core/digest-of.ts';
-import type { ChatRequest, Runtime, StoredModel, StoreRequest } from '../../src/runtimes/contract.ts';
+import type {
+  ChatRequest,
+  LoadedModel,
+  Message,
+  RenderedPrompt,
+  Runtime,
+  StoredModel,
+  StoreRequest,
+} from '../../src/runtimes/contract.ts';
 
 interface Entry extends StoredModel {
   readonly answers: (request: ChatRequest) => string;
 }
 
-type Method = 'identify' | 'find' | 'store' | 'pull' | 'copy' | 'remove' | 'chat';
+type Method =
+  | 'identify'
+  | 'find'
+  | 'store'
+  | 'pull'
+  | 'copy'
+  | 'remove'
+  | 'chat'
+  | 'render'
+  | 'countRaw'
+  | 'loaded'
+  | 'unload';
+
+/** How a fake server makes prompts of conversations, right or wrong. */
+export interface Prompting {
+  readonly template: (messages: readonly Message[]) => string;
+  /** The tokenizer puts `<bos>` in front. */
+  readonly addsBos: boolean;
+  /** A `<bos>` that is in front of a text already is taken away first, as Ollama does from 0.30 on. */
+  readonly stripsBos?: boolean;
+  /** Shows its prompts, with the BOS count if it `counts` that. */
+  readonly shows?: boolean | 'with-bos-count';
+  /** Counts the tokens of raw prompts. */
+  readonly counts?: boolean;
+  /** Context of the loaded model, in tokens. */
+  readonly contextLength?: number;
+}
+
+/** Tokens of a text: a marker such as `<bos>` is one, and so is any other character. */
+function tokensOf(text: string): number {
+  return text.match(/<[a-z_]+>|./gsu)?.length ?? 0;
+}
 
 /** A runtime in memory that keeps the contract, remembers every call, and fails where a test tells it to. */
 export class FakeRuntime implements Runtime {
@@ -18,6 +57,8 @@ export class FakeRuntime implements Runtime {
   readonly failures = new Map<Method, { readonly error: Error; readonly after: number }>();
   /** What every model created from now on answers. */
   answers: (request: ChatRequest) => string = () => 'OK';
+  /** Prompts can be shown, counted and loaded once this is set; before, this runtime tells nothing of them. */
+  prompting: Prompting | undefined;
   closed = false;
 
   async identify() {
@@ -70,7 +111,35 @@ export class FakeRuntime implements Runtime {
     if (entry === undefined) throw new Error(`no ${request.name}`);
     const text = entry.answers(request);
     yield text;
-    return { text, endedBy: 'stop', promptTokens: 5, answerTokens: 1, loadMs: 1, firstTokenMs: 1, totalMs: 2 } as const;
+    const { prompting } = this;
+    const promptTokens = prompting === undefined ? 5 : evaluated(prompting, prompting.template(request.messages));
+    return { text, endedBy: 'stop', promptTokens, answerTokens: 1, loadMs: 1, firstTokenMs: 1, totalMs: 2 } as const;
+  }
+
+  async render({ name, messages }: Pick<ChatRequest, 'name' | 'messages'>): Promise<RenderedPrompt | undefined> {
+    const { prompting } = this;
+    if (prompting === undefined) return undefined;
+    this.#enter('render', name);
+    if (!prompting.shows) return undefined;
+    const text = prompting.template(messages);
+    return prompting.shows === true ? { text } : { text, bosCount: prompting.addsBos ? 1 : 0 };
+  }
+
+  async countRaw(name: string, prompt: string): Promise<number | undefined> {
+    if (this.prompting === undefined) return undefined;
+    this.#enter('countRaw', name);
+    return this.prompting.counts ? evaluated(this.prompting, prompt) : undefined;
+  }
+
+  async loaded(name: string): Promise<LoadedModel | undefined> {
+    if (this.prompting === undefined) return undefined;
+    this.#enter('loaded', name);
+    const { contextLength } = this.prompting;
+    return contextLength === undefined ? {} : { contextLength };
+  }
+
+  async unload(name: string): Promise<void> {
+    this.#enter('unload', name);
   }
 
   async close(): Promise<void> {
@@ -83,4 +152,9 @@ export class FakeRuntime implements Runtime {
     const times = this.calls.filter((call) => call.startsWith(method)).length;
     if (failure !== undefined && times > failure.after) throw failure.error;
   }
+}
+
+function evaluated({ addsBos, stripsBos }: Prompting, text: string): number {
+  const rest = stripsBos && addsBos && text.startsWith('<bos>') ? text.slice('<bos>'.length) : text;
+  return tokensOf(rest) + (addsBos ? 1 : 0);
 }

@@ -40,6 +40,7 @@ export function tinyPlan(changes: Partial<InstallPlan> = {}): InstallPlan {
       file: { kind: 'file', ref: TINY_FILE, path: TINY_FILE, sizeBytes: 100, digest: TINY_DIGEST },
       spec: SPEC,
     },
+    prompt: {},
     reasons: ['a test asked for it'],
     disk: [],
     bytesToMove: 100,

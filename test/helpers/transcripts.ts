@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import nock from 'nock';
 import * as z from 'zod';
 
-/** Servers whose exchanges were recorded: one of each generation of the protocol. */
-export const RECORDED = ['0.5.13', '0.9.6', '0.10.0', '0.24.0', '0.33.0-rc2'] as const;
-export type Recorded = (typeof RECORDED)[number];
+/** Servers whose exchanges were recorded: one of each generation of the protocol. Those before 0.9.3 have no gemma3n. */
+export const RECORDED = ['0.5.4', '0.5.13', '0.9.6', '0.10.0', '0.24.0', '0.33.0-rc2'] as const;
+/** The oldest server that is supported: only its HTTP API was recorded, from a build without an engine. */
+export const OLDEST = '0.1.34';
+export type Recorded = typeof OLDEST | (typeof RECORDED)[number];
 
 const Exchange = z.object({
   id: z.string(),
@@ -23,6 +25,7 @@ const Recording = z.object({
   model: z.object({ digest: z.string(), sizeBytes: z.int() }),
   exchanges: z.array(Exchange),
 });
+type Recording = z.infer<typeof Recording>;
 
 /** The recorded exchanges of one server, each to be replayed by its id. */
 export interface Transcript {
@@ -40,23 +43,41 @@ export interface ReplayOptions {
   readonly path?: string;
 }
 
-/** Reads a recording of `test/fixtures/transcripts/`, to be replayed at `base`. */
+/**
+ * Reads what was recorded with one server, to be replayed at `base`: the whole walk of a model from
+ * `test/fixtures/transcripts/`, and its prompt, memory and schema from `prompt/` there.
+ */
 export function loadTranscript(version: Recorded, base: string): Transcript {
-  const file = new URL(`../fixtures/transcripts/ollama-${version}.json`, import.meta.url);
-  const recording = Recording.parse(JSON.parse(readFileSync(file, 'utf8')));
+  const prompts = version === OLDEST ? [] : [recordingAt(`prompt/ollama-${version}.json`)];
+  return transcriptOf([recordingAt(`ollama-${version}.json`), ...prompts], base);
+}
+
+/** The create of an F16 file by 0.33.0-rc2, which stores other bytes than it was given. */
+export function loadRewritten(base: string): Transcript {
+  return transcriptOf([recordingAt('rewritten-0.33.0-rc2.json')], base);
+}
+
+function transcriptOf(recordings: readonly [Recording, ...Recording[]], base: string): Transcript {
+  const [{ server, model }] = recordings;
+  const exchanges = recordings.flatMap((recording) => recording.exchanges);
   const sent: unknown[] = [];
   const exchange = (id: string): Exchange => {
-    const found = recording.exchanges.find((one) => one.id === id);
-    if (found === undefined) throw new Error(`no exchange ${id} was recorded with ${version}`);
+    const found = exchanges.find((one) => one.id === id);
+    if (found === undefined) throw new Error(`no exchange ${id} was recorded with ${server.ollama}`);
     return found;
   };
   return {
-    version: recording.server.ollama,
-    model: { digest: `sha256:${recording.model.digest.replace(/^sha256:/, '')}`, sizeBytes: recording.model.sizeBytes },
+    version: server.ollama,
+    model: { digest: `sha256:${model.digest.replace(/^sha256:/, '')}`, sizeBytes: model.sizeBytes },
     exchange,
     sent,
     replay: (id, options = {}) => plan(base, exchange(id), sent, options),
   };
+}
+
+function recordingAt(path: string): Recording {
+  const file = new URL(`../fixtures/transcripts/${path}`, import.meta.url);
+  return Recording.parse(JSON.parse(readFileSync(file, 'utf8')));
 }
 
 function plan(base: string, { request, response }: Exchange, sent: unknown[], options: ReplayOptions): void {

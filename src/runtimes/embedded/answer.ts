@@ -1,5 +1,6 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Engine } from './engine.ts';
+import { DOCUMENT_END } from './json-schema.ts';
 import { renderPrompt, tokenizePrompt } from './prompt.ts';
 import type { Answer, ChatOptions } from './protocol.ts';
 import { createStopScanner } from './stop-scanner.ts';
@@ -19,13 +20,14 @@ export async function* answer(
   const limit = requireRoom(engine, prompt.tokens.length, options.maxTokens);
   const isEnd = endDetector(engine, options.stop);
   const text = createTextStream((tokens) => engine.detokenize(tokens));
-  const scanner = createStopScanner(options.stop);
+  const { format } = options;
+  const scanner = createStopScanner(format === undefined ? options.stop : [...options.stop, DOCUMENT_END]);
 
   let answerTokens = 0;
   let firstAt = started;
   let lastAt = started;
   let endedBy: Answer['endedBy'] = 'length';
-  for await (const token of engine.generate(prompt.tokens, options.sampling, signal)) {
+  for await (const token of engine.generate(prompt.tokens, options.sampling, signal, format)) {
     signal.throwIfAborted();
     lastAt = performance.now();
     if (answerTokens === 0) firstAt = lastAt;

@@ -16,8 +16,16 @@ export interface Engine {
   detokenize(tokens: readonly number[]): string;
   isEnd(token: number): boolean;
   isSpecial(token: number): boolean;
-  /** Forgets what was evaluated before, evaluates the prompt and yields answer tokens without end, end tokens included. */
-  generate(prompt: readonly number[], sampling: Sampling, signal: AbortSignal): AsyncGenerator<number, void, undefined>;
+  /**
+   * Forgets what was evaluated before, evaluates the prompt and yields answer tokens without end, end tokens included.
+   * With a JSON Schema the answer is a document by it and then `DOCUMENT_END`.
+   */
+  generate(
+    prompt: readonly number[],
+    sampling: Sampling,
+    signal: AbortSignal,
+    format?: Readonly<Record<string, unknown>>,
+  ): AsyncGenerator<number, void, undefined>;
   dispose(): Promise<void>;
 }
 

@@ -9,8 +9,10 @@ import {
   type StoreResult,
 } from '../contract.ts';
 import { type EngineFiles, engineVersion } from './identify.ts';
+import { requireHoldable } from './json-schema.ts';
 import { describe, type Manifest } from './manifest.ts';
-import { settingsOf } from './sampling.ts';
+import type { ChatMessage, LoadOptions } from './protocol.ts';
+import { type Settings, settingsOf } from './sampling.ts';
 import { createModelStore, type ModelStore, noSuchModel, type StoreOptions } from './store.ts';
 import { defaultThreads } from './threads.ts';
 import { type Chatted, createWorkerClient, type StartWorker, type WorkerClient } from './worker-client.ts';
@@ -50,6 +52,25 @@ export function embeddedRuntime(options: EmbeddedOptions): Runtime {
     copy: (from, to) => store.copy(from, to),
     remove: (name) => store.remove(name),
     chat: (request, signal) => chat(options, store, worker, request, signal),
+    async render({ name, messages }, signal) {
+      const { manifest, load } = await modelFor(options, store, name);
+      const { text, bosCount } = await worker.prompt(load, { messages: messagesFor(manifest, messages) }, signal);
+      return { text, bosCount };
+    },
+    async countRaw(name, prompt, signal) {
+      const { load } = await modelFor(options, store, name);
+      return (await worker.prompt(load, { text: prompt }, signal)).tokens;
+    },
+    async loaded(name) {
+      const manifest = await store.find(name);
+      const held = worker.held();
+      if (manifest === undefined || held?.modelPath !== store.blobPath(manifest)) return undefined;
+      return { contextLength: held.contextLength };
+    },
+    async unload(name, signal) {
+      const manifest = await store.find(name);
+      if (manifest !== undefined) await worker.unload(store.blobPath(manifest), signal);
+    },
     close: () => worker.close(),
   });
 }
@@ -62,17 +83,11 @@ async function* chat(
   signal: AbortSignal,
 ): AsyncGenerator<string, ChatResult, undefined> {
   const started = performance.now();
-  const manifest = await store.find(request.name);
-  if (manifest === undefined) throw noSuchModel(request.name);
-  const { load, chat: settings } = settingsOf(manifest.spec.parameters, request.options ?? {}, {
-    threads: options.threads ?? defaultThreads(options.physicalCores),
-    randomSeed: options.randomSeed,
-  });
-  const pieces = worker.chat(
-    { modelPath: store.blobPath(manifest), gpu: options.gpu ?? 'auto', ...load },
-    { messages: messagesFor(manifest, request), ...settings },
-    signal,
-  );
+  const { format } = request;
+  if (format !== undefined) requireHoldable(format);
+  const { manifest, load, settings } = await modelFor(options, store, request.name, request.options);
+  const messages = messagesFor(manifest, request.messages);
+  const pieces = worker.chat(load, { messages, ...settings, ...(format && { format }) }, signal);
   const { text, chatted } = yield* collect(pieces);
   const { answer, loadMs } = chatted;
   return {
@@ -104,14 +119,48 @@ async function* collect(
   }
 }
 
+interface ModelToRun {
+  readonly manifest: Manifest;
+  readonly load: LoadOptions;
+  readonly settings: Settings['chat'];
+}
+
+async function modelFor(
+  options: EmbeddedOptions,
+  store: ModelStore,
+  name: string,
+  overrides: ChatRequest['options'] = {},
+): Promise<ModelToRun> {
+  const manifest = await store.find(name);
+  if (manifest === undefined) throw noSuchModel(name);
+  const { load, chat: settings } = settingsOf(manifest.spec.parameters, overrides, {
+    threads: options.threads ?? defaultThreads(options.physicalCores),
+    randomSeed: options.randomSeed,
+  });
+  return {
+    manifest,
+    load: { modelPath: store.blobPath(manifest), gpu: options.gpu ?? 'auto', ...load },
+    settings,
+  };
+}
+
 /** A model's own system text speaks unless the conversation brings one, as in Ollama. */
-function messagesFor({ spec }: Manifest, { messages }: ChatRequest): Message[] {
+function messagesFor({ spec }: Manifest, messages: readonly Message[]): ChatMessage[] {
+  if (messages.some(({ images = [] }) => images.length > 0))
+    throw new ProvisionError(
+      'runtime-refused',
+      'The embedded runtime takes no pictures: its binding reads text only.',
+      {
+        suggestions: ['Ask without a picture.', 'Or use another runtime: start Ollama and pass --runtime ollama.'],
+      },
+    );
   if (messages.length === 0)
     throw new ProvisionError('bad-usage', 'There is nothing to answer: no message was given.', {
       suggestions: ['Pass a prompt.'],
     });
   const own = spec.system === undefined || messages.some((each) => each.role === 'system') ? [] : [spec.system];
-  return [...own.map((content) => ({ role: 'system' as const, content })), ...messages];
+  const system = own.map((content) => ({ role: 'system' as const, content }));
+  return [...system, ...messages.map(({ role, content }) => ({ role, content }))];
 }
 
 /** The first token belongs to the prompt's time, so n tokens take n - 1 decode steps. */

@@ -37,9 +37,12 @@ export function manifestFileName(name: string): string {
   return `${encodeURIComponent(canonical).toLowerCase().replace(/^\./, '%2e')}.json`;
 }
 
+const StopWords = z.union([z.array(z.string()), z.string().transform((stop) => [stop])]).catch([]);
+
 /** The runtime's word on a model. The entry's digest covers what makes the model, not its name or age. */
 export function describe(manifest: Manifest): StoredModel {
   const { digest, architecture, spec } = manifest;
+  const { num_ctx } = spec.parameters;
   return {
     name: manifest.name,
     layerDigest: asDigest(digest),
@@ -48,6 +51,9 @@ export function describe(manifest: Manifest): StoredModel {
     architecture,
     template: spec.template,
     parameters: parameterLines(spec.parameters),
+    stop: StopWords.parse(spec.parameters.stop),
+    ...(typeof num_ctx === 'number' && { contextLength: num_ctx }),
+    ...(spec.system !== undefined && { system: spec.system }),
     license: spec.license,
   };
 }

@@ -1,48 +1,30 @@
-import type { Template } from '@huggingface/jinja';
-import { messageOf, ProvisionError } from '../../core/errors.ts';
+import { ProvisionError } from '../../core/errors.ts';
 import type { Message } from '../contract.ts';
+import { renderJinja } from '../jinja.ts';
 import type { Engine } from './engine.ts';
 
 export interface Prompt {
   readonly tokens: readonly number[];
+  /** BOS tokens anywhere in it; a text of the user may hold some. */
   readonly bosCount: number;
 }
 
 /** The effective prompt as text: the file's own template, rendered. Throws `bad-template`, `bad-usage`. */
 export async function renderPrompt(
   engine: Pick<Engine, 'chatTemplate' | 'bos' | 'eosText'>,
-  messages: readonly Message[],
+  messages: readonly Pick<Message, 'role' | 'content'>[],
 ): Promise<string> {
   if (engine.chatTemplate === undefined)
     throw new ProvisionError('bad-template', 'The model file has no chat template (tokenizer.chat_template).', {
       suggestions: ['Use a file of an instruction-tuned model, or one that was converted with its chat template.'],
     });
-  const template = await compile(engine.chatTemplate);
-  try {
-    return template.render({
-      messages: messages.map(({ role, content }) => ({ role, content })),
-      bos_token: engine.bos?.text ?? '',
-      eos_token: engine.eosText ?? '',
-      add_generation_prompt: true,
-    });
-  } catch (cause) {
-    throw new ProvisionError('bad-usage', `The chat template refuses these messages: ${messageOf(cause)}.`, {
-      cause,
-      suggestions: ['Let user and assistant take turns, beginning with the user; a system text may come first.'],
-    });
-  }
+  return await renderJinja(engine.chatTemplate, messages, { bos: engine.bos?.text ?? '', eos: engine.eosText ?? '' });
 }
 
-async function compile(source: string): Promise<Template> {
-  const jinja = await import('@huggingface/jinja');
-  try {
-    return new jinja.Template(source);
-  } catch (cause) {
-    throw new ProvisionError('bad-template', `The chat template in the model file is broken: ${messageOf(cause)}.`, {
-      cause,
-      suggestions: ['Get the file from its publisher again, or convert it with a current llama.cpp.'],
-    });
-  }
+/** BOS tokens at the start. */
+export function leadingBos(engine: Pick<Engine, 'bos'>, tokens: readonly number[]): number {
+  const start = tokens.findIndex((token) => token !== engine.bos?.token);
+  return start < 0 ? tokens.length : start;
 }
 
 /**
@@ -53,9 +35,9 @@ export function tokenizePrompt(engine: Pick<Engine, 'bos' | 'addBos' | 'tokenize
   const tokens = engine.tokenize(text);
   const bos = engine.bos?.token;
   if (bos === undefined) return { tokens, bosCount: 0 };
-  const start = tokens.findIndex((token) => token !== bos);
-  const body = start < 0 ? [] : tokens.slice(start);
-  const wantsBos = engine.addBos || start !== 0;
+  const written = leadingBos(engine, tokens);
+  const body = tokens.slice(written);
+  const wantsBos = engine.addBos || written > 0;
   return {
     tokens: wantsBos ? [bos, ...body] : body,
     bosCount: (wantsBos ? 1 : 0) + body.filter((each) => each === bos).length,

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { type ErrorCode, EXIT_CODE } from '../../core/errors.ts';
 
 export const ChatMessage = z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
+export type ChatMessage = z.infer<typeof ChatMessage>;
 
 /** Sampling under one name each, resolved: no defaults are left to the engine. */
 export const Sampling = z.strictObject({
@@ -36,14 +37,27 @@ export const ChatOptions = z.strictObject({
   /** Upper bound of answer tokens; absent: until the context is full. */
   maxTokens: z.int().positive().optional(),
   sampling: Sampling,
+  /** A JSON Schema that the answer must follow. */
+  format: z.record(z.string(), z.unknown()).optional(),
 });
 export type ChatOptions = z.infer<typeof ChatOptions>;
+
+/** What is to be turned into tokens: a conversation by the file's template, or a text as it is. */
+export const Source = z.union([
+  z.strictObject({ messages: z.array(ChatMessage).min(1) }),
+  z.strictObject({ text: z.string() }),
+]);
+export type Source = z.infer<typeof Source>;
 
 const id = z.int();
 
 export const ToWorker = z.discriminatedUnion('type', [
   /** Loads the model unless it is loaded already, then answers. One chat at a time. */
   z.strictObject({ type: z.literal('chat'), id, load: LoadOptions, chat: ChatOptions }),
+  /** Loads the model unless it is loaded already, and tells the prompt that it would evaluate. */
+  z.strictObject({ type: z.literal('prompt'), id, load: LoadOptions, source: Source }),
+  /** Frees the model's memory. */
+  z.strictObject({ type: z.literal('unload'), id }),
   z.strictObject({ type: z.literal('abort'), id }),
 ]);
 export type ToWorker = z.infer<typeof ToWorker>;
@@ -61,6 +75,15 @@ export const Answer = z.strictObject({
 });
 export type Answer = z.infer<typeof Answer>;
 
+export const EffectivePrompt = z.strictObject({
+  text: z.string(),
+  /** All tokens that are evaluated. */
+  tokens: z.int().nonnegative(),
+  /** BOS tokens at the start of them. */
+  bosCount: z.int().nonnegative(),
+});
+export type EffectivePrompt = z.infer<typeof EffectivePrompt>;
+
 const Code = z.string().refine((word): word is ErrorCode => Object.hasOwn(EXIT_CODE, word), 'must be an error code');
 
 export const FromWorker = z.discriminatedUnion('type', [
@@ -72,6 +95,8 @@ export const FromWorker = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('piece'), id, text: z.string() }),
   z.strictObject({ type: z.literal('done'), id, answer: Answer }),
+  z.strictObject({ type: z.literal('prompt'), id, prompt: EffectivePrompt }),
+  z.strictObject({ type: z.literal('unloaded'), id }),
   z.strictObject({
     type: z.literal('failed'),
     id,

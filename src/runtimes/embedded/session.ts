@@ -1,16 +1,18 @@
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import { answer } from './answer.ts';
 import type { Engine, LoadEngine } from './engine.ts';
-import { type FromWorker, type LoadOptions, ToWorker } from './protocol.ts';
+import { leadingBos, renderPrompt, tokenizePrompt } from './prompt.ts';
+import { type EffectivePrompt, type FromWorker, type LoadOptions, type Source, ToWorker } from './protocol.ts';
 
 /** The worker's side of the protocol, free of processes: takes messages, says messages. */
 export interface Session {
   handle(message: unknown): void;
 }
 
-type Chat = Extract<ToWorker, { type: 'chat' }>;
+type Task = Exclude<ToWorker, { type: 'abort' }>;
+type TaskOf<Type extends Task['type']> = Extract<Task, { type: Type }>;
 
-/** Chats run one after the other; an abort also reaches one that is still waiting. */
+/** Tasks run one after the other; an abort also reaches one that is still waiting. */
 export function createSession(load: LoadEngine, say: (message: FromWorker) => void): Session {
   const running = new Map<number, AbortController>();
   let loaded: { readonly key: string; readonly engine: Engine } | undefined;
@@ -19,22 +21,30 @@ export function createSession(load: LoadEngine, say: (message: FromWorker) => vo
   async function engineFor(options: LoadOptions, signal: AbortSignal): Promise<Engine> {
     const key = JSON.stringify(options);
     if (loaded?.key === key) return loaded.engine;
-    const old = loaded;
-    loaded = undefined;
-    await old?.engine.dispose();
+    await unload();
     const engine = await load(options, signal);
     loaded = { key, engine };
     return engine;
   }
 
-  async function chat(request: Chat, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    const { id } = request;
+  async function unload(): Promise<void> {
+    const old = loaded;
+    loaded = undefined;
+    await old?.engine.dispose();
+  }
+
+  async function ready({ id, load: options }: TaskOf<'chat' | 'prompt'>, signal: AbortSignal): Promise<Engine> {
     const started = performance.now();
     const had = loaded;
-    const engine = await engineFor(request.load, signal);
+    const engine = await engineFor(options, signal);
     const loadMs = loaded === had ? 0 : performance.now() - started;
     say({ type: 'loaded', id, loadMs, contextLength: engine.contextLength });
+    return engine;
+  }
+
+  async function chat(request: TaskOf<'chat'>, signal: AbortSignal): Promise<void> {
+    const { id } = request;
+    const engine = await ready(request, signal);
     const pieces = answer(engine, request.chat, signal);
     for (;;) {
       const step = await pieces.next();
@@ -43,9 +53,21 @@ export function createSession(load: LoadEngine, say: (message: FromWorker) => vo
     }
   }
 
-  async function run(request: Chat, controller: AbortController): Promise<void> {
+  async function carryOut(request: Task, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const { id } = request;
+    if (request.type === 'chat') return chat(request, signal);
+    if (request.type === 'prompt') {
+      const engine = await ready(request, signal);
+      return say({ type: 'prompt', id, prompt: await promptOf(engine, request.source) });
+    }
+    await unload();
+    say({ type: 'unloaded', id });
+  }
+
+  async function run(request: Task, controller: AbortController): Promise<void> {
     try {
-      await chat(request, controller.signal);
+      await carryOut(request, controller.signal);
     } catch (error) {
       say(failure(request.id, error));
     } finally {
@@ -65,6 +87,13 @@ export function createSession(load: LoadEngine, say: (message: FromWorker) => vo
       queue = queue.then(() => run(request, controller));
     },
   };
+}
+
+/** What `answer` would evaluate for the same messages. */
+async function promptOf(engine: Engine, source: Source): Promise<EffectivePrompt> {
+  const text = 'text' in source ? source.text : await renderPrompt(engine, source.messages);
+  const { tokens } = tokenizePrompt(engine, text);
+  return { text, tokens: tokens.length, bosCount: leadingBos(engine, tokens) };
 }
 
 function failure(id: number, error: unknown): FromWorker {

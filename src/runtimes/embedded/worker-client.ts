@@ -1,5 +1,14 @@
 import { ProvisionError } from '../../core/errors.ts';
-import { type Answer, type ChatOptions, FromWorker, type LoadOptions, type ToWorker } from './protocol.ts';
+import { createInbox, type Inbox } from './inbox.ts';
+import {
+  type Answer,
+  type ChatOptions,
+  type EffectivePrompt,
+  FromWorker,
+  type LoadOptions,
+  type Source,
+  type ToWorker,
+} from './protocol.ts';
 
 /** A running worker, as this room sees it. */
 export interface WorkerProcess {
@@ -22,9 +31,20 @@ export interface Chatted {
   readonly loadMs: number;
 }
 
+/** The model that a worker holds in memory. */
+export interface Held {
+  readonly modelPath: string;
+  /** In force, in tokens. */
+  readonly contextLength: number;
+}
+
+/** All calls throw `runtime-died` when the worker ends meanwhile, and what the worker reports. */
 export interface WorkerClient {
-  /** Throws `runtime-died` when the worker ends meanwhile, and what the worker reports. */
   chat(load: LoadOptions, chat: ChatOptions, signal: AbortSignal): AsyncGenerator<string, Chatted, undefined>;
+  prompt(load: LoadOptions, source: Source, signal: AbortSignal): Promise<EffectivePrompt>;
+  /** Frees the memory of that model, if it is the one that is held. */
+  unload(modelPath: string, signal: AbortSignal): Promise<void>;
+  held(): Held | undefined;
   close(): Promise<void>;
 }
 
@@ -32,6 +52,7 @@ interface Running {
   readonly process: WorkerProcess;
   readonly inboxes: Map<number, Inbox>;
   readonly ended: Promise<void>;
+  held: Held | undefined;
 }
 
 /** Starts the worker when it is first needed, and again after it died. */
@@ -43,7 +64,7 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
     const process = start();
     const inboxes = new Map<number, Inbox>();
     const { promise: ended, resolve } = Promise.withResolvers<void>();
-    const launched = { process, inboxes, ended };
+    const launched: Running = { process, inboxes, ended, held: undefined };
     process.onMessage((message) => deliver(inboxes, message));
     process.onEnd((reason) => {
       if (running === launched) running = undefined;
@@ -53,11 +74,10 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
     return launched;
   }
 
-  async function* chat(
-    load: LoadOptions,
-    options: ChatOptions,
+  async function* exchange(
+    request: (id: number) => ToWorker,
     signal: AbortSignal,
-  ): AsyncGenerator<string, Chatted, undefined> {
+  ): AsyncGenerator<FromWorker, void, undefined> {
     signal.throwIfAborted();
     running ??= launch();
     const { process, inboxes } = running;
@@ -70,10 +90,14 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
     process.hold(true);
     let finished = false;
     try {
-      process.send({ type: 'chat', id, load, chat: options });
-      const chatted = yield* read(inbox);
-      finished = true;
-      return chatted;
+      process.send(request(id));
+      while (!finished) {
+        const message = await inbox.next();
+        if (message.type === 'failed')
+          throw new ProvisionError(message.code, message.message, { suggestions: message.suggestions });
+        finished = LAST.has(message.type);
+        yield message;
+      }
     } finally {
       if (!finished) process.send({ type: 'abort', id });
       signal.removeEventListener('abort', onAbort);
@@ -82,8 +106,45 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
     }
   }
 
+  /** As `exchange`, for requests that need a model. Until its worker says so nobody knows what is in memory. */
+  async function* withModel(
+    load: LoadOptions,
+    request: (id: number) => ToWorker,
+    signal: AbortSignal,
+  ): AsyncGenerator<FromWorker, void, undefined> {
+    if (running !== undefined) running.held = undefined;
+    for await (const message of exchange(request, signal)) {
+      if (message.type === 'loaded' && running !== undefined)
+        running.held = { modelPath: load.modelPath, contextLength: message.contextLength };
+      yield message;
+    }
+  }
+
   return {
-    chat,
+    async *chat(load, chat, signal) {
+      let loadMs = 0;
+      for await (const message of withModel(load, (id) => ({ type: 'chat', id, load, chat }), signal)) {
+        if (message.type === 'loaded') loadMs = message.loadMs;
+        if (message.type === 'piece') yield message.text;
+        if (message.type === 'done') return { answer: message.answer, loadMs };
+      }
+      throw noAnswer();
+    },
+
+    async prompt(load, source, signal) {
+      for await (const message of withModel(load, (id) => ({ type: 'prompt', id, load, source }), signal))
+        if (message.type === 'prompt') return message.prompt;
+      throw noAnswer();
+    },
+
+    async unload(modelPath, signal) {
+      if (running === undefined || running.held?.modelPath !== modelPath) return;
+      running.held = undefined;
+      for await (const _ of exchange((id) => ({ type: 'unload', id }), signal));
+    },
+
+    held: () => running?.held,
+
     async close() {
       const last = running;
       running = undefined;
@@ -94,15 +155,11 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
   };
 }
 
-async function* read(inbox: Inbox): AsyncGenerator<string, Chatted, undefined> {
-  let loadMs = 0;
-  for (;;) {
-    const message = await inbox.next();
-    if (message.type === 'loaded') loadMs = message.loadMs;
-    else if (message.type === 'piece') yield message.text;
-    else if (message.type === 'done') return { answer: message.answer, loadMs };
-    else throw new ProvisionError(message.code, message.message, { suggestions: message.suggestions });
-  }
+/** Messages after which nothing follows. */
+const LAST: ReadonlySet<FromWorker['type']> = new Set(['done', 'prompt', 'unloaded']);
+
+function noAnswer(): ProvisionError {
+  return new ProvisionError('bug', 'The embedded worker ended a request with another answer than it calls for.');
 }
 
 function deliver(inboxes: ReadonlyMap<number, Inbox>, message: unknown): void {
@@ -113,39 +170,6 @@ function deliver(inboxes: ReadonlyMap<number, Inbox>, message: unknown): void {
   }
   const error = new ProvisionError('bug', `The embedded worker said something unknown: ${JSON.stringify(message)}`);
   for (const inbox of inboxes.values()) inbox.fail(error);
-}
-
-/** Messages of one chat, in order; what arrived before a failure is still read. */
-interface Inbox {
-  put(message: FromWorker): void;
-  fail(error: unknown): void;
-  next(): Promise<FromWorker>;
-}
-
-function createInbox(): Inbox {
-  const messages: FromWorker[] = [];
-  let failure: { readonly error: unknown } | undefined;
-  let wake: () => void = () => undefined;
-  return {
-    put(message) {
-      messages.push(message);
-      wake();
-    },
-    fail(error) {
-      failure ??= { error };
-      wake();
-    },
-    async next() {
-      for (;;) {
-        const message = messages.shift();
-        if (message !== undefined) return message;
-        if (failure !== undefined) throw failure.error;
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-    },
-  };
 }
 
 function workerDied(reason: string, lines: readonly string[]): ProvisionError {

@@ -3,8 +3,14 @@
  * file that imports node-llama-cpp. Started with an IPC channel; ends with its parent.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from 'node-llama-cpp';
-import { errnoOf } from '../../core/errors.ts';
+import type {
+  LlamaContext,
+  LlamaContextSequence,
+  LlamaGrammarEvaluationState,
+  LlamaModel,
+  Token,
+} from 'node-llama-cpp';
+import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Engine, LoadEngine } from './engine.ts';
 import { engineMissing, engineUnusable, loadFailure } from './engine-errors.ts';
 import type { LoadOptions, Sampling } from './protocol.ts';
@@ -12,6 +18,7 @@ import { createSession } from './session.ts';
 
 type Binding = typeof import('node-llama-cpp');
 type Llama = Awaited<ReturnType<Binding['getLlama']>>;
+type AnySchema = Parameters<Llama['createGrammarForJsonSchema']>[0];
 
 const MAX_LOG_LINES = 20;
 /** Native threads hand their log lines to the event loop, sometimes after the failure that they explain. */
@@ -58,7 +65,8 @@ function llamaFor(binding: Binding, options: LoadOptions): Promise<Llama> {
 }
 
 const loadEngine: LoadEngine = async (options, signal) => {
-  const llama = await llamaFor(await importBinding(), options);
+  const binding = await importBinding();
+  const llama = await llamaFor(binding, options);
   log.length = 0;
   let model: LlamaModel | undefined;
   try {
@@ -79,7 +87,7 @@ const loadEngine: LoadEngine = async (options, signal) => {
       // knowledge of cgroups, and a wrong decision ends this process only.
       ignoreMemorySafetyChecks: llama.gpu === false,
     });
-    return engineOf(model, context, contextLength);
+    return engineOf(binding, model, context, contextLength);
   } catch (cause) {
     await model?.dispose();
     signal.throwIfAborted();
@@ -88,7 +96,7 @@ const loadEngine: LoadEngine = async (options, signal) => {
   }
 };
 
-function engineOf(model: LlamaModel, context: LlamaContext, contextLength: number): Engine {
+function engineOf(binding: Binding, model: LlamaModel, context: LlamaContext, contextLength: number): Engine {
   const sequence = context.getSequence();
   const { bos, bosString, eosString, shouldPrependBosToken } = model.tokens;
   const chatTemplate = model.fileInfo.metadata.tokenizer?.chat_template;
@@ -102,9 +110,29 @@ function engineOf(model: LlamaModel, context: LlamaContext, contextLength: numbe
     detokenize: (tokens) => model.detokenize(tokens.map(asToken)),
     isEnd: (token) => model.isEogToken(asToken(token)),
     isSpecial: (token) => model.isSpecialToken(asToken(token)),
-    generate: (prompt, sampling, signal) => generate(sequence, prompt.map(asToken), sampling, signal),
+    async *generate(prompt, sampling, signal, format) {
+      const grammar = format && (await grammarFor(binding, model, format));
+      yield* generate(sequence, prompt.map(asToken), sampling, signal, grammar);
+    },
     dispose: () => model.dispose(),
   };
+}
+
+async function grammarFor(
+  binding: Binding,
+  model: LlamaModel,
+  format: Readonly<Record<string, unknown>>,
+): Promise<LlamaGrammarEvaluationState> {
+  try {
+    // Which keywords may be in it was checked before it was sent.
+    const grammar = await model.llama.createGrammarForJsonSchema(format as AnySchema);
+    return new binding.LlamaGrammarEvaluationState({ model, grammar });
+  } catch (cause) {
+    throw new ProvisionError('runtime-refused', `llama.cpp makes no grammar of the JSON Schema: ${messageOf(cause)}`, {
+      cause,
+      suggestions: ['Simplify the schema.'],
+    });
+  }
 }
 
 /** The binding brands its token numbers; ours come from the binding and go back to it. */
@@ -117,6 +145,7 @@ async function* generate(
   prompt: Token[],
   sampling: Sampling,
   signal: AbortSignal,
+  grammar: LlamaGrammarEvaluationState | undefined,
 ): AsyncGenerator<number, void, undefined> {
   await sequence.clearHistory();
   const last = await evaluateAllButLastBatch(sequence, prompt, signal);
@@ -128,6 +157,7 @@ async function* generate(
     minP: sampling.minP,
     seed: sampling.seed,
     yieldEogToken: true,
+    ...(grammar !== undefined && { grammarEvaluationState: grammar }),
     ...(sampling.repeatPenalty !== 1 &&
       sampling.repeatLastTokens > 0 && {
         repeatPenalty: {

@@ -1,9 +1,10 @@
 import * as z from 'zod';
-import { verdictFor } from '../../compat/verdict.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ChatRequest, ChatResult } from '../contract.ts';
-import { type Connection, stream } from './client.ts';
-import { findModel, read } from './show.ts';
+import { stream } from './client.ts';
+import { explained, type ModelCall } from './explain.ts';
+import { messagesFor } from './messages.ts';
+import { read } from './show.ts';
 
 const Nanoseconds = z.number().nonnegative().default(0);
 const ChatLine = z.object({
@@ -20,15 +21,18 @@ type ChatLine = z.infer<typeof ChatLine>;
 
 const NS_PER_MS = 1e6;
 
-/** Chats with a stored model. Yields the answer as it comes. A load that fails is explained by the model's architecture. */
+/**
+ * Chats with a stored model. Yields the answer as it comes. A load that fails is explained by the model's architecture.
+ * Throws `runtime-too-old` when a schema is asked of a server before 0.5.0.
+ */
 export async function* chatWith(
-  connection: Connection,
   request: ChatRequest,
-  version: () => Promise<string>,
   now: () => number,
-  signal: AbortSignal,
+  context: ModelCall,
 ): AsyncGenerator<string, ChatResult, undefined> {
+  const { connection, signal } = context;
   const endpoint = connection.host.url;
+  if (request.format !== undefined) await needSchemas(context);
   const call = { doing: `asking ${request.name}`, endpoint, signal, silenceMs: connection.patience.chatMs };
   const body = bodyOf(request);
   const started = now();
@@ -47,20 +51,31 @@ export async function* chatWith(
       if (line.done) last = line;
     }
   } catch (thrown) {
-    throw await explained(thrown, connection, request.name, version, signal);
+    throw await explained(thrown, request.name, context);
   }
   const ended = now();
   return resultOf(text, last ?? ChatLine.parse({}), { started, firstAt: firstAt ?? ended, ended });
 }
 
-/** The client wants its own mutable arrays. */
-function bodyOf({ name, messages, options }: ChatRequest) {
+function bodyOf({ name, messages, options, format }: ChatRequest) {
   return {
     model: name,
-    messages: messages.map(({ role, content }) => ({ role, content })),
+    messages: messagesFor(messages),
     stream: true as const,
     ...(options && { options: { ...options } }),
+    ...(format && { format }),
   };
+}
+
+/** Older servers answer a schema with 400 and words about JSON that nobody understands. */
+async function needSchemas({ facts }: ModelCall): Promise<void> {
+  const { capabilities, version } = await facts();
+  if (capabilities.has('structured-output')) return;
+  throw new ProvisionError(
+    'runtime-too-old',
+    `Ollama ${version.raw} cannot hold an answer to a JSON schema (since 0.5.0).`,
+    { suggestions: ['Upgrade Ollama to 0.5.0 or later, or use --runtime embedded.'] },
+  );
 }
 
 interface Times {
@@ -82,31 +97,4 @@ function resultOf(text: string, last: ChatLine, { started, firstAt, ended }: Tim
     totalMs: ended - started,
     ...(measured && { tokensPerSecond: (answerTokens / evalNs) * 1e9 }),
   };
-}
-
-/**
- * Servers before 0.30 accept any architecture at create and fail at the first load, from 0.6 on with a text that does
- * not name it ("unable to load model: <path>"), or by ending. What the file is tells whether the version is to blame.
- */
-async function explained(
-  thrown: unknown,
-  connection: Connection,
-  name: string,
-  version: () => Promise<string>,
-  signal: AbortSignal,
-): Promise<unknown> {
-  if (!(thrown instanceof ProvisionError)) return thrown;
-  if (!['runtime-refused', 'runtime-died', 'runtime-too-old'].includes(thrown.code)) return thrown;
-  try {
-    const architecture = (await findModel(connection, name, signal))?.architecture;
-    if (architecture === undefined) return thrown;
-    const verdict = verdictFor({ architecture, version: await version() });
-    if (verdict.ok) return thrown;
-    return new ProvisionError('runtime-too-old', verdict.reason, {
-      cause: thrown,
-      suggestions: verdict.remedy === undefined ? thrown.suggestions : [verdict.remedy],
-    });
-  } catch {
-    return thrown;
-  }
 }

@@ -97,7 +97,7 @@ function clientFor({ host, transport, patience }: Connection, call: Call, signal
         method: methodOf(init.method),
         url: input instanceof Request ? input.url : String(input),
         headers: Object.fromEntries(new Headers(init.headers)),
-        ...(typeof init.body === 'string' && { body: init.body }),
+        ...(typeof init.body === 'string' && { body: withModel(init.body) }),
         silenceMs: call.silenceMs,
         connectMs: patience.connectMs,
         signal,
@@ -105,6 +105,13 @@ function clientFor({ host, transport, patience }: Connection, call: Call, signal
       return responseOf(reply, shape);
     },
   });
+}
+
+/** The client names the model of a pull and of a delete only in `name`, which newer servers call deprecated. */
+function withModel(body: string): string {
+  if (!body.startsWith('{"name":')) return body;
+  const request: { name: unknown } = JSON.parse(body);
+  return JSON.stringify({ model: request.name, ...request });
 }
 
 function methodOf(method: string | undefined): 'GET' | 'POST' | 'DELETE' {

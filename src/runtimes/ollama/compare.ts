@@ -1,13 +1,13 @@
 import type { ServerFacts } from '../../compat/lookup.ts';
 import type { Digest } from '../../core/digest.ts';
-import type { StoreRequest } from '../contract.ts';
-import type { ShownModel } from './show.ts';
+import type { StoredModel, StoreRequest } from '../contract.ts';
+import { parseParameters } from './parameters.ts';
 
 /** Where the server's own word differs from what was sent, one sentence each; empty when it stored all of it. */
 export function differencesOf(
   { architecture, spec }: StoreRequest,
   uploaded: Digest,
-  stored: ShownModel,
+  stored: StoredModel,
   facts: ServerFacts,
 ): string[] {
   return [
@@ -20,7 +20,7 @@ export function differencesOf(
   ];
 }
 
-function layerDifference(uploaded: Digest, { layerDigest }: ShownModel, facts: ServerFacts): string[] {
+function layerDifference(uploaded: Digest, { layerDigest }: StoredModel, facts: ServerFacts): string[] {
   if (layerDigest === undefined || layerDigest === uploaded) return [];
   return facts.capabilities.has('gguf-rewrite')
     ? [`The server rewrote the file, as Ollama does since 0.30: it stores ${layerDigest}, ${uploaded} was uploaded.`]
@@ -80,37 +80,4 @@ function sameValue(a: string | number | boolean, b: string | number | boolean): 
 
 function shown(values: Values): string {
   return values.map((value) => JSON.stringify(value)).join(', ');
-}
-
-/** Reads the `parameters` text of show: one `key   value` a line, strings in Go's quotes, a list as several lines. */
-export function parseParameters(text: string): Map<string, Values> {
-  const parameters = new Map<string, Values>();
-  for (const line of text.split('\n')) {
-    const match = /^(\S+)\s+(.*)$/.exec(line);
-    const key = match?.[1];
-    if (key === undefined) continue;
-    parameters.set(key, [...(parameters.get(key) ?? []), goValue(match?.[2] ?? '')]);
-  }
-  return parameters;
-}
-
-/** A value as Go's `%#v` prints it. */
-function goValue(text: string): string | number | boolean {
-  if (text === 'true' || text === 'false') return text === 'true';
-  if (text.startsWith('"')) return unquoted(text);
-  const number = Number(text);
-  return text !== '' && Number.isFinite(number) ? number : text;
-}
-
-function unquoted(text: string): string {
-  const asJson = text
-    .replace(/(?<!\\)((?:\\\\)*)\\x([0-9a-f]{2})/g, '$1\\u00$2')
-    .replace(/(?<!\\)((?:\\\\)*)\\a/g, '$1\\u0007')
-    .replace(/(?<!\\)((?:\\\\)*)\\v/g, '$1\\u000b');
-  try {
-    const value: unknown = JSON.parse(asJson);
-    return typeof value === 'string' ? value : text;
-  } catch {
-    return text;
-  }
 }

@@ -56,10 +56,14 @@ function bodyOf({ name, digest, spec }: CreateRequest, facts: ServerFacts) {
   };
 }
 
-/** True when the create failed because the blob is gone: another client deleted the last model that held it. */
+/**
+ * True when the create may have failed because the blob is gone: another client deleted the last model that held it.
+ * Old servers take a blob that they do not have for a model of the library, and try to pull that.
+ */
 export function blobVanished(thrown: unknown, digest: Digest): boolean {
   if (!(thrown instanceof ProvisionError && thrown.cause instanceof ServerSaid)) return false;
   const { message } = thrown.cause;
+  if (message.startsWith('pull model manifest')) return true;
   const missing = /no such file|cannot find the (file|path)|does not exist/i.test(message);
   return missing && message.includes(digest.slice('sha256:'.length));
 }

@@ -84,8 +84,8 @@ function decoded(text: string): string {
 function splitHostPort(hostport: string, defaultPort: string): { host: string; port: string; warnings: string[] } {
   const split = goSplitHostPort(hostport);
   if (split === undefined) {
-    const bare = hostport.replace(/^[[\]]+|[[\]]+$/g, '');
-    if (isIP(bare) !== 0) return { host: bare, port: defaultPort, warnings: [] };
+    const bare = goIp(hostport.replace(/^[[\]]+|[[\]]+$/g, ''));
+    if (bare !== undefined) return { host: bare, port: defaultPort, warnings: [] };
     return { host: hostport === '' ? '127.0.0.1' : hostport, port: defaultPort, warnings: [] };
   }
   if (/^[+-]?\d{1,10}$/.test(split.port)) {
@@ -94,6 +94,17 @@ function splitHostPort(hostport: string, defaultPort: string): { host: string; p
   }
   const warning = `The port ${JSON.stringify(split.port)} of the host is not valid; ${defaultPort} is used, as Ollama does.`;
   return { host: split.host, port: defaultPort, warnings: [warning] };
+}
+
+/** Go's `net.ParseIP` and back to text: the shortest form, IPv4 where it is embedded in IPv6, no zones. */
+function goIp(text: string): string | undefined {
+  if (isIP(text) !== 6) return isIP(text) === 4 ? text : undefined;
+  const url = `http://[${text}]`;
+  const short = URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : undefined;
+  const embedded = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short ?? '');
+  if (embedded === null) return short;
+  const halves = [embedded[1], embedded[2]].map((half) => Number.parseInt(half ?? '', 16));
+  return halves.flatMap((half) => [half >> 8, half & 255]).join('.');
 }
 
 /** Go's `net.SplitHostPort`; undefined where that gives an error. */
@@ -113,8 +124,9 @@ function goSplitHostPort(text: string): { host: string; port: string } | undefin
 
 /** "Any address" is for servers to bind; a client reaches it through loopback. An empty host is Go's word for local. */
 function connectableHost(host: string): string {
-  if (host === '' || host === '0.0.0.0') return '127.0.0.1';
-  return isIP(host) === 6 && /^[0:]+$/.test(host) ? '::1' : host;
+  const ip = goIp(host);
+  if (host === '' || ip === '0.0.0.0') return '127.0.0.1';
+  return ip === '::' ? '::1' : host;
 }
 
 function bracketed(host: string): string {
@@ -134,7 +146,8 @@ function connectable(scheme: string, host: string, port: string, path: string): 
 }
 
 function isLoopback(host: string): boolean {
-  return host.toLowerCase() === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+  const ip = goIp(host);
+  return host.toLowerCase() === 'localhost' || ip === '::1' || ip?.startsWith('127.') === true;
 }
 
 function refuse(reason: string, host = ''): never {

@@ -39,10 +39,7 @@ export async function* pullModel(
     throw await explained(thrown, name, version);
   }
   const stored = await findModel(connection, name, signal);
-  if (stored !== undefined) {
-    const { system: _, ...plain } = stored;
-    return plain;
-  }
+  if (stored !== undefined) return stored;
   throw new ProvisionError('runtime-refused', `${endpoint} said that it pulled ${name}, but does not have it.`, {
     suggestions: ["Look at the server's log, and at the free space of its models folder."],
   });

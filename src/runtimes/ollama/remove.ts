@@ -1,10 +1,7 @@
-import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
-import { sameModel } from '../names.ts';
 import { ask, type Connection } from './client.ts';
+import { unloadIfLoaded } from './memory.ts';
 import { findListed, isAbsent } from './show.ts';
-
-const PsReply = z.object({ models: z.array(z.object({ name: z.string() })).nullish() });
 
 /**
  * Deletes a model; one that is not there is no error. It is unloaded first: no server does that by itself, so a
@@ -17,28 +14,11 @@ export async function removeModel(connection: Connection, name: string, signal: 
     signal,
     silenceMs: connection.patience.answerMs,
   };
-  await unload(connection, name, signal);
+  await unloadIfLoaded(connection, name, signal);
   try {
     await ask(connection, call, (ollama) => ollama.delete({ model: name }), 'nothing');
   } catch (thrown) {
     if (!isAbsent(thrown)) throw thrown;
-  }
-}
-
-/** Best effort, since only memory is at stake: servers before 0.1.38 cannot tell what is loaded. Throws only at an abort. */
-async function unload(connection: Connection, name: string, signal: AbortSignal): Promise<void> {
-  const call = {
-    doing: `unloading ${name}`,
-    endpoint: connection.host.url,
-    signal,
-    silenceMs: connection.patience.answerMs,
-  };
-  try {
-    const { models } = PsReply.parse(await ask(connection, call, (ollama) => ollama.ps()));
-    if (!models?.some((loaded) => sameModel(loaded.name, name))) return;
-    await ask(connection, call, (ollama) => ollama.generate({ model: name, prompt: '', keep_alive: 0, stream: false }));
-  } catch (thrown) {
-    if (signal.aborted) throw thrown;
   }
 }
 

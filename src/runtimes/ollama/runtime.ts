@@ -4,8 +4,11 @@ import { defineRuntime, type Runtime, type RuntimeIdentity } from '../contract.t
 import { parseModelName } from '../names.ts';
 import { chatWith } from './chat.ts';
 import { ask, type Connection, PATIENCE, type Patience } from './client.ts';
+import type { ModelCall } from './explain.ts';
 import { cleaned } from './faults.ts';
 import type { HostAddress } from './host.ts';
+import { loadedModel, unloadModel } from './memory.ts';
+import { countRawPrompt, renderPrompt } from './prompt.ts';
 import { pullModel } from './pull.ts';
 import { copyModel, removeModel } from './remove.ts';
 import { findModel, read } from './show.ts';
@@ -45,6 +48,7 @@ export function ollamaRuntime({ host, files, now, transport, patience }: OllamaO
     return known;
   };
   const facts = async (signal: AbortSignal) => serverFacts(await version(signal));
+  const callAt = (signal: AbortSignal): ModelCall => ({ connection, facts: () => facts(signal), signal });
 
   return defineRuntime({
     kind: 'ollama',
@@ -54,10 +58,7 @@ export function ollamaRuntime({ host, files, now, transport, patience }: OllamaO
       return { kind: 'ollama', version: await version(signal), endpoint: host.url };
     },
     async find(name, signal) {
-      const found = await findModel(connection, parseModelName(name).text, signal);
-      if (found === undefined) return undefined;
-      const { system: _, ...stored } = found;
-      return stored;
+      return await findModel(connection, parseModelName(name).text, signal);
     },
     async *store(request, signal) {
       const name = parseModelName(request.name).text;
@@ -75,7 +76,20 @@ export function ollamaRuntime({ host, files, now, transport, patience }: OllamaO
     },
     async *chat(request, signal) {
       const name = parseModelName(request.name).text;
-      return yield* chatWith(connection, { ...request, name }, () => version(signal), now, signal);
+      return yield* chatWith({ ...request, name }, now, callAt(signal));
+    },
+    async render(request, signal) {
+      const name = parseModelName(request.name).text;
+      return await renderPrompt({ ...request, name }, callAt(signal));
+    },
+    async countRaw(name, prompt, signal) {
+      return await countRawPrompt(parseModelName(name).text, prompt, callAt(signal));
+    },
+    async loaded(name, signal) {
+      return await loadedModel(connection, parseModelName(name).text, signal);
+    },
+    async unload(name, signal) {
+      await unloadModel(connection, parseModelName(name).text, signal);
     },
     async close() {},
   });

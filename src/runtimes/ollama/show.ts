@@ -5,6 +5,7 @@ import type { StoredModel } from '../contract.ts';
 import { sameModel } from '../names.ts';
 import { ask, type Connection } from './client.ts';
 import { ServerSaid } from './faults.ts';
+import { parseParameters } from './parameters.ts';
 
 /** Only what is used; older servers leave fields out, newer ones add some. A field of another type is no Ollama's. */
 const ShowReply = z.object({
@@ -15,6 +16,7 @@ const ShowReply = z.object({
   system: z.string().optional(),
   details: z.object({ family: z.string().optional(), quantization_level: z.string().optional() }).optional(),
   model_info: z.record(z.string(), z.unknown()).nullish(),
+  capabilities: z.array(z.string()).nullish(),
 });
 type ShowReply = z.infer<typeof ShowReply>;
 
@@ -28,35 +30,39 @@ export interface ListedModel {
   readonly sizeBytes: number;
 }
 
-/** A stored model with what only the comparison needs. */
-export interface ShownModel extends StoredModel {
-  readonly system?: string;
-}
-
 /** What the server has under a name; undefined when it has nothing. */
 export async function findModel(
   connection: Connection,
   name: string,
   signal: AbortSignal,
-): Promise<ShownModel | undefined> {
+): Promise<StoredModel | undefined> {
   const shown = await show(connection, name, signal);
   if (shown === undefined) return undefined;
   const listed = await findListed(connection, name, signal);
   const architecture = architectureOf(shown);
-  const layerDigest = layerDigestOf(shown.modelfile ?? '');
   const quant = shown.details?.quantization_level;
   return {
     name,
-    ...(layerDigest && { layerDigest }),
+    ...layerOf(shown.modelfile ?? ''),
     ...(listed?.digest && { entryDigest: listed.digest }),
     ...(listed && { sizeBytes: listed.sizeBytes }),
     ...(architecture && { architecture }),
     ...(quant && { quant }),
     ...(shown.template !== undefined && { template: shown.template }),
     ...(shown.parameters !== undefined && { parameters: shown.parameters }),
+    ...asked(shown.parameters ?? ''),
     ...(shown.license !== undefined && { license: shown.license }),
     ...(shown.system !== undefined && { system: shown.system }),
+    ...(shown.capabilities && { capabilities: shown.capabilities }),
   };
+}
+
+/** Stop strings and context length among the parameters. A server that shows no parameters has none. */
+function asked(text: string): Pick<StoredModel, 'stop' | 'contextLength'> {
+  const parameters = parseParameters(text);
+  const stop = (parameters.get('stop') ?? []).map(String);
+  const contextLength = z.int().positive().safeParse(parameters.get('num_ctx')?.at(-1)).data;
+  return { stop, ...(contextLength !== undefined && { contextLength }) };
 }
 
 async function show(connection: Connection, name: string, signal: AbortSignal): Promise<ShowReply | undefined> {
@@ -108,11 +114,11 @@ function digestFrom(text: string): Digest | undefined {
   return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
-/** The model layer's digest, from the path in the first FROM line. A later one may be text of a licence. */
-function layerDigestOf(modelfile: string): Digest | undefined {
-  const from = /^FROM (.*)$/m.exec(modelfile)?.[1] ?? '';
-  const hex = /sha256[-:]([0-9a-f]{64})\s*$/.exec(from)?.[1];
-  return hex === undefined ? undefined : `sha256:${hex}`;
+/** The model layer, from the first FROM line. A later one may be text of a licence. */
+function layerOf(modelfile: string): Pick<StoredModel, 'layerPath' | 'layerDigest'> {
+  const layerPath = /^FROM (.*)$/m.exec(modelfile)?.[1]?.trim() ?? '';
+  const layerDigest = digestFrom(/sha256[-:][0-9a-f]{64}$/.exec(layerPath)?.[0] ?? '');
+  return layerDigest === undefined ? {} : { layerPath, layerDigest };
 }
 
 function architectureOf({ model_info: info, details }: ShowReply): string | undefined {

@@ -51,8 +51,7 @@ export async function* storeModel(
     if (stored === undefined) throw createdNothing(name, connection);
     finished = true;
     const differences = differencesOf(request, digest, stored, facts);
-    const { system: _, ...plain } = stored;
-    return { stored: plain, uploadedDigest: digest, bytesMoved, differences };
+    return { stored, uploadedDigest: digest, bytesMoved, differences };
   } finally {
     // In `finally`, since a consumer that gives up returns the generator instead of throwing into it.
     if (!finished) await tidy(connection, name, before);

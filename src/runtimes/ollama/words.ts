@@ -55,8 +55,12 @@ const WORDS: readonly (readonly [RegExp, Meaning])[] = [
   [/template error|invalid template/i, { code: 'bad-template', suggestions: ['Correct the chat template.'] }],
   [/invalid model name/i, { code: 'bad-name', suggestions: ['Use a name such as gemma-3n-e4b:q5_k_m.'] }],
   [
-    /option "[^"]*" must be|invalid options|prompt is longer than the context/i,
+    /option "[^"]*" must be|invalid options|unknown parameter|prompt is longer than the context|exceeds (the )?(available |maximum )?context/i,
     { code: 'bad-usage', suggestions: ['Correct the parameter, or shorten the prompt.'] },
+  ],
+  [
+    /does not support multimodal|missing data required for image/i,
+    { code: 'runtime-refused', suggestions: ['The model takes no pictures as it is stored here: leave them out.'] },
   ],
   [
     /pull model manifest: file does not exist/i,

@@ -1,54 +1,28 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ProvisionError } from '../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
-import { parseHost } from '../../../src/runtimes/ollama/host.ts';
-import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
+import { parseModelfile } from '../../../src/modelfile/parse.ts';
+import { modelfileText } from '../../../src/runtimes/ollama/legacy.ts';
+import type { OllamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
 import { expectAllUsed, resetHttp } from '../../helpers/http-mock.ts';
-import { collect, specOf, zeroFile } from '../../helpers/runtime-fakes.ts';
-import { loadTranscript, RECORDED, type Transcript } from '../../helpers/transcripts.ts';
+import { loadRewritten, loadTranscript, OLDEST, RECORDED, type Transcript } from '../../helpers/transcripts.ts';
+import { adapterAt, BASE, failure, GENERATIONS, NAME, SPEC } from './generations.ts';
 
-const BASE = 'http://ollama.test:11434';
-const NAME = 'tiny-gemma-3n:t';
 const never = new AbortController().signal;
-
-/** What differs between the generations; everything else must be the same. */
-const GENERATIONS = {
-  '0.5.13': { runs: false, engine: 'ollama-a1', stub: true, rewrites: false },
-  '0.9.6': { runs: true, engine: 'ollama-a1', stub: true, rewrites: false },
-  '0.10.0': { runs: true, engine: 'ollama-a1', stub: true, rewrites: false },
-  '0.24.0': { runs: true, engine: 'ollama-a2', stub: false, rewrites: false },
-  '0.33.0-rc2': { runs: true, engine: 'ollama-b', stub: false, rewrites: true },
-} as const;
 
 afterEach(resetHttp);
 
-describe.each(RECORDED)('the adapter with Ollama %s', (version) => {
+describe.each([OLDEST, ...RECORDED] as const)('the adapter with Ollama %s', (version) => {
   const expected = GENERATIONS[version];
   let recorded: Transcript;
   let runtime: OllamaRuntime;
-  let spec: ReturnType<typeof specOf>;
+  let spec: typeof SPEC;
   let hashed: string[];
 
   beforeEach(() => {
     recorded = loadTranscript(version, BASE);
-    spec = specOf(recorded.exchange('create').request.body);
+    spec = SPEC;
     hashed = [];
-    let clock = 0;
-    runtime = ollamaRuntime({
-      host: parseHost(BASE),
-      files: {
-        open: zeroFile,
-        async *hash(file) {
-          hashed.push(file.path);
-          yield { type: 'bytes', id: 'hash', done: file.sizeBytes, total: file.sizeBytes };
-          return file.digest ?? expect.fail('no digest');
-        },
-      },
-      now: () => {
-        clock += 5;
-        return clock;
-      },
-    });
+    runtime = adapterAt(BASE, hashed);
   });
 
   function request() {
@@ -57,23 +31,23 @@ describe.each(RECORDED)('the adapter with Ollama %s', (version) => {
     return { name: NAME, file, architecture: 'gemma3n', spec };
   }
 
-  async function failure(work: Promise<unknown>): Promise<ProvisionError> {
-    const thrown = await work.then(
-      () => expect.fail('it succeeded'),
-      (error: unknown) => error,
-    );
-    expect(thrown).toBeInstanceOf(ProvisionError);
-    return thrown as ProvisionError;
+  function createFields() {
+    if (expected.modelfile) return { modelfile: modelfileText(recorded.model.digest, spec) };
+    return {
+      files: { 'model.gguf': recorded.model.digest },
+      template: spec.template,
+      parameters: spec.parameters,
+    };
   }
 
   test('identifies the server and what its version can do', async () => {
     recorded.replay('version');
     expect(await runtime.identify(never)).toEqual({ kind: 'ollama', version, endpoint: BASE });
     const facts = await runtime.facts(never);
-    expect(facts.createProtocol).toBe('files');
+    expect(facts.createProtocol).toBe(expected.modelfile ? 'modelfile' : 'files');
     expect(facts.engine).toBe(expected.engine);
-    expect(facts.capabilities.has('stub-after-error')).toBe(expected.stub);
-    expect(facts.capabilities.has('gguf-rewrite')).toBe(expected.rewrites);
+    expect(facts.capabilities.has('stub-after-error')).toBe(expected.stub === true);
+    expect(facts.capabilities.has('gguf-rewrite')).toBe(expected.rewrites === true);
     expectAllUsed();
   });
 
@@ -95,15 +69,12 @@ describe.each(RECORDED)('the adapter with Ollama %s', (version) => {
       architecture: 'gemma3n',
       quant: 'Q8_0',
       template: spec.template,
+      stop: ['<end_of_turn>'],
+      contextLength: 512,
+      layerPath: expect.stringMatching(/^\/.*\/blobs\/sha256-[0-9a-f]{64}$/),
     });
-    expect(recorded.sent.at(1)).toEqual({
-      model: NAME,
-      name: NAME,
-      stream: true,
-      files: { 'model.gguf': recorded.model.digest },
-      template: spec.template,
-      parameters: spec.parameters,
-    });
+    expect(result.stored.capabilities).toEqual(expected.capabilities);
+    expect(recorded.sent.at(1)).toEqual({ model: NAME, name: NAME, stream: true, ...createFields() });
     const uploads = events.filter((event) => event.type === 'bytes');
     expect(uploads.at(-1)).toEqual({
       type: 'bytes',
@@ -156,34 +127,6 @@ describe.each(RECORDED)('the adapter with Ollama %s', (version) => {
     expect(await runtime.find('nobody:t', never)).toBeUndefined();
   });
 
-  test('chats, or says that the version is too old for the architecture', async () => {
-    recorded.replay('chat.stream');
-    if (!expected.runs) for (const id of ['show', 'tags', 'version']) recorded.replay(id);
-    const messages = [{ role: 'user', content: 'What is the capital of France?' }] as const;
-    const answer = collect(runtime.chat({ name: NAME, messages, options: { temperature: 0 } }, never));
-    if (!expected.runs) {
-      const error = await failure(answer);
-      expect(error.code).toBe('runtime-too-old');
-      expect(error.message).toContain('has no gemma3n (since 0.9.3)');
-      expect(error.suggestions[0]).toContain('0.9.3');
-      return;
-    }
-    const { pieces, result } = await answer;
-    expect(pieces.join('')).toBe('The capital of France is Paris.');
-    expect(pieces.length).toBeGreaterThan(3);
-    expect(result).toMatchObject({
-      text: 'The capital of France is Paris.',
-      endedBy: 'stop',
-      promptTokens: 46,
-      answerTokens: 10,
-      firstTokenMs: 5,
-      totalMs: 10,
-    });
-    expect(result.tokensPerSecond).toBeGreaterThan(1);
-    expect(recorded.sent).toEqual([{ model: NAME, messages, options: { temperature: 0 }, stream: true }]);
-    expectAllUsed();
-  });
-
   test('copies and reads the copy back', async () => {
     // The recorded list holds ns:t, made of the same parts, so it has the same digest.
     for (const id of ['copy', 'tags', 'tags']) recorded.replay(id);
@@ -209,19 +152,22 @@ describe.each(RECORDED)('the adapter with Ollama %s', (version) => {
     expectAllUsed();
   });
 
+  /** What the server refuses in a create. */
+  const refused = expected.takesAnyTemplate
+    ? ({ id: 'create.unknown-parameter', code: 'bad-usage', words: 'unknown parameter' } as const)
+    : ({ id: 'create.bad-template', code: 'bad-template', words: 'unclosed action' } as const);
+
   test('fails at the first error line of a create and leaves nothing behind', async () => {
-    for (const id of ['version', 'blob.head.present', 'tags.empty', 'create.bad-template', 'tags', 'delete']) {
-      recorded.replay(id);
-    }
+    for (const id of ['version', 'blob.head.present', 'tags.empty', refused.id, 'tags', 'delete']) recorded.replay(id);
     const error = await failure(drive(runtime.store(request(), never), () => {}));
-    expect(error.code).toBe('bad-template');
-    expect(error.message).toContain('unclosed action');
+    expect(error.code).toBe(refused.code);
+    expect(error.message).toContain(refused.words);
     expectAllUsed();
   });
 
   test('leaves the model alone that was there before a create failed', async () => {
-    for (const id of ['version', 'blob.head.present', 'tags', 'create.bad-template', 'tags']) recorded.replay(id);
-    expect((await failure(drive(runtime.store(request(), never), () => {}))).code).toBe('bad-template');
+    for (const id of ['version', 'blob.head.present', 'tags', refused.id, 'tags']) recorded.replay(id);
+    expect((await failure(drive(runtime.store(request(), never), () => {}))).code).toBe(refused.code);
     expectAllUsed();
   });
 
@@ -260,7 +206,7 @@ describe.each(RECORDED)('the adapter with Ollama %s', (version) => {
     const error = await failure(drive(runtime.pull?.('gemma3n:e4b', never) ?? expect.fail(), () => {}));
     expect(error.code).toBe('runtime-too-old');
     expect(error.message).toContain(version);
-    expect(recorded.sent).toEqual([{ name: 'gemma3n:e4b', stream: true }]);
+    expect(recorded.sent).toEqual([{ model: 'gemma3n:e4b', name: 'gemma3n:e4b', stream: true }]);
   });
 
   test('tells a registry out of reach from a server out of reach', async () => {
@@ -272,4 +218,28 @@ describe.each(RECORDED)('the adapter with Ollama %s', (version) => {
     expect((await failure(runtime.find('../x', never))).code).toBe('bad-name');
     expect((await failure(drive(runtime.store({ ...request(), name: '-rf' }, never), () => {}))).code).toBe('bad-name');
   });
+});
+
+test('a file that 0.33 rewrites is told with both digests', async () => {
+  const recorded = loadRewritten(BASE);
+  for (const id of ['version', 'blob.head.absent', 'blob.post.new', 'tags.empty', 'create', 'show', 'tags']) {
+    recorded.replay(id);
+  }
+  const { digest, sizeBytes } = recorded.model;
+  const file = { ref: './f16.gguf', path: '/models/f16.gguf', sizeBytes, digest };
+  const request = { name: NAME, file, architecture: 'gemma3n', spec: SPEC };
+  const { uploadedDigest, stored, differences } = await drive(adapterAt(BASE).store(request, never), () => {});
+  expect(uploadedDigest).toBe(digest);
+  expect(stored.layerDigest).toMatch(/^sha256:[0-9a-f]{64}$/);
+  expect(stored.layerDigest).not.toBe(digest);
+  expect(differences).toEqual([expect.stringContaining(`it stores ${stored.layerDigest}, ${digest} was uploaded`)]);
+  expectAllUsed();
+});
+
+test.each([OLDEST, '0.5.4'] as const)('the Modelfile for %s is the one that the real server took', (version) => {
+  const recorded = loadTranscript(version, BASE);
+  const { modelfile } = recorded.exchange('create.again').request.body as { modelfile: string };
+  const commands = (text: string) => parseModelfile(text).map(({ line: _, ...command }) => command);
+  expect(commands(modelfileText(recorded.model.digest, SPEC))).toEqual(commands(modelfile.replace(' 1.0\n', ' 1\n')));
+  expect(recorded.exchange('create.new-style').response.status, 'fields mean nothing to it').toBe(400);
 });

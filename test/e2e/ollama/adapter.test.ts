@@ -31,13 +31,16 @@ const TEMPLATE = `{{- $lead := "" }}
 {{- end }}<start_of_turn>model
 `;
 
+/** Text that ends a value early where quoting is wrong. */
+const EVIL = 'Apache-2.0\n\n"""\nFROM evil\nPARAMETER temperature 2\n';
+
 const SPEC: ModelSpec = {
   templateName: 'gemma',
   template: TEMPLATE,
   templateDigest: digestOf(TEMPLATE),
   profile: 'card',
   parameters: { stop: ['<end_of_turn>'], temperature: 0.7, seed: 1, num_ctx: 512, num_predict: 32, num_thread: 1 },
-  license: 'Apache-2.0\n\n"""\nFROM evil\nPARAMETER temperature 2\n',
+  license: 'Apache-2.0\n\n# not a comment\nFROM evil\nPARAMETER temperature 2\n',
 };
 
 describe.skipIf(reason !== undefined)(`the adapter on a real Ollama${reason ? ` (skipped: ${reason})` : ''}`, () => {
@@ -82,6 +85,10 @@ describe.skipIf(reason !== undefined)(`the adapter on a real Ollama${reason ? ` 
     return verdictFor({ architecture, version }).ok;
   }
 
+  function since(release: string): boolean {
+    return isAtLeast(parseServerVersion(version), release);
+  }
+
   async function codeOf(work: Promise<unknown>): Promise<string> {
     const thrown = await work.then(
       () => undefined,
@@ -110,9 +117,30 @@ describe.skipIf(reason !== undefined)(`the adapter on a real Ollama${reason ? ` 
       quant: 'Q4_K_M',
       template: TEMPLATE,
       license: SPEC.license,
+      stop: ['<end_of_turn>'],
+      contextLength: 512,
     });
+    expect(result.stored.capabilities).toEqual(since('0.6.4') ? ['completion'] : undefined);
+    expect(result.stored.layerPath).toContain(result.stored.layerDigest?.slice('sha256:'.length) ?? '-');
     expect(result.stored.layerDigest).toBeDefined();
     expect(result.stored.entryDigest).toBeDefined();
+  });
+
+  test('stores odd texts exactly, or says that a Modelfile cannot hold them', async () => {
+    const file = await fileAt(TINY);
+    const texts = {
+      system: ' "Be brief."\n\t#1: \\n is no line end, é and 日本 are letters\n\n',
+      parameters: { ...SPEC.parameters, stop: ['a "b"', ' c ', '\\', '\n\n', '"'] },
+    };
+    const store = (spec: ModelSpec) =>
+      drive(runtime.store({ name: alias, file, architecture: 'gemma3n', spec }, never), () => {});
+    const { differences, stored } = await store({ ...SPEC, ...texts });
+    expect(differences.filter((difference) => !difference.includes('rewrote'))).toEqual([]);
+    expect(stored.system).toBe(texts.system);
+    expect(stored.stop?.toSorted()).toEqual(texts.parameters.stop.toSorted());
+    if (since('0.5.5')) expect((await store({ ...SPEC, license: EVIL })).stored.license).toBe(EVIL);
+    else expect(await codeOf(store({ ...SPEC, license: EVIL }))).toBe('bad-template');
+    await runtime.remove(alias, never);
   });
 
   test('stores it again without moving a byte', async () => {
@@ -146,6 +174,55 @@ describe.skipIf(reason !== undefined)(`the adapter on a real Ollama${reason ? ` 
     );
     expect(result.endedBy).toBe('length');
     expect(result.answerTokens).toBe(2);
+  });
+
+  const prompt = '<start_of_turn>user\nWhat is the capital of France?<end_of_turn>\n<start_of_turn>model\n';
+  const count = (text: string) => runtime.countRaw?.(name, text, never) ?? expect.fail();
+
+  test('shows the prompt of a chat', { timeout: 180_000 }, async () => {
+    const messages = [{ role: 'user', content: 'What is the capital of France?' }] as const;
+    const rendered = await runtime.render?.({ name, messages }, never);
+    expect(rendered).toEqual(since('0.11.5') ? { text: prompt } : undefined);
+  });
+
+  test('counts a raw prompt, the same with a warm cache', { timeout: 180_000 }, async () => {
+    if (!runs('gemma3n')) {
+      expect(await codeOf(count(prompt))).toBe('runtime-too-old');
+      return;
+    }
+    const first = await count(prompt);
+    expect(first).toBeGreaterThan(10);
+    expect(await count(prompt)).toBe(first);
+    // Two BOS tokens until 0.30, which strips one that the prompt brings itself.
+    expect(await count(`<bos>${prompt}`)).toBe(since('0.30.0') ? first : (first ?? 0) + 1);
+    expect(await count(prompt)).toBe(first);
+  });
+
+  test('does not count what does not fit', { timeout: 180_000 }, async () => {
+    if (!runs('gemma3n') || !since('0.12.6')) return;
+    expect(await codeOf(count('a '.repeat(2000)))).toBe('bad-usage');
+  });
+
+  test('holds an answer to a schema', { timeout: 180_000 }, async () => {
+    if (!runs('gemma3n')) return;
+    const messages = [{ role: 'user', content: 'What is the capital of France?' }] as const;
+    const format = { type: 'object', properties: { city: { type: 'string', maxLength: 8 } }, required: ['city'] };
+    const { result } = await collect(
+      runtime.chat({ name, messages, format, options: { temperature: 0, num_predict: 200 } }, never),
+    );
+    expect(JSON.parse(result.text)).toEqual({ city: expect.any(String) });
+  });
+
+  test('tells what is loaded, and unloads it', { timeout: 180_000 }, async () => {
+    const loaded = await runtime.loaded?.(name, never);
+    if (runs('gemma3n')) {
+      expect(loaded?.contextLength).toBe(since('0.10.0') ? 512 : undefined);
+      expect(loaded?.sizeBytes).toBeGreaterThan(1_000_000);
+      expect(loaded?.gpuBytes).toBeLessThanOrEqual(loaded?.sizeBytes ?? 0);
+    } else expect(loaded).toBeUndefined();
+    await runtime.unload?.(name, never);
+    expect(await runtime.loaded?.(name, never)).toBeUndefined();
+    await runtime.unload?.(name, never);
   });
 
   test('stops a chat that is aborted', { timeout: 180_000 }, async () => {
@@ -193,7 +270,7 @@ describe.skipIf(reason !== undefined)(`the adapter on a real Ollama${reason ? ` 
     await writeFile(path, bytes);
     const file = await fileAt(path);
     const work = drive(runtime.store({ name: odd, file, architecture: 'gemma9z', spec: SPEC }, never), () => {});
-    if (isAtLeast(parseServerVersion(version), '0.30.0')) {
+    if (since('0.30.0')) {
       expect(['bad-gguf', 'runtime-too-old', 'runtime-refused']).toContain(await codeOf(work));
       expect(await runtime.find(odd, never)).toBeUndefined();
       return;

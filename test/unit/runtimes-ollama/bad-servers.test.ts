@@ -347,7 +347,7 @@ describe('show and tags', () => {
 
   test('a model that the list does not know has no digest', async () => {
     const found = await (await at(otherwiseGood(() => false))).find('m:t', never);
-    expect(found).toEqual({ name: 'm:t', template: SPEC.template, parameters: 'temperature 0' });
+    expect(found).toEqual({ name: 'm:t', template: SPEC.template, parameters: 'temperature 0', stop: [] });
   });
 });
 

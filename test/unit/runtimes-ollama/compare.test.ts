@@ -2,14 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { serverFacts } from '../../../src/compat/lookup.ts';
 import { digestOf } from '../../../src/core/digest-of.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
-import { differencesOf, parseParameters } from '../../../src/runtimes/ollama/compare.ts';
-import type { ShownModel } from '../../../src/runtimes/ollama/show.ts';
+import type { StoredModel } from '../../../src/runtimes/contract.ts';
+import { differencesOf } from '../../../src/runtimes/ollama/compare.ts';
+import { parseParameters } from '../../../src/runtimes/ollama/parameters.ts';
 import { specOf } from '../../helpers/runtime-fakes.ts';
 
 const digest = digestOf('file');
 const PARAMETERS = { stop: ['<end_of_turn>', 'b'], temperature: 0.7, num_ctx: 4096, low_vram: true };
 const SPEC = { ...specOf({ template: 'T', parameters: PARAMETERS }), license: 'L', system: 'S' };
-const STORED: ShownModel = {
+const STORED: StoredModel = {
   name: 'm:t',
   layerDigest: digest,
   architecture: 'gemma3n',
@@ -19,7 +20,7 @@ const STORED: ShownModel = {
   parameters: 'low_vram   true\nnum_ctx    4096\nstop   "b"\nstop   "<end_of_turn>"\ntemperature   0.7',
 };
 
-function differences(stored: Partial<ShownModel>, spec: Partial<ModelSpec> = {}, version = '0.24.0'): string[] {
+function differences(stored: Partial<StoredModel>, spec: Partial<ModelSpec> = {}, version = '0.24.0'): string[] {
   const file = { ref: 'f', path: 'f', sizeBytes: 1 };
   const request = { name: 'm:t', file, architecture: 'gemma3n', spec: { ...SPEC, ...spec } };
   return differencesOf(request, digest, { ...STORED, ...stored }, serverFacts(version));
@@ -31,7 +32,7 @@ describe('differencesOf', () => {
     expect(differences({ parameters: STORED.parameters?.replace('0.7', '0.699999988079071') ?? '' })).toEqual([]);
   });
 
-  test.each<[string, Partial<ShownModel>, string]>([
+  test.each<[string, Partial<StoredModel>, string]>([
     ['other bytes', { layerDigest: digestOf('other') }, 'other bytes than were uploaded'],
     ['another architecture', { architecture: 'llama' }, 'takes the architecture for llama'],
     ['no template', { template: '' }, 'stored no template'],

@@ -51,6 +51,10 @@ const CONNECTABLE = {
 const MORE = {
   'no host but a port': [':1234', 'http://127.0.0.1:1234'],
   'unspecified ipv6, spelled out': ['[0:0:0:0:0:0:0:0]:1', 'http://[::1]:1'],
+  'a long form of ::1': ['0:0:0:0:0:0:0:1', 'http://[::1]:11434'],
+  'IPv4 in IPv6': ['::ffff:1.2.3.4', 'http://1.2.3.4:11434'],
+  'unspecified IPv4 in IPv6': ['[::ffff:0.0.0.0]:1', 'http://127.0.0.1:1'],
+  'capital letters': ['FE80::ABCD', 'http://[fe80::abcd]:11434'],
   'a port with a sign': ['example.com:+80', 'http://example.com:80'],
   'an empty port': ['example.com:', 'http://example.com:11434'],
   'a deep path with a slash at its end': ['http://h/a/b/', 'http://h:80/a/b'],
@@ -106,9 +110,12 @@ describe('parseHost', () => {
     expect(parseHost('http://@h').headers).toEqual({});
   });
 
-  test.each(['localhost', '127.8.8.8:1', '[::1]', '0.0.0.0', ':1', '', 'LOCALHOST'])('%j is this machine', (text) => {
-    expect(parseHost(text).loopback).toBe(true);
-  });
+  test.each(['localhost', '127.8.8.8:1', '[::1]', '[::ffff:127.0.0.1]:1', '0.0.0.0', ':1', '', 'LOCALHOST'])(
+    '%j is this machine',
+    (text) => {
+      expect(parseHost(text).loopback).toBe(true);
+    },
+  );
 
   test.each(['1.2.3.4', 'example.com', 'localhost.example.com', '127.example.com', '[fe80::1]'])(
     '%j is another',

@@ -55,6 +55,15 @@ describe('the Modelfile of servers before 0.5.5', () => {
     );
   });
 
+  test('names a way out that exists', () => {
+    expect(() => modelfileText(digest, { ...SPEC, license: 'a"""\n' })).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining('only as Modelfile text'),
+        suggestions: expect.arrayContaining([expect.stringContaining('0.5.5')]),
+      }),
+    );
+  });
+
   test('is sent only to them', async () => {
     const bodies: unknown[] = [];
     server = await serve((request, response) => {

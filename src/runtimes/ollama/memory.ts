@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as z from 'zod';
+import { ProvisionError } from '../../core/errors.ts';
+import type { LoadedModel } from '../contract.ts';
+import { sameModel } from '../names.ts';
+import { ask, type Connection } from './client.ts';
+import { ServerSaid } from './faults.ts';
+import { isAbsent, read } from './show.ts';
+
+const Bytes = z.number().nonnegative();
+const PsEntry = z.object({
+  name: z.string(),
+  size: Bytes.optional(),
+  size_vram: Bytes.optional(),
+  // Servers before 0.10.0 do not tell it; 0 is Go's way of not knowing.
+  context_length: z.int().nonnegative().optional(),
+});
+type PsEntry = z.infer<typeof PsEntry>;
+const PsReply = z.object({ models: z.array(PsEntry).nullish() });
+
+/** The server answers an unload before the memory is free; this long it may take until its list agrees. */
+const UNLOAD_POLLS = 40;
+const UNLOAD_PAUSE_MS = 50;
+
+/** What is in force for a loaded model; undefined when it is not loaded, or the server is older than 0.1.38. */
+export async function loadedModel(
+  connection: Connection,
+  name: string,
+  signal: AbortSignal,
+): Promise<LoadedModel | undefined> {
+  const entry = (await listLoaded(connection, name, signal))?.find((loaded) => sameModel(loaded.name, name));
+  if (entry === undefined) return undefined;
+  const { context_length: contextLength, size: sizeBytes, size_vram: gpuBytes } = entry;
+  return {
+    ...(contextLength && { contextLength }),
+    ...(sizeBytes !== undefined && { sizeBytes }),
+    ...(gpuBytes !== undefined && { gpuBytes }),
+  };
+}
+
+/**
+ * Frees a model's memory and waits until the server's list agrees, at most two seconds. Servers before 0.1.38 cannot
+ * tell what is loaded and would load a model in order to unload it: they are left alone.
+ */
+export async function unloadModel(connection: Connection, name: string, signal: AbortSignal): Promise<void> {
+  if ((await loadedModel(connection, name, signal)) === undefined) return;
+  try {
+    await sendUnload(connection, name, signal);
+  } catch (thrown) {
+    if (isAbsent(thrown)) return;
+    throw thrown;
+  }
+  for (let poll = 0; poll < UNLOAD_POLLS; poll += 1) {
+    if ((await loadedModel(connection, name, signal)) === undefined) return;
+    await sleep(UNLOAD_PAUSE_MS);
+  }
+}
+
+/** Best effort, since only memory is at stake. Throws only at an abort. */
+export async function unloadIfLoaded(connection: Connection, name: string, signal: AbortSignal): Promise<void> {
+  try {
+    if ((await loadedModel(connection, name, signal)) === undefined) return;
+    await sendUnload(connection, name, signal);
+  } catch (thrown) {
+    if (signal.aborted) throw thrown;
+  }
+}
+
+async function sendUnload(connection: Connection, name: string, signal: AbortSignal): Promise<void> {
+  const call = callFor(connection, `unloading ${name}`, signal);
+  await ask(connection, call, (ollama) => ollama.generate({ model: name, prompt: '', keep_alive: 0, stream: false }));
+}
+
+/** Undefined where the server has no such list. */
+async function listLoaded(connection: Connection, name: string, signal: AbortSignal): Promise<PsEntry[] | undefined> {
+  const call = callFor(connection, `asking whether ${name} is loaded`, signal);
+  try {
+    const reply = await ask(connection, call, (ollama) => ollama.ps());
+    return read(PsReply, reply, '/api/ps', call.endpoint).models ?? [];
+  } catch (thrown) {
+    if (isNoRoute(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+function callFor({ host, patience }: Connection, doing: string, signal: AbortSignal) {
+  return { doing, endpoint: host.url, signal, silenceMs: patience.answerMs };
+}
+
+function isNoRoute(thrown: unknown): boolean {
+  return thrown instanceof ProvisionError && thrown.cause instanceof ServerSaid && thrown.cause.status === 404;
+}

@@ -1,0 +1,60 @@
+import * as z from 'zod';
+import type { ChatRequest, RenderedPrompt } from '../contract.ts';
+import { ask } from './client.ts';
+import { explained, type ModelCall } from './explain.ts';
+import { messagesFor } from './messages.ts';
+import { read } from './show.ts';
+
+const RenderReply = z.object({ _debug_info: z.object({ rendered_template: z.string() }).nullish() });
+const CountReply = z.object({ prompt_eval_count: z.int().nonnegative().default(0) });
+
+/**
+ * The text that a chat would feed to the model (`_debug_render_only`, since 0.11.5). Loads the model. Undefined where
+ * the server lacks the field: a version that is unknown or newer than all known ones shows it by its answer.
+ */
+export async function renderPrompt(
+  { name, messages }: Pick<ChatRequest, 'name' | 'messages'>,
+  call: ModelCall,
+): Promise<RenderedPrompt | undefined> {
+  if (!(await call.facts()).capabilities.has('render-only')) return undefined;
+  const request = {
+    model: name,
+    messages: messagesFor(messages),
+    stream: false as const,
+    _debug_render_only: true,
+    // A server that ignores the field answers instead: with one token, not with hundreds.
+    options: { num_predict: 1 },
+  };
+  const reply = await asked(call, name, `asking how ${name} is prompted`, (ollama) => ollama.chat(request));
+  const info = read(RenderReply, reply, '/api/chat', call.connection.host.url)._debug_info;
+  return info ? { text: info.rendered_template } : undefined;
+}
+
+/**
+ * Tokens that the server evaluates for a raw prompt, its own BOS included. Generates one token. Undefined where the
+ * server does not count all of a prompt. A prompt longer than the context throws `bad-usage` from 0.12.6 on; older
+ * servers cut it and count the rest.
+ */
+export async function countRawPrompt(name: string, prompt: string, call: ModelCall): Promise<number | undefined> {
+  if (!(await call.facts()).promptCount) return undefined;
+  const request = {
+    model: name,
+    prompt,
+    raw: true,
+    stream: false as const,
+    truncate: false,
+    options: { num_predict: 1, temperature: 0 },
+  };
+  const reply = await asked(call, name, `counting a prompt with ${name}`, (ollama) => ollama.generate(request));
+  return read(CountReply, reply, '/api/generate', call.connection.host.url).prompt_eval_count || undefined;
+}
+
+async function asked(call: ModelCall, name: string, doing: string, use: Parameters<typeof ask>[2]): Promise<unknown> {
+  const { connection, signal } = call;
+  const context = { doing, endpoint: connection.host.url, signal, silenceMs: connection.patience.chatMs };
+  try {
+    return await ask(connection, context, use);
+  } catch (thrown) {
+    throw await explained(thrown, name, call);
+  }
+}
