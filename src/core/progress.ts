@@ -18,6 +18,8 @@ export type ProgressEvent =
       readonly id: string;
       readonly level: string;
       readonly passed: boolean;
+      /** It could not be run here; `detail` says why. */
+      readonly skipped?: boolean;
       readonly detail: string;
       readonly ms: number;
     };

@@ -1,4 +1,6 @@
 export { findAcceptance, hasAccepted, recordAcceptance } from './acceptances.ts';
+export { BaselineReport, type BaselineRun, baselineRunOf, compareRuns } from './baseline-run.ts';
+export { dropBaselines, type FoundBaseline, findBaseline, keepBaseline } from './baselines.ts';
 export type { Registry, RegistryFiles } from './effects.ts';
 export { type HeldLock, type Locker, withLock, workUnderLock } from './lock.ts';
 export type { RecordKey } from './record-file.ts';

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
 import { RuntimeIdentity } from '../runtimes/contract.ts';
+import { PromptProof } from '../smoke/proof/schema.ts';
 import { SmokeResult } from '../smoke/schema.ts';
 
 const When = z.iso.datetime();
@@ -11,6 +12,17 @@ export const InstalledSource = z.strictObject({
   digest: Digest.optional(),
   sizeBytes: z.int().nonnegative().optional(),
 });
+
+export const RecordedProof = PromptProof.pick({
+  verdict: true,
+  expectedFrom: true,
+  bosCount: true,
+  stop: true,
+  winner: true,
+  context: true,
+  findings: true,
+});
+export type RecordedProof = z.infer<typeof RecordedProof>;
 
 export const Record = z.strictObject({
   schemaVersion: z.literal(1),
@@ -30,6 +42,8 @@ export const Record = z.strictObject({
   parameters: z.record(z.string(), z.union([z.number(), z.boolean(), z.string(), z.array(z.string())])),
   licence: z.strictObject({ id: z.string(), textDigest: Digest }),
   smoke: SmokeResult.optional(),
+  /** The verdict on the effective prompt at the install; the texts themselves are in the report of that run. */
+  prompt: RecordedProof.optional(),
   toolVersion: z.string(),
   installedAt: When,
   /** The record that this one replaced, without its own past. */

@@ -10,6 +10,8 @@ export interface Evidence {
   readonly templateMarkers: readonly string[];
   /** Reaching the token limit is no fault. */
   readonly mayRunOn: boolean;
+  /** Holds a text against the check's JSON Schema. */
+  readonly objectToJson?: (text: string) => Objection;
 }
 
 /** Why an answer is not accepted, for a person, or undefined when it is. */
@@ -24,9 +26,15 @@ const JUDGES: { readonly [Kind in Judge['kind']]: (judge: JudgeOf<Kind>, evidenc
     judge.anyOf.some((word) => mentions(text, word))
       ? undefined
       : `expected ${listOf(judge.anyOf)} in the answer, got ${quote(text)}`,
+  lacks: (judge, { text }) => {
+    const found = judge.noneOf.filter((word) => mentions(text, word));
+    return found.length === 0 ? undefined : `expected no ${listOf(found)} in the answer, got ${quote(text)}`;
+  },
   oneWord: (_, { text }) => (ONE_WORD.test(text.trim()) ? undefined : `expected one word, got ${quote(text)}`),
   number: (judge, { text }) => objectToNumber(judge, text),
   script: (judge, { text }) => objectToScript(judge.script, text),
+  json: (_, { text, objectToJson }) =>
+    objectToJson === undefined ? 'there is no JSON Schema to judge by' : objectToJson(text),
 };
 
 /** Asks one judge. Pure: the same evidence gets the same verdict. */

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { messageOf, ProvisionError } from '../core/errors.ts';
-import { type Issue, parseDocument } from '../core/parse.ts';
+import { parseDocument } from '../core/parse.ts';
 import { didYouMean } from '../core/suggest.ts';
-import { lettersOf } from './judges.ts';
-import { Check, type Judge, Suite } from './schema.ts';
+import { faultsOf } from './faults.ts';
+import { Check, Suite } from './schema.ts';
 
 export interface SuiteFiles {
   /** Undefined when there is no such file. */
@@ -35,7 +35,7 @@ export async function loadSuiteFile(files: SuiteFiles, path: string): Promise<Su
   const text = await readText(files, path);
   const suggestions = ['Compare it with a suite of the catalog, or check it against schemas/suite.schema.json.'];
   const suite = parseDocument(Suite, text, { name: path, code: 'bad-suite', suggestions }, KNOWN_FIELDS);
-  const issues = faultsOf(suite);
+  const issues = await faultsOf(suite);
   if (issues.length === 0) return suite;
   const lines = issues.map((issue) => `  ${issue.path}: ${issue.message}`);
   throw new ProvisionError('bad-suite', `${path} is not valid:\n${lines.join('\n')}`, { suggestions });
@@ -53,28 +53,4 @@ async function readText(files: SuiteFiles, path: string): Promise<string> {
   }
   if (text !== undefined) return text;
   throw new ProvisionError('file-not-found', `There is no suite file ${path}.`, { suggestions: ['Check the path.'] });
-}
-
-/** What the schema cannot say. */
-function faultsOf(suite: Suite): Issue[] {
-  const seen = new Set<string>();
-  return suite.checks.flatMap((check, index) => {
-    const path = `checks[${index}]`;
-    const faults = check.judges.flatMap((judge, at) => judgeFault(judge, `${path}.judges[${at}]`));
-    if (seen.has(check.id)) faults.push({ path: `${path}.id`, message: `the id ${check.id} is used twice` });
-    seen.add(check.id);
-    if (check.messages.at(-1)?.role !== 'user')
-      faults.push({ path: `${path}.messages`, message: 'the last message must be of the user' });
-    return faults;
-  });
-}
-
-function judgeFault(judge: Judge, path: string): Issue[] {
-  if (judge.kind === 'script' && lettersOf(judge.script) === undefined)
-    return [
-      { path: `${path}.script`, message: `${judge.script} is no Unicode script, write for example Latin or Han` },
-    ];
-  if (judge.kind === 'mentions' && judge.anyOf.some((word) => word.trim() === ''))
-    return [{ path: `${path}.anyOf`, message: 'an empty word is in every answer' }];
-  return [];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { jsonObjector } from '../../../src/smoke/json.ts';
 import { type Evidence, objectionOf, quote } from '../../../src/smoke/judges.ts';
 import type { Judge } from '../../../src/smoke/schema.ts';
 
@@ -88,6 +89,52 @@ describe('mentions', () => {
   });
 });
 
+describe('lacks', () => {
+  test.each(['I do not know.', '', 'userland', '<user>s'])('%j', (text) => {
+    expect(objection({ kind: 'lacks', noneOf: ['LAST', 'users'] }, text)).toBeUndefined();
+  });
+  test.each(['first, last', 'LAST', 'all users'])('%j has one', (text) => {
+    expect(objection({ kind: 'lacks', noneOf: ['LAST', 'users'] }, text)).toContain('expected no');
+  });
+  test('names only what was found', () => {
+    expect(objection({ kind: 'lacks', noneOf: ['a', 'b'] }, 'b c')).toBe('expected no "b" in the answer, got "b c"');
+  });
+});
+
+describe('json', () => {
+  const objectToJson = jsonObjector({
+    type: 'object',
+    properties: { city: { enum: ['Paris', 'Rome'] }, size: { type: 'integer', minimum: 1 } },
+    required: ['city'],
+    additionalProperties: false,
+  });
+  test.each(['{"city": "Paris"}', ' {"city":"Rome","size":3}\n'])('%j follows the schema', (text) => {
+    expect(objection({ kind: 'json' }, text, { objectToJson })).toBeUndefined();
+  });
+  test.each([
+    ['{"city": "Oslo"}', 'city:'],
+    ['{"city": "Rome", "size": 0}', 'size:'],
+    ['{"city": "Rome", "size": 1.5}', 'size:'],
+    ['{"city": "Rome", "mayor": "?"}', 'mayor'],
+    ['{}', 'city:'],
+    ['[]', '$:'],
+    ['null', '$:'],
+    ['{"city": "Rome"', 'expected JSON and nothing else'],
+    ['```json\n{"city": "Rome"}\n```', 'expected JSON and nothing else'],
+    ['Here it is: {"city": "Rome"}', 'expected JSON and nothing else'],
+    ['', 'expected JSON and nothing else'],
+  ])('%j does not', (text, part) => {
+    expect(objection({ kind: 'json' }, text, { objectToJson })).toContain(part);
+  });
+  test('nothing passes without a schema', () => {
+    expect(objection({ kind: 'json' }, '{}')).toContain('no JSON Schema');
+  });
+  test('tells three faults at most, and no more than the head of a long answer', () => {
+    const text = JSON.stringify(Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`field-${index}`, 1])));
+    expect(objection({ kind: 'json' }, text, { objectToJson })?.length).toBeLessThan(500);
+  });
+});
+
 describe('oneWord', () => {
   test.each(['Tokyo', 'Tokyo.', ' Tokyo!\n', '東京', "don't", 'vis-à-vis', 'Paris2', 'दिल्ली'])('%j is one', (text) => {
     expect(objection({ kind: 'oneWord' }, text)).toBeUndefined();
@@ -133,6 +180,11 @@ describe('script', () => {
     ['Cyrillic', 'Столица Франции — Париж.'],
     ['Devanagari', 'नई दिल्ली'],
     ['Arabic', 'القاهرة'],
+    ['Greek', 'Ρώμη'],
+    ['Hebrew', 'פריז'],
+    ['Bengali', 'ঢাকা'],
+    ['Tamil', 'சென்னை'],
+    ['Thai', 'กรุงเทพมหานคร'],
   ])('%s: %j', (script, text) => {
     expect(objection({ kind: 'script', script }, text)).toBeUndefined();
   });

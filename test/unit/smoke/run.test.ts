@@ -1,44 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { ProvisionError } from '../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
-import type { ChatRequest, ChatResult, Runtime } from '../../../src/runtimes/contract.ts';
+import type { ChatResult, Runtime } from '../../../src/runtimes/contract.ts';
 import { runSuite } from '../../../src/smoke/run.ts';
-import type { Check, SmokeResult, Suite } from '../../../src/smoke/schema.ts';
-
-const NEVER = new AbortController().signal;
-
-function check(id: string, level: Check['level'], changes: Partial<Check> = {}): Check {
-  return { id, level, title: id, messages: [{ role: 'user', content: id }], judges: [], ...changes };
-}
-
-function suiteOf(...checks: Check[]): Suite {
-  return { schemaVersion: 1, id: 'test', title: 'Test', checks };
-}
-
-/** Answers by the last message; `undefined` throws. */
-function chatOf(
-  answer: (request: ChatRequest) => Partial<ChatResult> | Error,
-): Runtime['chat'] & { readonly asked: ChatRequest[] } {
-  const asked: ChatRequest[] = [];
-  async function* chat(request: ChatRequest): AsyncGenerator<string, ChatResult, undefined> {
-    asked.push(request);
-    const result = answer(request);
-    if (result instanceof Error) throw result;
-    const text = result.text ?? 'fine';
-    yield text;
-    return {
-      text,
-      endedBy: 'stop',
-      promptTokens: 4,
-      answerTokens: 2,
-      loadMs: 0,
-      firstTokenMs: 3,
-      totalMs: 9,
-      ...result,
-    };
-  }
-  return Object.assign(chat, { asked });
-}
+import { type Judge, Level, type SmokeResult, type Suite } from '../../../src/smoke/schema.ts';
+import { chatOf, check, NEVER, suiteOf } from './support.ts';
 
 function run(
   suite: Suite,
@@ -49,6 +15,8 @@ function run(
   const options = { suite, chat, name: 'm', stop: ['STOP'], templateMarkers: ['<bos>'], signal };
   return drive(runSuite(options), onEvent);
 }
+
+const NO = { kind: 'mentions', anyOf: ['no'] } satisfies Judge;
 
 describe('a suite', () => {
   test('asks level by level, without chance and with a bound, and tells every verdict', async () => {
@@ -77,7 +45,16 @@ describe('a suite', () => {
       advisory: false,
       firstTokenMs: 3,
       tokensPerSecond: 10,
+      promptTokens: 4,
     });
+    expect(result.skipped).toBe(0);
+  });
+
+  test('runs every level in its order', async () => {
+    const chat = chatOf(() => ({}));
+    const suite = suiteOf(...Level.options.toReversed().map((level) => check(level, level)));
+    const { checks } = await run(suite, chat);
+    expect(checks.map(({ level }) => level)).toEqual(Level.options);
   });
 
   test('goes on after a failure, which names what was wrong and what to look at', async () => {
@@ -128,9 +105,30 @@ describe('a suite', () => {
     expect(result.checks[0]).toMatchObject({ passed: false, advisory: true });
   });
 
+  test.each<[string, Judge[], object]>([
+    ['only an advisory judge objects', [{ ...NO, advisory: true }], { advisory: true, detail: 'expected "no"' }],
+    [
+      'one that counts objects too',
+      [{ ...NO, advisory: true }, { kind: 'number' }],
+      { advisory: false, detail: 'expected one number' },
+    ],
+  ])('%s', async (_, judges, { detail, ...wanted }: { advisory?: boolean; detail?: string }) => {
+    const { checks, failed, passed } = await run(
+      suiteOf(check('a', 'knows', { judges })),
+      chatOf(() => ({})),
+    );
+    expect(checks[0]).toMatchObject({ passed: false, ...wanted });
+    expect(checks[0]?.detail).toContain(detail);
+    expect([passed, failed]).toEqual([0, wanted.advisory ? 0 : 1]);
+  });
+
   test('a model that does not load fails the rest without asking', async () => {
     const chat = chatOf(() => new ProvisionError('bad-gguf', 'no model', { cause: new Error('bad magic') }));
-    const suite = suiteOf(check('b', 'answers'), check('a', 'loads'), check('c', 'knows', { advisory: true }));
+    const suite = suiteOf(
+      check('b', 'answers', { remedy: 'Look elsewhere' }),
+      check('a', 'loads'),
+      check('c', 'knows', { advisory: true }),
+    );
     const result = await run(suite, chat);
     expect(chat.asked).toHaveLength(1);
     expect(result).toMatchObject({ passed: 0, failed: 2 });
@@ -139,6 +137,12 @@ describe('a suite', () => {
       'not run: the check a failed',
       'not run: the check a failed',
     ]);
+  });
+
+  test('a remedy follows the end of a sentence once', async () => {
+    const chat = chatOf(() => new Error('It is gone.'));
+    const { checks } = await run(suiteOf(check('a', 'answers', { remedy: 'Start it' })), chat);
+    expect(checks[0]?.detail).toBe('no answer: It is gone. Start it');
   });
 
   test('a runtime that dies in one check fails that check', async () => {

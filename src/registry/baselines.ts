@@ -1,0 +1,126 @@
+import { join } from 'node:path';
+import * as z from 'zod';
+import { messageOf, ProvisionError } from '../core/errors.ts';
+import { checkDocument, parseJson } from '../core/parse.ts';
+import { RuntimeIdentity } from '../runtimes/contract.ts';
+import { comparedPart } from '../smoke/regress.ts';
+import { BaselineRun } from './baseline-run.ts';
+import type { Registry } from './effects.ts';
+import { fileNameOf, type RecordKey, refuseNewer } from './record-file.ts';
+
+/** One file a model, the last good run of each suite in it. */
+const BaselineFile = z.strictObject({
+  schemaVersion: z.literal(1),
+  name: z.string(),
+  runtime: RuntimeIdentity.pick({ kind: true, endpoint: true }),
+  runs: z.array(BaselineRun),
+});
+type BaselineFile = z.infer<typeof BaselineFile>;
+
+/** Suites of one model that are remembered; of more, the one run longest ago is forgotten. */
+const MOST_SUITES = 8;
+
+export interface FoundBaseline {
+  /** The last run of this suite on this model in which nothing failed. */
+  readonly run?: BaselineRun;
+  /** Why there is none although there is a file: broken, or of a newer version of this tool. For a warning. */
+  readonly problem?: ProvisionError;
+}
+
+/**
+ * The baseline of a model and a suite. Throws nothing: a file that cannot be used must not stop a smoke test, so it comes
+ * back as a `bad-record` for the caller to tell.
+ */
+export async function findBaseline(registry: Registry, key: RecordKey, suiteId: string): Promise<FoundBaseline> {
+  try {
+    const file = await readFile(registry, key);
+    const run = file?.runs.find(({ suite }) => suite.id === suiteId);
+    return run === undefined ? {} : { run };
+  } catch (error) {
+    return { problem: asBadRecord(error, pathOf(registry, key)) };
+  }
+}
+
+/**
+ * Keeps a run as the baseline of its model and suite, in one step, and returns its path; a run with failed checks is
+ * none and leaves everything as it is. Call it under the lock. A broken file is replaced. Throws `bad-record` for one of
+ * a newer version of this tool.
+ */
+export async function keepBaseline(registry: Registry, key: RecordKey, run: BaselineRun): Promise<string | undefined> {
+  if (run.result.failed > 0) return undefined;
+  const path = pathOf(registry, key);
+  const others = (await runsToKeep(registry, key)).filter(({ suite }) => suite.id !== run.suite.id);
+  const newest = others.toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at));
+  const { kind, endpoint } = key.runtime;
+  const runs = [bounded(run), ...newest].slice(0, MOST_SUITES);
+  const file = { schemaVersion: 1, name: key.name, runtime: { kind, endpoint }, runs };
+  await registry.files.writeAtomic(path, `${JSON.stringify(BaselineFile.parse(file), null, 2)}\n`);
+  return path;
+}
+
+/** Forgets the baselines of a model, broken or not; true when there were some. */
+export async function dropBaselines(registry: Registry, key: RecordKey): Promise<boolean> {
+  const path = pathOf(registry, key);
+  const present = (await registry.files.readText(path)) !== undefined;
+  if (present) await registry.files.remove(path);
+  return present;
+}
+
+function pathOf({ dataDir }: Registry, key: RecordKey): string {
+  return join(dataDir, 'baselines', fileNameOf(key));
+}
+
+async function readFile(registry: Registry, key: RecordKey): Promise<BaselineFile | undefined> {
+  const path = pathOf(registry, key);
+  const text = await registry.files.readText(path);
+  if (text === undefined) return undefined;
+  const document = { name: path, code: 'bad-record', suggestions: remedies(path) } as const;
+  const value = parseJson(text, document);
+  refuseNewer(value, path);
+  const file = checkDocument(BaselineFile, value, document, Object.keys(BaselineFile.shape));
+  if (fileNameOf(file) === fileNameOf(key)) return file;
+  throw new ProvisionError('bad-record', `${path} holds the baselines of ${file.name}, not of ${key.name}.`, {
+    suggestions: remedies(path),
+  });
+}
+
+/** Runs of a file that may be replaced: of a broken one, none. Throws `bad-record` for one that is too new. */
+async function runsToKeep(registry: Registry, key: RecordKey): Promise<BaselineRun[]> {
+  const path = pathOf(registry, key);
+  const text = await registry.files.readText(path);
+  refuseNewer(looseJson(text), path);
+  try {
+    return (await readFile(registry, key))?.runs ?? [];
+  } catch {
+    return [];
+  }
+}
+
+function looseJson(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Long answers are kept as far as they are compared. */
+function bounded(run: BaselineRun): BaselineRun {
+  const checks = run.result.checks.map((check) => ({ ...check, answer: comparedPart(check.answer) }));
+  return { ...run, result: { ...run.result, checks } };
+}
+
+function remedies(path: string): string[] {
+  return [
+    'Run the smoke test again: when nothing fails, it writes a new baseline in its place.',
+    `Or remove the file, which forgets the earlier runs and leaves the model itself alone: ${path}`,
+  ];
+}
+
+function asBadRecord(error: unknown, path: string): ProvisionError {
+  if (error instanceof ProvisionError) return error;
+  return new ProvisionError('bad-record', `${path} cannot be read: ${messageOf(error)}`, {
+    cause: error,
+    suggestions: [`Check who may read the file: ${path}`],
+  });
+}

@@ -1,0 +1,31 @@
+import type { Difference } from './schema.ts';
+
+/** Characters of each text that a difference shows: enough for a turn's marker and its role. */
+const SHOWN = 40;
+
+/** Where two texts part, at a whole character; undefined for equal texts. */
+export function firstDifference(effective: string, expected: string): Difference | undefined {
+  if (effective === expected) return undefined;
+  let at = 0;
+  while (at < effective.length && at < expected.length && effective[at] === expected[at]) at += 1;
+  // Two characters that share their first half differ as a whole.
+  if (splitsCharacter(effective, at) || splitsCharacter(expected, at)) at -= 1;
+  return { at, effective: piece(effective, at), expected: piece(expected, at) };
+}
+
+function piece(text: string, from: number): string {
+  const to = Math.min(text.length, from + SHOWN);
+  return text.slice(from, splitsCharacter(text, to) ? to + 1 : to);
+}
+
+function splitsCharacter(text: string, at: number): boolean {
+  return at > 0 && isHigh(text.charCodeAt(at - 1)) && isLow(text.charCodeAt(at));
+}
+
+function isHigh(unit: number): boolean {
+  return unit >= 0xd800 && unit <= 0xdbff;
+}
+
+function isLow(unit: number): boolean {
+  return unit >= 0xdc00 && unit <= 0xdfff;
+}

@@ -1,0 +1,43 @@
+import { ProvisionError } from '../../core/errors.ts';
+import type { Message } from '../../runtimes/contract.ts';
+import { renderJinja } from '../../runtimes/jinja.ts';
+import { takeBos } from './bos.ts';
+import type { ProveRequest } from './contract.ts';
+import type { Shape } from './shapes.ts';
+
+/** A shape with what the model was trained to see for it. */
+export interface Expectation {
+  readonly shape: Shape;
+  /** The messages, with the model's own system text where the shape brings none: servers put it in front. */
+  readonly messages: readonly Message[];
+  /** Without the BOS in front. */
+  readonly body: string;
+  /** The same conversation without its system text, where it has one: what is left when that gets lost. */
+  readonly withoutSystem?: string;
+  /** Whether the template itself writes a BOS in front. */
+  readonly writesBos: boolean;
+}
+
+/** Undefined for a shape that the reference template refuses. Throws `bad-template` when it is broken. */
+export async function expectationOf(
+  shape: Shape,
+  { reference, stored, tokens }: Pick<ProveRequest, 'reference' | 'stored' | 'tokens'>,
+): Promise<Expectation | undefined> {
+  const messages = withSystem(shape.messages, stored.system);
+  const render = async (each: readonly Message[]) =>
+    takeBos(await renderJinja(reference.source, each, { bos: tokens.bos, eos: tokens.stop[0] ?? '' }), tokens.bos);
+  const others = messages.filter(({ role }) => role !== 'system');
+  try {
+    const { body, count } = await render(messages);
+    const withoutSystem = others.length < messages.length ? { withoutSystem: (await render(others)).body } : {};
+    return { shape, messages, body, ...withoutSystem, writesBos: count > 0 };
+  } catch (thrown) {
+    if (thrown instanceof ProvisionError && thrown.code === 'bad-usage') return undefined;
+    throw thrown;
+  }
+}
+
+function withSystem(messages: readonly Message[], own: string | undefined): readonly Message[] {
+  if (!own || messages.some(({ role }) => role === 'system')) return messages;
+  return [{ role: 'system', content: own }, ...messages];
+}

@@ -1,0 +1,111 @@
+import type { Difference, Finding } from './schema.ts';
+
+/** Constructors of findings: each says what is wrong, and what a user can do about it. */
+
+const AGAIN = 'install it again with gemma-provision';
+
+export function doubleBos(count: number, bos: string): Finding {
+  return fault(
+    'double-bos',
+    `The model is fed ${count} BOS tokens in front: its template writes ${bos}, and the tokenizer adds one.`,
+    `Take ${bos} out of the template of the model, since the runtime adds it: ${AGAIN}.`,
+  );
+}
+
+export function missingBos(bos: string): Finding {
+  return fault(
+    'missing-bos',
+    `No BOS token is in front of the prompt: the tokenizer adds none (add_bos_token), and the template writes no ${bos}.`,
+    'Use a file whose tokenizer adds BOS (tokenizer.ggml.add_bos_token), as the publisher’s current one does.',
+  );
+}
+
+export function wrongRole(effective: string, expected: string): Finding {
+  return fault(
+    'wrong-role',
+    `A turn is opened as ${JSON.stringify(effective)} where the model was trained with ${JSON.stringify(expected)}.`,
+    `Write ${expected} in the template of the model: ${AGAIN}.`,
+  );
+}
+
+export function systemLost(): Finding {
+  return fault(
+    'system-lost',
+    'The system text does not reach the model.',
+    `Create the model with a template that writes the system text: ${AGAIN}.`,
+  );
+}
+
+/** `harmless`: all prompts that were compared are as they should be, whoever writes them. */
+export function templateSwallowed(harmless: boolean): Finding {
+  const message =
+    'The server uses the Jinja template of the model file in place of the TEMPLATE that the model was created with';
+  return {
+    id: 'template-swallowed',
+    severity: harmless ? 'warning' : 'fault',
+    message: harmless ? `${message}; the prompts that were compared are right all the same.` : `${message}.`,
+    remedy:
+      'Start the server with OLLAMA_GO_TEMPLATE=1, so that the TEMPLATE is used, or use a file with the official Jinja template.',
+  };
+}
+
+export function templateDiffers(title: string, { at, effective, expected }: Difference): Finding {
+  return fault(
+    'template-differs',
+    `For ${title} the model is fed ${shown(effective)} from character ${at} on, where it was trained with ${shown(expected)}.`,
+    `Create the model with the template of its family: ${AGAIN}.`,
+  );
+}
+
+export function tokenCountDiffers(title: string, tokens: { effective: number; expected: number }): Finding {
+  return fault(
+    'token-count-differs',
+    `For ${title} the model is fed ${tokens.effective} tokens, the expected prompt has ${tokens.expected}.`,
+    `Create the model with the template of its family: ${AGAIN}. Ollama 0.11.5 and later shows the prompt itself.`,
+  );
+}
+
+export function contextShorter(inForce: number, wanted: number): Finding {
+  return fault(
+    'context-shorter',
+    `The loaded model has a context of ${inForce} tokens, its parameters ask for ${wanted}: longer conversations are cut.`,
+    'Ask for no more than the model was trained for, with --ctx; unload other models if memory is short.',
+  );
+}
+
+export function contextUnknown(): Finding {
+  return unknown(
+    'the runtime does not tell the context length in force',
+    'Ollama 0.10.0 and later tells it, unless it holds the same file in memory under another name: stop that model first.',
+  );
+}
+
+export function shapeRefused(title: string): Finding {
+  return unknown(`the reference template refuses ${title}`, 'Nothing needs to be done if you do not use that.');
+}
+
+export function contextTooShort(title: string, context: number): Finding {
+  return unknown(
+    `a context of ${context} tokens may be too short for ${title}, and runtimes cut a prompt to fit`,
+    'Prove it with a context of 1024 tokens or more (--ctx).',
+  );
+}
+
+export function bosUnknown(why: string): Finding {
+  return unknown(
+    `the number of BOS tokens could not be established: ${why}`,
+    'Put right what else is found first. Of Ollama, 0.4.0 and later (but 0.30.0) counts all tokens of a prompt.',
+  );
+}
+
+export function unknown(what: string, remedy: string): Finding {
+  return { id: 'not-provable', severity: 'warning', message: `Not proven: ${what}.`, remedy };
+}
+
+function fault(id: Finding['id'], message: string, remedy: string): Finding {
+  return { id, severity: 'fault', message, remedy };
+}
+
+function shown(text: string): string {
+  return text === '' ? 'nothing more' : JSON.stringify(text);
+}

@@ -1,0 +1,88 @@
+import type { ProveRequest } from './contract.ts';
+import { bosUnknown, doubleBos, missingBos, tokenCountDiffers } from './findings.ts';
+import type { Evidence, Told } from './gather.ts';
+import { isJinja } from './go-template.ts';
+import type { Finding } from './schema.ts';
+
+export interface BosVerdict {
+  /** BOS tokens in front of what the model evaluates; absent when that could not be established. */
+  readonly count?: number;
+  /** How many there should be: one, unless neither the template nor the tokenizer of the model knows any. */
+  readonly expected: number;
+  /** BOS tokens that are in a templated prompt and not in the raw one. */
+  readonly written: number;
+  readonly findings: readonly Finding[];
+}
+
+type Model = Pick<ProveRequest, 'tokens' | 'stored'>;
+
+/**
+ * Counts BOS tokens: what the tokenizer adds, and what the templated prompt has more than the raw one. Servers that
+ * strip a BOS which a template wrote (Ollama from 0.30 on) show it in the text all the same, so only counts decide.
+ */
+export function judgeBos(model: Model, evidence: Evidence): BosVerdict {
+  const { told, ownBosCounts, addsBos } = evidence;
+  const expected = addsBos || told.some(({ expectation }) => expectation.writesBos) ? 1 : 0;
+  if (ownBosCounts.length > 0) {
+    const count = ownBosCounts.find((each) => each !== expected) ?? expected;
+    return { count, expected, written: 0, findings: faultsOf(count, expected, model.tokens.bos) };
+  }
+  const written = told.some(({ body }) => body !== undefined)
+    ? writtenByText(model, told)
+    : writtenByCount(model, told);
+  if (written === undefined || addsBos === undefined)
+    return {
+      expected,
+      written: written ?? 0,
+      findings: told.length > 0 ? [bosUnknown(whyUnknown(told, addsBos))] : [],
+    };
+  const count = (addsBos ? 1 : 0) + written;
+  if (count < 0 || count > 2) return { expected, written: 0, findings: told.flatMap(countsDiffer) };
+  return { count, expected, written, findings: faultsOf(count, expected, model.tokens.bos) };
+}
+
+function whyUnknown(told: readonly Told[], addsBos: boolean | undefined): string {
+  if (told.every((each) => moreThanRaw(each) === undefined)) return 'the runtime does not count all tokens of a prompt';
+  if (addsBos === undefined) return 'nobody tells whether the tokenizer adds one';
+  return 'the prompt is another one altogether';
+}
+
+function faultsOf(count: number, expected: number, bos: string): Finding[] {
+  if (count > expected) return [doubleBos(count, bos)];
+  return count < expected ? [missingBos(bos)] : [];
+}
+
+/** Tokens that the templated prompt has more than the raw one. */
+export function moreThanRaw({ templated, raw }: Told): number | undefined {
+  return templated === undefined || raw === undefined ? undefined : templated - raw;
+}
+
+/** Where texts are shown: the raw prompt that was counted must be the text of the templated one. */
+function writtenByText(model: Model, told: readonly Told[]): number | undefined {
+  const counted = told.find((each) => moreThanRaw(each) !== undefined);
+  if (counted === undefined) return undefined;
+  const alike = told.every(({ body, expectation }) => body === undefined || body === expectation.body);
+  if (counted.body !== undefined || alike) return moreThanRaw(counted);
+  return writesBos(model) === false ? 0 : undefined;
+}
+
+/** Where no text is shown, one token more in every shape may be anything: it is a BOS if the template writes one. */
+function writtenByCount(model: Model, told: readonly Told[]): number | undefined {
+  const more = new Set(told.flatMap((each) => moreThanRaw(each) ?? []));
+  if (more.size === 0) return undefined;
+  const writes = writesBos(model);
+  if (writes === false) return 0;
+  if (more.size > 1) return undefined;
+  return more.has(0) ? 0 : more.has(1) && writes ? 1 : undefined;
+}
+
+/** Whether the template that the runtime shows has a BOS in it; undefined where it shows none that tells. */
+function writesBos({ stored, tokens }: Model): boolean | undefined {
+  const { template } = stored;
+  return template === undefined || isJinja(template) ? undefined : template.includes(tokens.bos);
+}
+
+function countsDiffer({ expectation, templated, raw }: Told): Finding[] {
+  if (templated === undefined || raw === undefined) return [];
+  return [tokenCountDiffers(expectation.shape.title, { effective: templated, expected: raw })];
+}
