@@ -2,14 +2,21 @@ import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
-import { smokeText } from '../cli/render/smoke.ts';
+import { promptText } from '../cli/render/prompt.ts';
+import { baselineText, smokeText } from '../cli/render/smoke.ts';
 import type { SmokeData } from '../cli/results.ts';
+
+/** A proof that was asked for and did not come about is a no as well. */
+function isProven({ prompt }: SmokeData): boolean {
+  return prompt === undefined || prompt.verdict.startsWith('proven');
+}
 
 export default class Smoke extends BaseCommand<SmokeData> {
   static override summary = 'run the prompt suite on an installed model, ours or not';
-  static override description = 'Exits with 4 when a check failed.';
+  static override description =
+    'Exits with 4 when a check failed, or when --proof does not prove that the model is fed the prompt it was trained with.';
   static override examples = [
-    '<%= config.bin %> smoke gemma-3n-e4b:q4_k_m',
+    '<%= config.bin %> smoke gemma-3n-e4b:q4_k_m --proof',
     '<%= config.bin %> smoke gemma3n:e4b --runtime ollama --suite ./my-suite.json --json',
   ];
   static override args = {
@@ -18,6 +25,7 @@ export default class Smoke extends BaseCommand<SmokeData> {
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
+    proof: Flags.boolean({ description: 'also prove the effective prompt: template, BOS, stop tokens, context' }),
     suite: Flags.string({ helpValue: 'FILE', description: 'a suite file of your own, or the id of a built-in one' }),
   };
 
@@ -26,7 +34,9 @@ export default class Smoke extends BaseCommand<SmokeData> {
     const services = await this.services(flags);
     const result = await this.progress(await services.smoke(args.name, flags));
     this.log(smokeText(result, this.terminal));
-    if (result.failed > 0) this.negative();
+    if (result.baseline !== undefined) this.log(baselineText(result.baseline, this.terminal));
+    if (result.prompt !== undefined) this.log(promptText(result.prompt, this.terminal));
+    if (result.failed > 0 || !isProven(result)) this.negative();
     return result;
   }
 }

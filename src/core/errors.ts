@@ -49,6 +49,7 @@ export const EXIT_CODE = {
   'foreign-model': 16,
 
   'smoke-failed': 17,
+  'prompt-differs': 17,
 
   'bad-record': 18,
   'needs-repair': 18,

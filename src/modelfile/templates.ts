@@ -19,18 +19,22 @@ export interface Templates {
   readonly modelfiles: ReadonlyMap<string, NamedText>;
   /** Go chat templates by name. */
   readonly chats: ReadonlyMap<string, NamedText>;
+  /** The official Jinja templates that the Go ones must equal, by the same names; not every one has to be there. */
+  readonly references: ReadonlyMap<string, NamedText>;
 }
 
 const MODELFILE_SUFFIX = '.modelfile.hbs';
 const CHAT_SUFFIX = '.gotmpl';
+const REFERENCE_SUFFIX = '.jinja';
 
-/** Reads `templates/*.modelfile.hbs` and `templates/chat/*.gotmpl`. */
+/** Reads `templates/*.modelfile.hbs`, `templates/chat/*.gotmpl` and `templates/chat/*.jinja`. */
 export async function loadTemplates(files: TemplateFiles): Promise<Templates> {
-  const [modelfiles, chats] = await Promise.all([
+  const [modelfiles, chats, references] = await Promise.all([
     loadFolder(files, 'templates', MODELFILE_SUFFIX),
     loadFolder(files, 'templates/chat', CHAT_SUFFIX),
+    loadFolder(files, 'templates/chat', REFERENCE_SUFFIX),
   ]);
-  return { modelfiles, chats };
+  return { modelfiles, chats, references };
 }
 
 /** The family's own Modelfile template, else the default one. */

@@ -3,6 +3,7 @@ import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { parseModelName } from '../runtimes/names.ts';
 import { diskNeeds, diskObstacles } from './disk.ts';
+import { expectedPrompt } from './expected-prompt.ts';
 import { rank, tooLarge } from './fit-check.ts';
 import { type InstallPlan, stagingNameOf } from './plan.ts';
 import type { InstallRequest, PlanningInputs } from './request.ts';
@@ -33,6 +34,7 @@ export async function planLibrary(request: InstallRequest, inputs: PlanningInput
     stagingName: stagingNameOf(resolved.name),
     runtime: inputs.runtime,
     source: { kind: 'library', ref: resolved.ref, libraryName: resolved.name, profile: 'library' },
+    prompt: await expectedPrompt(family, undefined, inputs),
     reasons: [`you asked for Ollama's own build, ${resolved.name}`, ...candidate.reasons],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     memory: candidate.memory,

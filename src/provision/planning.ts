@@ -3,6 +3,7 @@ import { ProvisionError } from '../core/errors.ts';
 import { modelSpec } from '../modelfile/spec.ts';
 import { parseModelName } from '../runtimes/names.ts';
 import { diskNeeds, diskObstacles } from './disk.ts';
+import { expectedPrompt } from './expected-prompt.ts';
 import { fitOf, tooLarge } from './fit-check.ts';
 import { type InstallPlan, stagingNameOf } from './plan.ts';
 import { planLibrary } from './plan-library.ts';
@@ -40,6 +41,7 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     stagingName: stagingNameOf(name),
     runtime: inputs.runtime,
     source: { kind: 'file', file: settled.file, spec },
+    prompt: await expectedPrompt(family, settled.header, inputs),
     reasons: [...new Set([...settled.reasons, ...candidate.reasons])],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     memory: candidate.memory,

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Digest } from '../core/digest.ts';
 import { digestOf } from '../core/digest-of.ts';
-import type { Record as Installed } from '../registry/schema.ts';
+import type { Record as Installed, RecordedProof } from '../registry/schema.ts';
 import type { StoredModel } from '../runtimes/contract.ts';
+import type { PromptProof } from '../smoke/proof/schema.ts';
 import type { SmokeResult } from '../smoke/schema.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
 import type { InstallPlan } from './plan.ts';
@@ -10,17 +11,23 @@ import type { InstallPlan } from './plan.ts';
 /** Name that stands for the library's own template in records. */
 const LIBRARY_TEMPLATE = 'ollama-library';
 
+/** What was found out about a model before it got its name; nothing of it without a smoke test. */
+export interface Tested {
+  readonly smoke?: SmokeResult;
+  readonly prompt?: PromptProof;
+}
+
 interface Ingredients {
   /** The plan with the source's digest known. */
   readonly plan: InstallPlan;
   readonly promoted: StoredModel;
-  readonly smoke: SmokeResult | undefined;
+  readonly tested: Tested;
   readonly before: Installed | undefined;
   readonly effects: Pick<TransactionEffects, 'now' | 'toolVersion'>;
 }
 
 /** The record of a finished install. */
-export function recordOf({ plan, promoted, smoke, before, effects }: Ingredients): Installed {
+export function recordOf({ plan, promoted, tested, before, effects }: Ingredients): Installed {
   return {
     schemaVersion: 1,
     name: plan.name,
@@ -37,11 +44,18 @@ export function recordOf({ plan, promoted, smoke, before, effects }: Ingredients
     choice: { reasons: [...plan.reasons], ...(plan.useCase !== undefined && { useCase: plan.useCase }) },
     ...modelfileOf(plan, promoted),
     licence: { id: plan.family.licence.id, textDigest: digestOf(plan.family.licence.text) },
-    ...(smoke !== undefined && { smoke }),
+    ...(tested.smoke !== undefined && { smoke: tested.smoke }),
+    ...(tested.prompt !== undefined && { prompt: recordedProof(tested.prompt) }),
     toolVersion: effects.toolVersion,
     installedAt: effects.now().toISOString(),
     ...(before !== undefined && { previous: previousOf(before) }),
   };
+}
+
+/** The texts stay in the report: a record says what was found, not what was compared. */
+function recordedProof(proof: PromptProof): RecordedProof {
+  const { verdict, expectedFrom, bosCount, stop, winner, context, findings } = proof;
+  return { verdict, expectedFrom, stop, winner, context, findings, ...(bosCount !== undefined && { bosCount }) };
 }
 
 function sourceOf(plan: InstallPlan, promoted: StoredModel): Installed['source'] {
@@ -99,9 +113,9 @@ export function isUpToDate(
   return isProven(before, options) && sameModelfile(plan, before) && stillHolds(before, present);
 }
 
-/** True when no smoke test is wanted now, or one was passed then. */
-export function isProven({ smoke }: Installed, { suite }: Pick<TransactionOptions, 'suite'>): boolean {
-  return suite === undefined || smoke?.failed === 0;
+/** True when no smoke test is wanted now, or one was passed then and the prompt was looked at. */
+export function isProven({ smoke, prompt }: Installed, { suite }: Pick<TransactionOptions, 'suite'>): boolean {
+  return suite === undefined || (smoke?.failed === 0 && prompt !== undefined);
 }
 
 function sameModelfile(plan: InstallPlan, before: Installed): boolean {

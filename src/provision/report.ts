@@ -1,8 +1,8 @@
 import type { InstallPlan } from './plan.ts';
 import type { InstallReport, StepId } from './schema.ts';
 
-const FILE_STEPS: readonly StepId[] = ['verify', 'store', 'smoke', 'promote', 'record'];
-const LIBRARY_STEPS: readonly StepId[] = ['pull', 'smoke', 'promote', 'record'];
+const FILE_STEPS: readonly StepId[] = ['verify', 'store', 'smoke', 'prove', 'promote', 'record'];
+const LIBRARY_STEPS: readonly StepId[] = ['pull', 'smoke', 'prove', 'promote', 'record'];
 
 /** The report of a plan that is not carried out. */
 export function planReport(plan: InstallPlan): InstallReport {

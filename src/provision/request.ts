@@ -54,6 +54,8 @@ export interface PlanningInputs {
   bundledPath(relative: string): string;
   readHeader(path: string, sizeBytes: number): Promise<GgufFacts>;
   chatTemplate(name: string): Promise<string>;
+  /** The official Jinja template of that name, for files that cannot be read or have none of their own. */
+  referenceTemplate(name: string): Promise<string | undefined>;
   /** The newest record of a model in this runtime (under `name`, if one is given). */
   installed(modelId: string, name: string | undefined): Promise<Installed | undefined>;
 }

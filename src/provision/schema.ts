@@ -3,11 +3,12 @@ import * as z from 'zod';
 import { MemoryEstimate } from '../fit/schema.ts';
 import { InstalledSource, Record } from '../registry/schema.ts';
 import { RuntimeIdentity } from '../runtimes/contract.ts';
+import { PromptProof } from '../smoke/proof/schema.ts';
 import { SmokeResult } from '../smoke/schema.ts';
 
 const Bytes = z.int().nonnegative();
 
-export const StepId = z.enum(['verify', 'pull', 'store', 'smoke', 'promote', 'record']);
+export const StepId = z.enum(['verify', 'pull', 'store', 'smoke', 'prove', 'promote', 'record']);
 export type StepId = z.infer<typeof StepId>;
 
 export const Step = z.strictObject({
@@ -43,6 +44,8 @@ export const InstallReport = z.strictObject({
   plan: z.strictObject({ bytesToMove: Bytes, disk: z.array(DiskNeed), memory: MemoryEstimate.optional() }),
   steps: z.array(Step),
   smoke: SmokeResult.optional(),
+  /** What the runtime feeds the model, held against the template it was trained with. */
+  prompt: PromptProof.optional(),
   bytesMoved: Bytes,
   record: Record.optional(),
   previous: Record.shape.previous,

@@ -1,14 +1,20 @@
 import { ProvisionError } from '../core/errors.ts';
 import type { Work } from '../core/progress.ts';
-import type { Runtime } from '../runtimes/contract.ts';
+import type { Runtime, StoredModel } from '../runtimes/contract.ts';
 import { runSuite, templateMarkersOf } from '../smoke/index.ts';
 import type { CheckResult, SmokeResult, Suite } from '../smoke/schema.ts';
 import type { InstallPlan } from './plan.ts';
 import type { StepOutcome, Steps } from './steps.ts';
 
+/** The model under test: the name that it has now, and what the runtime says of it. */
+interface Tried {
+  readonly name: string;
+  readonly stored: StoredModel;
+}
+
 /** Runs the suite on the model under test, if there is one. Throws `smoke-failed` with what the model answered. */
 export async function* smokeStep(
-  name: string,
+  model: Tried,
   plan: InstallPlan,
   suite: Suite | undefined,
   steps: Steps,
@@ -19,11 +25,11 @@ export async function* smokeStep(
     yield* steps.skip('smoke', 'not asked for');
     return undefined;
   }
-  return yield* steps.run('smoke', judged(name, plan, suite, runtime, signal));
+  return yield* steps.run('smoke', judged(model, plan, suite, runtime, signal));
 }
 
 async function* judged(
-  name: string,
+  { name, stored }: Tried,
   plan: InstallPlan,
   suite: Suite,
   runtime: Runtime,
@@ -33,7 +39,7 @@ async function* judged(
   const template = plan.source.kind === 'file' ? plan.source.spec.template : '';
   const watched = watchChat(runtime);
   const templateMarkers = templateMarkersOf(template, [bos, ...stop]);
-  const result = yield* runSuite({ suite, name, chat: watched.chat, stop, templateMarkers, signal });
+  const result = yield* runSuite({ suite, name, chat: watched.chat, runtime, stored, stop, templateMarkers, signal });
   const failed = result.checks.filter((check) => !check.passed && !check.advisory);
   if (failed.length > 0) throw watched.fault() ?? smokeFailed(plan, failed);
   return { result, detail: `${result.passed} passed (suite ${suite.id})` };
@@ -59,7 +65,9 @@ function watchChat(runtime: Runtime): { chat: Runtime['chat']; fault(): Provisio
       try {
         return yield* runtime.chat(request, signal);
       } catch (error) {
-        if (error instanceof ProvisionError && RUNTIME_FAULTS.has(error.code)) fault ??= error;
+        // A schema that is too new for the server is for the suite to skip.
+        const known = error instanceof ProvisionError && RUNTIME_FAULTS.has(error.code);
+        if (known && request.format === undefined) fault ??= error;
         throw error;
       }
     },

@@ -6,6 +6,7 @@ const TITLES: Readonly<Record<StepId, string>> = {
   pull: 'Pull from the library',
   store: 'Create under a staging name',
   smoke: 'Smoke test',
+  prove: 'Prove the prompt',
   promote: 'Give it its name',
   record: 'Record it',
 };

@@ -1,5 +1,5 @@
 /**
- * The transaction: verify → store under a staging name → smoke → promote → record. Until `promote` the final
+ * The transaction: verify → store under a staging name → smoke → prove → promote → record. Until `promote` the final
  * name is not touched, so a failure before it leaves the model that answered before.
  */
 import { ProvisionError } from '../core/errors.ts';
@@ -7,12 +7,12 @@ import type { ProgressEvent, Work } from '../core/progress.ts';
 import { workUnderLock } from '../registry/index.ts';
 import type { Record as Installed } from '../registry/schema.ts';
 import type { Runtime, StoredModel } from '../runtimes/contract.ts';
-import type { SmokeResult } from '../smoke/schema.ts';
 import { type Candidate, prepareFile, prepareLibrary } from './candidate.ts';
 import { quietly } from './clean-up.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
 import { backupNameOf, type InstallPlan, lockName } from './plan.ts';
-import { isProven, isUpToDate, recordOf } from './record.ts';
+import { proveStep } from './prove-step.ts';
+import { isProven, isUpToDate, recordOf, type Tested } from './record.ts';
 import { planReport } from './report.ts';
 import type { InstallReport } from './schema.ts';
 import { smokeStep } from './smoke-step.ts';
@@ -51,8 +51,9 @@ async function* installLocked(start: Run): Work<InstallReport> {
   const plan = yield* verify(start);
   const digest = plan.source.kind === 'file' ? plan.source.file.digest : undefined;
   if (!options.force && isUpToDate(plan, { digest, options }, before, present)) {
-    for (const id of ['store', 'smoke', 'promote', 'record'] as const) yield* steps.skip(id, 'in place already');
-    return report(plan, steps, { changed: false, bytesMoved: 0, record: before, smoke: before.smoke });
+    for (const id of ['store', 'smoke', 'prove', 'promote', 'record'] as const)
+      yield* steps.skip(id, 'in place already');
+    return report(plan, steps, { changed: false, bytesMoved: 0, record: before, tested: {} });
   }
   return yield* change({ ...start, plan });
 }
@@ -66,30 +67,39 @@ async function* change(run: Run): Work<InstallReport> {
   try {
     if (!options.force && made.unchanged && run.before !== undefined && isProven(run.before, options)) {
       yield* settle(made);
-      for (const id of ['smoke', 'promote', 'record'] as const) yield* steps.skip(id, 'in place already');
-      return report(plan, steps, { changed: false, bytesMoved: 0, record: run.before, smoke: run.before.smoke });
+      for (const id of ['smoke', 'prove', 'promote', 'record'] as const) yield* steps.skip(id, 'in place already');
+      return report(plan, steps, { changed: false, bytesMoved: 0, record: run.before, tested: {} });
     }
-    const smoke = yield* smokeStep(made.name, plan, options.suite, steps, effects.runtime, signal);
-    const record = yield* promoteAndRecord(made, run, smoke);
+    const tested = yield* test(made, run);
+    const record = yield* promoteAndRecord(made, run, tested);
     yield* settle(made);
-    return report(plan, steps, { changed: true, bytesMoved: made.bytesMoved, record, smoke });
+    return report(plan, steps, { changed: true, bytesMoved: made.bytesMoved, record, tested });
   } catch (error) {
     await quietly((by) => made.undo(by));
     throw error;
   }
 }
 
+/** Smoke test and proof of the prompt; neither when no suite is wanted. */
+async function* test(made: Candidate, { plan, options, effects, signal, steps }: Run): Work<Tested> {
+  const { suite } = options;
+  const smoke = yield* smokeStep(made, plan, suite, steps, effects.runtime, signal);
+  const model = suite !== undefined && smoke !== undefined ? { stored: made.stored, suite, smoke } : undefined;
+  const prompt = yield* proveStep(plan, model, steps, effects.runtime, signal);
+  return { ...(smoke !== undefined && { smoke }), ...(prompt !== undefined && { prompt }) };
+}
+
 /** Gives the candidate its name and writes the record; if either fails, the name goes back to what it was. */
-async function* promoteAndRecord(made: Candidate, run: Run, smoke: SmokeResult | undefined): Work<Installed> {
+async function* promoteAndRecord(made: Candidate, run: Run, tested: Tested): Work<Installed> {
   const { plan, effects, signal } = run;
-  if (made.name === plan.name) return yield* nameAndRecord(made, run, smoke);
+  if (made.name === plan.name) return yield* nameAndRecord(made, run, tested);
   const { runtime } = effects;
   const backup = backupNameOf(plan);
   const replaced = (await runtime.find(plan.name, signal)) !== undefined;
   if (replaced) await runtime.copy(plan.name, backup, signal);
   let done = false;
   try {
-    const record = yield* nameAndRecord(made, run, smoke);
+    const record = yield* nameAndRecord(made, run, tested);
     done = true;
     return record;
   } finally {
@@ -99,10 +109,10 @@ async function* promoteAndRecord(made: Candidate, run: Run, smoke: SmokeResult |
   }
 }
 
-async function* nameAndRecord(made: Candidate, run: Run, smoke: SmokeResult | undefined): Work<Installed> {
+async function* nameAndRecord(made: Candidate, run: Run, tested: Tested): Work<Installed> {
   const { plan, effects, steps, before } = run;
   const promoted = yield* steps.run('promote', () => promote(made, run));
-  const record = recordOf({ plan, promoted, smoke, before, effects });
+  const record = recordOf({ plan, promoted, tested, before, effects });
   yield* steps.run('record', async () => ({ result: await effects.records.put(record) }));
   return record;
 }
@@ -192,10 +202,11 @@ interface Outcome {
   readonly changed: boolean;
   readonly bytesMoved: number;
   readonly record: Installed;
-  readonly smoke: SmokeResult | undefined;
+  readonly tested: Tested;
 }
 
-function report(plan: InstallPlan, steps: Steps, { changed, bytesMoved, record, smoke }: Outcome): InstallReport {
+function report(plan: InstallPlan, steps: Steps, { changed, bytesMoved, record, tested }: Outcome): InstallReport {
+  const smoke = tested.smoke ?? (changed ? undefined : record.smoke);
   return {
     ...planReport(plan),
     dryRun: false,
@@ -205,6 +216,7 @@ function report(plan: InstallPlan, steps: Steps, { changed, bytesMoved, record, 
     record,
     source: record.source,
     ...(smoke !== undefined && { smoke }),
+    ...(tested.prompt !== undefined && { prompt: tested.prompt }),
     ...(record.previous !== undefined && { previous: record.previous }),
   };
 }

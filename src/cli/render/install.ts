@@ -22,7 +22,7 @@ function doneHead(report: InstallReport, terminal: Terminal): string {
 }
 
 function facts(report: InstallReport): [string, string][] {
-  const { runtime, source, plan, smoke, previous } = report;
+  const { runtime, source, plan, smoke, prompt, previous } = report;
   const size = source.sizeBytes === undefined ? '' : ` (${formatBytes(source.sizeBytes)})`;
   const lines: [string, string][] = [
     ['  Model', `${report.model}:${report.quant}`],
@@ -37,9 +37,15 @@ function facts(report: InstallReport): [string, string][] {
   }
   if (plan.memory !== undefined) lines.push(['  Memory', memoryText(plan.memory)]);
   if (smoke !== undefined) lines.push(['  Smoke', `${smoke.passed} passed, ${smoke.failed} failed (${smoke.suite})`]);
+  if (prompt !== undefined) lines.push(['  Prompt', promptLine(prompt)]);
   if (previous !== undefined)
     lines.push(['  Before', `${previous.model}:${previous.quant} of ${previous.installedAt}`]);
   return lines;
+}
+
+function promptLine({ verdict, shapes, bosCount, stop }: NonNullable<InstallReport['prompt']>): string {
+  const bos = bosCount === undefined ? '' : `, BOS ${bosCount === 1 ? 'once' : `${bosCount} times`}`;
+  return `${verdict.replaceAll('-', ' ')}: ${shapes.length} message shapes${bos}, stop ${stop.join(' ')}`;
 }
 
 function memoryText(memory: NonNullable<InstallReport['plan']['memory']>): string {

@@ -63,7 +63,7 @@ class LineRenderer implements ProgressRenderer {
 function lineOf(event: Exclude<ProgressEvent, { type: 'bytes' }>, terminal: Terminal): string | undefined {
   if (event.type === 'warning') return `${paint(terminal, 'yellow', '!')} ${printable(event.message)}`;
   if (event.type === 'check') {
-    const mark = event.passed ? paint(terminal, 'green', '✓') : paint(terminal, 'red', '✗');
+    const mark = checkMark(event, terminal);
     return `  ${mark} ${event.id} (${event.level}) ${paint(terminal, 'dim', `${printable(event.detail)}, ${formatDuration(event.ms)}`)}`;
   }
   const detail = event.detail === undefined ? '' : paint(terminal, 'dim', `  ${printable(event.detail)}`);
@@ -77,6 +77,11 @@ function lineOf(event: Exclude<ProgressEvent, { type: 'bytes' }>, terminal: Term
     case 'done':
       return event.detail === undefined ? undefined : `  ${printable(event.detail)}`;
   }
+}
+
+function checkMark({ passed, skipped }: { passed: boolean; skipped?: boolean }, terminal: Terminal): string {
+  if (skipped === true) return paint(terminal, 'dim', '–');
+  return passed ? paint(terminal, 'green', '✓') : paint(terminal, 'red', '✗');
 }
 
 const BAR_WIDTH = 24;

@@ -11,6 +11,8 @@ import type { InstallRequest, PlanningInputs } from '../../provision/request.ts'
 import type { InstallReport } from '../../provision/schema.ts';
 import { install } from '../../provision/transaction.ts';
 import {
+  baselineRunOf,
+  dropBaselines,
   dropRecord,
   findRecord,
   findRecordToReplace,
@@ -24,6 +26,7 @@ import type { RuntimeIdentity } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { HashFile, Source } from '../../sources/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
+import { kept } from './baseline.ts';
 import { readHeader } from './header.ts';
 import type { OpenRuntime } from './runtime.ts';
 
@@ -67,8 +70,23 @@ export function provisioningOf(parts: ProvisioningParts): Provisioning {
       if (obstacle !== undefined && !force) throw obstacle;
       return planReport(plan);
     },
-    install: (plan, options) => install(plan, options, effects, signal),
+    install: (plan, options) => remembered(install(plan, options, effects, signal), options, parts),
   };
+}
+
+/** The smoke test of a new install is what later ones are compared with. */
+async function* remembered(
+  work: Work<InstallReport>,
+  { suite }: TransactionOptions,
+  { opened, version, registry, locker, signal }: ProvisioningParts,
+): Work<InstallReport> {
+  const report = yield* work;
+  const { name, changed, smoke, record } = report;
+  if (!changed || suite === undefined || smoke === undefined || record === undefined) return report;
+  const around = { runtime: opened.identity, stored: record.stored, toolVersion: version, at: new Date() };
+  const key = { name, runtime: opened.identity };
+  yield* kept(key, baselineRunOf(suite, smoke, around), { registry, locker, signal });
+  return report;
 }
 
 function planningInputs(parts: ProvisioningParts): PlanningInputs {
@@ -82,6 +100,7 @@ function planningInputs(parts: ProvisioningParts): PlanningInputs {
     bundledPath: (relative) => join(root, relative),
     readHeader,
     chatTemplate: async (name) => chatTemplateOf(templates, name),
+    referenceTemplate: async (name) => templates.references.get(name)?.text,
     installed: (modelId, name) => newestOf(parts.registry, opened.identity, modelId, name),
   };
 }
@@ -105,6 +124,7 @@ export function recordsOf(registry: Registry, { kind, endpoint }: RuntimeIdentit
     },
     async drop(name) {
       await dropRecord(registry, keyOf(name));
+      await dropBaselines(registry, keyOf(name));
     },
   };
 }

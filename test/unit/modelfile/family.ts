@@ -74,6 +74,7 @@ export function shippedTemplates(): Templates {
   return {
     modelfiles: new Map([['default', { name: modelfile, text: readFileSync(modelfile, 'utf8') }]]),
     chats: new Map([['gemma', { name: chat, text: readFileSync(chat, 'utf8') }]]),
+    references: new Map(),
   };
 }
 

@@ -41,6 +41,7 @@ function inputs(
     bundledPath: (relative) => `/bundled/${relative}`,
     readHeader: async (path) => ({ ...tiny, ...files[path] }),
     chatTemplate: async () => '{{ .Prompt }}',
+    referenceTemplate: async (name) => `official ${name}`,
     installed: async () => undefined,
     ...changes,
   };
@@ -69,12 +70,25 @@ describe('what is meant', () => {
     expect(found.reasons).not.toEqual([]);
   });
 
+  test("the prompt is to be the one of the file's own template, else of the family's official one", async () => {
+    const own = await plan({ model: 'tiny-gemma-3n:q4_k_m' }, inputs({ [BUNDLED]: {} }));
+    expect(own.prompt).toEqual({ reference: { source: tiny.chatTemplate, from: 'file' }, addsBos: true });
+    const { chatTemplate: _, ...bare } = tiny;
+    const given = inputs({ [BUNDLED]: {} }, { readHeader: async () => bare });
+    const official = await plan({ model: 'tiny-gemma-3n:q4_k_m' }, given);
+    expect(official.prompt.reference).toEqual({ source: 'official gemma', from: 'catalog' });
+    const none = await plan({ model: 'tiny-gemma-3n:q4_k_m' }, { ...given, referenceTemplate: async () => undefined });
+    expect(none.prompt.reference).toBeUndefined();
+    const pulled = await plan({ from: 'ollama:gemma3n:e4b' }, inputs());
+    expect(pulled.prompt).toEqual({ reference: { source: 'official gemma', from: 'catalog' } });
+  });
+
   describe('auto where the model is installed already', () => {
     const files = { [BUNDLED]: {}, [BUNDLED_Q2]: { declaredQuant: 'Q2_K' } };
     const earlier = recordOf({
       plan: tinyPlan({ quant: 'q2_k', reasons: ['memory was short then'] }),
       promoted: { name: 'tiny-gemma-3n:q2_k' },
-      smoke: undefined,
+      tested: {},
       before: undefined,
       effects: { now: () => new Date(0), toolVersion: '1.0.0' },
     });

@@ -16,7 +16,7 @@ beforeEach(() => {
   const stored = { name: NAME, entryDigest: digestOf('entry'), answers: () => 'OK' };
   runtime.models.set(NAME, stored);
   const effects = { now: () => new Date(0), toolVersion: '1.0.0' };
-  records.set(NAME, recordOf({ plan: tinyPlan(), promoted: stored, smoke: undefined, before: undefined, effects }));
+  records.set(NAME, recordOf({ plan: tinyPlan(), promoted: stored, tested: {}, before: undefined, effects }));
 });
 
 function remove(name: string, force = false) {

@@ -107,6 +107,7 @@ describe('a first install', () => {
       'verify skipped',
       'store done',
       'smoke done',
+      'prove done',
       'promote done',
       'record done',
     ]);
@@ -137,6 +138,7 @@ describe('a first install', () => {
       () => undefined,
     );
     expect(report.smoke).toBeUndefined();
+    expect(report.prompt).toBeUndefined();
     expect(runtime.calls.some((call) => call.startsWith('chat'))).toBe(false);
   });
 });
@@ -161,6 +163,17 @@ describe('the same install again', () => {
     const report = await run(change());
     expect(report.changed).toBe(true);
     expect(records.get(NAME)?.previous).toMatchObject({ model: 'tiny-gemma-3n', source: { digest: TINY_DIGEST } });
+  });
+
+  test('a record without a proof of the prompt is no reason to leave it at that', async () => {
+    await run();
+    const record = records.get(NAME);
+    if (record === undefined) throw new Error('recorded');
+    const { prompt, ...older } = record;
+    expect(prompt?.verdict).toBe('not-provable');
+    records.set(NAME, older);
+    expect((await run()).changed).toBe(true);
+    expect(records.get(NAME)?.prompt).toEqual(prompt);
   });
 
   test('a model that vanished from the runtime is installed again', async () => {
@@ -212,6 +225,23 @@ describe('a failure leaves what answered before', () => {
     expect([...runtime.models]).toEqual([[NAME, good]]);
     expect(records.get(NAME)).toBe(before);
     expect(held).toEqual([]);
+  });
+
+  test('a prompt that differs is exit 17 and the staging name is gone', async () => {
+    const before = await installed();
+    const good = runtime.models.get(NAME);
+    const told = runtime.find.bind(runtime);
+    // What the server tells of a new model: its stop token got lost.
+    runtime.store = async function* (request, signal) {
+      const result = yield* FakeRuntime.prototype.store.call(runtime, request, signal);
+      return { ...result, stored: { ...result.stored, stop: [] } };
+    };
+    const error = await failureOf(run(withDigest(digestOf('worse'))));
+    expect(error).toMatchObject({ code: 'prompt-differs', exitCode: 17 });
+    expect(error.message).toContain('missing-stop: <end_of_turn>');
+    expect(await told('gemma-provision-staging:tiny-gemma-3n-q4-k-m')).toBeUndefined();
+    expect([...runtime.models]).toEqual([[NAME, good]]);
+    expect(records.get(NAME)).toBe(before);
   });
 
   test.each(['store', 'chat', 'copy'] as const)('an error in %s', async (method) => {

@@ -1,0 +1,61 @@
+import type { CheckData } from '../results.ts';
+import { paint, printable, type Terminal } from '../terminal.ts';
+import { table } from './table.ts';
+
+/** The endpoint of a server that is only planned for. */
+export const NOT_ASKED = 'not asked';
+
+/** Kinds of verdicts that a person wants to read only when there is something to do. */
+const BACKGROUND = /^(option|feature|danger)\./;
+
+interface CheckTextOptions {
+  readonly terminal: Terminal;
+  /** Every verdict, also those that are as they should be. */
+  readonly all: boolean;
+}
+
+/** One line a verdict, what to do about those that are not met, the answer last. */
+export function checkText(data: CheckData, { terminal, all }: CheckTextOptions): string {
+  const { server, verdicts, installed = [] } = data;
+  const shown = verdicts.filter(({ id, ok }) => all || !ok || !BACKGROUND.test(id));
+  const hidden = verdicts.length - shown.length;
+  const rows = shown.map(({ id, ok, blocking, since = '', reason }) => [
+    markOf(ok, blocking, terminal),
+    id,
+    since,
+    printable(reason),
+  ]);
+  const where = server.endpoint === NOT_ASKED ? `(${NOT_ASKED})` : `at ${server.endpoint}`;
+  const lines = [`Ollama ${printable(server.version)} ${where}`, ''];
+  lines.push(table(['', 'CHECK', 'SINCE', 'REASON'], rows));
+  if (hidden > 0) lines.push(paint(terminal, 'dim', `${hidden} more are fine; --verbose shows them.`));
+  lines.push('', ...remediesOf(shown));
+  if (installed.length > 0) lines.push(`Installed already: ${printable(installed.join(', '))}`);
+  lines.push(conclusion(data, terminal));
+  return lines.join('\n');
+}
+
+function markOf(ok: boolean, blocking: boolean, terminal: Terminal): string {
+  if (ok) return paint(terminal, 'green', '✓');
+  return blocking ? paint(terminal, 'red', '✗') : paint(terminal, 'yellow', '!');
+}
+
+/** Each advice once, what blocks first. */
+function remediesOf(verdicts: CheckData['verdicts']): string[] {
+  const open = verdicts.filter(({ ok }) => !ok);
+  const sorted = [...open.filter(({ blocking }) => blocking), ...open.filter(({ blocking }) => !blocking)];
+  const advice = sorted.flatMap(({ remedy }) => (remedy === undefined ? [] : [`→ ${printable(remedy)}`]));
+  return [...new Set(advice)];
+}
+
+function conclusion({ supported, target, server }: CheckData, terminal: Terminal): string {
+  const what = target === undefined ? `Ollama ${printable(server.version)}` : nameOf(target);
+  return supported
+    ? paint(terminal, 'green', `${what}: supported`)
+    : paint(terminal, 'red', `${what}: not supported by this server`);
+}
+
+function nameOf({ model, file, family, quant, architecture }: NonNullable<CheckData['target']>): string {
+  const name = file ?? model ?? family ?? architecture;
+  return printable(quant === undefined || file !== undefined ? name : `${name}:${quant}`);
+}
