@@ -11,6 +11,7 @@ const ROOMS = [
   'runtimes',
   'smoke',
   'registry',
+  'doctor',
   'provision',
   'cli',
   'commands',

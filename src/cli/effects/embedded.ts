@@ -29,7 +29,7 @@ export function openEmbeddedRuntime({ paths, env, root }: RuntimeContext): Runti
 }
 
 /** The built worker, or its source when the sources run as they are. */
-function workerFile(root: string): string {
+export function workerFile(root: string): string {
   const built = join(root, 'dist/embedded-worker.js');
   const source = join(root, 'src/runtimes/embedded/worker.ts');
   return import.meta.filename.endsWith('.ts') && existsSync(source) ? source : built;

@@ -1,0 +1,45 @@
+import * as Args from '@oclif/core/args';
+import { BaseCommand } from '../cli/base-command.ts';
+import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
+import { doctorText } from '../cli/render/doctor.ts';
+import type { DoctorData } from '../cli/results.ts';
+import type { DoctorFlags } from '../cli/services/doctor.ts';
+import type { Services } from '../cli/wire.ts';
+
+export default class Doctor extends BaseCommand<DoctorData> {
+  static override summary = 'everything that would make an install fail or be slow, before it does';
+  static override description =
+    'Looks at the server, its environment, folders, disk, GPU, proxies and this tool itself, and says what to do. Changes nothing. Exits with 4 when something blocks an install.';
+  static override examples = [
+    '<%= config.bin %> doctor',
+    '<%= config.bin %> doctor gemma-3n-e4b:q5_k_m --host 127.0.0.1:11434',
+    '<%= config.bin %> doctor --runtime embedded --json',
+  ];
+  static override args = {
+    model: Args.string({ description: 'the model that is to be installed (default: gemma-3n-e4b)' }),
+  };
+  static override flags = { ...runtimeFlags, ...catalogFlags };
+
+  override async run(): Promise<DoctorData> {
+    const { args, flags, raw } = await this.parse(Doctor);
+    const typed = Object.fromEntries(
+      raw.flatMap((token) => (token.type === 'flag' ? [[token.flag, token.input] as const] : [])),
+    );
+    const data = await this.#examine(args.model, { ...flags, typed });
+    this.log(doctorText(data, this.terminal));
+    if (data.checks.some(({ status }) => status === 'problem')) this.negative();
+    return data;
+  }
+
+  /** Settings that cannot be read end other commands; here they are one of the things to report. */
+  async #examine(model: string | undefined, flags: DoctorFlags): Promise<DoctorData> {
+    let services: Services;
+    try {
+      services = await this.services(flags);
+    } catch (fault) {
+      const { doctorDespite } = await import('../cli/services/doctor.ts');
+      return doctorDespite(fault, model, flags, this.serviceOptions(flags));
+    }
+    return services.doctor(model, flags);
+  }
+}

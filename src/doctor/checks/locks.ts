@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { errnoOf } from '../../core/errors.ts';
+import { formatDuration } from '../../core/units.ts';
+import { LockHolder } from '../../registry/schema.ts';
+import { defineCheck } from '../contract.ts';
+import { type Finding, merged, ok, warning } from '../findings.ts';
+import type { DoctorView } from '../view.ts';
+
+/** A holder renews its lock every 2 s; one that was silent for 10 s counts as dead, and the next run takes it over. */
+const STALE_MS = 10_000;
+
+/** Runs that hold a lock now, and locks that a dead run left behind. */
+export const locks = defineCheck({
+  id: 'locks',
+  title: 'Locks',
+  async run(view) {
+    const folder = join(view.paths.data, 'locks');
+    const names = await view.files.list(folder).catch((error: unknown) => {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    });
+    const held = names.filter((name) => name.endsWith('.lock'));
+    const findings = await Promise.all(held.map((name) => findingFor(view, folder, name)));
+    const [first, ...rest] = findings.filter((finding) => finding !== undefined);
+    return first === undefined ? ok('No other run is in the way.') : merged([first, ...rest]);
+  },
+});
+
+async function findingFor(view: DoctorView, folder: string, name: string): Promise<Finding | undefined> {
+  const path = join(folder, name);
+  const facts = await view.files.stat(path).catch(() => undefined);
+  if (facts === undefined) return undefined;
+  const who = await holderOf(view, path.replace(/\.lock$/, '.holder.json'));
+  const silent = view.now() - facts.modifiedMs;
+  if (silent <= STALE_MS) {
+    return warning(
+      `${who} holds a lock now; an install waits up to 15 s for it and then ends with exit code 15.`,
+      'Wait until that run has ended.',
+    );
+  }
+  return warning(
+    `${who} died ${formatDuration(silent)} ago with its lock in hand.`,
+    `The next install takes it over by itself; if that fails, remove ${path}.`,
+  );
+}
+
+async function holderOf(view: DoctorView, path: string): Promise<string> {
+  try {
+    const { command, pid } = LockHolder.parse(JSON.parse(await view.files.readText(path)));
+    return `gemma-provision ${command} (process ${pid})`;
+  } catch {
+    return 'A run that left no name';
+  }
+}

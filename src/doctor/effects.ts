@@ -1,0 +1,123 @@
+/** What this room needs of the world. Every method may fail, hang or answer nonsense: the checks cope. */
+import type { Catalog } from '../catalog/load.ts';
+import type { ProvisionError } from '../core/errors.ts';
+import type { HostProfile } from '../hardware/schema.ts';
+import type { Registry } from '../registry/index.ts';
+import type { Subject } from './subject.ts';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+export interface FileFacts {
+  readonly uid: number;
+  /** Permission bits and type, as `stat` gives them. */
+  readonly mode: number;
+  /** Milliseconds since 1970. */
+  readonly modifiedMs: number;
+  readonly directory: boolean;
+}
+
+/** The file system. Failures carry the system's error word in `code`. */
+export interface DoctorFiles {
+  readText(path: string): Promise<string>;
+  /** Names in a folder. */
+  list(path: string): Promise<readonly string[]>;
+  readLink(path: string): Promise<string>;
+  stat(path: string): Promise<FileFacts>;
+  /** Bytes that an ordinary user may still write, and all bytes, of the file system that holds `path`. */
+  space(path: string): Promise<{ readonly free: number; readonly total: number }>;
+  /** Whether this user may write there, by what the system says without trying. */
+  mayWrite(path: string): Promise<void>;
+  /** Writes a small file into the folder and removes it: permissions do not tell of quotas and full disks. */
+  tryWrite(folder: string): Promise<void>;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** The `Date` header. */
+  readonly date?: string;
+  readonly text: string;
+}
+
+/** One GET without proxy; fails for a reply that is too large or too slow. */
+export type HttpGet = (
+  url: string,
+  options: { readonly headers?: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+) => Promise<HttpAnswer>;
+
+/** The Ollama server that was asked for. */
+export interface ServerEffects {
+  /** Base of every request. Safe to print. */
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly loopback: boolean;
+  /** What was doubtful in the host's text. */
+  readonly warnings: readonly string[];
+  /** Its version. Throws `runtime-unreachable`, `runtime-not-ollama`, `runtime-timeout` and what a server may refuse. */
+  version(signal: AbortSignal): Promise<string>;
+}
+
+export interface EmbeddedEffects {
+  /** Version of the engine without loading it. Throws `runtime-missing`, `runtime-too-old`, `runtime-refused`. */
+  version(signal: AbortSignal): Promise<string>;
+  /** Loads the smallest model of this package and lets it say one word. Throws what the engine reports. */
+  tryOut(signal: AbortSignal): Promise<void>;
+  /** Whether it holds this model. Throws `needs-repair`. */
+  has(name: string, signal: AbortSignal): Promise<boolean>;
+}
+
+export interface OwnAddress {
+  readonly address: string;
+  readonly internal: boolean;
+}
+
+/** Everything that can set something, before anybody chose between them. */
+export interface Configuration {
+  /** Flags as they were typed, without what the environment gave them. */
+  readonly flags: Readonly<Record<string, string | undefined>>;
+  readonly env: Env;
+  /** Content of config.json; empty when there is no such file. */
+  readonly file: Readonly<Record<string, unknown>>;
+  readonly filePath: string;
+  /** Why config.json cannot be used; the settings in it are missing then. */
+  readonly fault?: unknown;
+}
+
+export interface DoctorEffects {
+  /** `process.platform`. */
+  readonly platform: string;
+  /** `process.versions.node`. */
+  readonly nodeVersion: string;
+  /** Absent where the system has no user numbers. */
+  readonly uid?: number;
+  /** The user's home folder. */
+  readonly home: string;
+  readonly env: Env;
+  readonly paths: { readonly config: string; readonly data: string; readonly cache: string };
+  /** A file of this package, whose age tells when it was put here. */
+  readonly ownFile: string;
+  /** Milliseconds since 1970. */
+  now(): number;
+  readonly files: DoctorFiles;
+  readonly get: HttpGet;
+  /** Addresses of this machine's network interfaces. */
+  addresses(): readonly OwnAddress[];
+  /** The error stands for a host that no client can connect to. */
+  readonly server: ServerEffects | ProvisionError;
+  readonly embedded: EmbeddedEffects;
+  readonly registry: Registry;
+  readonly configuration: Configuration;
+  /** What was asked for with `--runtime`, and whether only the server will do. */
+  readonly wanted: Wanted;
+  /** Names of models under test begin with this. */
+  readonly stagingPrefix: string;
+  catalog(): Promise<Catalog>;
+  /** What an install without further words would install. Throws `bad-catalog`. */
+  subject(): Promise<Subject>;
+  profile(): Promise<HostProfile>;
+}
+
+export interface Wanted {
+  readonly runtime: 'auto' | 'ollama' | 'embedded';
+  /** True when an install would use the server or fail: `--runtime ollama`, or a host on the command line. */
+  readonly serverOnly: boolean;
+}

@@ -1,0 +1,64 @@
+import type { Configuration } from './effects.ts';
+import type { SettingOrigin } from './schema.ts';
+import { shown } from './secrets.ts';
+
+interface Rule {
+  readonly id: string;
+  /** Variables in the order in which they are asked, after flag and (where true) before config.json. */
+  readonly variable?: string;
+  readonly inFile?: boolean;
+  /** A variable of Ollama's own, asked last. */
+  readonly ollama?: string;
+  readonly fallback?: string;
+}
+
+/** How each setting is settled: the flag, then our variable, then config.json, then Ollama's variable, then the default. */
+const RULES: readonly Rule[] = [
+  { id: 'home', variable: 'GEMMA_PROVISION_HOME' },
+  {
+    id: 'host',
+    variable: 'GEMMA_PROVISION_HOST',
+    inFile: true,
+    ollama: 'OLLAMA_HOST',
+    fallback: '127.0.0.1:11434',
+  },
+  { id: 'runtime', variable: 'GEMMA_PROVISION_RUNTIME', inFile: true, fallback: 'auto' },
+  { id: 'use-case', variable: 'GEMMA_PROVISION_USE_CASE', inFile: true },
+  { id: 'sampling', inFile: true },
+  { id: 'catalog', inFile: true },
+  { id: 'gpu', variable: 'GEMMA_PROVISION_GPU', fallback: 'auto' },
+  { id: 'threads', variable: 'GEMMA_PROVISION_THREADS' },
+];
+
+/** Variables of this tool that mean something. */
+export const KNOWN_VARIABLES: readonly string[] = RULES.flatMap(({ variable }) => variable ?? []);
+
+interface Said {
+  readonly source: string;
+  readonly value: string;
+}
+
+/** The value in force of every setting and the place it came from; an empty variable counts as none. */
+export function settleOrigins(configuration: Configuration): SettingOrigin[] {
+  return RULES.map((rule): SettingOrigin => {
+    const [winner, ...rest] = placesOf(rule, configuration);
+    const overruled = rest.filter(({ source }) => source !== 'default').map(({ source }) => source);
+    if (winner === undefined) return { id: rule.id, source: 'default', overruled };
+    return { id: rule.id, value: shown(rule.id, winner.value), source: winner.source, overruled };
+  });
+}
+
+/** Everybody who says something about a setting, the winner first. */
+function placesOf(rule: Rule, { flags, env, file, filePath }: Configuration): Said[] {
+  const candidates: readonly (readonly [string, unknown])[] = [
+    [`--${rule.id}`, flags[rule.id]],
+    [rule.variable ?? '', rule.variable === undefined ? undefined : env[rule.variable]],
+    [filePath, rule.inFile ? file[rule.id] : undefined],
+    [rule.ollama ?? '', rule.ollama === undefined ? undefined : env[rule.ollama]],
+    ['default', rule.fallback],
+  ];
+  return candidates.flatMap(([source, value]) => {
+    const text = Array.isArray(value) ? value.join(', ') : value;
+    return typeof text === 'string' && text !== '' ? [{ source, value: text }] : [];
+  });
+}

@@ -1,0 +1,43 @@
+import type { Family, Model, Quant } from '../catalog/schema.ts';
+import { GIB } from '../core/units.ts';
+
+export interface Size {
+  readonly quant: string;
+  readonly bytes: number;
+}
+
+/** The model whose install is looked ahead to. */
+export interface Subject {
+  /** `gemma-3n-e4b` or `gemma-3n-e4b:q5_k_m`. */
+  readonly label: string;
+  /** True when the user named it; false for the model that an install takes by itself. */
+  readonly named: boolean;
+  readonly architecture: string;
+  /** The smallest that could be chosen; the same as `typical` when the quant was named. */
+  readonly smallest: Size;
+  /** What is likely to be chosen. */
+  readonly typical: Size;
+}
+
+/** A middle quant stands for what an install would choose: a look ahead needs the order of size, not the choice. */
+const TYPICAL = 'q4_k_m';
+
+/** Undefined when the catalog knows no size for any of the model's quants. */
+export function subjectOf(family: Family, model: Model, quant: Quant | undefined, named: boolean): Subject | undefined {
+  const sizes = (quant === undefined ? model.quants : [quant]).flatMap(sizeOf).toSorted((a, b) => a.bytes - b.bytes);
+  const [smallest] = sizes;
+  if (smallest === undefined) return undefined;
+  return {
+    label: quant === undefined ? model.id : `${model.id}:${quant.id}`,
+    named,
+    architecture: family.architecture,
+    smallest,
+    typical: sizes.find((size) => size.quant === TYPICAL) ?? smallest,
+  };
+}
+
+function sizeOf(quant: Quant): Size[] {
+  const cardBytes = quant.card === undefined ? undefined : Math.ceil(quant.card.sizeGiB * GIB);
+  const bytes = quant.fileBytes?.value ?? quant.tensorBytes?.value ?? cardBytes;
+  return bytes === undefined ? [] : [{ quant: quant.id, bytes }];
+}

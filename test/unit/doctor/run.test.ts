@@ -1,0 +1,92 @@
+import { readdirSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { CHECKS } from '../../../src/doctor/checks/all.ts';
+import { defineCheck } from '../../../src/doctor/contract.ts';
+import { merged, ok, problem, skipped, warning } from '../../../src/doctor/findings.ts';
+import { runDoctor } from '../../../src/doctor/run.ts';
+import { DoctorReport } from '../../../src/doctor/schema.ts';
+import { fakeEffects, hang } from './fakes.ts';
+
+const never = new AbortController().signal;
+const fine = defineCheck({ id: 'fine', title: 'Fine', run: async () => ok('Well.') });
+const broken = defineCheck({
+  id: 'broken',
+  title: 'Broken',
+  run: async () => {
+    throw new Error('no idea');
+  },
+});
+const slow = defineCheck({ id: 'slow', title: 'Slow', run: hang });
+
+describe('the run', () => {
+  test('on a host in order, everything is ok and nothing is skipped', async () => {
+    const report = DoctorReport.parse(await runDoctor(fakeEffects(), never));
+    expect(report.checks.filter(({ status }) => status !== 'ok')).toEqual([]);
+    expect(report.checks.map(({ id }) => id)).toEqual(CHECKS.map(({ id }) => id));
+  });
+
+  test('every file of checks/ is in the list, under its own name', () => {
+    const files = readdirSync('src/doctor/checks').map((name) => name.replace(/\.ts$/, ''));
+    expect(CHECKS.map(({ id }) => id).sort()).toEqual(files.filter((name) => name !== 'all').sort());
+  });
+
+  test('a check that throws or hangs costs itself alone, and the order stays', async () => {
+    const { checks } = await runDoctor(fakeEffects(), never, { checks: [slow, broken, fine], limitMs: 30 });
+    expect(checks).toMatchObject([
+      { id: 'slow', status: 'warning', detail: 'No answer within 30 ms.' },
+      { id: 'broken', status: 'warning', detail: 'Could not be checked: no idea' },
+      { id: 'fine', status: 'ok' },
+    ]);
+  });
+
+  test('its signal aborts a check that is late, and everything else when the report is ready', async () => {
+    const aborted: string[] = [];
+    const watched = (id: string, run: () => Promise<ReturnType<typeof ok>>) =>
+      defineCheck({
+        id,
+        title: id,
+        run(_view, signal) {
+          signal.addEventListener('abort', () => aborted.push(id));
+          return run();
+        },
+      });
+    const checks = [watched('late', hang), watched('ready', async () => ok('Well.'))];
+    await runDoctor(fakeEffects(), never, { checks, limitMs: 30 });
+    expect(aborted).toEqual(['late', 'ready']);
+  });
+
+  test('an interruption ends it with its reason', async () => {
+    const stop = new AbortController();
+    const run = runDoctor(fakeEffects(), stop.signal, { checks: [slow] });
+    stop.abort(new Error('Ctrl-C'));
+    await expect(run).rejects.toThrow('Ctrl-C');
+  });
+
+  test('questions that several checks share are asked once', async () => {
+    let asked = 0;
+    const effects = fakeEffects();
+    const { get } = effects;
+    await runDoctor(
+      {
+        ...effects,
+        get: (url, options) => {
+          if (url.endsWith('/api/ps')) asked += 1;
+          return get(url, options);
+        },
+      },
+      never,
+    );
+    expect(asked).toBe(1);
+  });
+});
+
+test('merged: the worst status, its words first, each remedy once', () => {
+  expect(
+    merged([ok('A.'), warning('B.', 'do b'), problem('C.', 'do c'), warning('D.', 'do b'), skipped('E.')]),
+  ).toEqual({
+    status: 'problem',
+    detail: 'C. B. D. A. E.',
+    remedy: 'do c\ndo b',
+  });
+  expect(merged([skipped('A.'), ok('B.')])).toEqual({ status: 'ok', detail: 'B. A.' });
+});
