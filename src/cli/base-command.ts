@@ -7,7 +7,7 @@ import { failureText } from './render/failure.ts';
 import { type ProgressRenderer, progressRenderer } from './render/progress.ts';
 import { Stop } from './stop.ts';
 import type { Terminal } from './terminal.ts';
-import type { Services } from './wire.ts';
+import type { ServiceOptions, Services } from './wire.ts';
 import { wiring } from './wiring.ts';
 
 /** Exit code of a question answered with no (check, doctor, smoke, verify, modelfile check). */
@@ -46,17 +46,23 @@ export abstract class BaseCommand<Data> extends Command {
     return wiring.terminal({ noColor: this.#common['no-color'] === true });
   }
 
-  /** The services of this run, made once; also remembers the flags that all commands share. */
+  /** The services of this run, made once. */
   protected async services(flags: CommonFlags): Promise<Services> {
+    const options = this.serviceOptions(flags);
+    this.#services ??= await wiring.services(options);
+    return this.#services;
+  }
+
+  /** What services are opened with; also remembers the flags that all commands share. */
+  protected serviceOptions(flags: CommonFlags): ServiceOptions {
     this.#common = flags;
-    this.#services ??= await wiring.services({
+    return {
       catalogFiles: flags.catalog ?? [],
       version: this.config.version,
       root: this.config.root,
       signal: this.signal,
       command: [this.id?.replaceAll(':', ' '), ...this.argv.filter((arg) => !arg.startsWith('-'))].join(' '),
-    });
-    return this.#services;
+    };
   }
 
   /** Runs long work and shows its progress on stderr. Warnings also go into the envelope. */

@@ -6,6 +6,7 @@ import type { PJSON } from '@oclif/core/interfaces';
 import { run } from '@oclif/core/run';
 import { settings } from '@oclif/core/settings';
 import { nearest } from '../core/suggest.ts';
+import { type Runnable, runAlone } from './alone.ts';
 import { failureEnvelope } from './envelope.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { failureText } from './render/failure.ts';
@@ -14,6 +15,8 @@ import { wiring } from './wiring.ts';
 interface MainOptions {
   /** Run the commands from src/ instead of dist/: for developers and tests. */
   readonly sources?: boolean;
+  /** The command that the arguments begin with, where the caller knows it: see alone.ts. */
+  readonly alone?: Runnable;
 }
 
 /** Runs the command line; never throws, sets `process.exitCode`. */
@@ -21,7 +24,8 @@ export async function main(root: string, argv = process.argv.slice(2), options: 
   // A reader that leaves early (`| head`) is no error of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   try {
-    await run(argv, await loadConfig(root, options.sources ?? false));
+    if (options.alone !== undefined) await runAlone(options.alone, argv, root, readPackage(root));
+    else await run(argv, await loadConfig(root, options.sources ?? false));
   } catch (error) {
     if (isHelpExit(error)) return;
     await reportOutsideCommands(error, root, argv);
@@ -31,9 +35,13 @@ export async function main(root: string, argv = process.argv.slice(2), options: 
 /** The oclif configuration of this package, without looking for plug-ins or a TypeScript set-up. */
 export function loadConfig(root: string, sources = false): Promise<Config> {
   settings.enableAutoTranspile = false;
-  const pjson: PJSON = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const pjson = readPackage(root);
   if (sources) pjson.oclif.commands = { strategy: 'pattern', target: './src/commands', globPatterns: ['**/*.ts'] };
   return Config.load({ root, pjson, devPlugins: false, userPlugins: false, ignoreManifest: sources });
+}
+
+function readPackage(root: string): PJSON {
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 }
 
 /** `--help` inside a command ends by an error that is none. */

@@ -1,11 +1,15 @@
 /** The `data` of every command under `--json`, as schemas: `schemas/` is generated from here and scripts rely on it. */
 import * as z from 'zod';
 import { Family, Model } from '../catalog/schema.ts';
+import { Verified } from '../compat/schema.ts';
+import { DoctorReport } from '../doctor/schema.ts';
 import { Recommendation } from '../fit/schema.ts';
 import { HostProfile } from '../hardware/schema.ts';
 import { ModelfileDifference } from '../modelfile/schema.ts';
 import { InstallReport, RemoveReport } from '../provision/schema.ts';
+import { BaselineReport } from '../registry/index.ts';
 import { Record as Installed } from '../registry/schema.ts';
+import { PromptProof } from '../smoke/proof/schema.ts';
 import { SmokeResult } from '../smoke/schema.ts';
 import { SCHEMA_VERSION } from './envelope.ts';
 
@@ -39,6 +43,10 @@ export const RecommendData = Recommendation.extend({
   server: z.strictObject({ version: z.string(), endpoint: z.string() }).optional(),
 });
 export type RecommendData = z.infer<typeof RecommendData>;
+
+/** `model`: the one that was named. */
+export const DoctorData = DoctorReport.extend({ model: z.string().optional() });
+export type DoctorData = z.infer<typeof DoctorData>;
 
 export const HardwareData = z.strictObject({ profile: HostProfile });
 export type HardwareData = z.infer<typeof HardwareData>;
@@ -102,8 +110,51 @@ export type ListData = z.infer<typeof ListData>;
 export const ShowData = z.strictObject({ records: z.array(Installed) });
 export type ShowData = z.infer<typeof ShowData>;
 
-export const SmokeData = SmokeResult.extend({ name: z.string() });
+export const SmokeData = SmokeResult.extend({
+  name: z.string(),
+  /** With `--proof`: what the runtime feeds the model, held against the template it was trained with. */
+  prompt: PromptProof.optional(),
+  /** What got worse since the last good run of this suite on this model; absent when there was none. */
+  baseline: BaselineReport.optional(),
+});
 export type SmokeData = z.infer<typeof SmokeData>;
+
+export const CheckData = z.strictObject({
+  server: z.strictObject({
+    version: z.string(),
+    /** Base address; `not asked` with `--server-version`. */
+    endpoint: z.string(),
+  }),
+  /** What was asked for; absent when only the server was. */
+  target: z
+    .strictObject({
+      model: z.string().optional(),
+      family: z.string().optional(),
+      file: z.string().optional(),
+      architecture: z.string(),
+      quant: z.string().optional(),
+    })
+    .optional(),
+  /** False when a blocking verdict is not ok: exit 4. */
+  supported: z.boolean(),
+  /** Names under which the server has the model; absent without a model, and where the server did not tell. */
+  installed: z.array(z.string()).optional(),
+  verdicts: z.array(
+    z.strictObject({
+      id: z.string(),
+      ok: z.boolean(),
+      /** True where a "not ok" means that it does not work, false where it is worth knowing. */
+      blocking: z.boolean(),
+      /** First and last release that behave so, both inclusive. */
+      since: z.string().optional(),
+      until: z.string().optional(),
+      reason: z.string(),
+      remedy: z.string().optional(),
+      basis: z.enum([...Verified.options, 'unknown']),
+    }),
+  ),
+});
+export type CheckData = z.infer<typeof CheckData>;
 
 export const CompletionData = z.strictObject({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() });
 export type CompletionData = z.infer<typeof CompletionData>;
@@ -113,7 +164,9 @@ export const RESULTS = {
   'catalog list': CatalogListData,
   'catalog show': CatalogShowData,
   'catalog validate': CatalogValidateData,
+  check: CheckData,
   completion: CompletionData,
+  doctor: DoctorData,
   hardware: HardwareData,
   install: InstallReport,
   list: ListData,

@@ -12,8 +12,17 @@ import type { Record as Installed } from '../registry/schema.ts';
 import type { ChatResult } from '../runtimes/contract.ts';
 import type { Suite } from '../smoke/schema.ts';
 import { type Paths, resolvePaths } from './paths.ts';
-import type { ListData, ModelfileCheckData, ModelfileRenderData, RecommendData, SmokeData } from './results.ts';
+import type {
+  DoctorData,
+  ListData,
+  ModelfileCheckData,
+  ModelfileRenderData,
+  RecommendData,
+  SmokeData,
+} from './results.ts';
 import type { ChatFlags } from './services/chat.ts';
+import type { CheckQuestion, Wanted } from './services/check-target.ts';
+import type { DoctorFlags } from './services/doctor.ts';
 import type { HostFlags } from './services/host.ts';
 import type { Provisioning } from './services/provisioning.ts';
 import type { RuntimeFlags } from './services/runtime.ts';
@@ -37,10 +46,13 @@ export interface Services {
     request: InstallRequest,
     flags: HostFlags & RuntimeFlags & { 'server-version'?: string | undefined },
   ): Promise<{ data: RecommendData; warnings: readonly string[] }>;
+  /** What `check` asks of a server when a file of the user has a say in it. */
+  checkTarget(question: CheckQuestion): Promise<Wanted | undefined>;
   acceptLicence(licence: Licence, options: { accepted: boolean; terminal: Terminal }): Promise<void>;
+  doctor(model: string | undefined, flags: DoctorFlags): Promise<DoctorData>;
   /** A built-in suite by its id, or a file. */
   suite(idOrFile: string): Promise<Suite>;
-  smoke(name: string, flags: RuntimeFlags & { suite?: string | undefined }): Promise<Work<SmokeData>>;
+  smoke(name: string, flags: RuntimeFlags & { suite?: string | undefined; proof?: boolean }): Promise<Work<SmokeData>>;
   chat(
     name: string,
     prompt: string | undefined,
@@ -87,6 +99,10 @@ export async function wire(options: ServiceOptions): Promise<Services> {
       const { recommendFor } = await import('./services/recommend.ts');
       return recommendFor(request, flags, world);
     },
+    async checkTarget(question) {
+      const { wantedOf } = await import('./services/check-own.ts');
+      return wantedOf(question, world);
+    },
     async acceptLicence(licence, how) {
       const { acceptLicence } = await import('./services/licence.ts');
       const user = userInfo().username;
@@ -97,6 +113,10 @@ export async function wire(options: ServiceOptions): Promise<Services> {
         locker: await world.locker(),
         signal: options.signal,
       });
+    },
+    async doctor(model, flags) {
+      const { doctorOf } = await import('./services/doctor.ts');
+      return doctorOf(model, flags, world);
     },
     async suite(idOrFile) {
       const { openSuite } = await import('./services/smoke.ts');

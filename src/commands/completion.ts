@@ -19,7 +19,7 @@ export default class Completion extends BaseCommand<CompletionData> {
     `Turn it on with one of:\n${SHELLS.map((shell) => `  ${INSTALL_HINT[shell]}`).join('\n')}`;
   static override examples = ['<%= config.bin %> completion bash', 'source <(<%= config.bin %> completion bash)'];
   static override args = {
-    shell: Args.string({ required: true, options: [...SHELLS], description: 'bash, zsh or fish' }),
+    shell: Args.string({ required: true, ignoreStdin: true, options: [...SHELLS], description: 'bash, zsh or fish' }),
   };
 
   override async run(): Promise<CompletionData> {

@@ -16,7 +16,7 @@ export default class Doctor extends BaseCommand<DoctorData> {
     '<%= config.bin %> doctor --runtime embedded --json',
   ];
   static override args = {
-    model: Args.string({ description: 'the model that is to be installed (default: gemma-3n-e4b)' }),
+    model: Args.string({ ignoreStdin: true, description: 'the model that is to be installed (default: gemma-3n-e4b)' }),
   };
   static override flags = { ...runtimeFlags, ...catalogFlags };
 

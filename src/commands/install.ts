@@ -27,7 +27,10 @@ export default class Install extends BaseCommand<InstallReport> {
     },
   ];
   static override args = {
-    model: Args.string({ description: 'a model of the catalog, with a quant if you like: gemma-3n-e4b:q5_k_m' }),
+    model: Args.string({
+      ignoreStdin: true,
+      description: 'a model of the catalog, with a quant if you like: gemma-3n-e4b:q5_k_m',
+    }),
   };
   static override flags = {
     ...runtimeFlags,

@@ -18,7 +18,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
     '<%= config.bin %> recommend --from ./some.gguf',
   ];
   static override args = {
-    model: Args.string({ description: 'a model of the catalog (default: gemma-3n-e4b)' }),
+    model: Args.string({ ignoreStdin: true, description: 'a model of the catalog (default: gemma-3n-e4b)' }),
   };
   static override flags = {
     ...runtimeFlags,

@@ -8,7 +8,7 @@ export default class Remove extends BaseCommand<RemoveReport> {
   static override summary = 'take an installed model away again; only what this tool installed';
   static override examples = ['<%= config.bin %> remove gemma-3n-e4b:q4_k_m'];
   static override args = {
-    name: Args.string({ required: true, description: 'name as in list' }),
+    name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
   };
   static override flags = {
     ...runtimeFlags,

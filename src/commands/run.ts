@@ -12,8 +12,8 @@ export default class Run extends BaseCommand<RunData> {
     'cat question.txt | <%= config.bin %> run gemma-3n-e4b:q4_k_m',
   ];
   static override args = {
-    name: Args.string({ required: true, description: 'name of the model in the runtime' }),
-    prompt: Args.string({ description: 'what to say to it' }),
+    name: Args.string({ required: true, ignoreStdin: true, description: 'name of the model in the runtime' }),
+    prompt: Args.string({ ignoreStdin: true, description: 'what to say to it' }),
   };
   static override flags = {
     ...runtimeFlags,

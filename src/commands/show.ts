@@ -8,7 +8,7 @@ export default class Show extends BaseCommand<ShowData> {
   static override summary = 'one installed model: from which bytes, why this quant, how it was tested';
   static override examples = ['<%= config.bin %> show gemma-3n-e4b:q4_k_m'];
   static override args = {
-    name: Args.string({ required: true, description: 'name as in list' }),
+    name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
   };
   static override flags = { ...runtimeFlags };
 

@@ -20,7 +20,7 @@ export default class Smoke extends BaseCommand<SmokeData> {
     '<%= config.bin %> smoke gemma3n:e4b --runtime ollama --suite ./my-suite.json --json',
   ];
   static override args = {
-    name: Args.string({ required: true, description: 'name of the model in the runtime' }),
+    name: Args.string({ required: true, ignoreStdin: true, description: 'name of the model in the runtime' }),
   };
   static override flags = {
     ...runtimeFlags,

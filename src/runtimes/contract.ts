@@ -60,6 +60,8 @@ export interface StoredModel {
   readonly layerPath?: string;
   readonly sizeBytes?: number;
   readonly architecture?: string;
+  /** `tokenizer.ggml.add_bos_token` of the file, where the runtime tells it. */
+  readonly addsBos?: boolean;
   readonly quant?: string;
   readonly template?: string;
   /** The model's own system text, which speaks where a conversation brings none. */

@@ -25,7 +25,7 @@ interface Known {
  */
 export async function expectationOf(known: Known): Promise<Expectation> {
   const header = await headerOf(known.stored);
-  const addsBos = header?.tokenizer.addBos;
+  const addsBos = header?.tokenizer.addBos ?? known.stored.addsBos;
   const source = ownTemplate(header, known.stored);
   const official = officialTemplate(known);
   const sentTemplate = sentTemplateOf(known);

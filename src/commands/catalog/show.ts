@@ -11,7 +11,7 @@ export default class CatalogShow extends BaseCommand<CatalogShowData> {
     '<%= config.bin %> catalog show gemma-3n-e4b --json',
   ];
   static override args = {
-    model: Args.string({ required: true, description: 'a model of the catalog' }),
+    model: Args.string({ required: true, ignoreStdin: true, description: 'a model of the catalog' }),
   };
   static override flags = { ...catalogFlags };
 

@@ -8,7 +8,7 @@ export default class CatalogValidate extends BaseCommand<CatalogValidateData> {
   static override description = 'Exits with 16 when it is not, and says where.';
   static override examples = ['<%= config.bin %> catalog validate ./my-family.json'];
   static override args = {
-    file: Args.string({ required: true, description: 'the catalog file' }),
+    file: Args.string({ required: true, ignoreStdin: true, description: 'the catalog file' }),
   };
 
   override async run(): Promise<CatalogValidateData> {

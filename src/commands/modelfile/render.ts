@@ -8,7 +8,11 @@ export default class ModelfileRender extends BaseCommand<ModelfileRenderData> {
   static override summary = 'the Modelfile of a model and quant';
   static override examples = ['<%= config.bin %> modelfile render gemma-3n-e4b:q5_k_m > Modelfile'];
   static override args = {
-    model: Args.string({ required: true, description: 'a model with its quant: gemma-3n-e4b:q5_k_m' }),
+    model: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'a model with its quant: gemma-3n-e4b:q5_k_m',
+    }),
   };
   static override flags = {
     ...catalogFlags,

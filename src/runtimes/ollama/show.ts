@@ -48,6 +48,7 @@ export async function findModel(
     ...(listed && { sizeBytes: listed.sizeBytes }),
     ...(architecture && { architecture }),
     ...(quant && { quant }),
+    ...addsBosOf(shown),
     ...(shown.template !== undefined && { template: shown.template }),
     ...(shown.parameters !== undefined && { parameters: shown.parameters }),
     ...asked(shown.parameters ?? ''),
@@ -119,6 +120,12 @@ function layerOf(modelfile: string): Pick<StoredModel, 'layerPath' | 'layerDiges
   const layerPath = /^FROM (.*)$/m.exec(modelfile)?.[1]?.trim() ?? '';
   const layerDigest = digestFrom(/sha256[-:][0-9a-f]{64}$/.exec(layerPath)?.[0] ?? '');
   return layerDigest === undefined ? {} : { layerPath, layerDigest };
+}
+
+/** A key of the file's metadata, told by show since 0.1.45. */
+function addsBosOf({ model_info: info }: ShowReply): { addsBos?: boolean } {
+  const addsBos = info?.['tokenizer.ggml.add_bos_token'];
+  return typeof addsBos === 'boolean' ? { addsBos } : {};
 }
 
 function architectureOf({ model_info: info, details }: ShowReply): string | undefined {

@@ -36,14 +36,14 @@ export function systemLost(): Finding {
   );
 }
 
-/** `harmless`: all prompts that were compared are as they should be, whoever writes them. */
+/** `harmless`: no prompt is wrong, whoever writes it. */
 export function templateSwallowed(harmless: boolean): Finding {
   const message =
     'The server uses the Jinja template of the model file in place of the TEMPLATE that the model was created with';
   return {
     id: 'template-swallowed',
     severity: harmless ? 'warning' : 'fault',
-    message: harmless ? `${message}; the prompts that were compared are right all the same.` : `${message}.`,
+    message: harmless ? `${message}; none of the prompts that could be compared is wrong for that.` : `${message}.`,
     remedy:
       'Start the server with OLLAMA_GO_TEMPLATE=1, so that the TEMPLATE is used, or use a file with the official Jinja template.',
   };

@@ -15,7 +15,9 @@ export interface Standard {
   readonly bos: BosVerdict;
   /** The BOS token as text. */
   readonly bosText: string;
-  readonly evidence: Pick<Evidence, 'addsBos' | 'loaded'>;
+  readonly evidence: Pick<Evidence, 'addsBos'>;
+  /** In force, else the one that was asked for, in tokens. */
+  readonly context?: number;
   /** The template that the runtime shows. */
   readonly template?: string;
 }
@@ -26,7 +28,7 @@ export function judgeShape(told: Told, standard: Standard): ShapeVerdict {
 }
 
 function byText(told: Told, body: string, standard: Standard): ShapeVerdict {
-  const { bos, bosText, evidence } = standard;
+  const { bos, bosText, context } = standard;
   const { expectation } = told;
   const { id, title } = expectation.shape;
   // The texts as they are evaluated; where BOS was not counted, both without.
@@ -35,7 +37,6 @@ function byText(told: Told, body: string, standard: Standard): ShapeVerdict {
   const difference = firstDifference(effective, expected);
   const proof = { id, title, effective, expected, ...tokensOf(told, standard) };
   if (difference === undefined) return { proof: { ...proof, verdict: 'equal' }, findings: [] };
-  const context = evidence.loaded?.contextLength;
   if (body !== expectation.body && context !== undefined && mayBeCut(expectation.body, context))
     return { proof: { ...proof, verdict: 'unknown', difference }, findings: [contextTooShort(title, context)] };
   return { proof: { ...proof, verdict: 'differs', difference }, findings: nameDifference(expectation, body) };
@@ -47,7 +48,7 @@ function mayBeCut(prompt: string, context: number): boolean {
 }
 
 function byCount(told: Told, standard: Standard): ShapeVerdict {
-  const { bos, template } = standard;
+  const { bos, template, context } = standard;
   const { shape, body: expected } = told.expectation;
   const { id, title } = shape;
   const more = moreThanRaw(told);
@@ -56,6 +57,12 @@ function byCount(told: Told, standard: Standard): ShapeVerdict {
     return { proof: { id, title, expected, verdict: 'unknown' }, findings: [why] };
   }
   const counts = tokensOf(told, standard);
+  // Old servers cut raw prompts too, and count what is left: then equal counts mean nothing either.
+  if (context !== undefined && mayBeCut(expected, context))
+    return {
+      proof: { id, title, expected, ...counts, verdict: 'unknown' },
+      findings: [contextTooShort(title, context)],
+    };
   const fits = more === bos.written;
   const { rawWithoutSystem } = told;
   const fitsWithoutSystem = rawWithoutSystem !== undefined && told.templated === rawWithoutSystem + bos.written;

@@ -14,8 +14,11 @@ export type Judged = Omit<PromptProof, 'requests' | 'generatedTokens'>;
 export function judge(request: ProveRequest, evidence: Evidence, refused: readonly Shape[]): Judged {
   const { stored, tokens, reference } = request;
   const bos = judgeBos(request, evidence);
+  const inForce = evidence.loaded?.contextLength;
+  const context = inForce ?? stored.contextLength;
   const standard = {
     bos,
+    ...(context !== undefined && { context }),
     bosText: tokens.bos,
     evidence,
     ...(stored.template !== undefined && { template: stored.template }),
@@ -42,7 +45,7 @@ export function judge(request: ProveRequest, evidence: Evidence, refused: readon
     winner: winnerOf(request),
     context: {
       ...(stored.contextLength !== undefined && { wanted: stored.contextLength }),
-      ...(evidence.loaded?.contextLength !== undefined && { inForce: evidence.loaded.contextLength }),
+      ...(inForce !== undefined && { inForce }),
     },
     shapes: [
       ...compared,

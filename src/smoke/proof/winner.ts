@@ -14,15 +14,15 @@ export function winnerOf({ runtime, stored }: Templates): PromptProof['winner'] 
 }
 
 /**
- * The server shows a Jinja template although another kind of template was sent. That does no harm while the prompts
- * are right and the template that was sent would not have given others.
+ * The server shows a Jinja template although another kind of template was sent. That does no harm while no
+ * prompt is seen to be wrong, and the template that was sent would not have given others.
  */
 export function swallowed(request: Templates, shapes: readonly ShapeProof[]): Finding[] {
   const { runtime, sentTemplate } = request;
   if (runtime.kind === 'embedded' || winnerOf(request) !== 'jinja') return [];
   if (sentTemplate === undefined || isJinja(sentTemplate)) return [];
-  const right = shapes.every(({ verdict }) => verdict === 'equal' || verdict === 'equal-by-count');
-  return [templateSwallowed(right && isInStyle(sentTemplate, shapes))];
+  const differs = shapes.some(({ verdict }) => verdict === 'differs');
+  return [templateSwallowed(!differs && isInStyle(sentTemplate, shapes))];
 }
 
 /** Whether every prompt has a marker of the template, or the template has none. */

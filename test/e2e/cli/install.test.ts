@@ -24,7 +24,7 @@ describe('one model from nothing to nothing', () => {
     const { code, ok, data, warnings } = await home.json('install', ['tiny-gemma-3n']);
     expect([code, ok, warnings]).toEqual([0, true, []]);
     expect(data).toMatchObject({ changed: true, name: NAME, quant: 'q4_k_m', bytesMoved: 3_999_936 });
-    expect(data?.smoke).toMatchObject({ passed: 17, failed: 0 });
+    expect(data?.smoke).toMatchObject({ passed: 20, failed: 0 });
     expect(data?.choice.reasons).not.toEqual([]);
   });
 

@@ -36,7 +36,7 @@ const tellsContext = isAtLeast(parsed, '0.10.0');
 const modern = isAtLeast(parsed, '0.30.0');
 
 const tag = randomBytes(4).toString('hex');
-/** Names of all models; the last one is under test. Removed together: a blob that vanishes may be needed again at once. */
+/** Names of all models. Removed together: a server prunes blobs a moment later, when the next test may need them. */
 const names: string[] = [];
 const STOP = '<end_of_turn>';
 const ADD_BOS = 'tokenizer.ggml.add_bos_token';

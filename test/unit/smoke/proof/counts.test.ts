@@ -40,11 +40,7 @@ describe('a planted defect has a name', () => {
     ['no BOS at all', { prompting: { addsBos: false } }, ['missing-bos fault']],
     ['a stop token less', { stored: { stop: [] } }, ['missing-stop fault']],
     ['a lost system text', { prompting: { template: gemma({ losesSystem: true }) } }, ['system-lost fault']],
-    [
-      'a line end too many',
-      { prompting: { template: gemma({ ending: '\n' }) } },
-      ['not-provable warning', 'token-count-differs fault'],
-    ],
+    ['a line end too many', { prompting: { template: gemma({ ending: '\n' }) } }, ['token-count-differs fault']],
     ['a shorter context', { prompting: { contextLength: 500 } }, ['context-shorter fault']],
   ])('%s', async (_, planted, names) => {
     const { proof, names: found } = await hidden(planted);
@@ -76,8 +72,16 @@ describe('a planted defect has a name', () => {
 
   test('one token more is no BOS where the template writes none', async () => {
     const { proof, names } = await hidden({ prompting: { template: (messages) => `${gemma()(messages)}\n` } });
+    expect(names).toEqual(['token-count-differs fault']);
+    expect(proof.bosCount).toBe(1);
+  });
+
+  test('one token more is nothing certain where the template does not show', async () => {
+    const template = gemma({ bos: '<bos>' });
+    const { proof, names } = await hidden({ prompting: { template }, stored: { template: undefined } as never });
     expect(names).toEqual(['not-provable warning', 'token-count-differs fault']);
     expect(proof.bosCount).toBeUndefined();
+    expect(proof.findings[0]?.message).toContain('another one altogether');
   });
 
   test('a lost system text is guessed from the template where no request is left to count', async () => {
@@ -146,6 +150,15 @@ test('a context that is too short for a count is told, not thrown', async () => 
   const chat = await hidden({ uncounted: true, failure: { method: 'chat', error: tooLong } });
   expect(chat.proof.verdict).toBe('not-provable');
   expect(verdictsOf(chat.proof)).toEqual({ user: 'unknown', 'multi-turn': 'unknown' });
+});
+
+test('a context that may have cut a prompt makes counts of it worthless', async () => {
+  const { proof, names } = await hidden({ prompting: { contextLength: 150 }, stored: { contextLength: 150 } });
+  expect(proof.verdict).toBe('not-provable');
+  expect(names).toEqual(['not-provable warning']);
+  expect(verdictsOf(proof)).toEqual({ user: 'equal-by-count', 'multi-turn': 'unknown' });
+  const untold = { prompting: { contextLength: undefined }, stored: { contextLength: 150 } } as never;
+  expect(verdictsOf((await hidden(untold)).proof)).toMatchObject({ 'multi-turn': 'unknown' });
 });
 
 test('pictures are in no raw prompt: such a chat does not count', async () => {

@@ -1,0 +1,48 @@
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand } from '../cli/base-command.ts';
+import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
+import { checkText } from '../cli/render/check.ts';
+import type { CheckData } from '../cli/results.ts';
+import { wiring } from '../cli/wiring.ts';
+
+export default class Check extends BaseCommand<CheckData> {
+  static override summary = 'can this Ollama server do it: its version, the architecture, the quant';
+  static override description =
+    'Asks the server a few cheap questions that change nothing, and no question about this machine. Exits with 4 when the server cannot.';
+  static override examples = [
+    '<%= config.bin %> check',
+    '<%= config.bin %> check gemma-3n-e4b:q5_k_m --host 10.0.0.7 --json',
+    '<%= config.bin %> check gemma-3n-e4b:q5_k_m --server-version 0.6.5',
+    '<%= config.bin %> check --from ./some.gguf --timeout 3',
+  ];
+  static override args = {
+    // A rollout script that reads hosts from stdin would lose them to a MODEL that it does not give.
+    model: Args.string({ description: 'a model of the catalog, with or without a quant', ignoreStdin: true }),
+  };
+  static override flags = {
+    host: runtimeFlags.host,
+    ...catalogFlags,
+    from: Flags.string({ helpValue: 'FILE', description: 'ask for this GGUF file: its header says what it needs' }),
+    family: Flags.string({ helpValue: 'FAMILY', description: 'ask for a family, or for a file as one of it' }),
+    'server-version': Flags.string({
+      helpValue: 'V',
+      description: 'judge an Ollama of this version; nothing is asked',
+    }),
+    timeout: Flags.integer({
+      helpValue: 'SECONDS',
+      min: 1,
+      max: 3600,
+      description: 'time for all answers (default: 10)',
+    }),
+  };
+
+  override async run(): Promise<CheckData> {
+    const { args, flags } = await this.parse(Check);
+    const { data, warnings } = await wiring.check({ model: args.model, ...flags }, this.serviceOptions(flags));
+    for (const warning of warnings) this.warn(warning);
+    if (!this.jsonEnabled()) this.log(checkText(data, { terminal: this.terminal, all: flags.verbose }));
+    if (!data.supported) this.negative();
+    return data;
+  }
+}
