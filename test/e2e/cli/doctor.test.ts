@@ -132,7 +132,9 @@ describe('with a server', () => {
 
   test('lists that are nonsense, missing or never come cost their own checks', async () => {
     const server = await ollama();
-    server.trick = refuse('GET /api/tags', 200, 'no list');
+    server.trick = async (response, path, body) =>
+      (await refuse('GET /api/tags', 200, 'no list')(response, path, body)) ||
+      refuse('GET /api/ps', 404, '404 page not found')(response, path, body);
     expect((await doctor(['--host', server.host])).status).toMatchObject({
       staging: 'warning',
       'loaded-models': 'warning',
