@@ -5,8 +5,10 @@ import { table } from './table.ts';
 /** The endpoint of a server that is only planned for. */
 export const NOT_ASKED = 'not asked';
 
-/** Kinds of verdicts that a person wants to read only when there is something to do. */
-const BACKGROUND = /^(option|feature|danger)\./;
+/** Read only when something is wrong. */
+const BACKGROUND = /^(option|danger)\./;
+/** What newer servers do better: the adapter copes without it, so it is read only when it stands in the way. */
+const COPED_WITH = /^feature\./;
 
 interface CheckTextOptions {
   readonly terminal: Terminal;
@@ -17,8 +19,8 @@ interface CheckTextOptions {
 /** One line a verdict, what to do about those that are not met, the answer last. */
 export function checkText(data: CheckData, { terminal, all }: CheckTextOptions): string {
   const { server, verdicts, installed = [] } = data;
-  const shown = verdicts.filter(({ id, ok }) => all || !ok || !BACKGROUND.test(id));
-  const hidden = verdicts.length - shown.length;
+  const shown = all ? verdicts : verdicts.filter(isTold);
+  const hidden = verdicts.filter((verdict) => !shown.includes(verdict));
   const rows = shown.map(({ id, ok, blocking, since = '', reason }) => [
     markOf(ok, blocking, terminal),
     id,
@@ -28,11 +30,23 @@ export function checkText(data: CheckData, { terminal, all }: CheckTextOptions):
   const where = server.endpoint === NOT_ASKED ? `(${NOT_ASKED})` : `at ${server.endpoint}`;
   const lines = [`Ollama ${printable(server.version)} ${where}`, ''];
   lines.push(table(['', 'CHECK', 'SINCE', 'REASON'], rows));
-  if (hidden > 0) lines.push(paint(terminal, 'dim', `${hidden} more are fine; --verbose shows them.`));
+  if (hidden.length > 0) lines.push(paint(terminal, 'dim', hiddenText(hidden)));
   lines.push('', ...remediesOf(shown));
   if (installed.length > 0) lines.push(`Installed already: ${printable(installed.join(', '))}`);
   lines.push(conclusion(data, terminal));
   return lines.join('\n');
+}
+
+function isTold({ id, ok, blocking }: CheckData['verdicts'][number]): boolean {
+  if (COPED_WITH.test(id)) return !ok && blocking;
+  return !ok || !BACKGROUND.test(id);
+}
+
+function hiddenText(hidden: CheckData['verdicts']): string {
+  const lacking = hidden.filter(({ ok }) => !ok).length;
+  const fine = `${hidden.length - lacking} more are fine`;
+  const told = lacking === 0 ? fine : `${fine}, ${lacking} features are lacking and not needed`;
+  return `${told}; --verbose shows them.`;
 }
 
 function markOf(ok: boolean, blocking: boolean, terminal: Terminal): string {

@@ -141,14 +141,15 @@ describe('what people read', () => {
       'architecture.gemma3n',
       'quant.q5_k_m',
     ]);
-    expect(lines.filter((line) => line.startsWith('→'))).toEqual(['→ Upgrade.', '→ Merge the parts.']);
+    expect(lines.filter((line) => line.startsWith('→'))).toEqual(['→ Upgrade.']);
     expect(lines.at(-1)).toBe('gemma-3n-e4b:q5_k_m: not supported by this server');
   });
 
   test('background that is fine shows only when asked for', () => {
     expect(text(false)).not.toContain('feature.requires');
-    expect(text(false)).toContain('1 more are fine; --verbose shows them.');
+    expect(text(false)).toContain('1 more are fine, 1 features are lacking and not needed; --verbose shows them.');
     expect(text(true)).toContain('feature.requires');
+    expect(text(true)).toContain('→ Merge the parts.');
     expect(text(true)).not.toContain('--verbose');
   });
 
