@@ -94,7 +94,7 @@ export function contextTooShort(title: string, context: number): Finding {
 export function bosUnknown(why: string): Finding {
   return unknown(
     `the number of BOS tokens could not be established: ${why}`,
-    'Put right what else is found first. Of Ollama, 0.4.0 and later (but 0.30.0) counts all tokens of a prompt.',
+    'Put right what else is found first. Of Ollama, 0.2.0 and later (but 0.30.0) counts all tokens of a prompt.',
   );
 }
 

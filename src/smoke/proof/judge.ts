@@ -83,7 +83,7 @@ function contextFindings({ stored }: ProveRequest, { loaded }: Evidence): Findin
 function nothingTold(): Finding {
   return unknown(
     'the runtime neither shows its prompts nor counts all of their tokens',
-    'Use a server that does: Ollama 0.11.5 and later shows them, 0.4.0 and later (but 0.30.0) counts them.',
+    'Use a server that does: Ollama 0.11.5 and later shows them, 0.2.0 and later (but 0.30.0) counts them.',
   );
 }
 
