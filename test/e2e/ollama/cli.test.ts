@@ -148,9 +148,9 @@ describe.skipIf(tooOld !== undefined)(`the main job on a real Ollama${because(to
     expect(code).toBe(0);
     expect(data).toMatchObject({ changed: true, name: NAME, runtime: { kind: 'ollama', version } });
     expect(data?.bytesMoved).toBe(3_999_936);
-    expect(data?.smoke).toMatchObject({ passed: 17, failed: 0 });
+    expect(data?.smoke).toMatchObject({ passed: 20, failed: 0 });
     expect(data?.steps.map(({ id, status }) => `${id} ${status}`)).toEqual(
-      ['verify', 'store', 'smoke', 'promote', 'record'].map((id) => `${id} done`),
+      ['verify', 'store', 'smoke', 'prove', 'promote', 'record'].map((id) => `${id} done`),
     );
     expect(await names('/api/tags')).toContain(NAME);
     await expectNoStaging();
@@ -177,7 +177,7 @@ describe.skipIf(tooOld !== undefined)(`the main job on a real Ollama${because(to
   });
 
   test('smoke, list and show know it', SLOW, async () => {
-    expect(await home.json('smoke', [NAME])).toMatchObject({ code: 0, data: { passed: 17, failed: 0 } });
+    expect(await home.json('smoke', [NAME])).toMatchObject({ code: 0, data: { passed: 20, failed: 0 } });
     const record = { name: NAME, quant: 'q4_k_m', runtime: { kind: 'ollama', version } };
     expect((await home.json('list', [])).data?.records).toMatchObject([record]);
     expect((await home.json('show', [NAME])).data?.records).toMatchObject([record]);
