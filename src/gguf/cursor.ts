@@ -12,8 +12,12 @@ const LENIENT_UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
 export class Cursor {
   readonly #source: ByteSource;
   readonly #fileBytes: number | undefined;
+  /** Where the source ends, as far as that is known. */
+  #end: number;
   #window: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(new ArrayBuffer(0));
+  /** Memory of the window, once it is more than one piece: taken in one go, so that it never moves and leaves no garbage. */
+  #memory: Uint8Array | undefined;
   /** File offset of the first byte of the window. */
   #start = 0;
   #position = 0;
@@ -22,6 +26,7 @@ export class Cursor {
   constructor(source: ByteSource, fileBytes?: number) {
     this.#source = source;
     this.#fileBytes = fileBytes;
+    this.#end = fileBytes ?? Number.POSITIVE_INFINITY;
   }
 
   /** File offset of the next byte. */
@@ -40,7 +45,7 @@ export class Cursor {
     const windowEnd = this.#start + this.#window.length;
     // A short gap is read, not jumped over: a contiguous window costs no second read when a token is looked up.
     if (this.#position < this.#start || this.#position > windowEnd + this.#chunk) {
-      this.#hold(new Uint8Array(0), this.#position);
+      this.#hold(this.#memory?.subarray(0, 0) ?? new Uint8Array(0), this.#position);
     }
     while (!this.has(bytes)) {
       const missing = this.#position + bytes - (this.#start + this.#window.length);
@@ -67,6 +72,27 @@ export class Cursor {
   skip(bytes: number, what: string): void {
     this.claim(bytes, what);
     this.#position += bytes;
+  }
+
+  /**
+   * Steps over texts with their lengths in front that lie in the window, at most `count` of them and none longer than
+   * `limit` bytes; says how many.
+   */
+  skipTexts(count: number, limit: number): number {
+    if (this.#position < this.#start) return 0;
+    const view = this.#view;
+    const end = view.byteLength;
+    let at = this.#position - this.#start;
+    let done = 0;
+    while (done < count && at + 8 <= end) {
+      const length = view.getUint32(at, true);
+      const next = at + 8 + length;
+      if (length > limit || next > end || view.getUint32(at + 4, true) !== 0) break;
+      at = next;
+      done += 1;
+    }
+    this.#position = this.#start + at;
+    return done;
   }
 
   seek(position: number): void {
@@ -153,18 +179,43 @@ export class Cursor {
 
   async #fetch(length: number): Promise<Uint8Array> {
     const offset = this.#start + this.#window.length;
-    const wanted = this.#fileBytes === undefined ? length : Math.min(length, this.#fileBytes - offset);
-    return wanted <= 0 ? new Uint8Array(0) : (await this.#source.read(offset, wanted)).subarray(0, wanted);
+    const wanted = Math.min(length, this.#end - offset);
+    if (wanted <= 0) return new Uint8Array(0);
+    const piece = (await this.#source.read(offset, wanted, this.#roomFor(wanted))).subarray(0, wanted);
+    if (piece.length < wanted) this.#end = offset + piece.length;
+    return piece;
+  }
+
+  /** Free memory behind the window; drops what lies behind the cursor when there is no room left. None for a first piece. */
+  #roomFor(bytes: number): Uint8Array | undefined {
+    if (this.#window.length === 0 && this.#memory === undefined) return undefined;
+    const memory = this.#memory ?? this.#allocate();
+    if (this.#window.length + bytes > memory.length) {
+      const dropped = Math.min(this.#position - this.#start, this.#window.length);
+      memory.copyWithin(0, dropped, this.#window.length);
+      this.#hold(memory.subarray(0, this.#window.length - dropped), this.#start + dropped);
+    }
+    return memory.subarray(this.#window.length, this.#window.length + bytes);
+  }
+
+  #allocate(): Uint8Array {
+    const memory = new Uint8Array(MAX_WINDOW_BYTES);
+    memory.set(this.#window);
+    this.#memory = memory;
+    this.#hold(memory.subarray(0, this.#window.length), this.#start);
+    return memory;
   }
 
   #append(piece: Uint8Array): void {
-    const full = this.#window.length + piece.length > MAX_WINDOW_BYTES;
-    const dropped = full ? Math.min(this.#position - this.#start, this.#window.length) : 0;
-    const kept = this.#window.subarray(dropped);
-    const joined = new Uint8Array(kept.length + piece.length);
-    joined.set(kept);
-    joined.set(piece, kept.length);
-    this.#hold(joined, this.#start + dropped);
+    const memory = this.#memory;
+    if (memory === undefined) {
+      this.#hold(piece, this.#start);
+      return;
+    }
+    const { length } = this.#window;
+    const inPlace = piece.buffer === memory.buffer && piece.byteOffset === memory.byteOffset + length;
+    if (!inPlace) memory.set(piece, length);
+    this.#hold(memory.subarray(0, length + piece.length), this.#start);
   }
 
   #hold(window: Uint8Array, start: number): void {

@@ -8,8 +8,8 @@ export interface ReadableHandle {
 /** A byte source over an open file. The caller opens and closes the handle, and gives I/O errors the file's name. */
 export function fileSource(handle: ReadableHandle): ByteSource {
   return {
-    async read(offset, length) {
-      const buffer = new Uint8Array(length);
+    async read(offset, length, spare) {
+      const buffer = spare ?? new Uint8Array(length);
       let filled = 0;
       while (filled < length) {
         const { bytesRead } = await handle.read(buffer, filled, length - filled, offset + filled);

@@ -1,7 +1,7 @@
 import type { Hyperparameters } from '../catalog/schema.ts';
 import type { MetadataReader } from './metadata-reader.ts';
 import { quoteName, refusal } from './refusal.ts';
-import type { Tensor } from './schema.ts';
+import type { TensorFacts } from './schema.ts';
 
 /** Blocks that any model has; the largest published ones have about 130. */
 const MAX_BLOCKS = 10_000;
@@ -15,6 +15,8 @@ const DEFAULT_PATTERN: ReadonlyMap<string, number> = new Map([
   ['gpt-oss', 2],
   ['cohere2', 4],
 ]);
+
+const PATTERN = 'attention.sliding_window_pattern';
 
 /** Gemma 3n: llama.cpp and Ollama give own KV to the first 20 layers; files older than the key `shared_kv_layers` rely on it. */
 const GEMMA3N_KV_LAYERS = 20;
@@ -30,7 +32,7 @@ export function blockCountOf(metadata: MetadataReader, architecture: string): nu
   const key = `${architecture}.block_count`;
   const count = metadata.positive(key);
   if (count !== undefined && count > MAX_BLOCKS)
-    throw refusal(`${quoteName(key)} is ${count}, more than any model has`, 0);
+    throw refusal(`${quoteName(key)} is ${count}, more than any model has`, undefined);
   return ACCESSORIES.includes(metadata.text('general.type') ?? '') ? undefined : count;
 }
 
@@ -42,7 +44,7 @@ export function readHyperparameters(
   metadata: MetadataReader,
   architecture: string,
   blockCount: number,
-  tensors: readonly Tensor[],
+  tensors: readonly TensorFacts[],
   tokenCount: number | undefined,
 ): Hyperparameters | undefined {
   const key = (name: string): string => `${architecture}.${name}`;
@@ -51,26 +53,53 @@ export function readHyperparameters(
   const headCount = metadata.largest(key('attention.head_count'));
   const feedForwardLength = metadata.largest(key('feed_forward_length'));
   if (headCount === undefined || feedForwardLength === undefined) return undefined;
-  // Ollama's own converter writes head_dim instead of key_length; without either llama.cpp divides.
-  const headLength = metadata.positive(key('head_dim')) ?? Math.max(1, Math.floor(embeddingLength / headCount));
   return {
     blockCount,
     embeddingLength,
     feedForwardLength,
     headCount,
-    headCountKv: metadata.largest(key('attention.head_count_kv')) ?? headCount,
-    keyLength: metadata.positive(key('attention.key_length')) ?? headLength,
-    valueLength: metadata.positive(key('attention.value_length')) ?? headLength,
+    headCountKv:
+      metadata.largest(key('attention.head_count_kv')) ??
+      metadata.assume(key('attention.head_count_kv'), headCount, 'as many as attention.head_count (llama.cpp)'),
+    keyLength: headLength(metadata, key, 'key_length', embeddingLength, headCount),
+    valueLength: headLength(metadata, key, 'value_length', embeddingLength, headCount),
     contextLength,
     ...windowOf(metadata, architecture),
     sharedKvLayers: sharedKvLayersOf(metadata, architecture, blockCount),
-    perLayerEmbeddingLength: metadata.count(key('embedding_length_per_layer_input')) ?? 0,
+    perLayerEmbeddingLength: perLayerLength(metadata, key('embedding_length_per_layer_input'), tensors, blockCount),
     vocabularySize: vocabularySizeOf(metadata, architecture, tensors, tokenCount),
   };
 }
 
+/** Width of one head's keys or values. Ollama's own converter writes `head_dim` instead; without either llama.cpp divides. */
+function headLength(
+  metadata: MetadataReader,
+  key: (name: string) => string,
+  name: 'key_length' | 'value_length',
+  embeddingLength: number,
+  headCount: number,
+): number {
+  const told = metadata.positive(key(`attention.${name}`)) ?? metadata.positive(key('head_dim'));
+  if (told !== undefined) return told;
+  const divided = Math.max(1, Math.floor(embeddingLength / headCount));
+  return metadata.assume(key(`attention.${name}`), divided, 'embedding_length / attention.head_count (llama.cpp)');
+}
+
+/** Width of the per-layer embeddings; 0 where there are none. The table itself tells it where the key is missing. */
+function perLayerLength(
+  metadata: MetadataReader,
+  key: string,
+  tensors: readonly TensorFacts[],
+  blockCount: number,
+): number {
+  const told = metadata.count(key);
+  const width = tensors.find(({ name }) => name === 'per_layer_token_embd.weight')?.shape[0];
+  if (told !== undefined || width === undefined || width % blockCount !== 0) return told ?? 0;
+  return metadata.assume(key, width / blockCount, 'width of per_layer_token_embd.weight / block_count');
+}
+
 function required(value: number | undefined, key: string): number {
-  if (value === undefined) throw refusal(`the metadata key ${quoteName(key)} is missing`, 0);
+  if (value === undefined) throw refusal(`the metadata key ${quoteName(key)} is missing`, undefined);
   return value;
 }
 
@@ -83,10 +112,12 @@ function windowOf(metadata: MetadataReader, architecture: string): { slidingWind
 
 /** Undefined where the layers follow no such rhythm: estimates then count every layer as global, which is the upper bound. */
 function patternOf(metadata: MetadataReader, architecture: string): number | undefined {
-  const key = `${architecture}.attention.sliding_window_pattern`;
+  const key = `${architecture}.${PATTERN}`;
   const flags = metadata.flags(key);
   if (flags !== undefined) return rhythmOf(flags);
-  return metadata.has(key) ? metadata.positive(key) : DEFAULT_PATTERN.get(architecture);
+  if (metadata.has(key)) return metadata.positive(key);
+  const pattern = DEFAULT_PATTERN.get(architecture);
+  return pattern === undefined ? undefined : metadata.assume(key, pattern, `pattern of ${architecture} in llama.cpp`);
 }
 
 /** The n for which exactly every n-th layer is global (false); `flags.length + 1` where none is. */
@@ -101,20 +132,40 @@ function sharedKvLayersOf(metadata: MetadataReader, architecture: string, blockC
   const key = `${architecture}.attention.shared_kv_layers`;
   const shared = metadata.count(key);
   if (shared !== undefined && shared >= blockCount) {
-    throw refusal(`${quoteName(key)} is ${shared}, but there are only ${blockCount} blocks`, 0);
+    throw refusal(`${quoteName(key)} is ${shared}, but there are only ${blockCount} blocks`, undefined);
   }
-  return shared ?? (architecture === 'gemma3n' ? Math.max(0, blockCount - GEMMA3N_KV_LAYERS) : 0);
+  if (shared !== undefined || architecture !== 'gemma3n') return shared ?? 0;
+  const rest = Math.max(0, blockCount - GEMMA3N_KV_LAYERS);
+  return metadata.assume(key, rest, `all blocks after the first ${GEMMA3N_KV_LAYERS} (llama.cpp)`);
 }
 
 /** Rows of the embedding matrix: the number that buffers are sized by, also where the token list is longer or shorter. */
 function vocabularySizeOf(
   metadata: MetadataReader,
   architecture: string,
-  tensors: readonly Tensor[],
+  tensors: readonly TensorFacts[],
   tokenCount: number | undefined,
 ): number {
   const rows = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[1];
   const size = rows ?? tokenCount ?? metadata.positive(`${architecture}.vocab_size`);
-  if (size === undefined || size === 0) throw refusal('the size of the vocabulary is nowhere in the header', 0);
+  if (size === undefined || size === 0) throw refusal('the size of the vocabulary is told nowhere', undefined);
   return size;
+}
+
+/** Lists of one entry per block that are longer or shorter than that, and a rhythm of layers that cannot be followed. */
+export function hyperparameterWarnings(
+  metadata: MetadataReader,
+  architecture: string,
+  found: Hyperparameters,
+): string[] {
+  const lists = ['feed_forward_length', 'attention.head_count', 'attention.head_count_kv', PATTERN].flatMap((name) => {
+    const length = metadata.listLength(`${architecture}.${name}`);
+    return length === undefined || length === found.blockCount
+      ? []
+      : [`${architecture}.${name} lists ${length} layers, but there are ${found.blockCount} blocks`];
+  });
+  const irregular = found.slidingWindow !== undefined && found.slidingPattern === undefined;
+  return irregular
+    ? [...lists, `its local and global layers follow no known rhythm: memory is counted as if all were global`]
+    : lists;
 }

@@ -5,10 +5,10 @@
 import { MIB } from '../core/units.ts';
 
 /** Metadata entries. Real files have 20 to 80. */
-export const MAX_METADATA_ENTRIES = 100_000;
+export const MAX_METADATA_ENTRIES = 10_000;
 
-/** Tensors. Real files have hundreds to a few thousand; 100,000 take about 40 MiB to hold, which we can afford. */
-export const MAX_TENSORS = 100_000;
+/** Tensors. Real files have hundreds to a few thousand. */
+export const MAX_TENSORS = 2 ** 14;
 
 /** Bytes of a key: the GGUF specification allows 2^16 - 1. */
 export const MAX_KEY_BYTES = 65_535;
@@ -23,10 +23,10 @@ export const MAX_DIMENSIONS = 4;
 export const MAX_STRING_BYTES = 16 * MIB;
 
 /** Entries of one array. The largest vocabularies in use have 262,400 tokens, the longest merge lists under a million. */
-export const MAX_ARRAY_LENGTH = 2 ** 22;
+export const MAX_ARRAY_LENGTH = 2 ** 21;
 
 /** Everything before the tensor data. 262,144 tokens make 6.5 MB, with a list of merges (Gemma 4) 15.8 MB. */
-export const MAX_HEADER_BYTES = 64 * MIB;
+export const MAX_HEADER_BYTES = 32 * MIB;
 
 /** Longer texts are stepped over, not kept. */
 export const MAX_KEPT_STRING_BYTES = MIB;
@@ -34,8 +34,12 @@ export const MAX_KEPT_STRING_BYTES = MIB;
 /** Longer arrays are stepped over, not kept; per-layer arrays are far shorter. */
 export const MAX_KEPT_ARRAY_LENGTH = 1024;
 
-/** Sum of the keys, texts and arrays that are kept, eight bytes an array entry. */
-export const MAX_KEPT_BYTES = 16 * MIB;
+/** Memory of all keys, texts and arrays that are kept, as reckoned by the costs below. */
+export const MAX_KEPT_BYTES = 8 * MIB;
+
+/** What a text and a number cost beside their bytes: a string's head and its place in a list; a place in a list. */
+export const TEXT_COST_BYTES = 48;
+export const NUMBER_COST_BYTES = 8;
 
 /** Bytes held at once while reading. Large enough to go back to a token of a 262,144-token vocabulary without another read. */
 export const MAX_WINDOW_BYTES = 16 * MIB;

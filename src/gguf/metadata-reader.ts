@@ -1,12 +1,25 @@
 import type { Metadata } from './metadata.ts';
 import { quoteName, refusal } from './refusal.ts';
+import type { Assumption } from './schema.ts';
 
 /** Typed access to metadata: a key that is absent is undefined, a key of the wrong kind is `bad-gguf` naming it. */
 export class MetadataReader {
   readonly #metadata: Metadata;
+  readonly #assumed: Assumption[] = [];
 
   constructor(metadata: Metadata) {
     this.#metadata = metadata;
+  }
+
+  /** What was taken for keys that are not there, in the order of asking. */
+  get assumed(): readonly Assumption[] {
+    return this.#assumed;
+  }
+
+  /** Notes that `value` stands in for a key that is not there. */
+  assume(key: string, value: number, basis: string): number {
+    this.#assumed.push({ key, value, basis });
+    return value;
   }
 
   has(key: string): boolean {
@@ -59,10 +72,15 @@ export class MetadataReader {
     return flags.length > 0 && flags.length === value.length ? flags : undefined;
   }
 
+  /** Length of a list that has one entry per layer; undefined for a single value. */
+  listLength(key: string): number | undefined {
+    return this.#metadata.get(key)?.count;
+  }
+
   #wrong(key: string, wanted: string): Error {
     const entry = this.#metadata.get(key);
     const found = typeof entry?.value === 'number' ? `${entry.type} ${entry.value}` : entry?.type;
-    return refusal(`the metadata key ${quoteName(key)} is ${found} and must be ${wanted}`, entry?.offset ?? 0);
+    return refusal(`the metadata key ${quoteName(key)} is ${found} and must be ${wanted}`, entry?.offset);
   }
 }
 

@@ -6,6 +6,8 @@ import {
   MAX_KEPT_STRING_BYTES,
   MAX_KEY_BYTES,
   MAX_STRING_BYTES,
+  NUMBER_COST_BYTES,
+  TEXT_COST_BYTES,
 } from './limits.ts';
 import { quoteName, refusal } from './refusal.ts';
 import { ARRAY_TYPE, type Scalar, STRING_TYPE, scalarType } from './value-types.ts';
@@ -22,7 +24,8 @@ export interface Entry {
   readonly count?: number;
   /** File offsets of the strings 0, 1024, 2048, … of an array of strings that was stepped over. */
   readonly marks?: readonly number[];
-  readonly offset: number;
+  /** Absent for a value that no file told. */
+  readonly offset?: number;
 }
 
 export type Metadata = ReadonlyMap<string, Entry>;
@@ -39,7 +42,7 @@ export async function readMetadata(cursor: Cursor, count: number): Promise<Metad
     const offset = cursor.position;
     const key = await readKey(cursor, index, budget);
     if (entries.has(key)) throw refusal(`the metadata key ${quoteName(key)} appears twice`, offset);
-    await cursor.need(4, `the type of ${quoteName(key)}`);
+    if (!cursor.has(4)) await cursor.need(4, `the type of ${quoteName(key)}`);
     entries.set(key, await readValue(cursor, cursor.u32(), quoteName(key), budget));
   }
   return entries;
@@ -49,8 +52,8 @@ async function readKey(cursor: Cursor, index: number, budget: Budget): Promise<s
   const what = `metadata key ${index}`;
   const length = await readLength(cursor, MAX_KEY_BYTES, what);
   if (length === 0) throw refusal(`${what} is empty`, cursor.position);
-  charge(budget, length, cursor.position);
-  await cursor.need(length, what);
+  charge(budget, length + TEXT_COST_BYTES, cursor.position);
+  if (!cursor.has(length)) await cursor.need(length, what);
   return cursor.strictText(length, what);
 }
 
@@ -63,7 +66,7 @@ async function readValue(cursor: Cursor, typeId: number, key: string, budget: Bu
   if (typeId === ARRAY_TYPE) return readArray(cursor, key, budget);
   const type = scalarType(typeId);
   if (type === undefined) throw refusal(`${key} has the unknown value type ${typeId}`, offset - 4);
-  await cursor.need(type.bytes, key);
+  if (!cursor.has(type.bytes)) await cursor.need(type.bytes, key);
   return { type: type.name, value: type.read(cursor), offset };
 }
 
@@ -87,9 +90,11 @@ async function readArray(cursor: Cursor, key: string, budget: Budget): Promise<E
     cursor.skip(count * type.bytes, key);
     return { type: name, count, offset };
   }
-  charge(budget, count * 8, offset);
+  charge(budget, count * NUMBER_COST_BYTES, offset);
   await cursor.need(count * type.bytes, key);
-  return { type: name, count, offset, value: Array.from({ length: count }, () => type.read(cursor)) };
+  const value: Scalar[] = [];
+  while (value.length < count) value.push(type.read(cursor));
+  return { type: name, count, offset, value };
 }
 
 async function readStrings(
@@ -99,23 +104,38 @@ async function readStrings(
   budget: Budget,
 ): Promise<{ value: readonly string[] } | { marks: readonly number[] }> {
   if (count > MAX_KEPT_ARRAY_LENGTH) return { marks: await skipStrings(cursor, count, key) };
-  charge(budget, count * 8, cursor.position);
   const value: string[] = [];
-  for (let index = 0; index < count; index += 1) value.push((await readText(cursor, key, budget)) ?? '');
+  while (value.length < count) value.push(textNow(cursor, budget) ?? (await readText(cursor, key, budget)) ?? '');
   return { value };
 }
 
 /** Steps over `count` strings, noting where every 1024th starts. */
 async function skipStrings(cursor: Cursor, count: number, key: string): Promise<number[]> {
   const marks: number[] = [];
-  for (let index = 0; index < count; index += 1) {
+  for (let index = 0; index < count; ) {
     if (index % MARK_STEP === 0) marks.push(cursor.position);
-    if (!cursor.has(8)) await cursor.need(8, key);
-    const length = cursor.u64();
-    if (length > MAX_STRING_BYTES) throw tooLong(`entry ${index} of ${key}`, length, cursor.position - 8);
+    const skipped = cursor.skipTexts(Math.min(count - index, MARK_STEP - (index % MARK_STEP)), MAX_STRING_BYTES);
+    index += skipped;
+    if (skipped > 0) continue;
+    // Not all of it is in the window.
+    const length = await readLength(cursor, MAX_STRING_BYTES, `entry ${index} of ${key}`);
     cursor.skip(length, key);
+    index += 1;
   }
   return marks;
+}
+
+/** The text at the cursor if it lies in the window and is of a length that is kept; most are, and need not be waited for. */
+function textNow(cursor: Cursor, budget: Budget): string | undefined {
+  if (!cursor.has(8)) return undefined;
+  const start = cursor.position;
+  const length = cursor.u64();
+  if (length > MAX_KEPT_STRING_BYTES || !cursor.has(length)) {
+    cursor.seek(start);
+    return undefined;
+  }
+  charge(budget, length + TEXT_COST_BYTES, start);
+  return cursor.text(length);
 }
 
 /** The text at the cursor, or undefined when it is too long to keep. Throws when all kept texts together grow too large. */
@@ -125,7 +145,7 @@ async function readText(cursor: Cursor, key: string, budget: Budget): Promise<st
     cursor.skip(length, key);
     return undefined;
   }
-  charge(budget, length, cursor.position);
+  charge(budget, length + TEXT_COST_BYTES, cursor.position);
   await cursor.need(length, key);
   return cursor.text(length);
 }
@@ -141,7 +161,7 @@ export async function readStringAt(
   if (mark === undefined || index >= (entry.count ?? 0)) return undefined;
   cursor.seek(mark);
   await skipStrings(cursor, index % MARK_STEP, key);
-  return readText(cursor, key, { left: MAX_KEPT_STRING_BYTES });
+  return readText(cursor, key, { left: MAX_KEPT_STRING_BYTES + TEXT_COST_BYTES });
 }
 
 /** Many entries that are each allowed must not fill the memory together. */
@@ -151,7 +171,7 @@ function charge(budget: Budget, bytes: number, offset: number): void {
 }
 
 async function readLength(cursor: Cursor, limit: number, what: string): Promise<number> {
-  await cursor.need(8, `the length of ${what}`);
+  if (!cursor.has(8)) await cursor.need(8, `the length of ${what}`);
   const length = cursor.u64();
   if (length > limit) throw tooLong(what, length, cursor.position - 8, limit);
   return length;

@@ -5,9 +5,17 @@ const DAMAGED = [
   'If the digest is right, the publisher’s file is damaged: take another quant or another publisher.',
 ];
 
-/** An error for a header that no honest writer produces. `offset` is the byte where the fault was seen. */
-export function refusal(message: string, offset: number, suggestions: readonly string[] = DAMAGED): ProvisionError {
-  return new ProvisionError('bad-gguf', `${message} (at byte ${offset})`, { suggestions });
+/**
+ * An error for a header that no honest writer produces. `offset` is the byte where the fault was seen; undefined for
+ * what is missing and for what a server tells.
+ */
+export function refusal(
+  message: string,
+  offset: number | undefined,
+  suggestions: readonly string[] = DAMAGED,
+): ProvisionError {
+  const place = offset === undefined ? '' : ` (at byte ${offset})`;
+  return new ProvisionError('bad-gguf', `${message}${place}`, { suggestions });
 }
 
 /** An error for a file that ends before what its header promises. */
@@ -17,11 +25,22 @@ export function truncation(message: string): ProvisionError {
   });
 }
 
+/** Characters of a name that a message shows, escapes counted as they are written. */
+const SHOWN_LENGTH = 80;
+
 /** How a name from the file may appear in a message: short, one line, nothing that moves a terminal's cursor. */
 export function quoteName(name: string): string {
-  const shown = name.length > 80 ? `${name.slice(0, 80)}…` : name;
-  return JSON.stringify(shown).replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  if (name.length <= SHOWN_LENGTH && /^[\w .-]*$/.test(name)) return `"${name}"`;
+  let shown = '';
+  for (const char of name) {
+    const piece = escaped(char);
+    if (shown.length + piece.length > SHOWN_LENGTH) return `"${shown}…"`;
+    shown += piece;
+  }
+  return `"${shown}"`;
+}
+
+function escaped(char: string): string {
+  if (/[\u007f-\u009f\u2028\u2029]/.test(char)) return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(char).slice(1, -1);
 }

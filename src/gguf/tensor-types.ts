@@ -57,3 +57,9 @@ const TENSOR_TYPES: ReadonlyMap<number, TensorType> = new Map(
 export function tensorType(id: number): TensorType | undefined {
   return TENSOR_TYPES.get(id);
 }
+
+const BY_NAME: ReadonlyMap<string, TensorType> = new Map([...TENSOR_TYPES.values()].map((type) => [type.name, type]));
+
+export function tensorTypeNamed(name: string): TensorType | undefined {
+  return BY_NAME.get(name);
+}

@@ -1,5 +1,5 @@
 import type { WeightBytes } from '../catalog/schema.ts';
-import type { Tensor } from './schema.ts';
+import type { TensorFacts } from './schema.ts';
 
 type Place = 'tokenEmbedding' | 'perLayerEmbedding' | 'perLayerProjection' | 'output' | 'other';
 
@@ -17,7 +17,7 @@ const PLACES: ReadonlyMap<string, Place> = new Map([
 ]);
 
 /** Sums tensor bytes by place. Blocks beyond `blockCount` (draft heads) count as other. */
-export function weightBytes(tensors: readonly Tensor[], blockCount: number): WeightBytes {
+export function weightBytes(tensors: readonly TensorFacts[], blockCount: number): WeightBytes {
   const blocks = Array.from({ length: blockCount }, () => 0);
   const sums = { tokenEmbedding: 0, perLayerEmbedding: 0, perLayerProjection: 0, output: 0, other: 0 };
   for (const { name, bytes } of tensors) {

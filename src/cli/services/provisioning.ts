@@ -27,7 +27,7 @@ import { sameModel } from '../../runtimes/names.ts';
 import type { HashFile, Source } from '../../sources/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
 import { kept } from './baseline.ts';
-import { readHeader } from './header.ts';
+import { readInstallableHeader } from './header.ts';
 import type { OpenRuntime } from './runtime.ts';
 
 /** Planning and carrying out installs into one opened runtime. */
@@ -98,7 +98,7 @@ function planningInputs(parts: ProvisioningParts): PlanningInputs {
     profile,
     resolve: (request) => resolveSource(sources, { ...request, signal }),
     bundledPath: (relative) => join(root, relative),
-    readHeader,
+    readHeader: readInstallableHeader,
     chatTemplate: async (name) => chatTemplateOf(templates, name),
     referenceTemplate: async (name) => templates.references.get(name)?.text,
     installed: (modelId, name) => newestOf(parts.registry, opened.identity, modelId, name),
