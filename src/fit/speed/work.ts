@@ -1,0 +1,157 @@
+import type { Hyperparameters, WeightBytes } from '../../catalog/schema.ts';
+import type { EngineTraits } from '../engines.ts';
+import { kvBytesByLayer } from '../kv.ts';
+import type { RunSettings } from '../schema.ts';
+import { type Placement, sharesOf, sum } from '../weights.ts';
+
+/** What has to be done for one token in one place. */
+export interface Work {
+  /** Bytes of weights that are multiplied: each is read once. */
+  readonly weightBytes: number;
+  /** Weights that are multiplied; a multiplication and an addition each. */
+  readonly weights: number;
+  /** Those of them that are multiplied for every token of a prompt: logits are made for its last one only. */
+  readonly promptWeights: number;
+  /** Bytes of the KV cache that are read with `CACHED_TOKENS` tokens in it. */
+  readonly cacheBytes: number;
+  /** The same with a full context. */
+  readonly fullCacheBytes: number;
+  /** Nodes of the graph that start something on the device. */
+  readonly nodes: number;
+}
+
+export interface WorkSplit {
+  /** One for each GPU that has layers. */
+  readonly gpus: readonly Work[];
+  readonly cpu: Work;
+}
+
+/** A conversation of some turns; the estimate is for this many tokens in the context, or for all that it holds. */
+const CACHED_TOKENS = 1024;
+
+/**
+ * Nodes that llama.cpp's graph has per block: 3,100 for Gemma 3n E4B and 1,360 for Gemma 3 4B by its scheduler's log.
+ * Gemma 3n has AltUp, LAuReL and per-layer embeddings, all of them small operations.
+ */
+const NODES_PER_BLOCK: ReadonlyMap<string, number> = new Map([['gemma3n', 88]]);
+const USUAL_NODES = 40;
+
+/** Rank of the LAuReL matrices of Gemma 3n, a constant of llama.cpp. */
+const LAUREL_RANK = 64;
+
+/**
+ * What one token costs on each GPU and on the CPU. Not read are the token and per-layer embeddings (one row of each is),
+ * and keys and values of blocks that use an earlier block's cache: their matrices are in the file but never multiplied.
+ */
+export function workOf(
+  architecture: string,
+  hyperparameters: Hyperparameters,
+  weights: WeightBytes,
+  settings: RunSettings,
+  engine: Pick<EngineTraits, 'outputFirst'>,
+  placement: Placement,
+): WorkSplit {
+  const count = weights.blocks.length;
+  const output = outputWork(hyperparameters, weights);
+  const read = readShare(architecture, hyperparameters, weights);
+  const blocks = weights.blocks.map((bytes, block) =>
+    blockWork(architecture, hyperparameters, settings, bytes * read, block),
+  );
+  const projection = projectionWork(hyperparameters, weights);
+  const shares = sharesOf(placement, count, engine);
+  const gpus = shares.map((share) =>
+    added([
+      ...blocks.slice(share.from, share.to),
+      ...(share.output ? [output] : []),
+      ...(share.from === 0 && share.to > 0 ? [projection] : []),
+    ]),
+  );
+  const onCpu = shares[0]?.from ?? count;
+  const cpu = added([
+    ...blocks.slice(0, onCpu),
+    ...(shares.some((share) => share.output) ? [] : [output]),
+    ...(onCpu > 0 || count === 0 ? [projection] : []),
+  ]);
+  return { gpus, cpu };
+}
+
+/** Where only the size of a file is known its blocks have all of it, also the per-layer embeddings, which are not read. */
+function readShare(architecture: string, hyperparameters: Hyperparameters, weights: WeightBytes): number {
+  const { perLayerEmbeddingLength, blockCount, vocabularySize, embeddingLength } = hyperparameters;
+  if (perLayerEmbeddingLength === 0 || weights.perLayerEmbedding > 0) return 1;
+  const read = blockCount * blockWeights(architecture, hyperparameters) + vocabularySize * embeddingLength;
+  return read / (read + perLayerEmbeddingLength * blockCount * vocabularySize);
+}
+
+function blockWork(
+  architecture: string,
+  hyperparameters: Hyperparameters,
+  settings: RunSettings,
+  bytes: number,
+  block: number,
+): Work {
+  const { embeddingLength, headCountKv, keyLength, valueLength, blockCount, sharedKvLayers } = hyperparameters;
+  const keysAndValues = embeddingLength * headCountKv * (keyLength + valueLength);
+  const stored = blockWeights(architecture, hyperparameters);
+  const multiplied = block < blockCount - sharedKvLayers ? stored : stored - keysAndValues;
+  const perToken = cacheBytesPerToken(hyperparameters, settings);
+  const seen = (tokens: number): number => Math.min(tokens, windowOf(hyperparameters, block)) * perToken;
+  return {
+    weightBytes: (bytes * multiplied) / stored,
+    weights: multiplied,
+    promptWeights: multiplied,
+    cacheBytes: seen(Math.min(CACHED_TOKENS, settings.contextLength)),
+    fullCacheBytes: seen(settings.contextLength),
+    nodes: NODES_PER_BLOCK.get(architecture) ?? USUAL_NODES,
+  };
+}
+
+/** Weights of a block's matrices by its shape: attention, a gated feed-forward network, and what Gemma 3n adds. */
+function blockWeights(architecture: string, hyperparameters: Hyperparameters): number {
+  const { embeddingLength: e, feedForwardLength, headCount, headCountKv, keyLength, valueLength } = hyperparameters;
+  const attention = e * (headCount * keyLength + headCountKv * (keyLength + valueLength) + headCount * valueLength);
+  const perLayer = 2 * e * hyperparameters.perLayerEmbeddingLength;
+  const laurel = architecture === 'gemma3n' ? 2 * e * LAUREL_RANK : 0;
+  return attention + 3 * e * feedForwardLength + perLayer + laurel;
+}
+
+/** The matrix of all words' logits: the token embeddings again where they are tied. */
+function outputWork({ embeddingLength, vocabularySize }: Hyperparameters, weights: WeightBytes): Work {
+  const weightBytes = weights.output + (weights.tiedEmbeddings ? weights.tokenEmbedding : 0);
+  return { ...NOTHING, weightBytes, weights: embeddingLength * vocabularySize };
+}
+
+function projectionWork(hyperparameters: Hyperparameters, { perLayerProjection }: WeightBytes): Work {
+  const { embeddingLength, perLayerEmbeddingLength, blockCount } = hyperparameters;
+  const weights = embeddingLength * perLayerEmbeddingLength * blockCount;
+  return { ...NOTHING, weightBytes: perLayerProjection, weights, promptWeights: weights };
+}
+
+/** Tokens that one padded piece of a cache holds. */
+const CELLS = 256;
+
+/** Bytes of keys and values of one token in one block. */
+function cacheBytesPerToken(hyperparameters: Hyperparameters, settings: RunSettings): number {
+  const oneBlock = { ...hyperparameters, blockCount: 1, sharedKvLayers: 0 };
+  const [bytes = 0] = kvBytesByLayer(oneBlock, { ...settings, contextLength: CELLS, parallel: 1 });
+  return bytes / CELLS;
+}
+
+/** Tokens that a block sees at most. */
+function windowOf({ slidingWindow, slidingPattern }: Hyperparameters, block: number): number {
+  if (slidingWindow === undefined || slidingPattern === undefined) return Number.POSITIVE_INFINITY;
+  return (block + 1) % slidingPattern === 0 ? Number.POSITIVE_INFINITY : slidingWindow;
+}
+
+const NOTHING: Work = { weightBytes: 0, weights: 0, promptWeights: 0, cacheBytes: 0, fullCacheBytes: 0, nodes: 0 };
+
+function added(parts: readonly Work[]): Work {
+  return {
+    weightBytes: sum(parts.map((part) => part.weightBytes)),
+    weights: sum(parts.map((part) => part.weights)),
+    promptWeights: sum(parts.map((part) => part.promptWeights)),
+    cacheBytes: sum(parts.map((part) => part.cacheBytes)),
+    fullCacheBytes: sum(parts.map((part) => part.fullCacheBytes)),
+    nodes: sum(parts.map((part) => part.nodes)),
+  };
+}

@@ -1,0 +1,85 @@
+import { GIB } from '../core/units.ts';
+import { type GpuName, gpuName, namesIn, namesPart } from './bandwidth-names.ts';
+import type { GpuRow, GpuTable, GpuVendor } from './bandwidth-schema.ts';
+import data from './data/gpus.json' with { type: 'json' };
+
+/** What is published about a GPU. */
+export interface GpuFacts {
+  /** As the table names it; `Laptop` behind it where it is one. */
+  readonly name: string;
+  readonly vendor: GpuVendor;
+  /** What its memory gives at best. */
+  readonly bytesPerSecond: number;
+  /** 10^12 operations a second: FP16 where `matrixUnits` (not counting these), else FP32. */
+  readonly teraflops?: number;
+  readonly matrixUnits: boolean;
+  readonly source: string;
+  /** Set where the name means several parts and the slowest was taken, or where the memory is not that of the part. */
+  readonly note?: string;
+}
+
+interface Part {
+  readonly row: GpuRow;
+  readonly vendor: GpuVendor;
+  readonly laptop: boolean;
+  readonly words: readonly string[];
+}
+
+let parts: readonly Part[] | undefined;
+
+/** The built-in table. It is part of this package, so its test holds it against the schema, not every run. */
+export function gpuTable(): GpuTable {
+  return data as GpuTable;
+}
+
+/**
+ * Looks a GPU up by the name that its driver or the PCI list gives. `memoryBytes` tells apart cards that share a name:
+ * the memory of the card, for Apple chips that of the whole Mac. Laptop parts are parts of their own. Undefined for what
+ * the table does not have; it never answers with a similar part.
+ */
+export function lookUpGpu(model: string, memoryBytes?: number): GpuFacts | undefined {
+  const names = namesIn(model);
+  const found = names.flatMap(partsNamed);
+  const told = names.find(({ memory }) => memory !== undefined)?.memory;
+  const memory = memoryBytes === undefined ? told : memoryBytes / GIB;
+  const fitting =
+    memory === undefined ? [] : found.filter(({ row }) => row.memory?.some((size) => isSize(memory, size)));
+  const left = fitting.length > 0 ? fitting : found;
+  const slowest = left.toSorted((a, b) => a.row.bandwidth - b.row.bandwidth)[0];
+  const unsure = memory !== undefined && fitting.length === 0 && slowest?.row.memory !== undefined;
+  return (
+    slowest && factsOf(slowest, left, unsure ? `${memory.toFixed(0)} GiB of memory are not usual for it` : undefined)
+  );
+}
+
+/** The parts whose name matches in most words; several where they differ in memory only. */
+function partsNamed({ words, laptop }: GpuName): readonly Part[] {
+  parts ??= gpuTable().groups.flatMap(({ vendor, laptop: inLaptop, gpus }) =>
+    gpus.map((row) => ({ row, vendor, laptop: inLaptop, words: gpuName(row.name).words })),
+  );
+  const matching = parts.filter((part) => part.laptop === laptop && namesPart(words, part.words));
+  const most = Math.max(...matching.map((part) => part.words.length));
+  return matching.filter((part) => part.words.length === most);
+}
+
+/** Cards report less than their name: 8188 MiB for 8 GB, 23034 MiB for 24 GB. */
+function isSize(gib: number, nominal: number): boolean {
+  return gib > nominal * 0.92 && gib < nominal * 1.03;
+}
+
+function factsOf({ row, vendor, laptop }: Part, among: readonly Part[], doubt?: string): GpuFacts {
+  const several = new Set(among.map((each) => each.row.bandwidth)).size > 1;
+  const notes = [
+    ...(several ? [`the slowest of ${among.length} parts with this name`] : []),
+    ...(doubt ? [doubt] : []),
+  ];
+  return {
+    name: laptop ? `${row.name} Laptop` : row.name,
+    vendor,
+    bytesPerSecond: row.bandwidth * 1e9,
+    ...(row.tflops !== undefined && { teraflops: row.tflops }),
+    matrixUnits: row.matrix === true,
+    source: row.source,
+    ...(notes.length > 0 && { note: notes.join('; ') }),
+  };
+}
