@@ -1,58 +1,134 @@
 import type { Hyperparameters } from '../catalog/schema.ts';
-import { cacheCells } from './kv.ts';
+import { type Fit, fitOf, inputBytes, type Moments, momentsOf, widthsOf } from './graph.ts';
+import { cacheCells, effectiveBatch } from './kv.ts';
+import { ollamaInputBytes, ollamaMoments } from './ollama-graph.ts';
 import type { RunSettings } from './schema.ts';
 
 const F32 = 4;
 const F16 = 2;
 
-/** Architectures that the coefficients below were fitted to; all others get an upper bound. */
-const FITTED = ['gemma3n'];
+/** Added to the estimate of an architecture whose graph nothing here was compared with. */
+const WIDE = 1.5;
+
+/** Copies of its inputs that llama.cpp keeps when it lets several GPUs work at once (`GGML_SCHED_MAX_COPIES`). */
+const PIPELINE_COPIES = 4;
+
+/** Smaller batches stay where the weights are; larger ones are computed on the GPU (`op_offload_min_batch_size` in ggml-cuda). */
+const OFFLOADED_BATCH = 32;
 
 export interface ComputeBuffer {
   readonly bytes: number;
   readonly basis: string;
 }
 
+/** Where a compute buffer is and what it must hold besides the layers' own activations. */
+export interface Place {
+  readonly onGpu: boolean;
+  /** Logits of every token of a micro-batch, not one row a slot. */
+  readonly allLogits: boolean;
+  /** The graph is the one that Ollama before 0.30 builds, not llama.cpp's. */
+  readonly ollamaGraph?: boolean;
+  /** Several GPUs take turns, each with four copies of its inputs: the first ones get fewer than the last. */
+  readonly pipelined?: 'last' | 'earlier';
+  /** What a GPU fetches from RAM, layer by layer, when only a part of the layers is on it. */
+  readonly fetched?: { readonly matrixBytes: number; readonly cacheBytes: number };
+}
+
 /**
- * The scratch buffer of one device that computes layers, in bytes. For Gemma 3n the coefficients reproduce what
- * llama.cpp reserves within 0.01 % at 14 settings (context 4k to 32k, micro-batch 128 to 2048, flash attention on and
- * off). For other architectures the same terms and the logits of a whole micro-batch are an upper bound.
+ * The scratch buffer of one device that computes layers, in bytes: the inputs of the graph and whichever is widest of
+ * feed-forward, attention and output. For Gemma 3n, Gemma 3 and networks of their shape this is what llama.cpp
+ * reserves (docs/fit.md has the errors); for other architectures it is made half as large again.
  */
 export function computeBuffer(
   architecture: string,
   hyperparameters: Hyperparameters,
   settings: RunSettings,
-  reservesAllLogits: boolean,
+  where: Place,
 ): ComputeBuffer {
-  const { blockCount, embeddingLength, feedForwardLength, headCount, perLayerEmbeddingLength, vocabularySize } =
-    hyperparameters;
-  const { batch } = settings;
-  const { full, windowed } = cacheCells(hyperparameters, settings);
-  const base = F32 * batch * (2 * feedForwardLength + 2 * perLayerEmbeddingLength * blockCount + 13 * embeddingLength);
-  const layers = settings.flashAttention
-    ? base + F16 * batch * (full + windowed)
-    : Math.max(
-        base + F32 * batch * (full + windowed),
-        F32 * batch * (headCount * full + full + windowed) + 109_568 * batch,
-      );
-  const logits = F32 * batch * vocabularySize + 26_624 * batch;
-  const fitted = FITTED.includes(architecture);
-  const allLogits = reservesAllLogits || !fitted;
-  return {
-    bytes: allLogits ? Math.max(layers, logits) : layers,
-    basis: fitted
-      ? `formula fitted to llama.cpp’s own reservations, ${allLogits ? 'logits of the whole batch' : 'one row of logits'}`
-      : 'upper bound: nothing was fitted for this architecture',
-  };
+  const batch = effectiveBatch(settings);
+  const own = where.ollamaGraph === true;
+  const moments = own ? ollamaMoments(hyperparameters, settings) : momentsOf(hyperparameters, settings, where.onGpu);
+  const fit = fitOf(architecture);
+  const input = own ? ollamaInputBytes(hyperparameters, settings) : inputBytes(hyperparameters, settings);
+  const inputs = input * (where.pipelined === undefined ? 1 : PIPELINE_COPIES);
+  const passed = passedOn(hyperparameters, where.pipelined);
+  const values = (moment: number, more: number): number => (moment + more) * F32 * batch;
+  const attention =
+    values(moments.attention, passed.attention) + scoreBytes(hyperparameters, settings, where.onGpu) + inputs;
+  const layers = Math.max(values(moments.feedForward, passed.feedForward) + inputs, attention);
+  const allLogits = (where.allLogits || fit === 'wide') && where.pipelined !== 'earlier';
+  // At the output layer the inputs are no longer needed, unless they are kept for another batch.
+  const kept = where.pipelined === undefined ? 0 : inputs;
+  const widest = allLogits ? Math.max(layers, values(moments.logits, passed.logits) + kept) : layers;
+  const bytes = widest * (fit === 'wide' ? WIDE : 1) + fetchedBytes(hyperparameters, settings, where);
+  return { bytes: Math.ceil(bytes), basis: basisOf(fit, allLogits, where) };
 }
 
-/** What the CPU keeps for a model whose layers are all on a GPU: looked-up embeddings of one micro-batch. */
-export function lookupBuffer(hyperparameters: Hyperparameters, settings: RunSettings): number {
-  const { blockCount, embeddingLength, perLayerEmbeddingLength } = hyperparameters;
-  return F32 * settings.batch * (embeddingLength + perLayerEmbeddingLength * blockCount);
+/**
+ * Without flash attention the scores of all heads. With it, and a quantised cache on a GPU, the f16 copies of keys and
+ * values that CUDA makes for a layer (`ggml_cuda_flash_attn_ext_get_alloc_size`, llama.cpp b10488).
+ */
+function scoreBytes(hyperparameters: Hyperparameters, settings: RunSettings, onGpu: boolean): number {
+  const { headCount, headCountKv, keyLength, valueLength } = hyperparameters;
+  const { full } = cacheCells(hyperparameters, settings);
+  if (!settings.flashAttention) return F32 * effectiveBatch(settings) * headCount * full;
+  if (settings.kvType === 'f16' || !onGpu) return 0;
+  return F16 * full * settings.parallel * headCountKv * (keyLength + valueLength);
+}
+
+/** Values per token that GPUs which take turns pass on, in four copies; for Gemma 3n with its per-layer embeddings and four streams, fitted. */
+function passedOn(hyperparameters: Hyperparameters, pipelined: Place['pipelined']): Moments {
+  if (pipelined === undefined) return { feedForward: 0, attention: 0, logits: 0 };
+  const { embedding: e, perLayer: p } = widthsOf(hyperparameters);
+  if (p === 0) {
+    const values = PIPELINE_COPIES * e * (pipelined === 'last' ? 2 : 1);
+    return { feedForward: values, attention: values, logits: values };
+  }
+  return pipelined === 'last'
+    ? { feedForward: 57 * e + 16 - p, attention: 5 * p + 40 * e, logits: 5 * p + 40 * e }
+    : { feedForward: 4 * p + 39 * e, attention: 4 * p + 41 * e, logits: 0 };
+}
+
+/**
+ * When a part of the layers is on the CPU, large batches are computed on the GPU nevertheless, where a matrix lies in
+ * plain RAM: one matrix at a time, and the cache of a layer, are copied there, and activations go to and fro. How these
+ * copies lie beside the rest is not modelled: an upper bound, fitted.
+ */
+function fetchedBytes(hyperparameters: Hyperparameters, settings: RunSettings, { fetched }: Place): number {
+  const batch = effectiveBatch(settings);
+  if (fetched === undefined || batch < OFFLOADED_BATCH) return 0;
+  const activations = 4 * hyperparameters.embeddingLength * F32 * batch;
+  return fetched.matrixBytes + fetched.cacheBytes * (settings.flashAttention ? 1.25 : 1.6) + activations;
+}
+
+/**
+ * What the CPU keeps while a GPU computes the layers: the inputs of the graph, the looked-up embeddings (of tokens, and
+ * per layer) and their scaled copies.
+ */
+export function lookupBuffer(hyperparameters: Hyperparameters, settings: RunSettings, pipelined = false): number {
+  const { embedding, perLayer } = widthsOf(hyperparameters);
+  const ids = perLayer > 0 ? 2 : 1;
+  const copies = pipelined ? PIPELINE_COPIES : 1;
+  const values = perLayer + 2 * embedding + ids * copies;
+  return copies * inputBytes(hyperparameters, settings) + values * F32 * effectiveBatch(settings);
 }
 
 /** One row of logits per slot, in host memory. */
 export function outputBuffer(hyperparameters: Hyperparameters, settings: RunSettings): number {
   return F32 * hyperparameters.vocabularySize * settings.parallel;
+}
+
+function basisOf(fit: Fit, allLogits: boolean, { fetched, pipelined, ollamaGraph }: Place): string {
+  const logits = allLogits ? 'logits of the whole batch' : 'one row of logits';
+  if (fit === 'wide')
+    return `no comparison for this architecture: a network of the usual shape, half as much added, ${logits}`;
+  const compared = ollamaGraph
+    ? 'upper bound for what Ollama 0.10.0 and 0.24.0 say they allocate'
+    : 'formula held against llama.cpp’s own reservations';
+  const source = fit === 'exact' ? compared : 'formula of Gemma 3, whose graph has the same shape';
+  const more = [
+    ...(fetched === undefined ? [] : ['upper bound for what is fetched from RAM']),
+    ...(pipelined === undefined ? [] : ['four copies of the inputs for GPUs that take turns']),
+  ];
+  return [source, logits, ...more].join(', ');
 }

@@ -20,18 +20,33 @@ export interface DeviceChoice {
   readonly ignored: readonly string[];
 }
 
+export interface UsableDevices {
+  /** In the profile's order. */
+  readonly devices: readonly Device[];
+  /** Why the others are not used, one sentence each. */
+  readonly ignored: readonly string[];
+}
+
 /** Share of RAM that macOS lets Metal use at least; newer systems and larger Macs allow up to 0.84. */
 const METAL_SHARE = 0.67;
 
-/** The GPU with most free memory among those that the engine uses. Several GPUs are not joined. */
-export function bestDevice(profile: HostProfile, engine: Engine): DeviceChoice {
+/** Every GPU that the engine uses. */
+export function usableDevices(profile: HostProfile, engine: Engine): UsableDevices {
+  const devices: Device[] = [];
   const ignored: string[] = [];
-  let best: Device | undefined;
   for (const gpu of profile.gpus) {
     const found = deviceOf(gpu, profile, engine);
     if (typeof found === 'string') ignored.push(found);
-    else if (best === undefined || found.freeBytes > best.freeBytes) best = found;
+    else devices.push(found);
   }
+  return { devices, ignored };
+}
+
+/** The GPU with most free memory among those that the engine uses; the first of equals. */
+export function bestDevice(profile: HostProfile, engine: Engine): DeviceChoice {
+  const { devices, ignored } = usableDevices(profile, engine);
+  let best: Device | undefined;
+  for (const device of devices) if (best === undefined || device.freeBytes > best.freeBytes) best = device;
   return { ...(best !== undefined && { device: best }), ignored };
 }
 

@@ -14,74 +14,101 @@ export interface EngineTraits {
   readonly copiesTiedEmbedding: boolean;
   /** Buffers are sized for the logits of every token of a micro-batch. */
   readonly reservesAllLogits: boolean;
+  /** All slots share one cache for the sliding window; elsewhere each has its own. */
+  readonly sharesWindow: boolean;
+  /** Without flash attention cache cells are rounded up to 32, elsewhere to 256 (`CachePadding`, Ollama v0.10.0; later ones are taken as 256). */
+  readonly padsTo32: boolean;
+  /** Several GPUs that hold all layers work at once, with four copies of their inputs. */
+  readonly pipelines: boolean;
+  /** The graph is llama.cpp's, which the formulas for compute buffers were held against. */
+  readonly llamaGraph: boolean;
   /** GPUs that share RAM are used even where they are neither Apple's nor CUDA's. */
   readonly usesIntegratedGpu: boolean;
   /** Only Apple's GPUs are used. */
   readonly metalOnly: boolean;
 }
 
+const OLLAMA_OWN = {
+  perLayerEmbeddingsOnGpu: true,
+  outputFirst: false,
+  mapsFile: false,
+  copiesTiedEmbedding: true,
+  reservesAllLogits: false,
+  sharesWindow: true,
+  pipelines: false,
+  llamaGraph: false,
+  usesIntegratedGpu: false,
+  metalOnly: false,
+} as const;
+
+const LLAMA_SERVER = {
+  perLayerEmbeddingsOnGpu: false,
+  outputFirst: true,
+  mapsFile: false,
+  copiesTiedEmbedding: false,
+  sharesWindow: false,
+  padsTo32: false,
+  pipelines: true,
+  llamaGraph: true,
+  usesIntegratedGpu: false,
+  metalOnly: false,
+} as const;
+
 /**
  * - `ollama-a1`, `ollama-a2`: Ollama 0.9.3-0.11.10 and 0.11.11-0.24, own engine (`ml/backend/ggml/ggml.go`, `llm/server.go`
  *   at v0.10.0 and v0.20.0). The first decides how many layers to offload by a rough guess (`llm/memory.go`); what it
  *   then allocates is as in the second.
- * - `ollama-b`: Ollama 0.30 and later, which runs llama-server (`llm/llama_server.go` at v0.33.0-rc2). Taken as a build
- *   that has llama.cpp #23861, which ended the reservation of all logits; the early 0.30 builds may lack it.
+ * - `ollama-b0`: Ollama 0.30.0-0.30.8, which run llama-server of llama.cpp b9452-b9509, before #23861 ended the
+ *   reservation of all logits (their `LLAMA_CPP_VERSION`; that #23861 is in b9626 and not in b9509 is inferred from its date).
+ * - `ollama-b`: Ollama 0.30.9 (b9626) and later (`llm/llama_server.go` at v0.33.0-rc2, b10488).
  * - `llama.cpp`: a llama-server of the user's, whose build is not known, so the larger buffer is assumed.
- * - `embedded`: node-llama-cpp, of which this tool asks for the CPU build, or Metal on a Mac.
+ * - `embedded`: node-llama-cpp, of which this tool asks for the CPU build, or Metal on a Mac. It asks for the logits of
+ *   every token (`n_outputs_max` is left at 0).
  */
 const ENGINES = {
-  'ollama-a1': {
-    title: 'Ollama before 0.11.11',
-    perLayerEmbeddingsOnGpu: true,
-    outputFirst: false,
-    mapsFile: false,
-    copiesTiedEmbedding: true,
-    reservesAllLogits: true,
-    usesIntegratedGpu: false,
-    metalOnly: false,
-  },
-  'ollama-a2': {
-    title: 'Ollama 0.11.11 to 0.24',
-    perLayerEmbeddingsOnGpu: true,
-    outputFirst: false,
-    mapsFile: false,
-    copiesTiedEmbedding: true,
-    reservesAllLogits: false,
-    usesIntegratedGpu: false,
-    metalOnly: false,
-  },
-  'ollama-b': {
-    title: 'Ollama 0.30 or later',
-    perLayerEmbeddingsOnGpu: false,
-    outputFirst: true,
-    mapsFile: false,
-    copiesTiedEmbedding: false,
-    reservesAllLogits: false,
-    usesIntegratedGpu: false,
-    metalOnly: false,
-  },
+  'ollama-a1': { ...OLLAMA_OWN, title: 'Ollama before 0.11.11', padsTo32: true },
+  'ollama-a2': { ...OLLAMA_OWN, title: 'Ollama 0.11.11 to 0.24', padsTo32: false },
+  'ollama-b0': { ...LLAMA_SERVER, title: 'Ollama 0.30.0 to 0.30.8', reservesAllLogits: true },
+  'ollama-b': { ...LLAMA_SERVER, title: 'Ollama 0.30 or later', reservesAllLogits: false },
   'llama.cpp': {
+    ...LLAMA_SERVER,
     title: 'llama.cpp',
-    perLayerEmbeddingsOnGpu: false,
-    outputFirst: true,
     mapsFile: true,
-    copiesTiedEmbedding: false,
     reservesAllLogits: true,
     usesIntegratedGpu: true,
-    metalOnly: false,
   },
   embedded: {
+    ...LLAMA_SERVER,
     title: 'the embedded runtime',
-    perLayerEmbeddingsOnGpu: false,
-    outputFirst: true,
     mapsFile: true,
-    copiesTiedEmbedding: false,
     reservesAllLogits: true,
-    usesIntegratedGpu: false,
     metalOnly: true,
   },
 } as const satisfies Record<Engine, EngineTraits>;
 
 export function traitsOf(engine: Engine): EngineTraits {
   return ENGINES[engine];
+}
+
+export interface FlashAttentionDefault {
+  readonly on: boolean;
+  /** Who decides so, for the basis of an estimate. */
+  readonly basis: string;
+}
+
+/** Architectures that Ollama's own engine gives flash attention unasked (`fs/ggml/ggml.go`, v0.12.6 to v0.24.0); of those that this tool knows. */
+const ASKS_FOR_FLASH = ['gemma3'];
+
+/**
+ * What `--flash-attn auto` comes to. llama.cpp and everything that runs it turn it on where the device can, which all
+ * that this tool counts on can (`LlamaServerFlashAttention` at Ollama v0.33.0-rc2; CUDA from compute capability 6.0).
+ * Ollama before 0.30 turns it on for a list of architectures that Gemma 3n is not in; else `OLLAMA_FLASH_ATTENTION=1` does.
+ */
+export function defaultFlashAttention(engine: Engine, architecture: string): FlashAttentionDefault {
+  const { title, llamaGraph } = traitsOf(engine);
+  if (llamaGraph) return { on: true, basis: `${title} turns flash attention on where the device can` };
+  const on = engine === 'ollama-a2' && ASKS_FOR_FLASH.includes(architecture);
+  return on
+    ? { on, basis: `${title} turns flash attention on for ${architecture} (from 0.12.6)` }
+    : { on, basis: `${title} leaves flash attention off for ${architecture} unless OLLAMA_FLASH_ATTENTION=1 is set` };
 }

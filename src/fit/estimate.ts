@@ -1,9 +1,10 @@
 import type { Hyperparameters, WeightBytes } from '../catalog/schema.ts';
-import { computeBuffer, lookupBuffer, outputBuffer } from './compute.ts';
-import { traitsOf } from './engines.ts';
-import { kvBytesByLayer } from './kv.ts';
+import { computeBuffer, lookupBuffer, outputBuffer, type Place } from './compute.ts';
+import { type EngineTraits, traitsOf } from './engines.ts';
+import { largestMatrix } from './fetched.ts';
+import { hasWindow, kvBytesByLayer } from './kv.ts';
 import type { Engine, MemoryEstimate, RunSettings } from './schema.ts';
-import { type Placement, splitWeights, sum } from './weights.ts';
+import { type Placement, type Share, sharesOf, splitWeights, sum } from './weights.ts';
 
 export interface EstimateRequest {
   /** `general.architecture`: some terms belong to one architecture only. */
@@ -23,27 +24,29 @@ export type Estimator = (request: EstimateRequest) => MemoryEstimate;
 /**
  * Memory of a model in a given place, in bytes, rounded up; `gpuBytes + cpuBytes = totalBytes` and so do the three
  * parts. Margins are not in it: they are the host's affair (`margins.ts`). A device that computes at least one layer
- * has a compute buffer of full size.
+ * has a compute buffer of full size. How far this is from what llama.cpp allocates: docs/fit.md.
  */
 export function estimateMemory(request: EstimateRequest): MemoryEstimate {
   const { architecture, hyperparameters, settings, placement } = request;
   const engine = traitsOf(request.engine);
+  const shares = sharesOf(placement, hyperparameters.blockCount, engine);
   const weights = splitWeights(architecture, request.weights, engine, placement);
-  const kv = splitKv(kvBytesByLayer(hyperparameters, settings), placement, engine.outputFirst);
-  const compute = computeBuffer(architecture, hyperparameters, settings, engine.reservesAllLogits);
-  const all = placement.gpuLayers > hyperparameters.blockCount;
-  const gpuCompute = placement.gpuLayers > 0 ? compute.bytes : 0;
-  const cpuCompute =
-    (all ? lookupBuffer(hyperparameters, settings) : compute.bytes) + outputBuffer(hyperparameters, settings);
-  const gpuBytes = Math.ceil(weights.gpu + kv.gpu + gpuCompute);
-  const cpuBytes = Math.ceil(weights.cpu + kv.cpu + cpuCompute);
+  const kvByLayer = kvBytesByLayer(hyperparameters, settings, engine);
+  const kv = shares.map(({ from, to }) => sum(kvByLayer.slice(from, to)));
+  const compute = computeParts(request, engine, shares, kvByLayer);
+  const devices = shares.map((_, index) =>
+    Math.ceil((weights.devices[index] ?? 0) + (kv[index] ?? 0) + (compute.devices[index] ?? 0)),
+  );
+  const gpuBytes = sum(devices);
+  const cpuBytes = Math.ceil(weights.cpu + sum(kvByLayer) - sum(kv) + compute.cpu);
   return {
     gpuBytes,
     cpuBytes,
     weightsBytes: Math.ceil(weights.gpu + weights.cpu),
-    kvBytes: Math.ceil(kv.gpu + kv.cpu),
-    computeBytes: Math.ceil(gpuCompute + cpuCompute),
+    kvBytes: Math.ceil(sum(kvByLayer)),
+    computeBytes: Math.ceil(sum(compute.devices) + compute.cpu),
     totalBytes: gpuBytes + cpuBytes,
+    ...(devices.length > 1 && { deviceBytes: devices }),
     basis: {
       weights: `${request.weightsBasis}, placed as by ${engine.title}`,
       kv: kvBasis(hyperparameters, settings),
@@ -52,22 +55,55 @@ export function estimateMemory(request: EstimateRequest): MemoryEstimate {
   };
 }
 
-function splitKv(
-  byLayer: readonly number[],
-  { gpuLayers }: Placement,
-  outputFirst: boolean,
-): { readonly gpu: number; readonly cpu: number } {
-  const all = gpuLayers > byLayer.length;
-  const gpuBlocks = gpuLayers > 0 && (all || outputFirst) ? gpuLayers - 1 : gpuLayers;
-  const gpu = gpuBlocks > 0 ? sum(byLayer.slice(-gpuBlocks)) : 0;
-  return { gpu, cpu: sum(byLayer) - gpu };
+interface ComputeParts {
+  readonly devices: readonly number[];
+  readonly cpu: number;
+  readonly basis: string;
+}
+
+function computeParts(
+  { architecture, hyperparameters, settings, weights }: EstimateRequest,
+  engine: EngineTraits,
+  shares: readonly Share[],
+  kvByLayer: readonly number[],
+): ComputeParts {
+  const bufferAt = (where: Omit<Place, 'allLogits'>): { bytes: number; basis: string } =>
+    computeBuffer(architecture, hyperparameters, settings, {
+      ...where,
+      allLogits: engine.reservesAllLogits,
+      ollamaGraph: !engine.llamaGraph,
+    });
+  // In the graph of Ollama’s own engine the logits are a tensor like any other.
+  const rows = engine.llamaGraph ? outputBuffer(hyperparameters, settings) : 0;
+  const first = shares[0];
+  if (first === undefined) {
+    const { bytes, basis } = bufferAt({ onGpu: false });
+    return { devices: [], cpu: bytes + rows, basis };
+  }
+  const all = first.from === 0 && shares.at(-1)?.output === true;
+  const pipelined = all && shares.length > 1 && engine.pipelines;
+  const fetched = all
+    ? undefined
+    : {
+        matrixBytes: largestMatrix(hyperparameters, weights.blocks.slice(0, first.from)),
+        cacheBytes: Math.max(0, ...kvByLayer.slice(0, first.from)),
+      };
+  const buffers = shares.map(({ output }) =>
+    bufferAt({
+      onGpu: true,
+      ...(pipelined && { pipelined: output ? ('last' as const) : ('earlier' as const) }),
+      ...(fetched !== undefined && { fetched }),
+    }),
+  );
+  // Matrices that are repacked for the CPU are computed there, so the CPU may need a buffer of full size as well.
+  const onCpu = all ? lookupBuffer(hyperparameters, settings, pipelined) : bufferAt({ onGpu: false }).bytes;
+  return { devices: buffers.map(({ bytes }) => bytes), cpu: onCpu + rows, basis: buffers[0]?.basis ?? '' };
 }
 
 function kvBasis(hyperparameters: Hyperparameters, settings: RunSettings): string {
   const own = hyperparameters.blockCount - hyperparameters.sharedKvLayers;
-  const window =
-    hyperparameters.slidingWindow === undefined || hyperparameters.slidingPattern === undefined
-      ? 'no sliding window'
-      : `window ${hyperparameters.slidingWindow}, every ${hyperparameters.slidingPattern}th layer global`;
+  const window = hasWindow(hyperparameters)
+    ? `window ${hyperparameters.slidingWindow}, every ${hyperparameters.slidingPattern}th layer global`
+    : 'no sliding window';
   return `${own} layers with own cache, ${window}, context ${settings.contextLength}, ${settings.kvType}, ${settings.parallel} slot(s)`;
 }

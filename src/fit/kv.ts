@@ -1,34 +1,58 @@
 import type { Hyperparameters } from '../catalog/schema.ts';
+import type { EngineTraits } from './engines.ts';
 import type { KvType, RunSettings } from './schema.ts';
 
 /** Bytes per cached value: f16, or blocks of 32 with a scale (ggml Q8_0: 34 bytes, Q4_0: 18 bytes). */
 const KV_BYTES = { f16: 2, q8_0: 34 / 32, q4_0: 18 / 32 } as const satisfies Record<KvType, number>;
 
-/** llama.cpp rounds cache cells up to this (`n_kv` padding in `src/llama-kv-cache.cpp`). */
+/** llama.cpp and Ollama round cache cells up to this (`GGML_PAD(…, 256)` in `src/llama-context.cpp`; `CachePadding`). */
 const CELL_PADDING = 256;
+
+type CacheTraits = Pick<EngineTraits, 'sharesWindow' | 'padsTo32'>;
 
 export interface CacheCells {
   /** Cells of a layer that sees the whole context, for one slot. */
   readonly full: number;
-  /** Cells of a layer that sees only the sliding window. */
+  /** Cells of a layer that sees only the sliding window, for one slot; not whole where slots share one cache. */
   readonly windowed: number;
 }
 
-export function cacheCells(hyperparameters: Hyperparameters, settings: RunSettings): CacheCells {
-  const full = padCells(settings.contextLength);
-  const { slidingWindow } = hyperparameters;
-  if (slidingWindow === undefined) return { full, windowed: full };
-  return { full, windowed: padCells(Math.min(full, slidingWindow + settings.batch)) };
+/** A micro-batch is never larger than the context of all slots together (`src/llama-context.cpp`). */
+export function effectiveBatch({ batch, contextLength, parallel }: RunSettings): number {
+  return Math.min(batch, contextLength * parallel);
 }
 
 /**
- * Bytes of the KV cache by layer; 0 for layers that reuse an earlier layer's. Matches the sizes that llama.cpp prints
- * for Gemma 3n and Gemma 3 at every setting that was tried. Without a known rhythm of local and global layers every
- * layer counts as global, which is the upper bound.
+ * Cells of the KV cache for one slot. llama.cpp keeps a cache of window and micro-batch for each slot
+ * (`src/llama-kv-cache-iswa.cpp`); Ollama's own engine keeps one for all, with a spare token for each slot where there
+ * are several (`kvcache/causal.go` at v0.24.0).
  */
-export function kvBytesByLayer(hyperparameters: Hyperparameters, settings: RunSettings): number[] {
+export function cacheCells(hyperparameters: Hyperparameters, settings: RunSettings, engine?: CacheTraits): CacheCells {
+  const padding = engine?.padsTo32 && !settings.flashAttention ? 32 : CELL_PADDING;
+  const padCells = (cells: number): number => Math.ceil(cells / padding) * padding;
+  const full = padCells(settings.contextLength);
+  const { slidingWindow } = hyperparameters;
+  if (slidingWindow === undefined) return { full, windowed: full };
+  const batch = effectiveBatch(settings);
+  if (engine?.sharesWindow !== true) return { full, windowed: padCells(Math.min(full, slidingWindow + batch)) };
+  const { parallel, contextLength } = settings;
+  const window = slidingWindow + (parallel > 1 ? 1 : 0);
+  if (window >= contextLength) return { full, windowed: full };
+  return { full, windowed: padCells(parallel * window + batch) / parallel };
+}
+
+/**
+ * Bytes of the KV cache by layer; 0 for layers that reuse an earlier layer's. Equal to what llama.cpp allocates at every
+ * setting of the ground truth (docs/fit.md). Without a known rhythm of local and global layers every layer counts as
+ * global, which is the upper bound.
+ */
+export function kvBytesByLayer(
+  hyperparameters: Hyperparameters,
+  settings: RunSettings,
+  engine?: CacheTraits,
+): number[] {
   const { blockCount, sharedKvLayers, headCountKv, keyLength, valueLength } = hyperparameters;
-  const cells = cacheCells(hyperparameters, settings);
+  const cells = cacheCells(hyperparameters, settings, engine);
   const bytesPerCell = headCountKv * (keyLength + valueLength) * KV_BYTES[settings.kvType] * settings.parallel;
   return Array.from({ length: blockCount }, (_, layer) => {
     if (layer >= blockCount - sharedKvLayers) return 0;
@@ -36,12 +60,13 @@ export function kvBytesByLayer(hyperparameters: Hyperparameters, settings: RunSe
   });
 }
 
-/** The last layer of each group of `slidingPattern` is global. */
-function isGlobal({ slidingWindow, slidingPattern }: Hyperparameters, layer: number): boolean {
-  if (slidingWindow === undefined || slidingPattern === undefined) return true;
-  return (layer + 1) % slidingPattern === 0;
+/** True where some layers see only a window, so that there are two caches and two attention masks. */
+export function hasWindow({ slidingWindow, slidingPattern }: Hyperparameters): boolean {
+  return slidingWindow !== undefined && slidingPattern !== undefined;
 }
 
-function padCells(cells: number): number {
-  return Math.ceil(cells / CELL_PADDING) * CELL_PADDING;
+/** The last layer of each group of `slidingPattern` is global. */
+function isGlobal(hyperparameters: Hyperparameters, layer: number): boolean {
+  if (!hasWindow(hyperparameters)) return true;
+  return (layer + 1) % (hyperparameters.slidingPattern ?? 1) === 0;
 }

@@ -9,7 +9,7 @@ export const KvType = z.enum(KV_TYPES);
 export type KvType = z.infer<typeof KvType>;
 
 /** Who places the tensors: decides where per-layer embeddings live, whether embeddings are copied, what margin is kept. */
-export const Engine = z.enum(['ollama-a1', 'ollama-a2', 'ollama-b', 'llama.cpp', 'embedded']);
+export const Engine = z.enum(['ollama-a1', 'ollama-a2', 'ollama-b0', 'ollama-b', 'llama.cpp', 'embedded']);
 export type Engine = z.infer<typeof Engine>;
 
 export const RunSettings = z.strictObject({
@@ -29,6 +29,8 @@ export const MemoryEstimate = z.strictObject({
   kvBytes: Bytes,
   computeBytes: Bytes,
   totalBytes: Bytes,
+  /** Only where several GPUs share the layers: bytes on each, in the profile's order; they add up to `gpuBytes`. */
+  deviceBytes: z.array(Bytes).optional(),
   /** How each number was obtained: `weights` → `tensor list of the GGUF header`. */
   basis: z.record(z.string(), z.string()),
 });
@@ -38,16 +40,37 @@ export type MemoryEstimate = z.infer<typeof MemoryEstimate>;
 export const FitVerdict = z.enum(['gpu', 'partial', 'cpu', 'no']);
 export type FitVerdict = z.infer<typeof FitVerdict>;
 
-export const Speed = z.strictObject({ low: z.number(), estimate: z.number(), high: z.number(), basis: z.string() });
+/** Tokens per second as a range, and where it comes from. */
+export const Speed = z.strictObject({
+  low: z.number().nonnegative(),
+  estimate: z.number().nonnegative(),
+  high: z.number().nonnegative(),
+  basis: z.string(),
+});
+export type Speed = z.infer<typeof Speed>;
+
+/** Free memory that must be there, margins included. `gpuBytes` only where a GPU is used. */
+export const FreeNeeded = z.strictObject({ gpuBytes: Bytes.optional(), ramBytes: Bytes });
+export type FreeNeeded = z.infer<typeof FreeNeeded>;
 
 export const Candidate = z.strictObject({
   quant: QuantId,
   verdict: FitVerdict,
   placement: z.string(),
   memory: MemoryEstimate,
+  /** Layers on the GPU, the output layer counted; 0 on the CPU. Absent where it runs nowhere. */
+  gpuLayers: z.int().nonnegative().optional(),
+  needsFree: FreeNeeded,
   /** Bytes left on the device that decides, after the margin; negative when it falls short. */
   headroomBytes: z.int(),
+  /** The largest `num_ctx` that keeps the verdict, other settings as they are; absent where it does not run. */
+  largestContext: z.int().positive().optional(),
+  /** Of the answer. */
   tokensPerSecond: Speed.optional(),
+  /** Of reading the prompt. */
+  promptTokensPerSecond: Speed.optional(),
+  /** False where even the high end of the range is below the floor of the use; absent where nothing is known. */
+  fastEnough: z.boolean().optional(),
   quality: z.int().min(1).max(5),
   /** What keeps it from running, one sentence each; empty when it runs. */
   blockedBy: z.array(z.string()),
@@ -58,13 +81,83 @@ export const Candidate = z.strictObject({
 });
 export type Candidate = z.infer<typeof Candidate>;
 
-export const Choice = z.strictObject({ quant: QuantId, verdict: FitVerdict, reasons: z.array(z.string()) });
+/** What the Modelfile says of the load, so that what runs is what was estimated. */
+export const LoadParameters = z.strictObject({
+  num_ctx: z.int().positive(),
+  num_batch: z.int().positive(),
+  /** Only where a part of the layers is on the GPU: an engine left to itself might take another part. */
+  num_gpu: z.int().positive().optional(),
+});
+export type LoadParameters = z.infer<typeof LoadParameters>;
+
+export const Choice = z.strictObject({
+  quant: QuantId,
+  verdict: FitVerdict,
+  parameters: LoadParameters,
+  reasons: z.array(z.string()),
+});
 export type Choice = z.infer<typeof Choice>;
+
+/** One thing that would give another choice, found by ranking again with it. */
+export const Change = z.strictObject({
+  kind: z.enum(['stop-models', 'context', 'batch', 'kv-type', 'free-vram', 'free-ram', 'other-gpu', 'more-ram']),
+  /** What would then be chosen. */
+  quant: QuantId,
+  verdict: FitVerdict,
+  /** How much more must be free, or how large the other GPU or the whole RAM is. */
+  bytes: Bytes.optional(),
+  sentence: z.string(),
+});
+export type Change = z.infer<typeof Change>;
+
+/** What this host has for a model: free memory, and what of it stays free. */
+export const Limits = z.strictObject({
+  /** The GPUs that the engine uses, in the profile's order. */
+  gpus: z.array(
+    z.strictObject({
+      name: z.string(),
+      /** It draws from RAM. */
+      unified: z.boolean(),
+      totalBytes: Bytes,
+      freeBytes: Bytes,
+      marginBytes: Bytes,
+    }),
+  ),
+  ram: z.strictObject({ totalBytes: Bytes, freeBytes: Bytes, marginBytes: Bytes }),
+});
+export type Limits = z.infer<typeof Limits>;
+
+/** Every quant at several contexts and types of the KV cache, the other settings as they are. */
+export const FitTable = z.strictObject({
+  contexts: z.array(z.int().positive()),
+  kvTypes: z.array(KvType),
+  rows: z.array(
+    z.strictObject({
+      quant: QuantId,
+      cells: z.array(
+        z.strictObject({
+          contextLength: z.int().positive(),
+          kvType: KvType,
+          verdict: FitVerdict,
+          needsFree: FreeNeeded,
+        }),
+      ),
+    }),
+  ),
+  /** What the table leaves out, and why. */
+  notes: z.array(z.string()),
+});
+export type FitTable = z.infer<typeof FitTable>;
 
 export const Recommendation = z.strictObject({
   model: z.string(),
   settings: RunSettings,
+  /** Why the settings are what they are, and what those that were asked for cost. */
+  settingReasons: z.array(z.string()),
   engine: Engine,
+  limits: Limits,
+  /** Tokens per second that this use wants at least; absent where it does not mind. */
+  speedFloor: z.strictObject({ tokensPerSecond: z.number().positive(), reason: z.string() }).optional(),
   /** The tier of the card that this host falls into, if any. */
   tier: z.string().optional(),
   /** Absent when nothing fits. */
@@ -73,5 +166,8 @@ export const Recommendation = z.strictObject({
   shortfall: z.string().optional(),
   /** Best first. */
   candidates: z.array(Candidate),
+  /** What would give another choice. */
+  changes: z.array(Change),
+  table: FitTable.optional(),
 });
 export type Recommendation = z.infer<typeof Recommendation>;

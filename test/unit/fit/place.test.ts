@@ -57,10 +57,10 @@ describe('on one GPU', () => {
     expect(result.headroomBytes).toBeGreaterThanOrEqual(0);
     expect(result.headroomBytes).toBeLessThan(0.1 * GIB);
     expect(result.reasons[1]).toBe(
-      `With ${layers} of 36 layers there: Fits in NVIDIA Test: needs 2.18 GiB + 1.00 GiB margin of 3.20 GiB free.`,
+      `With ${layers} of 36 layers there: Fits in NVIDIA Test: needs 2.17 GiB + 1.00 GiB margin of 3.20 GiB free.`,
     );
     expect(result.reasons[0]).toBe(
-      'Too large for NVIDIA Test: needs 2.96 GiB + 1.00 GiB margin, 3.20 GiB are free, 777.2 MiB short.',
+      'Too large for NVIDIA Test: needs 2.96 GiB + 1.00 GiB margin, 3.20 GiB are free, 775.7 MiB short.',
     );
   });
 
@@ -83,6 +83,58 @@ describe('on one GPU', () => {
   test('the one with most free memory is taken', () => {
     const profile = host({ gpus: [nvidia(24, 2, 'busy'), nvidia(8, 7, 'idle')] });
     expect(bestDevice(profile, 'ollama-b').device?.gpu.model).toBe('idle');
+  });
+});
+
+describe('several GPUs', () => {
+  const two = (first: number, second: number): HostProfile =>
+    host({ gpus: [nvidia(24, first, 'RTX A'), nvidia(24, second, 'RTX B')] });
+
+  test('what fits on the best alone is not shared', () => {
+    expect(placed('q4_k_m', two(6, 6)).placement).toBe('all 36 layers on RTX A');
+    expect(placed('q4_k_m', two(3, 6)).placement).toBe('all 36 layers on RTX B');
+  });
+
+  test('what does not is shared, with a margin and buffers of its own on each', () => {
+    const result = placed('q8_0', two(4.5, 4.5));
+    expect(result.verdict).toBe('gpu');
+    expect(result.placement).toMatch(/^all 36 layers, \d+ on RTX A and \d+ on RTX B$/);
+    expect(result.reasons[0]).toMatch(/^Fits in 2 GPUs: needs 5\.\d\d GiB \+ 2\.00 GiB margin of 9\.00 GiB free\.$/);
+    expect(result.reasons[1]).toContain('Too large for RTX A');
+    const [first = 0, second = 0] = result.memory.deviceBytes ?? [];
+    expect(first + second).toBe(result.memory.gpuBytes);
+    for (const bytes of [first, second]) expect(bytes + GIB).toBeLessThanOrEqual(4.5 * GIB);
+    const alone = placed('q8_0', host({ gpus: [nvidia(24)] })).memory;
+    expect(result.memory.gpuBytes - alone.gpuBytes).toBeGreaterThan(100 * MIB);
+    expect(result.memory.kvBytes).toBe(alone.kvBytes);
+  });
+
+  test('the larger GPU gets more layers', () => {
+    const layers = /(\d+) on RTX A and (\d+) on RTX B/.exec(placed('q8_0', two(3.4, 5.6)).placement);
+    expect(Number(layers?.[1])).toBeLessThan(Number(layers?.[2]));
+    expect(Number(layers?.[1]) + Number(layers?.[2])).toBe(36);
+  });
+
+  test('where both together are too small, as many layers as fit on them, the others on the CPU', () => {
+    const result = placed('q8_0', two(3, 3));
+    expect(result.verdict).toBe('partial');
+    expect(result.placement).toMatch(/^\d+ of 36 layers on \d+ on RTX A and \d+ on RTX B, the others on the CPU$/);
+    const one = placed('q8_0', host({ gpus: [nvidia(24, 3)] }));
+    const layersOf = ({ placement }: Placed): number => Number(/^(\d+) of/.exec(placement)?.[1]);
+    expect(layersOf(result)).toBeGreaterThan(layersOf(one));
+  });
+
+  test('one that has no room for the margin is no help', () => {
+    const result = placed('q8_0', two(5, 0.5));
+    expect(result.verdict).toBe('partial');
+    expect(result.placement).toMatch(/^\d+ of 36 layers on RTX A, the others on the CPU$/);
+  });
+
+  test('three of them', () => {
+    const gpus = ['A', 'B', 'C'].map((name) => nvidia(24, 3.6, `RTX ${name}`));
+    const result = placed('q8_0', host({ gpus }));
+    expect(result.verdict).toBe('gpu');
+    expect(result.memory.deviceBytes).toHaveLength(3);
   });
 });
 

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { Quant } from '../../../src/catalog/schema.ts';
 import { GIB } from '../../../src/core/units.ts';
 import { bestDevice } from '../../../src/fit/devices.ts';
 import { tierFor } from '../../../src/fit/policy.ts';
@@ -131,16 +130,16 @@ describe('reasons', () => {
 
   test('on a CPU tell what a better quant costs in speed', () => {
     expect(advise(host({ ram: 32 })).choice?.reasons.join('\n')).toMatch(
-      /q8_0 would fit too .* answers about 1\.8 times slower on a CPU/,
+      /q8_0 would fit too .* answers at about 2\.\d instead of 4\.\d tok\/s/,
     );
   });
 });
 
 describe('limits from outside', () => {
   test('a quant that the server cannot load does not run, whatever the memory', () => {
-    const loadable = ({ id }: Quant): string | undefined =>
+    const blockedByServer = (id: string): string | undefined =>
       id === 'q4_k_m' ? 'The server is too old for it.' : undefined;
-    const answer = advise(host({ gpus: [nvidia(8)] }), { loadable });
+    const answer = advise(host({ gpus: [nvidia(8)] }), { blockedByServer });
     const refused = candidate(answer, 'q4_k_m');
     expect([refused.verdict, refused.blockedBy]).toEqual(['no', ['The server is too old for it.']]);
     expect(refused.reasons.join(' ')).not.toContain('memory');
@@ -149,7 +148,7 @@ describe('limits from outside', () => {
   });
 
   test('a server that loads nothing is no question of memory', () => {
-    const answer = advise(host({ gpus: [nvidia(8)] }), { loadable: () => 'Too old.' });
+    const answer = advise(host({ gpus: [nvidia(8)] }), { blockedByServer: () => 'Too old.' });
     expect([answer.choice, answer.shortfall]).toEqual([undefined, undefined]);
   });
 
@@ -191,5 +190,61 @@ describe('quants without a tensor list', () => {
     const answer = advise(host({}), { model });
     expect(answer.choice).toBeUndefined();
     expect(answer.candidates[0]?.blockedBy[0]).toContain('Neither its tensors nor its size are known');
+  });
+});
+
+describe('speed', () => {
+  const measured = (rates: Readonly<Record<string, number>>) => (quant: string) => {
+    const tokensPerSecond = rates[quant];
+    return tokensPerSecond === undefined ? undefined : { tokensPerSecond, at: '2026-01-02T03:04:05Z' };
+  };
+  const half = host({ gpus: [nvidia(4, 2)] });
+
+  test('comes as a range with its basis for what runs, and not at all for what does not', () => {
+    for (const { verdict, tokensPerSecond } of advise(host({ ram: 8, free: 5.5, gpus: [] })).candidates) {
+      expect(tokensPerSecond === undefined).toBe(verdict === 'no');
+      if (tokensPerSecond === undefined) continue;
+      const { low, estimate, high, basis } = tokensPerSecond;
+      expect(low <= estimate && estimate <= high && low > 0).toBe(true);
+      expect(basis).not.toBe('');
+    }
+  });
+
+  test('what was measured here takes the place of the estimate', () => {
+    const answer = advise(host({ ram: 32 }), { measured: measured({ q4_0: 12.5 }) });
+    expect(candidate(answer, 'q4_0').tokensPerSecond).toMatchObject({ low: 12.5, high: 12.5 });
+    expect(answer.choice?.reasons.join('\n')).toContain('It answers at 13 tok/s: measured here on 2026-01-02.');
+  });
+
+  test('what is surely too slow comes after what is not, whatever the card names', () => {
+    expect(advise(half).choice?.quant).toBe('q4_0');
+    const answer = advise(half, { measured: measured({ q4_0: 1.5, q3_k_m: 2 }) });
+    expect(candidate(answer, 'q4_0').fastEnough).toBe(false);
+    expect(['q4_0', 'q3_k_m']).not.toContain(answer.choice?.quant);
+    expect(answer.choice?.reasons.join('\n')).toMatch(
+      /The card would rather have q4_0: Too slow: at most 1\.5 tok\/s, 5\.0 tok\/s are wanted/,
+    );
+  });
+
+  test('where everything is too slow the card’s order holds', () => {
+    const all = measured(Object.fromEntries(E4B_WITH_WEIGHTS.quants.map(({ id }) => [id, 1])));
+    const answer = advise(half, { measured: all });
+    expect(answer.choice?.quant).toBe(advise(half).choice?.quant);
+    expect(answer.choice?.reasons.join('\n')).toContain('Too slow: at most 1.0 tok/s');
+  });
+
+  test('a range that reaches the floor is no reason to pass it over, but is told', () => {
+    const answer = advise(host({ ram: 32 }));
+    const chosen = candidate(answer, 'q4_0');
+    expect(answer.choice?.quant).toBe('q4_0');
+    expect(chosen.tokensPerSecond?.estimate).toBeLessThan(answer.speedFloor?.tokensPerSecond ?? 0);
+    expect(chosen.fastEnough).toBe(true);
+    expect(chosen.reasons.join('\n')).toContain('It may be slow: about');
+  });
+
+  test('the floor is that of the use; research has none', () => {
+    const floor = (useCase?: RecommendRequest['useCase']) =>
+      advise(half, useCase === undefined ? {} : { useCase }).speedFloor?.tokensPerSecond;
+    expect([floor(), floor('chatbot'), floor('research')]).toEqual([5, 7, undefined]);
   });
 });

@@ -1,0 +1,52 @@
+import type { Family, Model, UseCaseId } from '../catalog/schema.ts';
+import type { RamBandwidth } from '../hardware/bandwidth-ram.ts';
+import type { HostProfile } from '../hardware/schema.ts';
+import type { Estimator } from './estimate.ts';
+import type { Advice } from './policy.ts';
+import type { Candidate, Engine, RunSettings } from './schema.ts';
+import type { MeasuredSpeed } from './speed.ts';
+
+/** A setting that may be made smaller where nobody asked for it. */
+export type Adjustable = 'contextLength' | 'batch';
+
+/** A model that is loaded now and would make room if it were stopped. Bytes, as the server tells them. */
+export interface LoadedModel {
+  readonly name: string;
+  readonly gpuBytes: number;
+  readonly ramBytes: number;
+}
+
+export interface RecommendRequest {
+  readonly family: Pick<Family, 'architecture' | 'policy'>;
+  readonly model: Pick<Model, 'id' | 'hyperparameters' | 'quants'>;
+  /** Consider only these quant ids; all of the model's when absent. */
+  readonly quants?: readonly string[];
+  readonly useCase?: UseCaseId;
+  readonly settings: RunSettings;
+  /** Settings that nobody asked for; none when absent. */
+  readonly adjustable?: readonly Adjustable[];
+  /** What the settings would be if nobody had asked, to tell what the difference costs. */
+  readonly usual?: Partial<RunSettings>;
+  readonly engine: Engine;
+  readonly profile: HostProfile;
+  /** How fast this host's RAM is, where that was measured; else what its profile tells. */
+  readonly ram?: RamBandwidth;
+  /** What a quant did when it ran here before. */
+  readonly measured?: (quant: string) => MeasuredSpeed | undefined;
+  /** What takes memory of this host now. */
+  readonly loaded?: readonly LoadedModel[];
+  /** Why the server cannot load a quant, as one sentence; undefined when it can. */
+  readonly blockedByServer?: (quant: string) => string | undefined;
+  readonly estimator?: Estimator;
+  /** Adds the table of quants, contexts and types of the KV cache. */
+  readonly table?: boolean;
+}
+
+/** The quants in their order under certain settings on a certain host. */
+export interface Ranking {
+  readonly request: RecommendRequest;
+  readonly advice: Advice;
+  readonly candidates: readonly Candidate[];
+  /** The first, if it runs. */
+  readonly best: Candidate | undefined;
+}
