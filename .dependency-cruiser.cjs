@@ -13,6 +13,7 @@ const ROOMS = [
   'registry',
   'doctor',
   'provision',
+  'report',
   'cli',
   'commands',
 ];

@@ -48,3 +48,9 @@ export const hostProfileFlags = {
   profile: Flags.string({ helpValue: 'FILE', description: 'a saved host profile instead of this host' }),
   'what-if': Flags.string({ helpValue: 'SIZES', description: 'other sizes, such as vram=6GiB,ram=16GiB' }),
 };
+
+/** Other forms of a recommendation. */
+export const recommendationFlags = {
+  table: Flags.boolean({ description: 'also every quant at several contexts and types of the KV cache' }),
+  html: Flags.string({ helpValue: 'FILE', description: 'also write it as one self-contained page' }),
+};

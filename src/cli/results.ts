@@ -41,6 +41,8 @@ export const RecommendData = Recommendation.extend({
   hardware: HostProfile,
   /** The server that the plan is for; absent for the embedded runtime. */
   server: z.strictObject({ version: z.string(), endpoint: z.string() }).optional(),
+  /** The page that was written, absolute. */
+  html: z.string().optional(),
 });
 export type RecommendData = z.infer<typeof RecommendData>;
 

@@ -25,6 +25,7 @@ import type { CheckQuestion, Wanted } from './services/check-target.ts';
 import type { DoctorFlags } from './services/doctor.ts';
 import type { HostFlags } from './services/host.ts';
 import type { Provisioning } from './services/provisioning.ts';
+import type { RecommendFlags } from './services/recommend.ts';
 import type { RuntimeFlags } from './services/runtime.ts';
 import { readSettings, type Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
@@ -44,7 +45,7 @@ export interface Services {
   provisioning(flags: HostFlags & RuntimeFlags): Promise<Provisioning>;
   recommend(
     request: InstallRequest,
-    flags: HostFlags & RuntimeFlags & { 'server-version'?: string | undefined },
+    flags: RecommendFlags,
   ): Promise<{ data: RecommendData; warnings: readonly string[] }>;
   /** What `check` asks of a server when a file of the user has a say in it. */
   checkTarget(question: CheckQuestion): Promise<Wanted | undefined>;

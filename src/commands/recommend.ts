@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { catalogFlags, choiceFlags, hostProfileFlags, runtimeFlags } from '../cli/flags.ts';
+import { catalogFlags, choiceFlags, hostProfileFlags, recommendationFlags, runtimeFlags } from '../cli/flags.ts';
 import { recommendationText } from '../cli/render/recommend.ts';
 import { installRequest } from '../cli/requests.ts';
 import type { RecommendData } from '../cli/results.ts';
@@ -9,12 +9,14 @@ import type { RecommendData } from '../cli/results.ts';
 export default class Recommend extends BaseCommand<RecommendData> {
   static override summary = 'every quant of a model, ranked for this machine, with reasons';
   static override description =
-    'Joins what the model card recommends with what memory allows, computed from tensor lists. Exits with 4 when nothing fits.';
+    'Joins what the model card recommends with what memory allows, computed from tensor lists, how fast it would be, and what the server can load; tells what would change the answer. Exits with 4 when nothing fits.';
   static override examples = [
     '<%= config.bin %> recommend',
     '<%= config.bin %> recommend gemma-3n-e4b --use-case chatbot --ctx 8192',
     '<%= config.bin %> recommend gemma-3n-e4b --profile ./workstation.json --json',
     '<%= config.bin %> recommend --what-if vram=16GiB,ram=32GiB',
+    '<%= config.bin %> recommend gemma-3n-e4b --table',
+    '<%= config.bin %> recommend gemma-3n-e4b --html ./fit.html',
     '<%= config.bin %> recommend --from ./some.gguf',
   ];
   static override args = {
@@ -25,6 +27,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
     ...choiceFlags,
     ...hostProfileFlags,
     ...catalogFlags,
+    ...recommendationFlags,
     from: Flags.string({ helpValue: 'REF', description: 'judge this GGUF file instead of a model of the catalog' }),
     family: Flags.string({ helpValue: 'FAMILY', description: 'family of a file that the catalog does not know' }),
     'server-version': Flags.string({ helpValue: 'V', description: 'plan for an Ollama of this version' }),
@@ -37,6 +40,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
     const { data, warnings } = await services.recommend(request, flags);
     for (const warning of warnings) this.warn(warning);
     this.log(recommendationText(data, this.terminal));
+    if (data.html !== undefined) this.log(`\nPage: ${data.html}`);
     if (data.choice === undefined) this.negative();
     return data;
   }

@@ -15,6 +15,8 @@ export interface SpecRequest {
   readonly contextLength?: number;
   /** `num_batch`, tokens; absent = the server's default. */
   readonly batch?: number;
+  /** `num_gpu`, layers on the GPU, the output layer counted; absent = the server decides. */
+  readonly gpuLayers?: number;
   /** A system text to store with the model. */
   readonly system?: string;
 }
@@ -36,6 +38,7 @@ export function modelSpec(request: SpecRequest): ModelSpec {
       ...samplingParameters(profileOf(family, profile)),
       num_ctx: contextLengthOf(model, request.contextLength),
       ...(request.batch !== undefined && { num_batch: batchOf(request.batch) }),
+      ...(request.gpuLayers !== undefined && { num_gpu: request.gpuLayers }),
       stop: [...family.tokens.stop],
     },
     license: family.licence.text,

@@ -1,5 +1,7 @@
 /** Decides everything about an install before anything changes: model, quant, source, name, room, and why. */
+import type { Model } from '../catalog/schema.ts';
 import { ProvisionError } from '../core/errors.ts';
+import type { RunSettings } from '../fit/schema.ts';
 import { modelSpec } from '../modelfile/spec.ts';
 import { parseModelName } from '../runtimes/names.ts';
 import { diskNeeds, diskObstacles } from './disk.ts';
@@ -8,7 +10,6 @@ import { fitOf, tooLarge } from './fit-check.ts';
 import { type InstallPlan, stagingNameOf } from './plan.ts';
 import { planLibrary } from './plan-library.ts';
 import type { InstallRequest, PlanningInputs } from './request.ts';
-import { runSettings } from './run-settings.ts';
 import { settle } from './settle.ts';
 
 /**
@@ -21,17 +22,21 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
   const settled = await settle(request, inputs);
   const { family, model, quant } = settled.identified;
   refuseRuntime(inputs, family.architecture);
-  const candidate = fitOf(settled.identified, settled.header, request, inputs);
-  const disk = diskNeeds(settled.file.sizeBytes, inputs);
   const name = parseModelName(request.name ?? `${model.id}:${quant}`).text;
-  const settings = runSettings(model, request.settings);
+  const kept = await keptLoad(settled.identified, name, request, inputs);
+  const load = { ...request, settings: { ...request.settings, ...kept?.settings } };
+  const fit = fitOf(settled.identified, settled.header, load, inputs);
+  const { candidate } = fit;
+  const { settings, gpuLayers } = kept ?? fit;
+  const disk = diskNeeds(settled.file.sizeBytes, inputs);
   const spec = modelSpec({
     family,
     model,
     chatTemplate: await inputs.chatTemplate(family.chatTemplate),
-    contextLength: settings.contextLength,
+    ...(settings.contextLength !== undefined && { contextLength: settings.contextLength }),
     ...(request.sampling !== undefined && { profile: request.sampling }),
-    ...(request.settings.batch !== undefined && { batch: request.settings.batch }),
+    ...(settings.batch !== undefined && { batch: settings.batch }),
+    ...(gpuLayers !== undefined && { gpuLayers }),
   });
   return {
     family,
@@ -42,7 +47,7 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     runtime: inputs.runtime,
     source: { kind: 'file', file: settled.file, spec },
     prompt: await expectedPrompt(family, settled.header, inputs),
-    reasons: [...new Set([...settled.reasons, ...candidate.reasons])],
+    reasons: [...new Set([...settled.reasons, ...fit.reasons])],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     memory: candidate.memory,
     disk,
@@ -50,6 +55,36 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],
     warnings: inputs.facts.warnings,
   };
+}
+
+/** How a model is loaded, as its record says. */
+interface KeptLoad {
+  readonly settings: Pick<Partial<RunSettings>, 'contextLength' | 'batch'>;
+  readonly gpuLayers?: number;
+}
+
+/**
+ * How this model was set up here before, unless the user now asks otherwise. While it is loaded it takes the memory that
+ * the next look at the host misses: choosing anew would give the same command another Modelfile every time.
+ */
+async function keptLoad(
+  { model, quant }: { model: Model; quant: string },
+  name: string,
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<KeptLoad | undefined> {
+  const record = request.force ? undefined : await inputs.installed(model.id, name);
+  if (record === undefined || record.quant !== quant) return undefined;
+  const { num_ctx: contextLength, num_batch: batch, num_gpu: gpuLayers } = record.parameters;
+  const settings = {
+    ...(typeof contextLength === 'number' && { contextLength }),
+    ...(typeof batch === 'number' && { batch }),
+  };
+  const { settings: asked } = request;
+  const same = (['contextLength', 'batch'] as const).every(
+    (setting) => asked[setting] === undefined || asked[setting] === settings[setting],
+  );
+  return same ? { settings, ...(typeof gpuLayers === 'number' && { gpuLayers }) } : undefined;
 }
 
 export function refuseRuntime(inputs: PlanningInputs, architecture: string): void {

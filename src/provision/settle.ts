@@ -4,7 +4,7 @@ import type { Model } from '../catalog/schema.ts';
 import { ProvisionError } from '../core/errors.ts';
 import type { GgufFacts } from '../gguf/schema.ts';
 import type { ResolvedSource } from '../sources/contract.ts';
-import { rank, tooLarge } from './fit-check.ts';
+import { overrideReasons, rank, tooLarge } from './fit-check.ts';
 import { checkHeader, type Identified, identifyByHeader, identifyByName, quantOf } from './identify.ts';
 import type { InstallRequest, PlanningInputs } from './request.ts';
 
@@ -28,7 +28,13 @@ export async function settle(request: InstallRequest, inputs: PlanningInputs): P
       ? undefined
       : identifyByName(inputs.catalog, request.model ?? DEFAULT_MODEL, request.quant);
   if (named === undefined) return settleByFile(request, inputs);
-  if (named.quant !== undefined) return settleQuant(named, named.quant, ['you asked for this quant'], request, inputs);
+  if (named.quant !== undefined) {
+    const reasons = [
+      'you asked for this quant',
+      ...overrideReasons(named.quant, rank(named.model, named.family, request, inputs)),
+    ];
+    return settleQuant(named, named.quant, reasons, request, inputs);
+  }
   return settleAuto(named, request, inputs);
 }
 

@@ -1,46 +1,78 @@
 import { formatBytes } from '../../core/units.ts';
+import { formatSpeed } from '../../fit/reasons.ts';
 import type { Candidate, Recommendation } from '../../fit/schema.ts';
-import { paint, type Terminal } from '../terminal.ts';
+import { paint, printable, type Terminal } from '../terminal.ts';
+import { fitTableText } from './recommend-table.ts';
 import { table } from './table.ts';
 
 const VERDICT = { gpu: 'GPU', partial: 'GPU + CPU', cpu: 'CPU', no: 'no' } as const;
 
-/** The ranking as a table, the choice marked, its reasons below. */
-export function recommendationText(recommendation: Recommendation, terminal: Terminal): string {
-  const { choice, settings } = recommendation;
-  const rows = recommendation.candidates.map((candidate) => row(candidate, choice?.quant));
-  const head = ['', 'QUANT', 'QUALITY', 'RUNS ON', 'NEEDS', 'GPU', 'HEADROOM', 'CARD'];
-  const where = recommendation.tier === undefined ? '' : `, tier: ${recommendation.tier}`;
-  const lines = [
-    `${recommendation.model} at ${settings.contextLength} tokens of context, batch ${settings.batch}${where}`,
-    '',
-    table(head, rows, [4, 5, 6]),
-    '',
+/** The ranking as a table, the choice marked, its reasons below, then what would change it. */
+export function recommendationText(recommendation: Recommendation, terminal: Pick<Terminal, 'color'>): string {
+  const { choice, candidates, changes } = recommendation;
+  const parts = [
+    headline(recommendation),
+    rankingText(candidates, choice?.quant),
+    choice === undefined ? failureText(recommendation, terminal) : choiceText(recommendation, choice, terminal),
+    bullets(
+      'What would change it:',
+      changes.map(({ sentence }) => sentence),
+    ),
+    recommendation.table === undefined ? '' : fitTableText(recommendation.table),
   ];
-  if (choice === undefined) {
-    lines.push(paint(terminal, 'red', 'Nothing fits this machine.'));
-    const best = recommendation.candidates.at(0);
-    for (const blocked of best?.blockedBy ?? []) lines.push(`  ${blocked}`);
-    if (recommendation.shortfall !== undefined) lines.push(`  ${recommendation.shortfall}`);
-    return lines.join('\n');
-  }
-  lines.push(
-    `Choice: ${paint(terminal, 'green', `${recommendation.model}:${choice.quant}`)} (${VERDICT[choice.verdict]})`,
-  );
-  for (const reason of choice.reasons) lines.push(`  - ${reason}`);
-  return lines.join('\n');
+  return parts.filter((part) => part !== '').join('\n\n');
+}
+
+function headline({ model, settings, tier, speedFloor }: Recommendation): string {
+  const where = tier === undefined ? '' : `, tier: ${tier}`;
+  const floor = speedFloor === undefined ? '' : `, wanted: ${formatSpeed(speedFloor.tokensPerSecond)} tok/s or more`;
+  return `${model} at ${settings.contextLength} tokens of context, batch ${settings.batch}${where}${floor}`;
+}
+
+function rankingText(candidates: readonly Candidate[], chosen: string | undefined): string {
+  if (candidates.length === 0) return '';
+  const head = ['', 'QUANT', 'QUALITY', 'RUNS ON', 'TOK/S', 'NEEDS', 'GPU', 'HEADROOM', 'MAX CTX', 'CARD'];
+  const rows = candidates.map((candidate) => row(candidate, chosen));
+  return table(head, rows, [4, 5, 6, 7, 8]);
+}
+
+function failureText({ candidates, shortfall }: Recommendation, terminal: Pick<Terminal, 'color'>): string {
+  if (candidates.length === 0) return paint(terminal, 'red', 'There is no quant to judge.');
+  const blocked = candidates.at(0)?.blockedBy ?? [];
+  const lines = [...blocked, ...(shortfall === undefined ? [] : [shortfall])].map((line) => `  ${printable(line)}`);
+  return [paint(terminal, 'red', 'Nothing fits this machine.'), ...lines].join('\n');
+}
+
+function choiceText(
+  { model, settingReasons }: Recommendation,
+  choice: NonNullable<Recommendation['choice']>,
+  terminal: Pick<Terminal, 'color'>,
+): string {
+  const named = paint(terminal, 'green', `${model}:${choice.quant}`);
+  const parameters = Object.entries(choice.parameters).map(([name, value]) => `${name} ${value}`);
+  return bullets(`Choice: ${named} (${VERDICT[choice.verdict]}), set up with ${parameters.join(', ')}`, [
+    ...choice.reasons,
+    ...settingReasons,
+  ]);
+}
+
+function bullets(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? '' : [title, ...lines.map((line) => `  - ${printable(line)}`)].join('\n');
 }
 
 function row(candidate: Candidate, chosen: string | undefined): string[] {
-  const { memory } = candidate;
+  const { memory, tokensPerSecond: speed, fastEnough, largestContext } = candidate;
+  const slow = fastEnough === false ? ' (slow)' : '';
   return [
     candidate.quant === chosen ? '→' : '',
     candidate.quant,
     '★'.repeat(candidate.quality),
     VERDICT[candidate.verdict],
+    speed === undefined ? '-' : `${formatSpeed(speed.low)}–${formatSpeed(speed.high)}${slow}`,
     formatBytes(memory.totalBytes),
     memory.gpuBytes > 0 ? formatBytes(memory.gpuBytes) : '-',
     signed(candidate.headroomBytes),
+    largestContext === undefined ? '-' : String(largestContext),
     candidate.byPolicy ? 'named' : '',
   ];
 }

@@ -2,7 +2,8 @@ import { basename } from 'node:path';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { matrix } from '../../compat/matrix.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import { measuredModel, rank } from '../../provision/fit-check.ts';
+import type { LoadedModel } from '../../fit/recommend.ts';
+import { measuredModel, overrideReasons, rank } from '../../provision/fit-check.ts';
 import { identifyByHeader, identifyByName } from '../../provision/identify.ts';
 import type { InstallRequest, RuntimeFacts } from '../../provision/request.ts';
 import { DEFAULT_MODEL } from '../../provision/settle.ts';
@@ -11,14 +12,21 @@ import type { RecommendData } from '../results.ts';
 import type { World } from '../world.ts';
 import { readHeader } from './header.ts';
 import type { HostFlags } from './host.ts';
+import { loadedModels } from './recommend-loaded.ts';
 import type { RuntimeFlags } from './runtime.ts';
 
-type Flags = HostFlags & RuntimeFlags & { readonly 'server-version'?: string | undefined };
+export interface RecommendFlags extends HostFlags, RuntimeFlags {
+  readonly 'server-version'?: string | undefined;
+  readonly table?: boolean | undefined;
+  readonly html?: string | undefined;
+}
 
 /** The server that a recommendation is for, and what it means for the estimate. */
 interface Target {
   readonly facts: RuntimeFacts;
   readonly server?: { readonly version: string; readonly endpoint: string };
+  /** Models that are loaded there now and share this host's memory. */
+  readonly loaded?: readonly LoadedModel[];
 }
 
 /**
@@ -27,28 +35,38 @@ interface Target {
  */
 export async function recommendFor(
   request: InstallRequest,
-  flags: Flags,
+  flags: RecommendFlags,
   world: World,
 ): Promise<{ data: RecommendData; warnings: readonly string[] }> {
   const { hostProfile } = await import('./host.ts');
   const profile = await hostProfile(flags, world.hostContext());
-  const { family, model } = await modelFor(request, world);
-  const { facts, server } = await targetOf(flags, world);
+  const { family, model, quant } = await modelFor(request, world);
+  const { facts, server, loaded } = await targetOf(flags, world);
   const refusal = facts.refusal(family.architecture);
-  const ranking = rank(model, family, request, { facts, profile });
+  const inputs = { facts, profile, ...(loaded !== undefined && { loaded }), ...(flags.table && { table: true }) };
+  const ranking = rank(quant === undefined ? model : only(model, quant), family, request, inputs);
+  // Who names a quant is told what it means against the choice among all.
+  const against = quant === undefined ? [] : overrideReasons(quant, rank(model, family, request, inputs));
+  ranking.choice?.reasons.push(...against);
   const warnings = [
+    ...(ranking.choice === undefined ? against : []),
     ...facts.warnings,
     ...profile.warnings,
     ...(refusal ? [`${refusal.reason} ${refusal.remedy}`] : []),
   ];
-  return { data: { ...ranking, hardware: profile, ...(server && { server }) }, warnings };
+  const data: RecommendData = { ...ranking, hardware: profile, ...(server && { server }) };
+  if (flags.html === undefined) return { data, warnings };
+  const { writePage } = await import('./recommend-page.ts');
+  return { data: { ...data, html: await writePage(flags.html, data, world.options.root) }, warnings };
 }
 
 /** The catalog's model, or the one that a file's header describes. */
-async function modelFor(request: InstallRequest, world: World): Promise<{ family: Family; model: Model }> {
+async function modelFor(
+  request: InstallRequest,
+  world: World,
+): Promise<{ family: Family; model: Model; quant?: string | undefined }> {
   const catalog = await world.catalog();
-  if (request.from === undefined)
-    return narrowed(identifyByName(catalog, request.model ?? DEFAULT_MODEL, request.quant));
+  if (request.from === undefined) return identifyByName(catalog, request.model ?? DEFAULT_MODEL, request.quant);
   const { sources } = await world.bytes();
   const resolved = await resolveSource(sources, { ref: request.from, signal: world.options.signal });
   if (resolved.kind !== 'file') {
@@ -61,13 +79,11 @@ async function modelFor(request: InstallRequest, world: World): Promise<{ family
   return { family, model: measuredModel(model, quant ?? 'unknown', header) };
 }
 
-/** One quant when it was named, all of them otherwise. */
-function narrowed({ family, model, quant }: ReturnType<typeof identifyByName>): { family: Family; model: Model } {
-  if (quant === undefined) return { family, model };
-  return { family, model: { ...model, quants: model.quants.filter(({ id }) => id === quant) } };
+function only(model: Model, quant: string): Model {
+  return { ...model, quants: model.quants.filter(({ id }) => id === quant) };
 }
 
-async function targetOf(flags: Flags, world: World): Promise<Target> {
+async function targetOf(flags: RecommendFlags, world: World): Promise<Target> {
   const { ollamaFacts } = await import('./runtime.ts');
   const version = flags['server-version'];
   if (version !== undefined) return { facts: ollamaFacts(version), server: { version, endpoint: 'not asked' } };
@@ -77,7 +93,9 @@ async function targetOf(flags: Flags, world: World): Promise<Target> {
     return { facts: { ...ollamaFacts(version), warnings: [] }, server: { version, endpoint: 'assumed' } };
   }
   const { facts, identity } = await world.open(flags);
-  return identity.kind === 'ollama'
-    ? { facts, server: { version: identity.version, endpoint: identity.endpoint } }
-    : { facts };
+  if (identity.kind !== 'ollama') return { facts };
+  const server = { version: identity.version, endpoint: identity.endpoint };
+  const here = facts.store !== undefined && flags.profile === undefined && flags['what-if'] === undefined;
+  const loaded = here ? await loadedModels(server.endpoint, world.options.signal) : [];
+  return { facts, server, ...(loaded.length > 0 && { loaded }) };
 }

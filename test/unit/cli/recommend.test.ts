@@ -1,0 +1,42 @@
+import { describe, expect, test } from 'vitest';
+import { recommendationText } from '../../../src/cli/render/recommend.ts';
+import type { RecommendRequest } from '../../../src/fit/recommend.ts';
+import { host, nvidia, SETTINGS } from '../fit/support.ts';
+import { dataFor } from '../report/support.ts';
+
+function text(profile = host({ gpus: [nvidia(8, 7.2, 'RTX 4060')] }), change: Partial<RecommendRequest> = {}): string {
+  return recommendationText(dataFor(profile, change), { color: false });
+}
+
+describe('a recommendation as text', () => {
+  test('the choice is marked in the ranking, explained, and comes with its parameters', () => {
+    const lines = text().split('\n');
+    expect(lines[0]).toContain(
+      'gemma-3n-e4b at 8192 tokens of context, batch 512, tier: consumer-gpu, wanted: 5.0 tok/s',
+    );
+    expect(lines.filter((line) => line.startsWith('→'))).toEqual([
+      expect.stringMatching(/^→ {2}q4_k_m +★★★ +GPU +\d+–\d+ /),
+    ]);
+    expect(lines).toContain('Choice: gemma-3n-e4b:q4_k_m (GPU), set up with num_ctx 8192, num_batch 512');
+  });
+
+  test('what would change it, and the table where it was asked for', () => {
+    const profile = host({ ram: 64, gpus: [nvidia(4, 3.6)] });
+    expect(text(profile)).toMatch(/What would change it:\n {2}- With \d+\.\d MiB more free VRAM/);
+    expect(text(profile)).not.toContain('KV cache q8_0');
+    expect(text(profile, { table: true })).toMatch(/KV cache q8_0\nQUANT +2048 +4096 +8192 +16384 +32768\n/);
+  });
+
+  test('nothing fits, nothing to judge, and no number that is none', () => {
+    expect(text(host({ ram: 4, free: 3.2 }))).toMatch(/Nothing fits this machine\.\n {2}Too large for RAM/);
+    expect(text(undefined, { quants: [] })).toContain('There is no quant to judge.');
+    for (const settings of [SETTINGS, { ...SETTINGS, contextLength: 1, batch: 1 }]) {
+      expect(text(undefined, { settings, table: true })).not.toMatch(/NaN|Infinity|undefined/);
+    }
+  });
+
+  test('names of others reach no terminal as escape codes', () => {
+    const gpu = nvidia(8, 7.2, 'RTX\u001b[31m 4060');
+    expect(text(host({ gpus: [gpu] }))).not.toContain('\u001b');
+  });
+});
