@@ -41,6 +41,7 @@ function plan(
     bundledPath: (relative) => relative,
     readHeader: async () => header,
     chatTemplate: async () => '{{ .Prompt }}',
+    referenceTemplate: async () => undefined,
     installed: async () => installed,
   };
   return planInstall(
@@ -57,7 +58,7 @@ function parametersOf({ source }: InstallPlan) {
 
 function recorded(found: InstallPlan): Installed {
   const effects = { now: () => new Date(0), toolVersion: '1.0.0' };
-  return recordOf({ plan: found, promoted: { name: found.name }, smoke: undefined, before: undefined, effects });
+  return recordOf({ plan: found, promoted: { name: found.name }, tested: {}, before: undefined, effects });
 }
 
 const ROOMY = host({ ram: 64, gpus: [nvidia(24)] });
