@@ -103,11 +103,13 @@ export class World {
   }
 
   async provisioning(flags: HostFlags & RuntimeFlags): Promise<Provisioning> {
-    const [{ provisioningOf }, { openTemplates }, { hostProfile }] = await Promise.all([
+    const [{ provisioningOf }, { openTemplates }, { hostProfile }, { speedInputs }] = await Promise.all([
       import('./services/provisioning.ts'),
       import('./services/catalog.ts'),
       import('./services/host.ts'),
+      import('./services/speed.ts'),
     ]);
+    const isLive = flags.profile === undefined && flags['what-if'] === undefined;
     const { root, version, signal } = this.options;
     const [opened, catalog, templates, profile, { sources, hash }, registry, locker] = await Promise.all([
       this.open(flags),
@@ -129,6 +131,7 @@ export class World {
       hash,
       registry,
       locker,
+      speed: await speedInputs({ profile, live: isLive, identity: opened.identity, world: this }),
       signal,
     });
   }

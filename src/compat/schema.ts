@@ -54,6 +54,7 @@ export const CapabilityId = z.enum([
   'create-checks-architecture',
   'gguf-rewrite',
   'helper-programs',
+  'all-logits',
   'split-gguf',
   'sorted-files',
   'projector-by-type',

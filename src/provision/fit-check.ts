@@ -1,20 +1,14 @@
 import type { Family, Model } from '../catalog/schema.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { comparison } from '../fit/reasons.ts';
-import { type LoadedModel, type RecommendRequest, recommend } from '../fit/recommend.ts';
+import { type LoadedModel, recommend } from '../fit/recommend.ts';
 import type { Candidate, Recommendation, RunSettings } from '../fit/schema.ts';
 import type { GgufFacts } from '../gguf/schema.ts';
 import type { InstallRequest, PlanningInputs } from './request.ts';
 import { runSettings } from './run-settings.ts';
 
 /** What a ranking looks at besides the request. */
-export interface RankInputs extends Pick<PlanningInputs, 'facts' | 'profile'> {
-  /** Why the server cannot load a quant of an architecture, as one sentence; undefined when it can. */
-  readonly blockedByServer?: (architecture: string, quant: string) => string | undefined;
-  /** How fast this host's RAM is, where that was measured. */
-  readonly ram?: RecommendRequest['ram'];
-  /** What a quant did when it ran here before. */
-  readonly measured?: RecommendRequest['measured'];
+export interface RankInputs extends Pick<PlanningInputs, 'facts' | 'profile' | 'ram' | 'measured'> {
   /** Models that are loaded now. */
   readonly loaded?: readonly LoadedModel[];
   /** Adds the table of quants, contexts and types of the KV cache. */
@@ -23,7 +17,7 @@ export interface RankInputs extends Pick<PlanningInputs, 'facts' | 'profile'> {
 
 /** Ranks the quants of a model on the host of this plan. */
 export function rank(model: Model, family: Family, request: InstallRequest, inputs: RankInputs): Recommendation {
-  const { facts, profile, blockedByServer, ram, measured, loaded, table } = inputs;
+  const { facts, profile, ram, loaded, table } = inputs;
   const { architecture } = family;
   return recommend({
     family,
@@ -32,9 +26,9 @@ export function rank(model: Model, family: Family, request: InstallRequest, inpu
     engine: facts.engine,
     profile,
     ...(request.useCase !== undefined && { useCase: request.useCase }),
-    ...(blockedByServer !== undefined && { blockedByServer: (quant) => blockedByServer(architecture, quant) }),
+    blockedByServer: (quant) => facts.quantRefusal(architecture, quant),
+    measured: (quant) => inputs.measured?.(model.id, quant),
     ...(ram !== undefined && { ram }),
-    ...(measured !== undefined && { measured }),
     ...(loaded !== undefined && { loaded }),
     ...(table !== undefined && { table }),
   });

@@ -53,7 +53,7 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     disk,
     bytesToMove: settled.file.sizeBytes,
     obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],
-    warnings: inputs.facts.warnings,
+    warnings: [...inputs.facts.warnings, ...settled.header.warnings],
   };
 }
 

@@ -2,7 +2,9 @@ import type { Catalog } from '../catalog/load.ts';
 import type { UseCaseId } from '../catalog/schema.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Engine, RunSettings } from '../fit/schema.ts';
+import type { MeasuredSpeed } from '../fit/speed.ts';
 import type { GgufFacts } from '../gguf/schema.ts';
+import type { RamBandwidth } from '../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../hardware/schema.ts';
 import type { Record as Installed } from '../registry/schema.ts';
 import type { RuntimeIdentity } from '../runtimes/contract.ts';
@@ -34,6 +36,8 @@ export interface RuntimeFacts {
   readonly warnings: readonly string[];
   /** Why this runtime cannot run the architecture, or undefined. */
   refusal(architecture: string): { readonly reason: string; readonly remedy: string } | undefined;
+  /** Why this runtime cannot load a quant of the architecture, as one sentence, or undefined. */
+  quantRefusal(architecture: string, quant: string): string | undefined;
   /** Why this runtime cannot pull a library model, or undefined. */
   pullRefusal(minimumVersion: string | undefined): { readonly reason: string; readonly remedy: string } | undefined;
 }
@@ -44,6 +48,10 @@ export interface PlanningInputs {
   readonly runtime: RuntimeIdentity;
   readonly facts: RuntimeFacts;
   readonly profile: HostProfile;
+  /** How fast this host's RAM is, where that was measured. */
+  readonly ram?: RamBandwidth;
+  /** How fast a quant of a model was when it last ran in this runtime. */
+  measured?(modelId: string, quant: string): MeasuredSpeed | undefined;
   /** Finds a source without moving bytes. */
   resolve(request: {
     ref: string;

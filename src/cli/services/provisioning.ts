@@ -44,6 +44,7 @@ export interface ProvisioningParts {
   readonly catalog: Catalog;
   readonly templates: Templates;
   readonly profile: HostProfile;
+  readonly speed: Pick<PlanningInputs, 'ram' | 'measured'>;
   readonly opened: OpenRuntime;
   readonly sources: readonly Source[];
   readonly hash: HashFile;
@@ -96,6 +97,7 @@ function planningInputs(parts: ProvisioningParts): PlanningInputs {
     runtime: opened.identity,
     facts: opened.facts,
     profile,
+    ...parts.speed,
     resolve: (request) => resolveSource(sources, { ...request, signal }),
     bundledPath: (relative) => join(root, relative),
     readHeader: readInstallableHeader,

@@ -3,17 +3,20 @@ import type { Family, Model } from '../../catalog/schema.ts';
 import { matrix } from '../../compat/matrix.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { LoadedModel } from '../../fit/recommend.ts';
+import type { GgufFacts } from '../../gguf/schema.ts';
 import { measuredModel, overrideReasons, rank } from '../../provision/fit-check.ts';
 import { identifyByHeader, identifyByName } from '../../provision/identify.ts';
 import type { InstallRequest, RuntimeFacts } from '../../provision/request.ts';
 import { DEFAULT_MODEL } from '../../provision/settle.ts';
+import type { RuntimeIdentity } from '../../runtimes/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { RecommendData } from '../results.ts';
 import type { World } from '../world.ts';
-import { readHeader } from './header.ts';
+import { readHeader, readRemoteHeader } from './header.ts';
 import type { HostFlags } from './host.ts';
 import { loadedModels } from './recommend-loaded.ts';
 import type { RuntimeFlags } from './runtime.ts';
+import { speedInputs } from './speed.ts';
 
 export interface RecommendFlags extends HostFlags, RuntimeFlags {
   readonly 'server-version'?: string | undefined;
@@ -27,6 +30,8 @@ interface Target {
   readonly server?: { readonly version: string; readonly endpoint: string };
   /** Models that are loaded there now and share this host's memory. */
   readonly loaded?: readonly LoadedModel[];
+  /** Who answered; absent where nobody was asked. */
+  readonly identity?: RuntimeIdentity;
 }
 
 /**
@@ -40,10 +45,17 @@ export async function recommendFor(
 ): Promise<{ data: RecommendData; warnings: readonly string[] }> {
   const { hostProfile } = await import('./host.ts');
   const profile = await hostProfile(flags, world.hostContext());
-  const { family, model, quant } = await modelFor(request, world);
-  const { facts, server, loaded } = await targetOf(flags, world);
+  const { family, model, quant, doubts } = await modelFor(request, world);
+  const { facts, server, loaded, identity } = await targetOf(flags, world);
   const refusal = facts.refusal(family.architecture);
-  const inputs = { facts, profile, ...(loaded !== undefined && { loaded }), ...(flags.table && { table: true }) };
+  const speed = await speedInputs({ profile, live: isLive(flags), world, ...(identity !== undefined && { identity }) });
+  const inputs = {
+    facts,
+    profile,
+    ...speed,
+    ...(loaded !== undefined && { loaded }),
+    ...(flags.table && { table: true }),
+  };
   const ranking = rank(quant === undefined ? model : only(model, quant), family, request, inputs);
   // Who names a quant is told what it means against the choice among all.
   const against = quant === undefined ? [] : overrideReasons(quant, rank(model, family, request, inputs));
@@ -51,6 +63,7 @@ export async function recommendFor(
   const warnings = [
     ...(ranking.choice === undefined ? against : []),
     ...facts.warnings,
+    ...doubts,
     ...profile.warnings,
     ...(refusal ? [`${refusal.reason} ${refusal.remedy}`] : []),
   ];
@@ -64,19 +77,35 @@ export async function recommendFor(
 async function modelFor(
   request: InstallRequest,
   world: World,
-): Promise<{ family: Family; model: Model; quant?: string | undefined }> {
+): Promise<{ family: Family; model: Model; quant?: string | undefined; doubts: readonly string[] }> {
   const catalog = await world.catalog();
-  if (request.from === undefined) return identifyByName(catalog, request.model ?? DEFAULT_MODEL, request.quant);
+  if (request.from === undefined) {
+    return { ...identifyByName(catalog, request.model ?? DEFAULT_MODEL, request.quant), doubts: [] };
+  }
+  const { header, name } = await headerFrom(request.from, world);
+  const { family, model, quant } = identifyByHeader(catalog, header, name, request.family);
+  return { family, model: measuredModel(model, quant ?? 'unknown', header), doubts: header.warnings };
+}
+
+/** The header of a file on this machine or on a web server. */
+async function headerFrom(ref: string, world: World): Promise<{ header: GgufFacts; name: string }> {
+  if (/^https?:/i.test(ref)) {
+    const name = URL.parse(ref)?.pathname.split('/').at(-1) ?? '';
+    return { header: await readRemoteHeader(ref, { signal: world.options.signal }), name };
+  }
   const { sources } = await world.bytes();
-  const resolved = await resolveSource(sources, { ref: request.from, signal: world.options.signal });
+  const resolved = await resolveSource(sources, { ref, signal: world.options.signal });
   if (resolved.kind !== 'file') {
-    throw new ProvisionError('bad-usage', `${request.from} is no file: only the server knows what it would pull`, {
+    throw new ProvisionError('bad-usage', `${ref} is no file: only the server knows what it would pull`, {
       suggestions: ['Name the model instead: gemma-provision recommend gemma-3n-e4b'],
     });
   }
-  const header = await readHeader(resolved.path, resolved.sizeBytes);
-  const { family, model, quant } = identifyByHeader(catalog, header, basename(resolved.path), request.family);
-  return { family, model: measuredModel(model, quant ?? 'unknown', header) };
+  return { header: await readHeader(resolved.path, resolved.sizeBytes), name: basename(resolved.path) };
+}
+
+/** True where the host profile is of this machine as it is. */
+function isLive({ profile, 'what-if': whatIf, 'server-version': version }: RecommendFlags): boolean {
+  return profile === undefined && whatIf === undefined && version === undefined;
 }
 
 function only(model: Model, quant: string): Model {
@@ -93,9 +122,9 @@ async function targetOf(flags: RecommendFlags, world: World): Promise<Target> {
     return { facts: { ...ollamaFacts(version), warnings: [] }, server: { version, endpoint: 'assumed' } };
   }
   const { facts, identity } = await world.open(flags);
-  if (identity.kind !== 'ollama') return { facts };
+  if (identity.kind !== 'ollama') return { facts, identity };
   const server = { version: identity.version, endpoint: identity.endpoint };
   const here = facts.store !== undefined && flags.profile === undefined && flags['what-if'] === undefined;
   const loaded = here ? await loadedModels(server.endpoint, world.options.signal) : [];
-  return { facts, server, ...(loaded.length > 0 && { loaded }) };
+  return { facts, identity, server, ...(loaded.length > 0 && { loaded }) };
 }

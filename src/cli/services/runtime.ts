@@ -1,8 +1,10 @@
 import { open } from 'node:fs/promises';
+import { checkServer } from '../../compat/check.ts';
 import { serverFacts } from '../../compat/lookup.ts';
 import { verdictFor } from '../../compat/verdict.ts';
 import { isAtLeast, parseServerVersion } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import type { Engine } from '../../fit/schema.ts';
 import type { RuntimeFacts } from '../../provision/request.ts';
 import type { Runtime, RuntimeIdentity } from '../../runtimes/contract.ts';
 import type { HostAddress } from '../../runtimes/ollama/index.ts';
@@ -64,13 +66,19 @@ export function ollamaFacts(
 ): RuntimeFacts {
   const known = serverFacts(version);
   return {
-    engine: known.engine,
+    engine: engineOf(known),
     diskFactor: known.diskFactor,
     ...(store !== undefined && { store }),
     warnings: [...warnings, ...known.warnings],
     refusal(architecture) {
       const verdict = verdictFor({ architecture, version });
       return verdict.ok ? undefined : { reason: verdict.reason, remedy: verdict.remedy ?? '' };
+    },
+    quantRefusal(architecture, quant) {
+      // A server that lacks the architecture lacks every quant of it: that is `refusal`'s to say.
+      if (!verdictFor({ architecture, version }).ok) return undefined;
+      const verdicts = checkServer(version, { architecture, quant });
+      return verdicts.find(({ id, ok, blocking }) => id.startsWith('quant.') && !ok && blocking)?.reason;
     },
     pullRefusal(minimumVersion) {
       if (minimumVersion === undefined || isAtLeast(parseServerVersion(version), minimumVersion)) return undefined;
@@ -80,6 +88,11 @@ export function ollamaFacts(
       };
     },
   };
+}
+
+/** The memory estimate tells one generation of the matrix apart in two. */
+function engineOf({ engine, capabilities }: ReturnType<typeof serverFacts>): Engine {
+  return engine === 'ollama-b' && capabilities.has('all-logits') ? 'ollama-b0' : engine;
 }
 
 async function openEmbedded(context: RuntimeContext, warnings: readonly string[]): Promise<OpenRuntime> {
@@ -92,6 +105,7 @@ async function openEmbedded(context: RuntimeContext, warnings: readonly string[]
     store: { purpose: 'data', path: context.paths.data },
     warnings,
     refusal: () => undefined,
+    quantRefusal: () => undefined,
     pullRefusal: () => ({
       reason: 'the embedded runtime has no library to pull from',
       remedy: 'Use --runtime ollama, or give a file with --from ./model.gguf.',

@@ -145,9 +145,11 @@ test('what the server cannot load is blocked in the ranking, with its word', () 
     GEMMA_3N,
     { settings: {}, force: false },
     {
-      facts: FACTS,
+      facts: {
+        ...FACTS,
+        quantRefusal: (architecture, quant) => (quant === 'q8_0' ? `No ${quant} of ${architecture}.` : undefined),
+      },
       profile: ROOMY,
-      blockedByServer: (architecture, quant) => (quant === 'q8_0' ? `No ${quant} of ${architecture}.` : undefined),
     },
   );
   const blocked = ranking.candidates.find(({ quant }) => quant === 'q8_0');

@@ -1,0 +1,83 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { MeasuredRam, type RamBandwidth, ramBandwidth, ramMeasureOptions } from '../../hardware/bandwidth-ram.ts';
+import type { HostProfile } from '../../hardware/schema.ts';
+import type { PlanningInputs } from '../../provision/request.ts';
+import { readRecords } from '../../registry/index.ts';
+import type { RuntimeIdentity } from '../../runtimes/contract.ts';
+import type { World } from '../world.ts';
+
+/** A measurement beside other programs is tried again after this time: the host may be quiet by then. Milliseconds. */
+const BUSY_AGAIN_MS = 10 * 60_000;
+
+interface SpeedParts {
+  readonly profile: HostProfile;
+  /** The profile is of this machine as it is: only then is anything measured. */
+  readonly live: boolean;
+  readonly identity?: RuntimeIdentity;
+  readonly world: Pick<World, 'paths' | 'registry'>;
+}
+
+/** What is known of speed on this host: how fast its RAM is, and how fast models were that ran here. */
+export async function speedInputs({
+  profile,
+  live,
+  identity,
+  world,
+}: SpeedParts): Promise<Pick<PlanningInputs, 'ram' | 'measured'>> {
+  if (!live) return {};
+  const [ram, measured] = await Promise.all([
+    ramOf(profile, join(world.paths.cache, 'ram-bandwidth.json')),
+    identity === undefined ? undefined : measuredIn(identity, world),
+  ]);
+  return { ram, ...(measured !== undefined && { measured }) };
+}
+
+async function ramOf(profile: HostProfile, file: string): Promise<RamBandwidth> {
+  const kept = await readKept(file);
+  const again = kept === undefined || (kept.busy && Date.now() - Date.parse(kept.at) > BUSY_AGAIN_MS);
+  if (!again) return ramBandwidth(profile, kept);
+  const { measureRam } = await import('../effects/ram-bandwidth.ts');
+  const now = await measureRam(ramMeasureOptions(profile));
+  // What was read beside other programs is a lower bound, so the larger value is the better one.
+  const best =
+    kept !== undefined && (now?.bytesPerSecond ?? 0) < kept.bytesPerSecond ? { ...kept, at: now?.at ?? kept.at } : now;
+  if (best !== undefined) await keep(file, best);
+  return ramBandwidth(profile, best);
+}
+
+/** A file that is absent or not ours to read is no measurement. */
+async function readKept(file: string): Promise<MeasuredRam | undefined> {
+  try {
+    return MeasuredRam.safeParse(JSON.parse(await readFile(file, 'utf8'))).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A cache that cannot be written costs the next run another measurement, nothing more. */
+async function keep(file: string, measured: MeasuredRam): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, JSON.stringify(measured));
+  } catch {
+    return;
+  }
+}
+
+/** The smoke test of an install measures the speed of the answer. */
+async function measuredIn(
+  { kind, endpoint }: RuntimeIdentity,
+  world: Pick<World, 'registry'>,
+): Promise<NonNullable<PlanningInputs['measured']>> {
+  const { records } = await readRecords(await world.registry());
+  const here = records.filter(({ runtime }) => runtime.kind === kind && runtime.endpoint === endpoint);
+  return (modelId, quant) => {
+    const ran = here
+      .filter((record) => record.model === modelId && record.quant === quant)
+      .toSorted((a, b) => b.installedAt.localeCompare(a.installedAt))
+      .find(({ smoke }) => smoke?.tokensPerSecond !== undefined);
+    const rate = ran?.smoke?.tokensPerSecond;
+    return ran === undefined || rate === undefined ? undefined : { tokensPerSecond: rate, at: ran.installedAt };
+  };
+}
