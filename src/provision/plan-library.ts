@@ -38,6 +38,8 @@ export async function planLibrary(request: InstallRequest, inputs: PlanningInput
     reasons: [`you asked for Ollama's own build, ${resolved.name}`, ...candidate.reasons],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     memory: candidate.memory,
+    engine: inputs.facts.engine,
+    wholeOnGpu: candidate.verdict === 'gpu',
     disk,
     bytesToMove: sizeBytes,
     obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],

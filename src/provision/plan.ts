@@ -1,6 +1,6 @@
 import type { Family, Model } from '../catalog/schema.ts';
 import type { ProvisionError } from '../core/errors.ts';
-import type { MemoryEstimate } from '../fit/schema.ts';
+import type { Engine, MemoryEstimate } from '../fit/schema.ts';
 import type { ModelSpec } from '../modelfile/schema.ts';
 import type { RuntimeIdentity } from '../runtimes/contract.ts';
 import type { ReferenceTemplate } from '../smoke/proof/contract.ts';
@@ -35,6 +35,11 @@ export interface InstallPlan {
   readonly reasons: readonly string[];
   readonly useCase?: string;
   readonly memory?: MemoryEstimate;
+  readonly engine: Engine;
+  /** All layers are meant to be on the GPU. */
+  readonly wholeOnGpu: boolean;
+  /** The next smaller way to install what was asked for; absent, or undefined, where there is none. */
+  readonly smaller?: () => Promise<InstallPlan | undefined>;
   readonly disk: readonly DiskNeed[];
   /** An upper bound: the runtime may have the bytes already. */
   readonly bytesToMove: number;

@@ -11,6 +11,7 @@ import { type InstallPlan, stagingNameOf } from './plan.ts';
 import { planLibrary } from './plan-library.ts';
 import type { InstallRequest, PlanningInputs } from './request.ts';
 import { settle } from './settle.ts';
+import { smallerPlan } from './smaller.ts';
 
 /**
  * Plans an install. Throws for everything that would make it fail later and can be known now: unknown names,
@@ -38,6 +39,8 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     ...(settings.batch !== undefined && { batch: settings.batch }),
     ...(gpuLayers !== undefined && { gpuLayers }),
   });
+  const contextLength = settings.contextLength ?? model.defaultContext;
+  const chosen = { quant, contextLength, freeQuant: settled.freeQuant };
   return {
     family,
     model,
@@ -50,6 +53,9 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     reasons: [...new Set([...settled.reasons, ...fit.reasons])],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     memory: candidate.memory,
+    engine: inputs.facts.engine,
+    wholeOnGpu: candidate.verdict === 'gpu',
+    smaller: () => smallerPlan(request, chosen, (next) => planInstall(next, inputs)),
     disk,
     bytesToMove: settled.file.sizeBytes,
     obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Digest } from '../core/digest.ts';
 import { digestOf } from '../core/digest-of.ts';
-import type { Record as Installed, RecordedProof } from '../registry/schema.ts';
+import type { Record as Installed, MeasuredMemory, RecordedProof } from '../registry/schema.ts';
 import type { StoredModel } from '../runtimes/contract.ts';
 import type { PromptProof } from '../smoke/proof/schema.ts';
 import type { SmokeResult } from '../smoke/schema.ts';
@@ -15,6 +15,7 @@ const LIBRARY_TEMPLATE = 'ollama-library';
 export interface Tested {
   readonly smoke?: SmokeResult;
   readonly prompt?: PromptProof;
+  readonly memory?: MeasuredMemory;
 }
 
 interface Ingredients {
@@ -46,6 +47,7 @@ export function recordOf({ plan, promoted, tested, before, effects }: Ingredient
     licence: { id: plan.family.licence.id, textDigest: digestOf(plan.family.licence.text) },
     ...(tested.smoke !== undefined && { smoke: tested.smoke }),
     ...(tested.prompt !== undefined && { prompt: recordedProof(tested.prompt) }),
+    ...(tested.memory !== undefined && { memory: tested.memory }),
     toolVersion: effects.toolVersion,
     installedAt: effects.now().toISOString(),
     ...(before !== undefined && { previous: previousOf(before) }),

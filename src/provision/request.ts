@@ -17,6 +17,8 @@ export interface InstallRequest {
   /** A quant, or undefined for auto. */
   readonly quant?: string;
   readonly from?: string;
+  /** Quants that were tried and do not fit. */
+  readonly without?: readonly string[];
   readonly name?: string;
   readonly family?: string;
   readonly useCase?: UseCaseId;

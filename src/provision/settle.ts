@@ -19,6 +19,8 @@ export interface Settled {
   readonly file: SourceFile;
   readonly header: GgufFacts;
   readonly reasons: readonly string[];
+  /** Nobody named the quant, and there may be others to be had. */
+  readonly freeQuant: boolean;
 }
 
 /** Finds model, quant and file, whichever of them the user gave. */
@@ -44,7 +46,13 @@ async function settleByFile(request: InstallRequest, inputs: PlanningInputs): Pr
   const header = await inputs.readHeader(file.path, file.sizeBytes);
   const identified = identifyByHeader(inputs.catalog, header, basename(file.path), request.family);
   const quant = identified.quant ?? header.declaredQuant?.toLowerCase() ?? 'unknown';
-  return { identified: { ...identified, quant }, file, header, reasons: [`it is the quant of ${basename(file.path)}`] };
+  return {
+    identified: { ...identified, quant },
+    file,
+    header,
+    reasons: [`it is the quant of ${basename(file.path)}`],
+    freeQuant: false,
+  };
 }
 
 /** A quant is settled: find its file and hold the file against the catalog. */
@@ -67,7 +75,7 @@ async function settleQuant(
       suggestions: [`Install it as ${named.model.id}:${actual}, or give the ${quant} file.`],
     });
   }
-  return { identified: { ...named, quant }, file, header, reasons };
+  return { identified: { ...named, quant }, file, header, reasons, freeQuant: false };
 }
 
 /** Nobody named a quant: a single file decides, else the best one that fits among those that can be had. */
@@ -89,7 +97,14 @@ async function settleAuto(named: Identified, request: InstallRequest, inputs: Pl
       );
     }
   }
-  const available = await availableQuants(named.model, request, inputs);
+  const settled = await settleBest(named, request, inputs);
+  return { ...settled, freeQuant: true };
+}
+
+/** The best quant that fits among those that can be had. */
+async function settleBest(named: Identified, request: InstallRequest, inputs: PlanningInputs): Promise<Settled> {
+  const all = await availableQuants(named.model, request, inputs);
+  const available = all.filter(({ id }) => !request.without?.includes(id));
   if (available.length === 0) throw nothingToInstall(named.model, undefined);
   const kept = request.force ? undefined : await earlierChoice(named.model, available, request, inputs);
   if (kept !== undefined) return settleQuant(named, kept.quant, kept.choice.reasons, request, inputs);

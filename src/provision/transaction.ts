@@ -10,6 +10,7 @@ import type { Runtime, StoredModel } from '../runtimes/contract.ts';
 import { type Candidate, prepareFile, prepareLibrary } from './candidate.ts';
 import { quietly } from './clean-up.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
+import { heldAgainstEstimate } from './measure.ts';
 import { backupNameOf, type InstallPlan, lockName } from './plan.ts';
 import { proveStep } from './prove-step.ts';
 import { isProven, isUpToDate, recordOf, type Tested } from './record.ts';
@@ -85,8 +86,14 @@ async function* test(made: Candidate, { plan, options, effects, signal, steps }:
   const { suite } = options;
   const smoke = yield* smokeStep(made, plan, suite, steps, effects.runtime, signal);
   const model = suite !== undefined && smoke !== undefined ? { stored: made.stored, suite, smoke } : undefined;
+  const memory =
+    smoke === undefined ? undefined : yield* heldAgainstEstimate(made.name, plan, options, effects, signal);
   const prompt = yield* proveStep(plan, model, steps, effects.runtime, signal);
-  return { ...(smoke !== undefined && { smoke }), ...(prompt !== undefined && { prompt }) };
+  return {
+    ...(smoke !== undefined && { smoke }),
+    ...(prompt !== undefined && { prompt }),
+    ...(memory !== undefined && { memory }),
+  };
 }
 
 /** Gives the candidate its name and writes the record; if either fails, the name goes back to what it was. */

@@ -13,6 +13,19 @@ export const InstalledSource = z.strictObject({
   sizeBytes: z.int().nonnegative().optional(),
 });
 
+const Bytes = z.int().nonnegative();
+
+/** What a loaded model took by the runtime's word, beside what was predicted for the same part of it. */
+export const MeasuredMemory = z.strictObject({
+  predictedBytes: Bytes,
+  measuredBytes: Bytes,
+  gpuBytes: Bytes.optional(),
+  /** Measured against predicted; absent where the runtime's figure means something else. */
+  ratio: z.number().positive().optional(),
+  basis: z.string(),
+});
+export type MeasuredMemory = z.infer<typeof MeasuredMemory>;
+
 export const RecordedProof = PromptProof.pick({
   verdict: true,
   expectedFrom: true,
@@ -44,6 +57,7 @@ export const Record = z.strictObject({
   smoke: SmokeResult.optional(),
   /** The verdict on the effective prompt at the install; the texts themselves are in the report of that run. */
   prompt: RecordedProof.optional(),
+  memory: MeasuredMemory.optional(),
   toolVersion: z.string(),
   installedAt: When,
   /** The record that this one replaced, without its own past. */

@@ -41,6 +41,8 @@ export function tinyPlan(changes: Partial<InstallPlan> = {}): InstallPlan {
       spec: SPEC,
     },
     prompt: {},
+    engine: 'ollama-a2',
+    wholeOnGpu: false,
     reasons: ['a test asked for it'],
     disk: [],
     bytesToMove: 100,

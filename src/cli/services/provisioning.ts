@@ -9,6 +9,7 @@ import { planInstall } from '../../provision/planning.ts';
 import { planReport } from '../../provision/report.ts';
 import type { InstallRequest, PlanningInputs } from '../../provision/request.ts';
 import type { InstallReport } from '../../provision/schema.ts';
+import { installSmaller } from '../../provision/step-down.ts';
 import { install } from '../../provision/transaction.ts';
 import {
   baselineRunOf,
@@ -71,7 +72,12 @@ export function provisioningOf(parts: ProvisioningParts): Provisioning {
       if (obstacle !== undefined && !force) throw obstacle;
       return planReport(plan);
     },
-    install: (plan, options) => remembered(install(plan, options, effects, signal), options, parts),
+    install: (plan, options) =>
+      remembered(
+        installSmaller(plan, (each) => install(each, options, effects, signal)),
+        options,
+        parts,
+      ),
   };
 }
 
