@@ -26,6 +26,8 @@ interface Part {
 }
 
 let parts: readonly Part[] | undefined;
+/** A ranking asks for the few GPUs of its host again and again. */
+const known = new Map<string, GpuFacts | undefined>();
 
 /** The built-in table. It is part of this package, so its test holds it against the schema, not every run. */
 export function gpuTable(): GpuTable {
@@ -38,6 +40,12 @@ export function gpuTable(): GpuTable {
  * the table does not have; it never answers with a similar part.
  */
 export function lookUpGpu(model: string, memoryBytes?: number): GpuFacts | undefined {
+  const key = `${memoryBytes} ${model}`;
+  if (!known.has(key)) known.set(key, find(model, memoryBytes));
+  return known.get(key);
+}
+
+function find(model: string, memoryBytes: number | undefined): GpuFacts | undefined {
   const names = namesIn(model);
   const found = names.flatMap(partsNamed);
   const told = names.find(({ memory }) => memory !== undefined)?.memory;

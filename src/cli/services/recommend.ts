@@ -12,7 +12,6 @@ import type { RuntimeIdentity } from '../../runtimes/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { RecommendData } from '../results.ts';
 import type { World } from '../world.ts';
-import { readHeader, readRemoteHeader } from './header.ts';
 import type { HostFlags } from './host.ts';
 import { loadedModels } from './recommend-loaded.ts';
 import type { RuntimeFlags } from './runtime.ts';
@@ -89,6 +88,7 @@ async function modelFor(
 
 /** The header of a file on this machine or on a web server. */
 async function headerFrom(ref: string, world: World): Promise<{ header: GgufFacts; name: string }> {
+  const { readHeader, readRemoteHeader } = await import('./header.ts');
   if (/^https?:/i.test(ref)) {
     const name = URL.parse(ref)?.pathname.split('/').at(-1) ?? '';
     return { header: await readRemoteHeader(ref, { signal: world.options.signal }), name };

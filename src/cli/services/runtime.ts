@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
-import { checkServer } from '../../compat/check.ts';
 import { serverFacts } from '../../compat/lookup.ts';
+import { matrix } from '../../compat/matrix.ts';
+import { quantVerdict } from '../../compat/quants.ts';
 import { verdictFor } from '../../compat/verdict.ts';
 import { isAtLeast, parseServerVersion } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
@@ -65,6 +66,7 @@ export function ollamaFacts(
   store?: RuntimeFacts['store'],
 ): RuntimeFacts {
   const known = serverFacts(version);
+  const refusals = new Map<string, string | undefined>();
   return {
     engine: engineOf(known),
     diskFactor: known.diskFactor,
@@ -75,10 +77,10 @@ export function ollamaFacts(
       return verdict.ok ? undefined : { reason: verdict.reason, remedy: verdict.remedy ?? '' };
     },
     quantRefusal(architecture, quant) {
-      // A server that lacks the architecture lacks every quant of it: that is `refusal`'s to say.
-      if (!verdictFor({ architecture, version }).ok) return undefined;
-      const verdicts = checkServer(version, { architecture, quant });
-      return verdicts.find(({ id, ok, blocking }) => id.startsWith('quant.') && !ok && blocking)?.reason;
+      // A ranking asks for every quant under many settings.
+      const key = `${architecture} ${quant}`;
+      if (!refusals.has(key)) refusals.set(key, quantRefusal(version, architecture, quant));
+      return refusals.get(key);
     },
     pullRefusal(minimumVersion) {
       if (minimumVersion === undefined || isAtLeast(parseServerVersion(version), minimumVersion)) return undefined;
@@ -88,6 +90,13 @@ export function ollamaFacts(
       };
     },
   };
+}
+
+function quantRefusal(version: string, architecture: string, quant: string): string | undefined {
+  // A server that lacks the architecture lacks every quant of it: that is `refusal`'s to say.
+  if (!verdictFor({ architecture, version }).ok) return undefined;
+  const { ok, blocking, reason } = quantVerdict(architecture, quant, parseServerVersion(version), matrix());
+  return ok || !blocking ? undefined : reason;
 }
 
 /** The memory estimate tells one generation of the matrix apart in two. */

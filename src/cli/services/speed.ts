@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path';
 import { MeasuredRam, type RamBandwidth, ramBandwidth, ramMeasureOptions } from '../../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import type { PlanningInputs } from '../../provision/request.ts';
-import { readRecords } from '../../registry/index.ts';
 import type { RuntimeIdentity } from '../../runtimes/contract.ts';
 import type { World } from '../world.ts';
 
@@ -70,6 +69,7 @@ async function measuredIn(
   { kind, endpoint }: RuntimeIdentity,
   world: Pick<World, 'registry'>,
 ): Promise<NonNullable<PlanningInputs['measured']>> {
+  const { readRecords } = await import('../../registry/index.ts');
   const { records } = await readRecords(await world.registry());
   const here = records.filter(({ runtime }) => runtime.kind === kind && runtime.endpoint === endpoint);
   return (modelId, quant) => {
