@@ -155,7 +155,7 @@ header-exact files whose weights are zeros.
 
 ${table(['Ollama', 'model', 'context', 'predicted', 'allocated, by its log', '`ps` size', 'RSS of the runner (private)'], rows)}
 
-- For 0.33.0-rc2 nothing was fitted on these loads: they are a test. The compute buffers of 0.10.0 and 0.24.0 were found on loads of these and
+- For 0.33.0-rc2 nothing was fitted on these loads but the tiny model’s: the others are a test. The compute buffers of 0.10.0 and 0.24.0 were found on loads of these and
   of two other models, so there the table shows how well the formula describes them.
 - **0.10.0**: \`ps\` is the server’s own guess before the load, not what is allocated: 1.4 to 3.2 times as much.
 - **0.24.0**: \`ps\` is what is allocated.
