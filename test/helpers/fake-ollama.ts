@@ -89,6 +89,9 @@ const KNOWN: readonly (readonly [RegExp, string])[] = [
   [/こんにちは/, 'こんにちは。'],
 ];
 
+/** KV cache and compute buffers that 0.24.0 says it allocates for the tiny model at 512 tokens, in bytes. */
+const TINY_BUFFERS = 13_336_576;
+
 function tinyAnswer(prompt: string): string {
   return KNOWN.find(([pattern]) => pattern.test(prompt))?.[1] ?? 'Hello! How can I help you?';
 }
@@ -264,7 +267,7 @@ function inMemory(fake: FakeOllama) {
   return (name: string) => {
     const { blob = '', parameters = {} } = fake.models.get(name) ?? {};
     const contextLength = Number(parameters.num_ctx ?? 4096);
-    return { name, size: fake.blobs.get(blob) ?? 0, size_vram: 0, context_length: contextLength };
+    return { name, size: (fake.blobs.get(blob) ?? 0) + TINY_BUFFERS, size_vram: 0, context_length: contextLength };
   };
 }
 
