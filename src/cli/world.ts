@@ -120,6 +120,13 @@ export class World {
       this.registry(),
       this.locker(),
     ]);
+    const here = isLive && opened.facts.store !== undefined;
+    const watched = {
+      runtime: opened.identity,
+      here,
+      profile,
+      look: () => hostProfile(flags, this.hostContext()),
+    };
     return provisioningOf({
       root,
       version,
@@ -132,6 +139,7 @@ export class World {
       registry,
       locker,
       speed: await speedInputs({ profile, live: isLive, identity: opened.identity, world: this }),
+      memoryUse: async (by) => (await import('./services/memory-watch.ts')).memoryUse(watched, by),
       signal,
     });
   }

@@ -12,11 +12,21 @@ export interface Records {
   drop(name: string): Promise<void>;
 }
 
+/** Memory that models take on this host at one moment, in bytes; what cannot be seen is absent. */
+export interface MemoryUse {
+  /** RAM of the processes that run models. */
+  readonly residentBytes?: number;
+  /** Memory in use on all GPUs that have their own. */
+  readonly vramBytes?: number;
+}
+
 /** Everything outside that a transaction touches. */
 export interface TransactionEffects {
   readonly runtime: Runtime;
   readonly records: Records;
   readonly hash: HashFile;
+  /** Looked at before and after a load; absent where the runtime is elsewhere. */
+  readonly memoryUse?: (signal: AbortSignal) => Promise<MemoryUse>;
   readonly locker: Locker;
   readonly now: () => Date;
   /** Milliseconds since any fixed point. */

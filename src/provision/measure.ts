@@ -4,7 +4,7 @@ import { formatBytes } from '../core/units.ts';
 import type { Engine, MemoryEstimate } from '../fit/schema.ts';
 import type { MeasuredMemory } from '../registry/schema.ts';
 import type { LoadedModel } from '../runtimes/contract.ts';
-import type { TransactionEffects, TransactionOptions } from './effects.ts';
+import type { MemoryUse, TransactionEffects, TransactionOptions } from './effects.ts';
 import type { InstallPlan } from './plan.ts';
 
 /** A prediction that is off by more than this share is shown as wrong. */
@@ -29,7 +29,8 @@ export async function* heldAgainstEstimate(
   name: string,
   plan: InstallPlan,
   { force }: Pick<TransactionOptions, 'force'>,
-  { runtime }: Pick<TransactionEffects, 'runtime'>,
+  { runtime, memoryUse }: Pick<TransactionEffects, 'runtime' | 'memoryUse'>,
+  before: MemoryUse | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<ProgressEvent, MeasuredMemory | undefined, undefined> {
   const { memory: predicted, engine, wholeOnGpu } = plan;
@@ -40,10 +41,22 @@ export async function* heldAgainstEstimate(
     if (!force && (await plan.smaller?.()) !== undefined) throw new ProvisionError('memory-short', short);
     yield { type: 'warning', message: `${short}; answers are slower than they could be` };
   }
-  const measured = measuredMemory(predicted, loaded, engine);
+  const told = measuredMemory(predicted, loaded, engine);
+  const grown = growth(before, await memoryUse?.(signal));
+  const measured = told ?? (grown && { predictedBytes: predicted.totalBytes, basis: 'the runtime tells no size' });
   const wrong = measured && wrongPrediction(measured);
   if (wrong !== undefined) yield { type: 'warning', message: wrong };
-  return measured;
+  return measured && { ...measured, ...grown };
+}
+
+/** From before a load to after it. Another model that had to go for it makes this too small, never negative. */
+function growth(before: MemoryUse | undefined, after: MemoryUse | undefined): MemoryUse | undefined {
+  const of = (a: number | undefined, b: number | undefined) =>
+    a === undefined || b === undefined ? undefined : Math.max(0, b - a);
+  const residentBytes = of(before?.residentBytes, after?.residentBytes);
+  const vramBytes = of(before?.vramBytes, after?.vramBytes);
+  if (residentBytes === undefined && vramBytes === undefined) return undefined;
+  return { ...(residentBytes !== undefined && { residentBytes }), ...(vramBytes !== undefined && { vramBytes }) };
 }
 
 /** Holds the estimate of a plan against what the runtime says of the loaded model; undefined when it says nothing. */
@@ -66,7 +79,7 @@ export function measuredMemory(
 
 /** A sentence for a prediction that was wrong; undefined when it was right, or when nobody can tell. */
 export function wrongPrediction({ predictedBytes, measuredBytes, ratio }: MeasuredMemory): string | undefined {
-  if (ratio === undefined || Math.abs(ratio - 1) <= TOLERANCE) return undefined;
+  if (ratio === undefined || measuredBytes === undefined || Math.abs(ratio - 1) <= TOLERANCE) return undefined;
   const percent = Math.round(Math.abs(ratio - 1) * 100);
   const direction = ratio > 1 ? 'more' : 'less';
   return `The model takes ${formatBytes(measuredBytes)} where ${formatBytes(predictedBytes)} were predicted: ${percent} % ${direction}.`;

@@ -84,10 +84,11 @@ async function* change(run: Run): Work<InstallReport> {
 /** Smoke test and proof of the prompt; neither when no suite is wanted. */
 async function* test(made: Candidate, { plan, options, effects, signal, steps }: Run): Work<Tested> {
   const { suite } = options;
+  const before = suite === undefined ? undefined : await effects.memoryUse?.(signal);
   const smoke = yield* smokeStep(made, plan, suite, steps, effects.runtime, signal);
   const model = suite !== undefined && smoke !== undefined ? { stored: made.stored, suite, smoke } : undefined;
   const memory =
-    smoke === undefined ? undefined : yield* heldAgainstEstimate(made.name, plan, options, effects, signal);
+    smoke === undefined ? undefined : yield* heldAgainstEstimate(made.name, plan, options, effects, before, signal);
   const prompt = yield* proveStep(plan, model, steps, effects.runtime, signal);
   return {
     ...(smoke !== undefined && { smoke }),

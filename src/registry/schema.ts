@@ -15,14 +15,18 @@ export const InstalledSource = z.strictObject({
 
 const Bytes = z.int().nonnegative();
 
-/** What a loaded model took by the runtime's word, beside what was predicted for the same part of it. */
+/** What a loaded model took, by the runtime's word and by the host, beside what was predicted. */
 export const MeasuredMemory = z.strictObject({
   predictedBytes: Bytes,
-  measuredBytes: Bytes,
+  /** By the runtime's word. */
+  measuredBytes: Bytes.optional(),
   gpuBytes: Bytes.optional(),
   /** Measured against predicted; absent where the runtime's figure means something else. */
   ratio: z.number().positive().optional(),
   basis: z.string(),
+  /** By how much the processes that run models grew in RAM, and the use of VRAM of all GPUs, from before to after. */
+  residentBytes: Bytes.optional(),
+  vramBytes: Bytes.optional(),
 });
 export type MeasuredMemory = z.infer<typeof MeasuredMemory>;
 

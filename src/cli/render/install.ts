@@ -1,5 +1,6 @@
 import { formatBytes, formatDuration } from '../../core/units.ts';
 import type { InstallReport } from '../../provision/schema.ts';
+import type { MeasuredMemory } from '../../registry/schema.ts';
 import { paint, type Terminal } from '../terminal.ts';
 import { pairs } from './table.ts';
 
@@ -38,6 +39,8 @@ function facts(report: InstallReport): [string, string][] {
   if (plan.memory !== undefined) lines.push(['  Memory', memoryText(plan.memory)]);
   if (smoke !== undefined) lines.push(['  Smoke', `${smoke.passed} passed, ${smoke.failed} failed (${smoke.suite})`]);
   if (prompt !== undefined) lines.push(['  Prompt', promptLine(prompt)]);
+  const took = report.record?.memory;
+  if (report.changed && took !== undefined) lines.push(['  Took', tookText(took)]);
   if (previous !== undefined)
     lines.push(['  Before', `${previous.model}:${previous.quant} of ${previous.installedAt}`]);
   return lines;
@@ -46,6 +49,16 @@ function facts(report: InstallReport): [string, string][] {
 function promptLine({ verdict, shapes, bosCount, stop }: NonNullable<InstallReport['prompt']>): string {
   const bos = bosCount === undefined ? '' : `, BOS ${bosCount === 1 ? 'once' : `${bosCount} times`}`;
   return `${verdict.replaceAll('-', ' ')}: ${shapes.length} message shapes${bos}, stop ${stop.join(' ')}`;
+}
+
+/** What the loaded model took, in the words of whoever saw it. */
+function tookText({ measuredBytes, residentBytes, vramBytes, basis }: MeasuredMemory): string {
+  const parts = [
+    measuredBytes === undefined ? '' : `${formatBytes(measuredBytes)} (${basis})`,
+    residentBytes === undefined ? '' : `RAM of its processes grew by ${formatBytes(residentBytes)}`,
+    vramBytes === undefined ? '' : `VRAM in use by ${formatBytes(vramBytes)}`,
+  ];
+  return parts.filter((part) => part !== '').join('; ');
 }
 
 function memoryText(memory: NonNullable<InstallReport['plan']['memory']>): string {

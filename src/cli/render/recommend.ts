@@ -60,6 +60,11 @@ function bullets(title: string, lines: readonly string[]): string {
   return lines.length === 0 ? '' : [title, ...lines.map((line) => `  - ${printable(line)}`)].join('\n');
 }
 
+/** A range, or the one value that was measured here. */
+function speedText({ low, high, estimate }: NonNullable<Candidate['tokensPerSecond']>): string {
+  return low === high ? `${formatSpeed(estimate)} measured` : `${formatSpeed(low)}–${formatSpeed(high)}`;
+}
+
 function row(candidate: Candidate, chosen: string | undefined): string[] {
   const { memory, tokensPerSecond: speed, fastEnough, largestContext } = candidate;
   const slow = fastEnough === false ? ' (slow)' : '';
@@ -68,7 +73,7 @@ function row(candidate: Candidate, chosen: string | undefined): string[] {
     candidate.quant,
     '★'.repeat(candidate.quality),
     VERDICT[candidate.verdict],
-    speed === undefined ? '-' : `${formatSpeed(speed.low)}–${formatSpeed(speed.high)}${slow}`,
+    speed === undefined ? '-' : `${speedText(speed)}${slow}`,
     formatBytes(memory.totalBytes),
     memory.gpuBytes > 0 ? formatBytes(memory.gpuBytes) : '-',
     signed(candidate.headroomBytes),

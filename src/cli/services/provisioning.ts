@@ -51,6 +51,7 @@ export interface ProvisioningParts {
   readonly hash: HashFile;
   readonly registry: Registry;
   readonly locker: Locker;
+  readonly memoryUse?: NonNullable<TransactionEffects['memoryUse']>;
   readonly signal: AbortSignal;
 }
 
@@ -60,6 +61,7 @@ export function provisioningOf(parts: ProvisioningParts): Provisioning {
     runtime: opened.runtime,
     records: recordsOf(parts.registry, opened.identity),
     hash: parts.hash,
+    ...(parts.memoryUse !== undefined && { memoryUse: parts.memoryUse }),
     locker: parts.locker,
     now: () => new Date(),
     clock: () => performance.now(),

@@ -3,18 +3,24 @@ import { dirname, join } from 'node:path';
 import { MeasuredRam, type RamBandwidth, ramBandwidth, ramMeasureOptions } from '../../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import type { PlanningInputs } from '../../provision/request.ts';
+import type { Registry } from '../../registry/index.ts';
 import type { RuntimeIdentity } from '../../runtimes/contract.ts';
-import type { World } from '../world.ts';
+import type { Paths } from '../paths.ts';
 
 /** A measurement beside other programs is tried again after this time: the host may be quiet by then. Milliseconds. */
 const BUSY_AGAIN_MS = 10 * 60_000;
+
+interface Places {
+  readonly paths: Pick<Paths, 'cache'>;
+  registry(): Promise<Registry>;
+}
 
 interface SpeedParts {
   readonly profile: HostProfile;
   /** The profile is of this machine as it is: only then is anything measured. */
   readonly live: boolean;
   readonly identity?: RuntimeIdentity;
-  readonly world: Pick<World, 'paths' | 'registry'>;
+  readonly world: Places;
 }
 
 /** What is known of speed on this host: how fast its RAM is, and how fast models were that ran here. */
@@ -67,7 +73,7 @@ async function keep(file: string, measured: MeasuredRam): Promise<void> {
 /** The smoke test of an install measures the speed of the answer. */
 async function measuredIn(
   { kind, endpoint }: RuntimeIdentity,
-  world: Pick<World, 'registry'>,
+  world: Places,
 ): Promise<NonNullable<PlanningInputs['measured']>> {
   const { readRecords } = await import('../../registry/index.ts');
   const { records } = await readRecords(await world.registry());

@@ -166,12 +166,23 @@ describe('a model that does not come to the GPU as a whole', () => {
   }
   const predicted = memory({ gpuBytes: 1000 * MIB, cpuBytes: 0 });
   const look = (plan: InstallPlan, force = false) =>
-    drive(heldAgainstEstimate('staging:t', plan, { force }, { runtime: new Halved() }, never), () => undefined);
+    drive(
+      heldAgainstEstimate('staging:t', plan, { force }, { runtime: new Halved() }, undefined, never),
+      () => undefined,
+    );
 
   test('makes room for a smaller one where there is one', async () => {
     const plan = tinyPlan({ memory: predicted, wholeOnGpu: true, smaller: async () => tinyPlan() });
     await expect(look(plan)).rejects.toMatchObject({ code: 'memory-short' });
     expect(await look(plan, true)).toMatchObject({ gpuBytes: 400 * MIB });
+  });
+
+  test('is recorded with what the host saw, beside the word of the server', async () => {
+    const plan = tinyPlan({ memory: predicted, wholeOnGpu: false });
+    const effects = { runtime: new Halved(), memoryUse: async () => ({ residentBytes: 500, vramBytes: 70 }) };
+    const before = { residentBytes: 200, vramBytes: 100 };
+    const work = heldAgainstEstimate('staging:t', plan, { force: false }, effects, before, never);
+    expect(await drive(work, () => undefined)).toMatchObject({ residentBytes: 300, vramBytes: 0, ratio: 1 });
   });
 
   test('stays where there is none', async () => {

@@ -1,0 +1,43 @@
+/** The part of the file system that tells of processes on Linux. */
+export interface ProcessFiles {
+  readText(path: string): Promise<string>;
+  /** Names in a folder. */
+  list(path: string): Promise<readonly string[]>;
+}
+
+/**
+ * Memory that the processes below `pid` hold in RAM, in bytes (VmRSS of /proc; shared pages count in each). Undefined
+ * where the system has no /proc. Processes that end meanwhile, or belong to others, are left out.
+ */
+export async function residentBelow(files: ProcessFiles, pid: number): Promise<number | undefined> {
+  const names = await files.list('/proc').catch(() => undefined);
+  if (names === undefined) return undefined;
+  const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
+  const processes = await Promise.all(pids.map((each) => statusOf(files, each)));
+  const known = processes.filter((each) => each !== undefined);
+  if (known.length === 0) return undefined;
+  let bytes = 0;
+  const waiting = [pid];
+  for (let parent = waiting.pop(); parent !== undefined; parent = waiting.pop()) {
+    for (const child of known.filter((each) => each.parent === parent)) {
+      bytes += child.residentBytes;
+      waiting.push(child.pid);
+    }
+  }
+  return bytes;
+}
+
+interface Process {
+  readonly pid: number;
+  readonly parent: number;
+  readonly residentBytes: number;
+}
+
+async function statusOf(files: ProcessFiles, pid: number): Promise<Process | undefined> {
+  const status = await files.readText(`/proc/${pid}/status`).catch(() => '');
+  const parent = /^PPid:\s+(\d+)$/m.exec(status)?.[1];
+  if (parent === undefined) return undefined;
+  // Kernel threads and zombies have none.
+  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? '0';
+  return { pid, parent: Number(parent), residentBytes: Number(kibibytes) * 1024 };
+}
