@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Home, makeHome, within } from '../../helpers/cli.ts';
 import { type FakeOllama, fakeOllama, hang, refuse } from '../../helpers/fake-ollama.ts';
+import { TINY_DIGEST } from '../../helpers/plans.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
 let home: Home;
@@ -119,5 +120,37 @@ describe.each([
     ollama.trick = () => false;
     expect(await install('--no-smoke')).toMatchObject({ code: 0, data: { changed: true } });
     expect([...ollama.models.keys()]).toEqual([NAME]);
+  });
+});
+
+describe('a load that falls short of memory', () => {
+  const SHORT = '{"error":"model requires more system memory (9.0 GiB) than is available (1.0 GiB)"}';
+
+  /** The server has no room for the larger of the two quants that ship with this tool. */
+  function tooSmallFor(digest: string): void {
+    ollama.trick = (response, path, body) => {
+      const { model } = JSON.parse(body.toString('utf8') || '{}');
+      return ollama.models.get(model)?.blob === digest && refuse('POST /api/chat', 500, SHORT)(response, path, body);
+    };
+  }
+
+  test('takes the next quant where nobody named one, says why, and records it', async () => {
+    tooSmallFor(TINY_DIGEST);
+    const result = await install();
+    expect(result).toMatchObject({ code: 0, data: { quant: 'q2_k', changed: true, smoke: { failed: 0 } } });
+    expect(result.data?.choice.reasons[0]).toMatch(/^tiny-gemma-3n:q4_k_m .* does not fit after all .* is tried$/);
+    expect(result.data?.record?.choice.reasons).toEqual(result.data?.choice.reasons);
+    expect([...ollama.models.keys()]).toEqual(['tiny-gemma-3n:q2_k']);
+    // What was found out stays: the same command again does not try the large one.
+    const chats = ollama.count('POST /api/chat');
+    expect(await install()).toMatchObject({ code: 0, data: { quant: 'q2_k', changed: false } });
+    expect(ollama.count('POST /api/chat')).toBe(chats);
+  });
+
+  test('a quant that was named is not exchanged', async () => {
+    tooSmallFor(TINY_DIGEST);
+    const result = await install('--quant', 'q4_k_m');
+    expect(result).toMatchObject({ code: 12, error: { code: 'memory-short' } });
+    expect([...ollama.models]).toEqual([]);
   });
 });
