@@ -52,8 +52,9 @@ function entry(): string {
   });
   return [
     ...imports,
-    "export { main } from './src/cli/main.ts';",
+    "import { main as start } from './src/cli/main.ts';",
     `export const COMMANDS = {\n${ids.join('\n')}\n};`,
+    'export const main = (root, argv = process.argv.slice(2)) => start(root, argv, { commands: COMMANDS });',
   ].join('\n');
 }
 
@@ -67,7 +68,7 @@ const CHECK_ENTRY = `
   import { readsOwnFiles } from './src/cli/services/check-target.ts';
   export async function main(root) {
     const argv = process.argv.slice(2);
-    if (!readsOwnFiles(argv, process.env)) return start(root, argv, { alone: command });
+    if (!readsOwnFiles(argv, process.env)) return start(root, argv, { commands: { check: command } });
     return (await import('./gemma-provision.js')).main(root, argv);
   }
 `;

@@ -6,7 +6,7 @@ import type { PJSON } from '@oclif/core/interfaces';
 import { run } from '@oclif/core/run';
 import { settings } from '@oclif/core/settings';
 import { nearest } from '../core/suggest.ts';
-import { type Runnable, runAlone } from './alone.ts';
+import { type Commands, knownCommand, runAlone } from './alone.ts';
 import { failureEnvelope } from './envelope.ts';
 import { type Failure, failureOf } from './failure.ts';
 import { failureText } from './render/failure.ts';
@@ -15,8 +15,8 @@ import { wiring } from './wiring.ts';
 interface MainOptions {
   /** Run the commands from src/ instead of dist/: for developers and tests. */
   readonly sources?: boolean;
-  /** The command that the arguments begin with, where the caller knows it: see alone.ts. */
-  readonly alone?: Runnable;
+  /** Commands that the caller has at hand, so that none has to be looked up: see alone.ts. */
+  readonly commands?: Commands;
 }
 
 /** Runs the command line; never throws, sets `process.exitCode`. */
@@ -24,7 +24,8 @@ export async function main(root: string, argv = process.argv.slice(2), options: 
   // A reader that leaves early (`| head`) is no error of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   try {
-    if (options.alone !== undefined) await runAlone(options.alone, argv, root, readPackage(root));
+    const known = knownCommand(argv, options.commands ?? {});
+    if (known !== undefined) await runAlone(known, root, readPackage(root));
     else await run(argv, await loadConfig(root, options.sources ?? false));
   } catch (error) {
     if (isHelpExit(error)) return;

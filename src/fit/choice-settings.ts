@@ -1,7 +1,8 @@
 import { formatBytes } from '../core/units.ts';
 import { candidateOf } from './choice-candidate.ts';
 import type { Adjustable, Ranking, RecommendRequest } from './choice-request.ts';
-import { improves, rankQuants } from './rank.ts';
+import { bestDevice } from './devices.ts';
+import { compareMerit, improves, rankQuants } from './rank.ts';
 import { PLACE } from './reasons.ts';
 import type { Candidate, LoadParameters, RunSettings } from './schema.ts';
 
@@ -22,11 +23,22 @@ export interface Adjusted {
  */
 export function rankAdjusted(request: RecommendRequest): Adjusted {
   const base = rankQuants(request);
+  if (!mayImprove(base)) return { ranking: base, base };
   for (const settings of smallerSettings(request, base.best)) {
     const ranking = rankQuants({ ...request, settings });
     if (improves(ranking.best, base.best)) return { ranking, base };
   }
   return { ranking: base, base };
+}
+
+/** Whether any quant would lead if all of it came to the best place that this host has: else no room could change the choice. */
+function mayImprove({ best, candidates, advice, request }: Ranking): boolean {
+  if (best === undefined) return true;
+  const place = bestDevice(request.profile, request.engine).device === undefined ? 'cpu' : 'gpu';
+  const atBest = candidates
+    .filter(({ verdict }) => verdict !== place)
+    .map((candidate): Candidate => ({ ...candidate, verdict: place, fastEnough: true }));
+  return atBest.some((candidate) => improves(candidate, best) && compareMerit(candidate, best, advice) <= 0);
 }
 
 function smallerSettings(request: RecommendRequest, best: Candidate | undefined): RunSettings[] {

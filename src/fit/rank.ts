@@ -31,7 +31,7 @@ export function rank(candidates: readonly Candidate[], advice: Advice): Candidat
       compareMerit(a, b, advice) ||
       adviceOrder(a.quant, advice) - adviceOrder(b.quant, advice) ||
       a.memory.totalBytes - b.memory.totalBytes ||
-      a.quant.localeCompare(b.quant, 'en'),
+      (a.quant < b.quant ? -1 : 1),
   );
 }
 

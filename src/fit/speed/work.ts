@@ -54,8 +54,11 @@ export function workOf(
   const count = weights.blocks.length;
   const output = outputWork(hyperparameters, weights);
   const read = readShare(architecture, hyperparameters, weights);
+  const cached = cacheBytesPerToken(hyperparameters, settings);
+  const stored = blockWeights(architecture, hyperparameters);
+  const nodes = NODES_PER_BLOCK.get(architecture) ?? USUAL_NODES;
   const blocks = weights.blocks.map((bytes, block) =>
-    blockWork(architecture, hyperparameters, settings, bytes * read, block),
+    blockWork(hyperparameters, { bytes: bytes * read, stored, cached, nodes }, settings.contextLength, block),
   );
   const projection = projectionWork(hyperparameters, weights);
   const shares = sharesOf(placement, count, engine);
@@ -83,26 +86,33 @@ function readShare(architecture: string, hyperparameters: Hyperparameters, weigh
   return read / (read + perLayerEmbeddingLength * blockCount * vocabularySize);
 }
 
+/** What all blocks of a model have in common, but for the bytes. */
+interface Block {
+  readonly bytes: number;
+  /** Weights of its matrices. */
+  readonly stored: number;
+  /** Bytes of keys and values of one token. */
+  readonly cached: number;
+  readonly nodes: number;
+}
+
 function blockWork(
-  architecture: string,
   hyperparameters: Hyperparameters,
-  settings: RunSettings,
-  bytes: number,
+  { bytes, stored, cached, nodes }: Block,
+  contextLength: number,
   block: number,
 ): Work {
   const { embeddingLength, headCountKv, keyLength, valueLength, blockCount, sharedKvLayers } = hyperparameters;
   const keysAndValues = embeddingLength * headCountKv * (keyLength + valueLength);
-  const stored = blockWeights(architecture, hyperparameters);
   const multiplied = block < blockCount - sharedKvLayers ? stored : stored - keysAndValues;
-  const perToken = cacheBytesPerToken(hyperparameters, settings);
-  const seen = (tokens: number): number => Math.min(tokens, windowOf(hyperparameters, block)) * perToken;
+  const seen = (tokens: number): number => Math.min(tokens, windowOf(hyperparameters, block)) * cached;
   return {
     weightBytes: (bytes * multiplied) / stored,
     weights: multiplied,
     promptWeights: multiplied,
-    cacheBytes: seen(Math.min(CACHED_TOKENS, settings.contextLength)),
-    fullCacheBytes: seen(settings.contextLength),
-    nodes: NODES_PER_BLOCK.get(architecture) ?? USUAL_NODES,
+    cacheBytes: seen(Math.min(CACHED_TOKENS, contextLength)),
+    fullCacheBytes: seen(contextLength),
+    nodes,
   };
 }
 
