@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import { messageOf, ProvisionError } from '../core/errors.ts';
+import { ProvisionError } from '../core/errors.ts';
 import { checkDocument, parseJson } from '../core/parse.ts';
 import { RuntimeIdentity } from '../runtimes/contract.ts';
 import { comparedPart } from '../smoke/regress.ts';
 import { BaselineRun } from './baseline-run.ts';
 import type { Registry } from './effects.ts';
-import { fileNameOf, type RecordKey, refuseNewer } from './record-file.ts';
+import { asBadRecord, fileNameOf, looseJson, type RecordKey, refuseNewer } from './record-file.ts';
 
 /** One file a model, the last good run of each suite in it. */
 const BaselineFile = z.strictObject({
@@ -87,21 +87,10 @@ async function readFile(registry: Registry, key: RecordKey): Promise<BaselineFil
 /** Runs of a file that may be replaced: of a broken one, none. Throws `bad-record` for one that is too new. */
 async function runsToKeep(registry: Registry, key: RecordKey): Promise<BaselineRun[]> {
   const path = pathOf(registry, key);
-  const text = await registry.files.readText(path);
-  refuseNewer(looseJson(text), path);
-  try {
-    return (await readFile(registry, key))?.runs ?? [];
-  } catch {
-    return [];
-  }
-}
-
-function looseJson(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = looseJson(await registry.files.readText(path));
+  refuseNewer(value, path);
+  const file = BaselineFile.safeParse(value).data;
+  return file !== undefined && fileNameOf(file) === fileNameOf(key) ? file.runs : [];
 }
 
 /** Long answers are kept as far as they are compared. */
@@ -115,12 +104,4 @@ function remedies(path: string): string[] {
     'Run the smoke test again: when nothing fails, it writes a new baseline in its place.',
     `Or remove the file, which forgets the earlier runs and leaves the model itself alone: ${path}`,
   ];
-}
-
-function asBadRecord(error: unknown, path: string): ProvisionError {
-  if (error instanceof ProvisionError) return error;
-  return new ProvisionError('bad-record', `${path} cannot be read: ${messageOf(error)}`, {
-    cause: error,
-    suggestions: [`Check who may read the file: ${path}`],
-  });
 }

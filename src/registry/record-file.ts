@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import { digestOf } from '../core/digest-of.ts';
-import { ProvisionError } from '../core/errors.ts';
+import { messageOf, ProvisionError } from '../core/errors.ts';
 import { checkDocument, parseJson } from '../core/parse.ts';
 import type { RuntimeIdentity } from '../runtimes/contract.ts';
 import { parseModelName } from '../runtimes/names.ts';
@@ -64,6 +64,24 @@ export function refuseNewer(value: unknown, path: string): void {
     `${path} was written by a newer version of gemma-provision (its schemaVersion is ${version.data.schemaVersion}, this version knows 1).`,
     { suggestions: ['Upgrade gemma-provision on this host; the file is left as it is.'] },
   );
+}
+
+/** The value of a state file that may be replaced; undefined when it is not JSON, or not there. */
+export function looseJson(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What was thrown while a state file was read, as a `bad-record`. */
+export function asBadRecord(error: unknown, path: string): ProvisionError {
+  if (error instanceof ProvisionError) return error;
+  return new ProvisionError('bad-record', `${path} cannot be read: ${messageOf(error)}`, {
+    cause: error,
+    suggestions: [`Check who may read the file: ${path}`],
+  });
 }
 
 /** For a good record in a file of another name: a copy by hand, that `find` would never see. */

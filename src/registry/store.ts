@@ -1,8 +1,17 @@
 import { join } from 'node:path';
-import { messageOf, ProvisionError } from '../core/errors.ts';
-import { parseJson } from '../core/parse.ts';
+import type { ProvisionError } from '../core/errors.ts';
 import type { Registry } from './effects.ts';
-import { fileNameOf, folderOf, misplaced, parseRecord, pathOf, type RecordKey, refuseNewer } from './record-file.ts';
+import {
+  asBadRecord,
+  fileNameOf,
+  folderOf,
+  looseJson,
+  misplaced,
+  parseRecord,
+  pathOf,
+  type RecordKey,
+  refuseNewer,
+} from './record-file.ts';
 import { Record } from './schema.ts';
 
 export interface BrokenRecord {
@@ -26,7 +35,7 @@ export async function readRecords(
       if (fileNameOf(record) !== name) throw misplaced(path, record);
       records.push(record);
     } catch (error) {
-      broken.push({ path, error: asBadRecord(path, error) });
+      broken.push({ path, error: asBadRecord(error, path) });
     }
   }
   records.sort((a, b) => a.name.localeCompare(b.name) || a.runtime.endpoint.localeCompare(b.runtime.endpoint));
@@ -44,8 +53,7 @@ export async function findRecord(registry: Registry, key: RecordKey): Promise<Re
 /** As `findRecord`, but a broken file counts as none, since it may be replaced. Throws `bad-record` for one that is too new. */
 export async function findRecordToReplace(registry: Registry, key: RecordKey): Promise<Record | undefined> {
   const path = pathOf(registry.dataDir, key);
-  const text = await registry.files.readText(path);
-  const value = text === undefined ? undefined : looseJson(text);
+  const value = looseJson(await registry.files.readText(path));
   refuseNewer(value, path);
   const record = Record.safeParse(value).data;
   return record !== undefined && fileNameOf(record) === fileNameOf(key) ? record : undefined;
@@ -57,8 +65,7 @@ export async function findRecordToReplace(registry: Registry, key: RecordKey): P
  */
 export async function putRecord(registry: Registry, record: Record): Promise<string> {
   const path = pathOf(registry.dataDir, record);
-  const present = await registry.files.readText(path);
-  if (present !== undefined) refuseNewer(looseJson(present), path);
+  refuseNewer(looseJson(await registry.files.readText(path)), path);
   await registry.files.writeAtomic(path, `${JSON.stringify(Record.parse(record), null, 2)}\n`);
   return path;
 }
@@ -74,20 +81,4 @@ export async function dropRecord(registry: Registry, key: RecordKey): Promise<bo
 async function readRecord(registry: Registry, path: string): Promise<Record | undefined> {
   const text = await registry.files.readText(path);
   return text === undefined ? undefined : parseRecord(text, path);
-}
-
-function looseJson(text: string): unknown {
-  try {
-    return parseJson(text, { name: 'record', code: 'bad-record' });
-  } catch {
-    return undefined;
-  }
-}
-
-function asBadRecord(path: string, error: unknown): ProvisionError {
-  if (error instanceof ProvisionError) return error;
-  return new ProvisionError('bad-record', `${path} cannot be read: ${messageOf(error)}`, {
-    cause: error,
-    suggestions: [`Check who may read the file: ${path}`],
-  });
 }
