@@ -11,8 +11,10 @@ import { drive } from '../src/core/progress.ts';
 import { parseHost } from '../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../src/runtimes/ollama/runtime.ts';
 import { nodeTransport, type Transport } from '../src/runtimes/ollama/transport.ts';
-import { countedOf, loadBuiltInSuite, prove, runSuite } from '../src/smoke/index.ts';
+import { loadBuiltInSuite, runSuite } from '../src/smoke/index.ts';
 import type { ProveRequest } from '../src/smoke/proof/contract.ts';
+import { countedOf } from '../src/smoke/proof/counted.ts';
+import { prove } from '../src/smoke/proof/index.ts';
 import { startOllama, whyNoOllama } from '../test/helpers/ollama-server.ts';
 
 const GOAL = { requests: 6, tokens: 8 } as const;

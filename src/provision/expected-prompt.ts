@@ -1,6 +1,6 @@
 import type { Family } from '../catalog/schema.ts';
 import type { GgufFacts } from '../gguf/schema.ts';
-import type { ExpectedPrompt } from './plan.ts';
+import type { KnownPrompt } from '../smoke/proof/contract.ts';
 import type { PlanningInputs } from './request.ts';
 
 /** The template that a model was trained with: its file's own, else the family's official one. */
@@ -8,7 +8,7 @@ export async function expectedPrompt(
   family: Family,
   header: Pick<GgufFacts, 'chatTemplate' | 'tokenizer'> | undefined,
   inputs: Pick<PlanningInputs, 'referenceTemplate'>,
-): Promise<ExpectedPrompt> {
+): Promise<KnownPrompt> {
   const addsBos = header?.tokenizer.addBos;
   const own = header?.chatTemplate;
   const official = own === undefined ? await inputs.referenceTemplate(family.chatTemplate) : undefined;

@@ -3,7 +3,7 @@ import type { ProvisionError } from '../core/errors.ts';
 import type { Engine, MemoryEstimate } from '../fit/schema.ts';
 import type { ModelSpec } from '../modelfile/schema.ts';
 import type { RuntimeIdentity } from '../runtimes/contract.ts';
-import type { ReferenceTemplate } from '../smoke/proof/contract.ts';
+import type { KnownPrompt } from '../smoke/proof/contract.ts';
 import type { ResolvedSource } from '../sources/contract.ts';
 import type { DiskNeed } from './schema.ts';
 
@@ -11,14 +11,6 @@ import type { DiskNeed } from './schema.ts';
 export type PlannedSource =
   | { readonly kind: 'file'; readonly file: Extract<ResolvedSource, { kind: 'file' }>; readonly spec: ModelSpec }
   | { readonly kind: 'library'; readonly ref: string; readonly libraryName: string; readonly profile: string };
-
-/** What the effective prompt is held against after the create. */
-export interface ExpectedPrompt {
-  /** Absent when neither the file nor the catalog has a template: then nothing can be proven. */
-  readonly reference?: ReferenceTemplate;
-  /** `tokenizer.ggml.add_bos_token` of the file. */
-  readonly addsBos?: boolean;
-}
 
 /** Everything decided before anything is changed. */
 export interface InstallPlan {
@@ -31,7 +23,8 @@ export interface InstallPlan {
   readonly stagingName: string;
   readonly runtime: RuntimeIdentity;
   readonly source: PlannedSource;
-  readonly prompt: ExpectedPrompt;
+  /** What the effective prompt is held against after the create. */
+  readonly prompt: KnownPrompt;
   readonly reasons: readonly string[];
   readonly useCase?: string;
   readonly memory?: MemoryEstimate;

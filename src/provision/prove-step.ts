@@ -1,7 +1,7 @@
 import { ProvisionError } from '../core/errors.ts';
 import type { ProgressEvent, Work } from '../core/progress.ts';
 import type { Runtime, StoredModel } from '../runtimes/contract.ts';
-import { countedOf, prove, unprovable } from '../smoke/index.ts';
+import { proveTested } from '../smoke/index.ts';
 import type { Finding, PromptProof } from '../smoke/proof/schema.ts';
 import type { SmokeResult, Suite } from '../smoke/schema.ts';
 import type { InstallPlan } from './plan.ts';
@@ -42,24 +42,11 @@ async function* judged(
   runtime: Runtime,
   signal: AbortSignal,
 ): Work<StepOutcome<PromptProof>> {
-  const { reference, addsBos } = plan.prompt;
-  const { tokens } = plan.family;
-  const counted = countedOf(suite, smoke);
-  const result =
-    reference === undefined
-      ? unprovable(stored, tokens, `there is no official template ${plan.family.chatTemplate} to compare with`)
-      : yield* prove(
-          {
-            runtime,
-            stored,
-            reference,
-            tokens,
-            ...(addsBos !== undefined && { addsBos }),
-            ...(plan.source.kind === 'file' && { sentTemplate: plan.source.spec.template }),
-            ...(counted !== undefined && { counted }),
-          },
-          signal,
-        );
+  const { tokens, chatTemplate } = plan.family;
+  const sent = plan.source.kind === 'file' ? { sentTemplate: plan.source.spec.template } : {};
+  const known = { ...plan.prompt, ...sent };
+  const lacking = `there is no official template ${chatTemplate} to compare with`;
+  const result = yield* proveTested({ runtime, stored, tokens, suite, smoke, known, lacking }, signal);
   const faults = result.findings.filter(({ severity }) => severity === 'fault');
   if (plan.source.kind === 'file' && faults.length > 0) throw promptDiffers(plan, faults);
   return { result, detail: detailOf(result) };

@@ -8,6 +8,11 @@ export interface TemplateTokens {
   readonly eos: string;
 }
 
+/** Jinja has statements, Go templates have none. */
+export function isJinja(template: string): boolean {
+  return /\{%[-+]?\s*[a-z]/.test(template);
+}
+
 /**
  * A conversation as a model's Jinja template writes it, up to where the model goes on. Throws `bad-template` for a
  * template that is broken, `bad-usage` for messages that it refuses.

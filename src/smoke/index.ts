@@ -1,4 +1,5 @@
 export { loadBuiltInSuite, loadSuiteFile, type SuiteFiles, suiteIds } from './load.ts';
 export { templateMarkersOf } from './markers.ts';
-export { countedOf, prove, unprovable } from './proof/index.ts';
+export { proveTested } from './proof/tested.ts';
+export { unprovable } from './proof/unprovable.ts';
 export { type RunSuite, runSuite } from './run.ts';

@@ -1,14 +1,10 @@
-import { quote } from './judges.ts';
+import { firstDifference } from './proof/difference.ts';
 
-/** Where two texts part, with what comes there: `after 6 equal characters "d" instead of "c"`. */
-export function partingOf(now: string, before: string): string {
-  const at = commonLength(now, before);
-  const place = at === 0 ? '' : `after ${at} equal characters `;
-  return `${place}${quote(now.slice(at))} instead of ${quote(before.slice(at))}`;
-}
-
-function commonLength(a: string, b: string): number {
-  let at = 0;
-  while (at < a.length && a[at] === b[at]) at += 1;
-  return at;
+/** Where two texts part, with what comes there: `after 6 equal characters "d" instead of "c"`. Undefined for equal texts. */
+export function partingOf(now: string, before: string): string | undefined {
+  const difference = firstDifference(now, before);
+  if (difference === undefined) return undefined;
+  const { at, effective, expected } = difference;
+  // Not trimmed: blanks may be all that differs.
+  return `${at === 0 ? '' : `after ${at} equal characters `}${JSON.stringify(effective)} instead of ${JSON.stringify(expected)}`;
 }

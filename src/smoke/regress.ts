@@ -72,8 +72,9 @@ function ofCheck(before: CheckResult, now: CheckResult | undefined): Regression[
 }
 
 function otherAnswer(now: CheckResult, before: CheckResult): Regression[] {
-  if (comparedPart(now.answer) === comparedPart(before.answer)) return [];
-  const message = `answers otherwise at temperature 0: ${partingOf(now.answer, before.answer)}`;
+  const parting = partingOf(comparedPart(now.answer), comparedPart(before.answer));
+  if (parting === undefined) return [];
+  const message = `answers otherwise at temperature 0: ${parting}`;
   return [{ kind: 'answer-changed', check: now.id, weight: 'told', message }];
 }
 

@@ -6,11 +6,9 @@ import type { GgufFacts } from '../../gguf/schema.ts';
 import type { Templates } from '../../modelfile/templates.ts';
 import type { Record as Installed } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
-import type { ProveRequest } from '../../smoke/proof/contract.ts';
+import { isJinja } from '../../runtimes/jinja.ts';
+import type { KnownPrompt } from '../../smoke/proof/contract.ts';
 import { readHeader } from './header.ts';
-
-/** What the prompt of an installed model is held against; without `reference` nothing can be proven. */
-export type Expectation = Partial<Pick<ProveRequest, 'reference' | 'addsBos' | 'sentTemplate'>>;
 
 interface Known {
   readonly stored: StoredModel;
@@ -23,9 +21,9 @@ interface Known {
  * The template that a stored model was trained with, best source first: the file itself where the runtime keeps it on
  * this machine, the file's Jinja where the server shows that, the official template of the catalog's family.
  */
-export async function expectationOf(known: Known): Promise<Expectation> {
+export async function knownPrompt(known: Known): Promise<KnownPrompt> {
   const header = await headerOf(known.stored);
-  const addsBos = header?.tokenizer.addBos ?? known.stored.addsBos;
+  const addsBos = header?.tokenizer.addBos;
   const source = ownTemplate(header, known.stored);
   const official = officialTemplate(known);
   const sentTemplate = sentTemplateOf(known);
@@ -50,14 +48,10 @@ async function headerOf({ layerPath, layerDigest }: StoredModel): Promise<GgufFa
   }
 }
 
+/** From 0.30 on Ollama shows the file's own Jinja template where that one is used. */
 function ownTemplate(header: GgufFacts | undefined, { template }: StoredModel): string | undefined {
   if (header !== undefined) return header.chatTemplate;
   return template !== undefined && isJinja(template) ? template : undefined;
-}
-
-/** From 0.30 on Ollama shows the file's own Jinja template where that one is used. Go templates have no `{%`. */
-function isJinja(template: string): boolean {
-  return /\{%-?\s/.test(template);
 }
 
 function officialTemplate({ families, templates }: Known): string | undefined {

@@ -8,10 +8,9 @@ import type { Record as Installed } from '../../registry/schema.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import {
-  countedOf,
   loadBuiltInSuite,
   loadSuiteFile,
-  prove,
+  proveTested,
   runSuite,
   templateMarkersOf,
   unprovable,
@@ -23,7 +22,7 @@ import type { SmokeData } from '../results.ts';
 import type { World } from '../world.ts';
 import { heldAgainstBaseline } from './baseline.ts';
 import { openTemplates } from './catalog.ts';
-import { expectationOf } from './expected-prompt.ts';
+import { knownPrompt } from './expected-prompt.ts';
 import { whereIs } from './records.ts';
 import type { RuntimeFlags } from './runtime.ts';
 
@@ -94,20 +93,13 @@ async function* proofOf(
   { root, signal }: { root: string; signal: AbortSignal },
 ): Work<PromptProof> {
   const templates = await openTemplates(root);
-  const { reference, ...known } = await expectationOf({ stored, families, record, templates });
   const [family] = families;
   const tokens = family?.tokens ?? { bos: '', stop: [] };
   const blocked = smoke.checks.find(({ level, passed, advisory }) => level === 'loads' && !passed && !advisory);
   if (blocked !== undefined) return unprovable(stored, tokens, `the model does not load (check ${blocked.id})`);
-  if (reference === undefined || family === undefined) {
-    const of = stored.architecture ?? 'unknown';
-    return unprovable(stored, tokens, `the catalog has no template of the architecture ${of}`);
-  }
-  const counted = countedOf(suite, smoke);
-  return yield* prove(
-    { runtime, stored, reference, tokens, ...known, ...(counted !== undefined && { counted }) },
-    signal,
-  );
+  const known = family === undefined ? {} : await knownPrompt({ stored, families, record, templates });
+  const lacking = `the catalog has no template of the architecture ${stored.architecture ?? 'unknown'}`;
+  return yield* proveTested({ runtime, stored, tokens, suite, smoke, known, lacking }, signal);
 }
 
 /** The suite of the catalog model that our record names. */

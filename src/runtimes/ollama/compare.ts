@@ -1,6 +1,7 @@
 import type { ServerFacts } from '../../compat/lookup.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { StoredModel, StoreRequest } from '../contract.ts';
+import { isJinja } from '../jinja.ts';
 import { parseParameters } from './parameters.ts';
 
 /** Where the server's own word differs from what was sent, one sentence each; empty when it stored all of it. */
@@ -35,7 +36,7 @@ function wordDifference(what: string, sent: string, stored: string | undefined):
 function templateDifference(sent: string, stored: string | undefined, facts: ServerFacts): string[] {
   if (stored === sent) return [];
   if (stored === undefined || stored === '') return ['The server stored no template.'];
-  if (facts.capabilities.has('jinja-template') && /\{%-?\s/.test(stored)) {
+  if (facts.capabilities.has('jinja-template') && isJinja(stored)) {
     return ["The server shows the file's own Jinja template instead of the one that was sent, and may use it."];
   }
   return [`The server stored another template: it differs from character ${firstDifference(sent, stored)} on.`];

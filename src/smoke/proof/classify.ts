@@ -1,8 +1,9 @@
 import type { Message } from '../../runtimes/contract.ts';
+import { isJinja } from '../../runtimes/jinja.ts';
 import { firstDifference } from './difference.ts';
 import type { Expectation } from './expected.ts';
 import { systemLost, templateDiffers, wrongRole } from './findings.ts';
-import { isJinja, knowsSystem, openedRoles } from './go-template.ts';
+import { knowsSystem, openedRoles } from './go-template.ts';
 import type { Finding } from './schema.ts';
 
 /** Names what is wrong with a prompt that is not the expected one. */

@@ -21,3 +21,6 @@ export interface ProveRequest {
   /** A chat of the smoke suite: its messages and the prompt tokens that the runtime counted; spares a request. */
   readonly counted?: { readonly messages: readonly Message[]; readonly promptTokens: number };
 }
+
+/** What is known of the prompt that a model should be fed; nothing can be proven without a reference. */
+export type KnownPrompt = Partial<Pick<ProveRequest, 'reference' | 'addsBos' | 'sentTemplate'>>;

@@ -3,11 +3,6 @@
  * and finds a wrong role name, which has as many tokens as the right one in Gemma's vocabulary.
  */
 
-/** Jinja has statements, Go templates have none. */
-export function isJinja(template: string): boolean {
-  return /\{%[-+]?\s*[a-z]/.test(template);
-}
-
 /** Whether anything in the template can write a system text: by its name, or as a message of any role. */
 export function knowsSystem(template: string): boolean {
   return /\.System\b|["`]system["`]|\.Role\s*-?\}\}/.test(template);

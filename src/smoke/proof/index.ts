@@ -9,9 +9,6 @@ import type { PromptProof } from './schema.ts';
 import { SHAPES, type Shape, USER } from './shapes.ts';
 import { unprovable } from './unprovable.ts';
 
-export { countedOf } from './counted.ts';
-export { unprovable };
-
 /**
  * Holds what the runtime really feeds a model against the prompt that the model was trained with: text by text where
  * the runtime shows it, else by token counts. Adds at most 6 requests and 8 generated tokens to a smoke run. Never

@@ -1,7 +1,8 @@
+import { isJinja } from '../../runtimes/jinja.ts';
 import type { ProveRequest } from './contract.ts';
 import { bosUnknown, doubleBos, missingBos, tokenCountDiffers } from './findings.ts';
 import type { Evidence, Told } from './gather.ts';
-import { isJinja } from './go-template.ts';
+
 import type { Finding } from './schema.ts';
 
 export interface BosVerdict {

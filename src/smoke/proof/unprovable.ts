@@ -31,7 +31,7 @@ export function missingStop(token: string): Finding {
 }
 
 /** Says what could not be established, and why. */
-export function notProvable(why: string): Finding {
+function notProvable(why: string): Finding {
   return {
     id: 'not-provable',
     severity: 'warning',

@@ -1,7 +1,8 @@
+import { isJinja } from '../../runtimes/jinja.ts';
 import { templateMarkersOf } from '../markers.ts';
 import type { ProveRequest } from './contract.ts';
 import { templateSwallowed } from './findings.ts';
-import { isJinja } from './go-template.ts';
+
 import type { Finding, PromptProof, ShapeProof } from './schema.ts';
 
 type Templates = Pick<ProveRequest, 'runtime' | 'stored' | 'sentTemplate'>;

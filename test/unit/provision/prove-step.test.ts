@@ -11,22 +11,19 @@ import { tinyPlan } from '../../helpers/plans.ts';
 const JINJA =
   "{{ bos_token }}{% for m in messages %}<start_of_turn>{{ m['role'] }}\n{{ m['content'] }}<end_of_turn>\n{% endfor %}{{ '<start_of_turn>model\n' }}";
 
-/** A server that shows its prompt, as Ollama does since 0.11.5. */
-class ShowingRuntime extends FakeRuntime {
-  opensTurn: (message: Message) => string = ({ role }) => `<start_of_turn>${role}\n`;
-
-  override async render({ messages }: { messages: readonly Message[] }) {
-    const turns = messages.map((message) => `${this.opensTurn(message)}${message.content}<end_of_turn>\n`);
-    return { text: `${turns.join('')}<start_of_turn>model\n` };
-  }
-
-  override async countRaw() {
-    return 5;
-  }
-
-  override async loaded() {
-    return { contextLength: 512 };
-  }
+/** A server that shows its prompt, as Ollama does since 0.11.5, and opens turns of the assistant by a name of its own. */
+function showing(assistant = 'assistant'): FakeRuntime {
+  const runtime = new FakeRuntime();
+  const turn = ({ role, content }: Message) =>
+    `<start_of_turn>${role === 'assistant' ? assistant : role}\n${content}<end_of_turn>\n`;
+  runtime.prompting = {
+    template: (messages) => `${messages.map(turn).join('')}<start_of_turn>model\n`,
+    shows: true,
+    counts: true,
+    addsBos: true,
+    contextLength: 512,
+  };
+  return runtime;
 }
 
 function proven(plan: InstallPlan, runtime: FakeRuntime, model: UnderTest | 'untested' = UNDER_TEST) {
@@ -54,7 +51,7 @@ const UNDER_TEST: UnderTest = {
     passed: 1,
     failed: 0,
     checks: [
-      { id: 'hello', level: 'loads', passed: true, advisory: false, detail: '', answer: 'Hi', ms: 1, promptTokens: 5 },
+      { id: 'hello', level: 'loads', passed: true, advisory: false, detail: '', answer: 'Hi', ms: 1, promptTokens: 21 },
     ],
   },
 };
@@ -70,7 +67,7 @@ const LIBRARY = {
 
 describe('the prompt of a new model', () => {
   test('that is what it was trained with is proven, and the step says how', async () => {
-    const { work, events, steps } = proven(tinyPlan({ prompt: PROMPT }), new ShowingRuntime());
+    const { work, events, steps } = proven(tinyPlan({ prompt: PROMPT }), showing());
     expect(await work).toMatchObject({ verdict: 'proven', bosCount: 1, expectedFrom: 'file' });
     expect(steps.list).toMatchObject([{ id: 'prove', status: 'done' }]);
     expect(events).toContainEqual(
@@ -78,9 +75,18 @@ describe('the prompt of a new model', () => {
     );
   });
 
+  test('needs no measuring of the BOS where the server tells what the file says of it', async () => {
+    const told = { ...UNDER_TEST, stored: { ...UNDER_TEST.stored, addsBos: true } };
+    const plan = tinyPlan({ prompt: { reference: PROMPT.reference } });
+    const [runtime, measuring] = [showing(), showing()];
+    expect(await proven(plan, runtime, told).work).toMatchObject({ verdict: 'proven', bosCount: 1 });
+    await proven(plan, measuring).work;
+    const counts = ({ calls }: FakeRuntime) => calls.filter((call) => call.startsWith('countRaw')).length;
+    expect(counts(runtime)).toBeLessThan(counts(measuring));
+  });
+
   test('that is another one fails the install by the name of the fault', async () => {
-    const runtime = new ShowingRuntime();
-    runtime.opensTurn = ({ role }) => `<start_of_turn>${role === 'assistant' ? 'bot' : role}\n`;
+    const runtime = showing('bot');
     const { work, steps } = proven(tinyPlan({ prompt: PROMPT }), runtime);
     const error = await work.catch((thrown: unknown) => thrown);
     if (!(error instanceof ProvisionError)) throw new Error('expected a failure');
@@ -91,8 +97,7 @@ describe('the prompt of a new model', () => {
   });
 
   test('of the library’s own build is told and not refused: its template is its publisher’s choice', async () => {
-    const runtime = new ShowingRuntime();
-    runtime.opensTurn = ({ role }) => `<start_of_turn>${role === 'assistant' ? 'bot' : role}\n`;
+    const runtime = showing('bot');
     const { work, events } = proven(tinyPlan({ prompt: PROMPT, source: LIBRARY }), runtime);
     expect(await work).toMatchObject({ verdict: 'differs' });
     expect(events).toContainEqual({ type: 'warning', message: expect.stringMatching(/^wrong-role: /) });
@@ -105,14 +110,14 @@ describe('the prompt of a new model', () => {
   });
 
   test('without an official template is a warning that says so', async () => {
-    const { work, events } = proven(tinyPlan({ prompt: {} }), new ShowingRuntime());
+    const { work, events } = proven(tinyPlan({ prompt: {} }), showing());
     expect(await work).toMatchObject({ verdict: 'not-provable', shapes: [] });
     expect(events).toContainEqual({ type: 'warning', message: expect.stringContaining('official template gemma') });
   });
 });
 
 test('without a smoke test there is no proof either', async () => {
-  const { work, steps } = proven(tinyPlan({ prompt: PROMPT }), new ShowingRuntime(), 'untested');
+  const { work, steps } = proven(tinyPlan({ prompt: PROMPT }), showing(), 'untested');
   expect(await work).toBeUndefined();
   expect(steps.list).toMatchObject([{ id: 'prove', status: 'skipped' }]);
 });

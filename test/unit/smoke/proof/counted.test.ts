@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { countedOf, unprovable } from '../../../../src/smoke/proof/index.ts';
+import { countedOf } from '../../../../src/smoke/proof/counted.ts';
+import { unprovable } from '../../../../src/smoke/proof/unprovable.ts';
 import type { CheckResult, SmokeResult, Suite } from '../../../../src/smoke/schema.ts';
 
 const CHECKS = ['long', 'short', 'untold'];
