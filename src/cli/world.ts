@@ -138,7 +138,7 @@ export class World {
       hash,
       registry,
       locker,
-      speed: await speedInputs({ profile, live: isLive, identity: opened.identity, world: this }),
+      speed: await speedInputs({ profile, here, world: this, ...(isLive && { identity: opened.identity }) }),
       memoryUse: async (by) => (await import('./services/memory-watch.ts')).memoryUse(watched, by),
       signal,
     });

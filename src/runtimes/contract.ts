@@ -124,6 +124,8 @@ export interface Runtime {
    * Generates one token. Undefined where the runtime does not count all of a prompt.
    */
   countRaw?(name: string, prompt: string, signal: AbortSignal): Promise<number | undefined>;
+  /** Every model in memory, by its name; empty where the runtime cannot tell. */
+  loadedModels?(signal: AbortSignal): Promise<readonly (LoadedModel & { readonly name: string })[]>;
   /** What is in force for a model now; undefined when it is not loaded, or the runtime cannot tell. */
   loaded?(name: string, signal: AbortSignal): Promise<LoadedModel | undefined>;
   /** Frees a model's memory. A model that is not loaded is no error. */

@@ -1,26 +1,24 @@
-import * as z from 'zod';
 import type { LoadedModel } from '../../fit/recommend.ts';
+import type { Runtime } from '../../runtimes/contract.ts';
 
-const PS_PATIENCE_MS = 2000;
+/** A suggestion is not worth a longer wait. */
+const PATIENCE_MS = 2000;
 
-/** What `/api/ps` tells of a model; servers differ in what `size` counts, so it is only used for what stopping would free. */
-const Loaded = z.object({
-  models: z
-    .array(z.object({ name: z.string(), size: z.int().nonnegative(), size_vram: z.int().nonnegative().default(0) }))
-    .nullish(),
-});
-
-/** A server that cannot tell (before 0.1.38), or does not in time, has nothing loaded: only a suggestion is lost. */
-export async function loadedModels(endpoint: string, signal: AbortSignal): Promise<LoadedModel[]> {
+/**
+ * What stopping the loaded models would free. A runtime that cannot tell, or not in time, has nothing loaded: only a
+ * suggestion is lost. Throws at an abort alone.
+ */
+export async function loadedModels(
+  runtime: Pick<Runtime, 'loadedModels'>,
+  signal: AbortSignal,
+): Promise<LoadedModel[]> {
   try {
-    const answer = await fetch(new URL('/api/ps', endpoint), {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(PS_PATIENCE_MS)]),
-    });
-    const { models } = Loaded.parse(await answer.json());
-    return (models ?? []).map(({ name, size, size_vram }) => ({
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+    const models = (await runtime.loadedModels?.(patience)) ?? [];
+    return models.map(({ name, sizeBytes = 0, gpuBytes = 0 }) => ({
       name,
-      gpuBytes: size_vram,
-      ramBytes: Math.max(0, size - size_vram),
+      gpuBytes,
+      ramBytes: Math.max(0, sizeBytes - gpuBytes),
     }));
   } catch {
     signal.throwIfAborted();

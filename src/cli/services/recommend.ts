@@ -29,7 +29,9 @@ interface Target {
   readonly server?: { readonly version: string; readonly endpoint: string };
   /** Models that are loaded there now and share this host's memory. */
   readonly loaded?: readonly LoadedModel[];
-  /** Who answered; absent where nobody was asked. */
+  /** The runtime is on this machine, and the profile is of it as it is. */
+  readonly here: boolean;
+  /** Who answered; absent where nobody was asked, or the plan is for another machine. */
   readonly identity?: RuntimeIdentity;
 }
 
@@ -45,9 +47,9 @@ export async function recommendFor(
   const { hostProfile } = await import('./host.ts');
   const profile = await hostProfile(flags, world.hostContext());
   const { family, model, quant, doubts } = await modelFor(request, world);
-  const { facts, server, loaded, identity } = await targetOf(flags, world);
+  const { facts, server, loaded, here, identity } = await targetOf(flags, world);
   const refusal = facts.refusal(family.architecture);
-  const speed = await speedInputs({ profile, live: isLive(flags), world, ...(identity !== undefined && { identity }) });
+  const speed = await speedInputs({ profile, here, world, ...(identity !== undefined && { identity }) });
   const inputs = {
     facts,
     profile,
@@ -103,11 +105,6 @@ async function headerFrom(ref: string, world: World): Promise<{ header: GgufFact
   return { header: await readHeader(resolved.path, resolved.sizeBytes), name: basename(resolved.path) };
 }
 
-/** True where the host profile is of this machine as it is. */
-function isLive({ profile, 'what-if': whatIf, 'server-version': version }: RecommendFlags): boolean {
-  return profile === undefined && whatIf === undefined && version === undefined;
-}
-
 function only(model: Model, quant: string): Model {
   return { ...model, quants: model.quants.filter(({ id }) => id === quant) };
 }
@@ -115,16 +112,19 @@ function only(model: Model, quant: string): Model {
 async function targetOf(flags: RecommendFlags, world: World): Promise<Target> {
   const { ollamaFacts } = await import('./runtime.ts');
   const version = flags['server-version'];
-  if (version !== undefined) return { facts: ollamaFacts(version), server: { version, endpoint: 'not asked' } };
+  if (version !== undefined)
+    return { facts: ollamaFacts(version), here: false, server: { version, endpoint: 'not asked' } };
   // A saved profile is another machine: what answers here says nothing about it.
   if (flags.profile !== undefined && flags.host === undefined && flags.runtime === undefined) {
     const { newestKnown: version } = matrix();
-    return { facts: { ...ollamaFacts(version), warnings: [] }, server: { version, endpoint: 'assumed' } };
+    return { facts: { ...ollamaFacts(version), warnings: [] }, here: false, server: { version, endpoint: 'assumed' } };
   }
-  const { facts, identity } = await world.open(flags);
-  if (identity.kind !== 'ollama') return { facts, identity };
+  const { runtime, facts, identity } = await world.open(flags);
+  const live = flags.profile === undefined && flags['what-if'] === undefined;
+  const here = live && facts.store !== undefined;
+  const known = { facts, here, ...(live && { identity }) };
+  if (identity.kind !== 'ollama') return known;
   const server = { version: identity.version, endpoint: identity.endpoint };
-  const here = facts.store !== undefined && flags.profile === undefined && flags['what-if'] === undefined;
-  const loaded = here ? await loadedModels(server.endpoint, world.options.signal) : [];
-  return { facts, identity, server, ...(loaded.length > 0 && { loaded }) };
+  const loaded = here ? await loadedModels(runtime, world.options.signal) : [];
+  return { ...known, server, ...(loaded.length > 0 && { loaded }) };
 }

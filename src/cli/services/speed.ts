@@ -1,5 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { MeasuredRam, type RamBandwidth, ramBandwidth, ramMeasureOptions } from '../../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import type { PlanningInputs } from '../../provision/request.ts';
@@ -17,8 +16,9 @@ interface Places {
 
 interface SpeedParts {
   readonly profile: HostProfile;
-  /** The profile is of this machine as it is: only then is anything measured. */
-  readonly live: boolean;
+  /** The runtime is on this machine, and the profile is of it as it is: only then is anything measured. */
+  readonly here: boolean;
+  /** The runtime that was asked; absent where the plan is for another machine. */
   readonly identity?: RuntimeIdentity;
   readonly world: Places;
 }
@@ -26,16 +26,15 @@ interface SpeedParts {
 /** What is known of speed on this host: how fast its RAM is, and how fast models were that ran here. */
 export async function speedInputs({
   profile,
-  live,
+  here,
   identity,
   world,
 }: SpeedParts): Promise<Pick<PlanningInputs, 'ram' | 'measured'>> {
-  if (!live) return {};
   const [ram, measured] = await Promise.all([
-    ramOf(profile, join(world.paths.cache, 'ram-bandwidth.json')),
+    here ? ramOf(profile, join(world.paths.cache, 'ram-bandwidth.json')) : undefined,
     identity === undefined ? undefined : measuredIn(identity, world),
   ]);
-  return { ram, ...(measured !== undefined && { measured }) };
+  return { ...(ram !== undefined && { ram }), ...(measured !== undefined && { measured }) };
 }
 
 async function ramOf(profile: HostProfile, file: string): Promise<RamBandwidth> {
@@ -51,10 +50,11 @@ async function ramOf(profile: HostProfile, file: string): Promise<RamBandwidth> 
   return ramBandwidth(profile, best);
 }
 
-/** A file that is absent or not ours to read is no measurement. */
+/** A file that is absent or broken is no measurement. */
 async function readKept(file: string): Promise<MeasuredRam | undefined> {
+  const { stateFiles } = await import('../effects/files.ts');
   try {
-    return MeasuredRam.safeParse(JSON.parse(await readFile(file, 'utf8'))).data;
+    return MeasuredRam.safeParse(JSON.parse((await stateFiles.readText(file)) ?? 'null')).data;
   } catch {
     return undefined;
   }
@@ -62,12 +62,8 @@ async function readKept(file: string): Promise<MeasuredRam | undefined> {
 
 /** A cache that cannot be written costs the next run another measurement, nothing more. */
 async function keep(file: string, measured: MeasuredRam): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, JSON.stringify(measured));
-  } catch {
-    return;
-  }
+  const { stateFiles } = await import('../effects/files.ts');
+  await stateFiles.writeAtomic(file, JSON.stringify(measured)).catch(() => undefined);
 }
 
 /** The smoke test of an install measures the speed of the answer. */

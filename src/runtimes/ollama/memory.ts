@@ -28,9 +28,16 @@ export async function loadedModel(
   name: string,
   signal: AbortSignal,
 ): Promise<LoadedModel | undefined> {
-  const entry = (await listLoaded(connection, name, signal))?.find((loaded) => sameModel(loaded.name, name));
-  if (entry === undefined) return undefined;
-  const { context_length: contextLength, size: sizeBytes, size_vram: gpuBytes } = entry;
+  const entry = (await listLoaded(connection, signal)).find((loaded) => sameModel(loaded.name, name));
+  return entry && factsOf(entry);
+}
+
+/** Every model in memory; none on a server older than 0.1.38, which cannot tell. */
+export async function loadedModels(connection: Connection, signal: AbortSignal) {
+  return (await listLoaded(connection, signal)).map((entry) => ({ name: entry.name, ...factsOf(entry) }));
+}
+
+function factsOf({ context_length: contextLength, size: sizeBytes, size_vram: gpuBytes }: PsEntry): LoadedModel {
   return {
     ...(contextLength && { contextLength }),
     ...(sizeBytes !== undefined && { sizeBytes }),
@@ -71,14 +78,14 @@ async function sendUnload(connection: Connection, name: string, signal: AbortSig
   await ask(connection, call, (ollama) => ollama.generate({ model: name, prompt: '', keep_alive: 0, stream: false }));
 }
 
-/** Undefined where the server has no such list. */
-async function listLoaded(connection: Connection, name: string, signal: AbortSignal): Promise<PsEntry[] | undefined> {
-  const call = callFor(connection, `asking whether ${name} is loaded`, signal);
+/** Empty where the server has no such list. */
+async function listLoaded(connection: Connection, signal: AbortSignal): Promise<PsEntry[]> {
+  const call = callFor(connection, 'asking what is loaded', signal);
   try {
     const reply = await ask(connection, call, (ollama) => ollama.ps());
     return read(PsReply, reply, '/api/ps', call.endpoint).models ?? [];
   } catch (thrown) {
-    if (isNoRoute(thrown)) return undefined;
+    if (isNoRoute(thrown)) return [];
     throw thrown;
   }
 }

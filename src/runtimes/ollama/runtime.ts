@@ -7,7 +7,7 @@ import { ask, type Connection, PATIENCE, type Patience } from './client.ts';
 import type { ModelCall } from './explain.ts';
 import { cleaned } from './faults.ts';
 import type { HostAddress } from './host.ts';
-import { loadedModel, unloadModel } from './memory.ts';
+import { loadedModel, loadedModels, unloadModel } from './memory.ts';
 import { countRawPrompt, renderPrompt } from './prompt.ts';
 import { pullModel } from './pull.ts';
 import { copyModel, removeModel } from './remove.ts';
@@ -87,6 +87,9 @@ export function ollamaRuntime({ host, files, now, transport, patience }: OllamaO
     },
     async loaded(name, signal) {
       return await loadedModel(connection, parseModelName(name).text, signal);
+    },
+    async loadedModels(signal) {
+      return await loadedModels(connection, signal);
     },
     async unload(name, signal) {
       await unloadModel(connection, parseModelName(name).text, signal);
