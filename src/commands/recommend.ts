@@ -18,6 +18,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
     '<%= config.bin %> recommend gemma-3n-e4b --table',
     '<%= config.bin %> recommend gemma-3n-e4b --html ./fit.html',
     '<%= config.bin %> recommend --from ./some.gguf',
+    '<%= config.bin %> recommend --from https://example.org/some.gguf',
   ];
   static override args = {
     model: Args.string({ ignoreStdin: true, description: 'a model of the catalog (default: gemma-3n-e4b)' }),
@@ -28,7 +29,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
     ...hostProfileFlags,
     ...catalogFlags,
     ...recommendationFlags,
-    from: Flags.string({ helpValue: 'REF', description: 'judge this GGUF file instead of a model of the catalog' }),
+    from: Flags.string({ helpValue: 'REF', description: 'judge this GGUF file instead of a model of the catalog; of an https: address only the header is read' }),
     family: Flags.string({ helpValue: 'FAMILY', description: 'family of a file that the catalog does not know' }),
     'server-version': Flags.string({ helpValue: 'V', description: 'plan for an Ollama of this version' }),
   };

@@ -13,13 +13,23 @@ const TOLERANCE = 0.1;
 /**
  * What a runtime's figure for a loaded model means, as `bench/fit` saw it on real servers (docs/fit.md): what it
  * allocated, its own guess before the load, or the allocations without the KV cache of layers that see the whole
- * context. Where all layers are on GPUs the last one also leaves out what stays on the CPU.
+ * context. Where all layers are on GPUs the last one also leaves out what stays on the CPU. Others were not seen.
  */
-const FIGURE = {
+const FIGURE: Readonly<Record<Engine, 'guess' | 'allocated' | 'without-kv' | 'unknown'>> = {
   'ollama-a1': 'guess',
   'ollama-a2': 'allocated',
+  'ollama-b0': 'unknown',
   'ollama-b': 'without-kv',
-} as const satisfies Partial<Record<Engine, string>>;
+  'llama.cpp': 'unknown',
+  embedded: 'unknown',
+};
+
+const BASIS = {
+  guess: "the server's own guess, not comparable",
+  allocated: 'allocated, by the server',
+  'without-kv': 'allocated, by the server, less some KV cache',
+  unknown: 'what it counts is not known, not comparable',
+} as const satisfies Record<(typeof FIGURE)[Engine], string>;
 
 /**
  * Looks at the model that the smoke test loaded. Tells of a prediction that was wrong. Throws `memory-short` where only
@@ -66,15 +76,19 @@ export function measuredMemory(
   engine: Engine,
 ): MeasuredMemory | undefined {
   if (sizeBytes === undefined || sizeBytes === 0) return undefined;
-  const figure = FIGURE[engine as keyof typeof FIGURE];
+  const figure = FIGURE[engine];
   const onGpu = gpuBytes !== undefined && gpuBytes === sizeBytes;
   const most = figure === 'without-kv' && onGpu ? predicted.gpuBytes : predicted.totalBytes;
   const least = figure === 'without-kv' ? most - predicted.kvBytes : most;
   const nearest = Math.min(Math.max(sizeBytes, least), most);
-  const base = { predictedBytes: most, measuredBytes: sizeBytes, ...(gpuBytes !== undefined && { gpuBytes }) };
-  if (figure === undefined || figure === 'guess') return { ...base, basis: "the server's own guess, not comparable" };
-  const basis = figure === 'allocated' ? 'allocated, by the server' : 'allocated, by the server, less some KV cache';
-  return { ...base, basis, ratio: sizeBytes / nearest };
+  const comparable = figure === 'allocated' || figure === 'without-kv';
+  return {
+    predictedBytes: most,
+    measuredBytes: sizeBytes,
+    ...(gpuBytes !== undefined && { gpuBytes }),
+    basis: BASIS[figure],
+    ...(comparable && { ratio: sizeBytes / nearest }),
+  };
 }
 
 /** A sentence for a prediction that was wrong; undefined when it was right, or when nobody can tell. */

@@ -31,13 +31,22 @@ export async function settle(request: InstallRequest, inputs: PlanningInputs): P
       : identifyByName(inputs.catalog, request.model ?? DEFAULT_MODEL, request.quant);
   if (named === undefined) return settleByFile(request, inputs);
   if (named.quant !== undefined) {
-    const reasons = [
-      'you asked for this quant',
-      ...overrideReasons(named.quant, rank(named.model, named.family, request, inputs)),
-    ];
+    const reasons = ['you asked for this quant', ...(await againstChoice(named, named.quant, request, inputs))];
     return settleQuant(named, named.quant, reasons, request, inputs);
   }
   return settleAuto(named, request, inputs);
+}
+
+/** What a named quant means against the one that would be chosen among those that can be had; a single file leaves no choice. */
+async function againstChoice(
+  { family, model }: Identified,
+  quant: string,
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<string[]> {
+  if (request.from !== undefined && (await findSingle(request.from, request, inputs)) !== undefined) return [];
+  const quants = await availableQuants(model, request, inputs);
+  return overrideReasons(quant, rank({ ...model, quants }, family, request, inputs));
 }
 
 /** Only a file is given: its header says what it is. */

@@ -28,7 +28,7 @@ export async function smallerPlan(
   }
   const half = Math.floor(contextLength / 2);
   if (request.settings.contextLength !== undefined || half < SHORTEST_CONTEXT) return undefined;
-  return planned({ ...request, quant, settings: { ...request.settings, contextLength: half } }, plan);
+  return planned({ ...request, settings: { ...request.settings, contextLength: half } }, plan);
 }
 
 /** Undefined where there is no other quant to be had. */

@@ -15,9 +15,20 @@ interface Watched {
   readonly look: () => Promise<HostProfile>;
 }
 
-/** What the processes that run models hold: of RAM where /proc tells, of VRAM where a GPU tells. */
-export async function memoryUse({ runtime, here, profile, look }: Watched, signal: AbortSignal): Promise<MemoryUse> {
-  if (!here) return {};
+/**
+ * What the processes that run models hold: of RAM where /proc tells, of VRAM where a GPU tells. It only looks on, so
+ * nothing but an abort is thrown.
+ */
+export async function memoryUse(watched: Watched, signal: AbortSignal): Promise<MemoryUse> {
+  try {
+    return watched.here ? await seen(watched, signal) : {};
+  } catch {
+    signal.throwIfAborted();
+    return {};
+  }
+}
+
+async function seen({ runtime, profile, look }: Watched, signal: AbortSignal): Promise<MemoryUse> {
   const pid = await rootOf(runtime, signal);
   const residentBytes = pid === undefined ? undefined : await residentBelow(doctorFiles, pid);
   const vramBytes = vramUsed(profile) === undefined ? undefined : vramUsed(await look());

@@ -4,6 +4,7 @@ import type { Catalog } from '../../../src/catalog/load.ts';
 import { openCatalog } from '../../../src/cli/services/catalog.ts';
 import { readHeader } from '../../../src/cli/services/header.ts';
 import { ollamaFacts } from '../../../src/cli/services/runtime.ts';
+import { ProvisionError } from '../../../src/core/errors.ts';
 import { MIB } from '../../../src/core/units.ts';
 import type { GgufFacts } from '../../../src/gguf/schema.ts';
 import { rank } from '../../../src/provision/fit-check.ts';
@@ -31,13 +32,18 @@ function plan(
   profile: PlanningInputs['profile'],
   asked: Partial<InstallRequest> = {},
   installed?: Installed,
+  there = /./,
 ): Promise<InstallPlan> {
   const inputs: PlanningInputs = {
     catalog,
     runtime: { kind: 'ollama', version: '0.33.0', endpoint: 'http://127.0.0.1:11434' },
     facts: FACTS,
     profile,
-    resolve: async ({ ref }) => ({ kind: 'file', ref, path: ref, sizeBytes: 100 }),
+    async resolve({ ref, fileName }) {
+      if (ref.endsWith('/') && fileName === undefined) throw new ProvisionError('bad-usage', 'a folder');
+      if (ref.endsWith('/') && !there.test(fileName ?? '')) throw new ProvisionError('source-not-found', ref);
+      return { kind: 'file', ref, path: ref, sizeBytes: 100 };
+    },
     bundledPath: (relative) => relative,
     readHeader: async () => header,
     chatTemplate: async () => '{{ .Prompt }}',
@@ -126,11 +132,18 @@ describe('a second install of the same', () => {
 
 describe('a quant that was named', () => {
   test('tells what would have been chosen, and what the difference is', async () => {
-    const { reasons } = await plan(host({ ram: 32, gpus: [nvidia(12)] }));
+    const { reasons } = await plan(host({ ram: 32, gpus: [nvidia(12)] }), { from: '/x/' });
     expect(reasons[0]).toBe('you asked for this quant');
     expect(reasons[1]).toMatch(
       /^Without --quant it would be q6_k; against that q4_k_m means: 1 star less, \d\.\d\d GiB less memory, about \d+ instead of \d+ tok\/s\.$/,
     );
+  });
+
+  test('is held only against what can be had', async () => {
+    const few = await plan(host({ ram: 32, gpus: [nvidia(12)] }), { from: '/x/' }, undefined, /q4_k_m|q5_k_m/i);
+    expect(few.reasons[1]).toMatch(/^Without --quant it would be q5_k_m;/);
+    const single = await plan(host({ ram: 32, gpus: [nvidia(12)] }));
+    expect(single.reasons.join('\n')).not.toContain('Without --quant');
   });
 
   test('says nothing of it where it is the choice anyway', async () => {
