@@ -29,7 +29,11 @@ export default class Recommend extends BaseCommand<RecommendData> {
     ...hostProfileFlags,
     ...catalogFlags,
     ...recommendationFlags,
-    from: Flags.string({ helpValue: 'REF', description: 'judge this GGUF file instead of a model of the catalog; of an https: address only the header is read' }),
+    from: Flags.string({
+      helpValue: 'REF',
+      description:
+        'judge this GGUF file instead of a model of the catalog; of an https: address only the header is read',
+    }),
     family: Flags.string({ helpValue: 'FAMILY', description: 'family of a file that the catalog does not know' }),
     'server-version': Flags.string({ helpValue: 'V', description: 'plan for an Ollama of this version' }),
   };
