@@ -1,6 +1,7 @@
 /** The rooms in the order of the walk: a room may import rooms before it, never rooms after it. */
 const ROOMS = [
   'core',
+  'trust',
   'catalog',
   'gguf',
   'hardware',
@@ -11,6 +12,7 @@ const ROOMS = [
   'runtimes',
   'smoke',
   'registry',
+  'bundle',
   'doctor',
   'provision',
   'report',
