@@ -22,6 +22,10 @@ export const EXIT_CODE = {
 
   'digest-mismatch': 11,
   'truncated-file': 11,
+  /** A signature is missing where one is demanded, or is not by a key that is trusted. */
+  untrusted: 11,
+  /** Signed, but older than what was seen before, or expired: somebody may be replaying it. */
+  'stale-catalog': 11,
 
   'disk-full': 12,
   'memory-short': 12,
@@ -34,6 +38,8 @@ export const EXIT_CODE = {
   'runtime-refused': 13,
   'runtime-died': 13,
   'runtime-timeout': 13,
+  /** A server on another host without TLS, where `--require-tls` forbids it. */
+  'tls-required': 13,
 
   unauthorised: 14,
   'licence-not-accepted': 14,
@@ -47,6 +53,13 @@ export const EXIT_CODE = {
   'bad-profile': 16,
   'bad-suite': 16,
   'foreign-model': 16,
+  'bad-lock-file': 16,
+  /** `--frozen`, and something is not what the lock file says. */
+  'lock-differs': 16,
+  'bad-bundle': 16,
+  'bad-manifest': 16,
+  /** A server sends us where a public reference must not lead: to plain HTTP or into a private network. */
+  'unsafe-redirect': 16,
 
   'smoke-failed': 17,
   'prompt-differs': 17,
