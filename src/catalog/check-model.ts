@@ -1,5 +1,6 @@
 /** What must hold between the fields of one model; a schema sees every field alone. */
 import type { Issue } from '../core/parse.ts';
+import { sourceIssues } from './check-source.ts';
 import { type Item, issueAt, itemsAt, member, numberAt, type Path, repeats, textAt } from './raw.ts';
 
 const WEIGHT_PARTS = ['tokenEmbedding', 'perLayerEmbedding', 'perLayerProjection', 'output', 'other'] as const;
@@ -70,6 +71,7 @@ function quantIssues({ value: quant, path }: Item, blockCount: number | undefine
   issues.push(...notAbove(tensorBytes, fileBytes, [...path, 'tensorBytes', 'value'], 'fileBytes'));
   if (textAt(quant, 'bundled') !== undefined && textAt(quant, 'digest') === undefined)
     issues.push(issueAt([...path, 'bundled'], 'needs a digest beside it, so that the shipped file can be verified'));
+  issues.push(...sourceIssues(quant, path));
   return [...issues, ...weightIssues(member(quant, 'weights'), [...path, 'weights'], blockCount, tensorBytes)];
 }
 

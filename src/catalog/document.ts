@@ -13,7 +13,8 @@ import * as schema from './schema.ts';
 export type Families = ReadonlyMap<string, Family>;
 
 export type Inspection =
-  | { readonly ok: true; readonly family: Family }
+  /** `document`: the file as it was written, before it was laid over anything. */
+  | { readonly ok: true; readonly family: Family; readonly document: unknown }
   /** `id` is the family that the file wanted to be about, where that can be told. */
   | { readonly ok: false; readonly issues: readonly Issue[]; readonly id: string | undefined };
 
@@ -24,6 +25,7 @@ const KNOWN_KEYS: readonly string[] = [
       schema.Family,
       schema.Model,
       schema.Quant,
+      schema.QuantSource,
       schema.CardQuant,
       schema.Hyperparameters,
       schema.WeightBytes,
@@ -72,7 +74,7 @@ export function inspectDocument(
   if (parsed.family === undefined) return { ok: false, issues: [], id };
   const merged = isOverlay ? familyIssues(parsed.family, namesIn(parsed.family), owners) : [];
   if (merged.length > 0) return { ok: false, issues: merged.map(afterMerging), id };
-  return { ok: true, family: parsed.family };
+  return { ok: true, family: parsed.family, document: value };
 }
 
 type Parsed =

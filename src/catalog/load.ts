@@ -4,6 +4,7 @@ import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
 import { type Issue, parseJson } from '../core/parse.ts';
 import { formatBytes, MIB } from '../core/units.ts';
 import type { Family } from './schema.ts';
+import type { CatalogTrust, SeenCatalog } from './trust.ts';
 
 /** What loading needs of a file system. Failures are thrown as Node does, with an errno in `code`. */
 export interface CatalogFiles {
@@ -23,6 +24,8 @@ export interface CatalogPlaces {
   readonly user?: string;
   /** `--catalog FILE`, in the order given. */
   readonly extra?: readonly string[];
+  /** What files other than the built-in ones must prove. */
+  readonly trust?: CatalogTrust;
 }
 
 export interface CatalogFile {
@@ -49,21 +52,25 @@ const ISSUES_SHOWN = 50;
 /**
  * Reads every `*.json` directly in the built-in folder, then in the user's folder (both in the order of their names), then each
  * extra file; `overlay.ts` says how later files change earlier ones.
- * Throws `bad-catalog` with everything that is wrong in all of the files, `file-not-found` or `file-access` for a file that cannot be read.
+ * Throws `bad-catalog` with everything that is wrong in all of the files, `file-not-found` or `file-access` for a file that cannot be read,
+ * `untrusted` and `stale-catalog` as `trust.ts` says.
  */
 export async function loadCatalog(files: CatalogFiles, places: CatalogPlaces): Promise<Catalog> {
   const loaded = new Map<string, LoadedFamily>();
   const families = new Map<string, Family>();
   const broken = new Set<string>();
   const complaints: { file: CatalogFile; issues: readonly Issue[] }[] = [];
+  const fresh: SeenCatalog[] = [];
   for (const file of await filesOf(files, places)) {
     const text = await read(files, file.path);
+    const settle = file.origin === 'builtin' ? undefined : await trustOf(files, file.path, text, places.trust);
     const inspection =
       file.origin === 'builtin' && places.builtinIsChecked
         ? trusted(file.path, text)
         : (await import('./document.ts')).inspectDocument(file.path, text, families, broken);
     if (inspection.ok) {
       const { family } = inspection;
+      fresh.push(...((await settle?.(inspection.document)) ?? []));
       families.set(family.id, family);
       loaded.set(family.id, { family, origins: [...(loaded.get(family.id)?.origins ?? []), file] });
     } else {
@@ -72,13 +79,31 @@ export async function loadCatalog(files: CatalogFiles, places: CatalogPlaces): P
     }
   }
   if (complaints.length > 0) throw badCatalog(complaints);
+  await places.trust?.seen.keep(fresh);
   return { families: [...loaded.values()] };
 }
 
 /** A built-in file that the build checked. Throws `bad-catalog` if the installation was damaged since. */
-function trusted(path: string, text: string): { readonly ok: true; readonly family: Family } {
+function trusted(path: string, text: string) {
   const suggestions = ['The built-in catalog is damaged: install gemma-provision again.'];
-  return { ok: true, family: parseJson(text, { name: path, code: 'bad-catalog', suggestions }) as Family };
+  const document = parseJson(text, { name: path, code: 'bad-catalog', suggestions });
+  return { ok: true, family: document as Family, document } as const;
+}
+
+/**
+ * Checks the signature of a file, and returns what is left to check once its content is known to be a catalog's: that it
+ * has not expired and is not older than what was seen. Gives what is to be remembered of it.
+ */
+async function trustOf(files: CatalogFiles, path: string, text: string, trust: CatalogTrust | undefined) {
+  if (trust === undefined) return undefined;
+  const { checkExpiry, checkSignature, checkVersion, signaturePathOf } = await import('./trust.ts');
+  const signature = trust.keys.length === 0 ? undefined : await readIfThere(files, signaturePathOf(path));
+  const key = await checkSignature({ path, text, signature }, trust);
+  return async (document: unknown): Promise<readonly SeenCatalog[]> => {
+    checkExpiry(path, document, trust.now);
+    const seen = key && checkVersion({ path, text }, document, key, await trust.seen.read());
+    return seen === undefined ? [] : [seen];
+  };
 }
 
 async function filesOf(files: CatalogFiles, places: CatalogPlaces): Promise<CatalogFile[]> {
@@ -114,6 +139,15 @@ async function read(files: CatalogFiles, path: string): Promise<string> {
       suggestions: ['Give a model file with --from, and a catalog file (JSON) with --catalog.'],
     });
   return attempt(path, () => files.readText(path));
+}
+
+async function readIfThere(files: CatalogFiles, path: string): Promise<string | undefined> {
+  try {
+    return await read(files, path);
+  } catch (error) {
+    if (error instanceof ProvisionError && error.code === 'file-not-found') return undefined;
+    throw error;
+  }
 }
 
 async function attempt<Result>(path: string, effect: () => Promise<Result>): Promise<Result> {

@@ -12,6 +12,7 @@
  * | `troubleshooting` | an entry with a known id replaces that entry; others are added |
  * | `facts` | added; a fact that is there already word for word is not repeated |
  * | `architecture` | may only repeat what is there: another architecture is another family |
+ * | `version`, `expires` | of the file alone; the family keeps those of the file that defined it |
  * | every other field | replaces the earlier value whole |
  *
  * Nothing can be taken away by an overlay, only replaced.
@@ -19,8 +20,9 @@
 import type { Benchmark, Fact, Family, FamilyOverlay, MinimumVersion } from './schema.ts';
 
 export function overlayFamily(base: Family, overlay: FamilyOverlay): Family {
+  const { version: _version, expires: _expires, ...lasting } = overlay;
   // Undefined members of the overlay would erase what they leave out.
-  const plain = Object.fromEntries(Object.entries(overlay).filter(([, value]) => value !== undefined));
+  const plain = Object.fromEntries(Object.entries(lasting).filter(([, value]) => value !== undefined));
   return {
     ...base,
     ...plain,

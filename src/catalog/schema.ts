@@ -12,6 +12,9 @@ const Text = z.string().min(1);
 export const Sourced = z.strictObject({ value: z.number(), source: z.string().min(1) });
 export type Sourced = z.infer<typeof Sourced>;
 
+/** What a person is sent to read; `javascript:` and `file:` are no pages. */
+const WebAddress = z.url({ protocol: /^https?$/ });
+
 const Count = z.int().positive();
 const Bytes = z.int().nonnegative();
 /** Names of profiles, tiers and chat templates: they end up in flags and file names. */
@@ -84,6 +87,18 @@ export const CardQuant = z.strictObject({
   label: Text.optional(),
 });
 
+/** Where the bytes of a quant can be had, best first. What is named must stay the same: `check-source.ts` says how. */
+export const QuantSource = z.strictObject({
+  /** `hf:owner/repo@commit/file.gguf`, `oci:host/repo@sha256:…` or `https://…`. */
+  ref: z
+    .string()
+    .regex(/^(hf|oci|https):[^\s\p{Cc}]{1,2048}$/u, 'must be a reference that begins with hf:, oci: or https:'),
+  /** What the bytes must be; default the quant's own digest. */
+  digest: Digest.optional(),
+  sizeBytes: Count.optional(),
+});
+export type QuantSource = z.infer<typeof QuantSource>;
+
 export const Quant = z.strictObject({
   id: QuantId,
   /** File name in the publisher's collection, no folder. */
@@ -104,6 +119,7 @@ export const Quant = z.strictObject({
       'must be a relative path inside the package',
     )
     .optional(),
+  sources: z.array(QuantSource).min(1).max(20).optional(),
   weights: WeightBytes.optional(),
   note: z.string().optional(),
 });
@@ -204,8 +220,8 @@ export const Licence = z.strictObject({
   /** SPDX id or `LicenseRef-…`. */
   id: z.string(),
   title: Text,
-  url: z.url(),
-  prohibitedUseUrl: z.url().optional(),
+  url: WebAddress,
+  prohibitedUseUrl: WebAddress.optional(),
   /** What goes into the model's LICENSE layer and is shown before acceptance. */
   text: z.string(),
   acceptanceRequired: z.boolean(),
@@ -220,7 +236,7 @@ export const Benchmark = z.strictObject({
   /** Which weights were measured; a model id stands for both variants of its size. */
   variant: z.enum(['pre-trained', 'instruction-tuned']).optional(),
   /** Where the benchmark itself is described. */
-  url: z.url().optional(),
+  url: WebAddress.optional(),
   /** Scores by model id, in the card's own unit (percent unless `metric` says otherwise). */
   scores: z.record(ModelId, z.number()),
   source: Text,
@@ -252,10 +268,19 @@ export type Trouble = z.infer<typeof Trouble>;
 export const Fact = z.strictObject({ topic: Word, text: Text, source: Text });
 export type Fact = z.infer<typeof Fact>;
 
+/** What a file says of itself rather than of the family: an overlay does not hand it on. */
+const FILE_STATUS = {
+  /** Raised with every change that is published: a signed file with a lower one than was seen before is refused. */
+  version: Count.optional(),
+  /** From then on the file is refused: `2027-01-31T00:00:00Z`. */
+  expires: z.iso.datetime({ offset: true }).optional(),
+};
+
 export const Family = z.strictObject({
   $schema: z.string().optional(),
   schemaVersion: z.literal(1),
   id: ModelId,
+  ...FILE_STATUS,
   title: Text,
   /** `general.architecture` of its GGUF files. */
   architecture: z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, 'must be an architecture name such as gemma3n'),

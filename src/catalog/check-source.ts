@@ -1,0 +1,33 @@
+/** What a catalog may send somebody to: bytes that are the same for everybody and for ever, over a connection that nobody reads. */
+import type { Issue } from '../core/parse.ts';
+import { type Item, issueAt, itemsAt, type Path, repeats, textAt } from './raw.ts';
+
+export function sourceIssues(quant: unknown, path: Path): Issue[] {
+  const sources = itemsAt(quant, 'sources', path);
+  const pinned = textAt(quant, 'digest') !== undefined;
+  return [...repeats(sources, 'ref', 'the source'), ...sources.flatMap((source) => refIssues(source, pinned))];
+}
+
+/** `pinned`: the quant has a digest, which holds for every source that has none of its own. */
+function refIssues({ value, path }: Item, pinned: boolean): Issue[] {
+  const ref = textAt(value, 'ref');
+  if (ref === undefined) return [];
+  const at = [...path, 'ref'];
+  const address = ref.startsWith('https:') ? URL.parse(ref) : undefined;
+  if (address === null || (address !== undefined && address.hostname === '')) return [issueAt(at, 'is no address')];
+  if (address !== undefined && (address.username !== '' || address.password !== ''))
+    return [issueAt(at, 'must not hold a user or a password')];
+  if (pinned || textAt(value, 'digest') !== undefined || namesItsBytes(ref)) return [];
+  return [issueAt(path, `needs a digest beside it: ${describe(ref)}`)];
+}
+
+/** True where the reference itself says which bytes: a commit or a manifest's digest. */
+function namesItsBytes(ref: string): boolean {
+  return /^hf:[^@]+@[0-9a-f]{40}\//.test(ref) || /^oci:[^@]+@sha256:[0-9a-f]{64}$/.test(ref);
+}
+
+function describe(ref: string): string {
+  if (ref.startsWith('hf:')) return 'without one, and without @ and a commit of 40 digits, it is another file tomorrow';
+  if (ref.startsWith('oci:')) return 'without one, and without @sha256:…, it is another file tomorrow';
+  return 'a web server may answer with another file tomorrow';
+}

@@ -1,0 +1,112 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { loadCatalog } from '../../../src/catalog/load.ts';
+import { validateCatalogText } from '../../../src/catalog/validate.ts';
+import { json, memoryFiles, sampleFamily, sampleModel } from './helpers.ts';
+
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+const COMMIT = '0123456789abcdef0123456789abcdef01234567';
+
+/** A complete family whose first quant has the given fields besides its own. */
+function withQuant(fields: object): string {
+  const model = sampleModel();
+  const quants = model.quants.map((quant, index) => (index === 0 ? { ...quant, ...fields } : quant));
+  return json({ ...sampleFamily(), models: [{ ...model, quants }] });
+}
+
+function issuesOf(text: string) {
+  return validateCatalogText('mine.json', text);
+}
+
+function source(fields: object): string {
+  return withQuant({ sources: [fields] });
+}
+
+const AT = 'models[0].quants[0].sources[0]';
+
+describe('row 40: what a catalog may name as a source', () => {
+  test.each([
+    [{ ref: `hf:acme/gguf@${COMMIT}/x.gguf` }],
+    [{ ref: 'hf:acme/gguf/x.gguf', digest: DIGEST }],
+    [{ ref: `oci:registry.example.org:5000/acme/x@${DIGEST}` }],
+    [{ ref: 'oci:registry.example.org/acme/x:1', digest: DIGEST, sizeBytes: 5 }],
+    [{ ref: 'https://example.org/x.gguf', digest: DIGEST, sizeBytes: 2 ** 53 - 1 }],
+  ])('%o is right', (fields) => {
+    expect(issuesOf(source(fields))).toEqual([]);
+  });
+
+  test('the digest of the quant holds for its sources', () => {
+    const text = withQuant({ digest: DIGEST, sources: [{ ref: 'https://example.org/x.gguf' }] });
+    expect(issuesOf(text)).toEqual([]);
+  });
+
+  test.each<[object, string, RegExp]>([
+    [{ ref: 'http://example.org/x.gguf', digest: DIGEST }, `${AT}.ref`, /begins with hf:, oci: or https:/],
+    [{ ref: 'file:/etc/passwd', digest: DIGEST }, `${AT}.ref`, /begins with hf:, oci: or https:/],
+    [{ ref: 'ollama:gemma3n:e4b' }, `${AT}.ref`, /begins with/],
+    [{ ref: '/x.gguf', digest: DIGEST }, `${AT}.ref`, /begins with/],
+    [{ ref: 'https://example.org/a b', digest: DIGEST }, `${AT}.ref`, /begins with/],
+
+    [{ ref: 'https://', digest: DIGEST }, `${AT}.ref`, /no address/],
+    [{ ref: 'https://user:secret@example.org/x', digest: DIGEST }, `${AT}.ref`, /must not hold a user or a password/],
+    [{ ref: 'https://example.org/x.gguf' }, AT, /needs a digest beside it: a web server may answer/],
+    [{ ref: 'hf:acme/gguf/x.gguf' }, AT, /needs a digest beside it: .*commit of 40 digits/],
+    [{ ref: 'hf:acme/gguf@main/x.gguf' }, AT, /needs a digest beside it/],
+    [{ ref: 'oci:registry.example.org/acme/x:1' }, AT, /needs a digest beside it: .*@sha256/],
+    [{ ref: 'https://example.org/x', digest: 'sha256:abc' }, `${AT}.digest`, /64 lower-case hex digits/],
+    [{ ref: 'https://example.org/x', digest: DIGEST, sizeBytes: 2 ** 53 + 1 }, `${AT}.sizeBytes`, /largest integer/],
+    [{ ref: 'https://example.org/x', digest: DIGEST, sizeBytes: -1 }, `${AT}.sizeBytes`, /./],
+    [{ ref: 'https://example.org/x', digest: DIGEST, urls: [] }, `${AT}.urls`, /unknown field/],
+  ])('%o is refused at its place', (fields, path, message) => {
+    expect(issuesOf(source(fields))).toContainEqual({ path, message: expect.stringMatching(message) });
+  });
+
+  test('one source twice', () => {
+    const sources = [1, 2].map(() => ({ ref: 'https://example.org/x', digest: DIGEST }));
+    expect(issuesOf(withQuant({ sources }))).toContainEqual({
+      path: 'models[0].quants[0].sources[1].ref',
+      message: expect.stringMatching(/is used already at models\[0\]\.quants\[0\]\.sources\[0\]/),
+    });
+  });
+
+  test('a path in the package that ships without a digest, or climbs', () => {
+    expect(issuesOf(withQuant({ bundled: 'models/x.gguf' }))).toContainEqual({
+      path: 'models[0].quants[0].bundled',
+      message: expect.stringMatching(/needs a digest/),
+    });
+    expect(issuesOf(withQuant({ bundled: '../x.gguf', digest: DIGEST }))).toContainEqual({
+      path: 'models[0].quants[0].bundled',
+      message: expect.stringMatching(/relative path inside the package/),
+    });
+  });
+});
+
+describe('row 40: through the loader', () => {
+  afterEach(() => {
+    expect(Object.keys(Object.prototype)).toEqual([]);
+    expect(Reflect.get({}, 'polluted')).toBeUndefined();
+  });
+
+  const twice = json({ ...sampleFamily('other'), models: [sampleModel('a-1'), sampleModel('a-1')] });
+  test.each<[string, string, RegExp]>([
+    ['an unknown field', json({ ...sampleFamily('other'), models: [], evil: 1 }), / {2}evil: unknown field/],
+    ['a size of 2^53+1', withQuant({ fileBytes: { value: 2 ** 53 + 1, source: 's' } }), /fileBytes\.value: is beyond/],
+    ['an http: address', source({ ref: 'http://example.org/x', digest: DIGEST }), /sources\[0\]\.ref: must be a ref/],
+    ['no sha256', source({ ref: 'https://example.org/x' }), /sources\[0\]: needs a digest/],
+    ['one id twice', twice, /models\[1\]\.id: the model "a-1" is used already at models\[0\]/],
+    ['__proto__', json(sampleFamily()).replace('{', '{"__proto__":{"polluted":1},'), / {2}__proto__: this key is not/],
+    [
+      'constructor',
+      json(sampleFamily()).replace('{', '{"constructor":{"prototype":{"polluted":1}},'),
+      / {2}constructor: /,
+    ],
+  ])('%s is refused with its place, exit 16', async (_what, text, message) => {
+    const files = memoryFiles({ '/builtin/sample.json': json(sampleFamily()), '/mine.json': text });
+    const work = loadCatalog(files, { builtin: '/builtin', extra: ['/mine.json'] });
+    await expect(work).rejects.toMatchObject({
+      code: 'bad-catalog',
+      exitCode: 16,
+      message: expect.stringMatching(message),
+      suggestions: [expect.stringMatching(/catalog validate \/mine\.json/)],
+    });
+  });
+});
