@@ -1,5 +1,10 @@
-import type { HttpReply } from './http-effects.ts';
 import { pageAdvice, statusFault, wrongAnswer } from './http-faults.ts';
+
+/** What is looked at of an answer. */
+interface AnswerHead {
+  readonly status: number;
+  header(name: string): string | undefined;
+}
 
 /** The stretch of the file that an answer brings. */
 export interface Stretch {
@@ -17,7 +22,7 @@ export interface Stretch {
  * Makes sure that an answer brings the bytes that were asked for, from `offset` on.
  * Throws `source-not-found`, `unauthorised`, `network`, `remote-fault`.
  */
-export function checkAnswer(url: URL, reply: HttpReply, offset: number): Stretch {
+export function checkAnswer(url: URL, reply: AnswerHead, offset: number): Stretch {
   const { status } = reply;
   if (status === 416) return behindTheEnd(url, reply, offset);
   if (status !== 200 && status !== 206) throw statusFault(url, status, reply.header('retry-after'));
@@ -35,12 +40,12 @@ export function checkAnswer(url: URL, reply: HttpReply, offset: number): Stretch
   return status === 200 ? wholeFile(reply) : partOfFile(url, reply, type, offset);
 }
 
-function wholeFile(reply: HttpReply): Stretch {
+function wholeFile(reply: AnswerHead): Stretch {
   const length = count(reply.header('content-length'));
   return { start: 0, end: length, fileBytes: length, ranged: false };
 }
 
-function partOfFile(url: URL, reply: HttpReply, type: string | undefined, offset: number): Stretch {
+function partOfFile(url: URL, reply: AnswerHead, type: string | undefined, offset: number): Stretch {
   if (type === 'multipart/byteranges')
     throw wrongAnswer(url, 'the answer has several ranges, though one was asked for');
   const text = reply.header('content-range');
@@ -58,7 +63,7 @@ function partOfFile(url: URL, reply: HttpReply, type: string | undefined, offset
 }
 
 /** 416: there are no bytes at `offset`. */
-function behindTheEnd(url: URL, reply: HttpReply, offset: number): Stretch {
+function behindTheEnd(url: URL, reply: AnswerHead, offset: number): Stretch {
   const total = count(/^bytes\s+\*\/(\d+)$/i.exec(reply.header('content-range')?.trim() ?? '')?.[1]);
   // Servers refuse the range of an empty file in this way; some do not tell its size.
   if (total === undefined ? offset > 0 : offset < total) {

@@ -12,19 +12,55 @@ export function wrongAnswer(url: URL, what: string, suggestions: readonly string
   return new ProvisionError('remote-fault', `${shownUrl(url)}: ${what}`, { suggestions });
 }
 
-/** An error for what the network throws. */
+/** What TLS says of a certificate that nobody we trust has signed. */
+const UNKNOWN_ISSUER = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+];
+const WRONG_TIME = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'];
+
+/** An error for what the network throws. Errors with a code of ours pass as they are. */
 export function networkFault(url: URL, thrown: unknown): ProvisionError {
-  const silent = thrown instanceof Error && thrown.name === 'TimeoutError';
+  if (thrown instanceof ProvisionError) return thrown;
   const errno = errnoOf(thrown);
-  // The nearest cause says more than fetch's own "fetch failed".
-  const cause = causesOf(thrown)[0] ?? messageOf(thrown);
-  const why = silent
-    ? 'the server fell silent'
-    : `the connection failed${errno === undefined ? '' : ` (${errno})`}: ${cause}`;
-  return new ProvisionError('network', `${shownUrl(url)}: ${why}`, {
-    suggestions: ['Check the address and the network, then try again.'],
+  return new ProvisionError('network', `${shownUrl(url)}: ${whyOf(thrown, errno)}`, {
+    suggestions: remediesFor(errno),
     cause: thrown,
   });
+}
+
+function whyOf(thrown: unknown, errno: string | undefined): string {
+  if (thrown instanceof Error && thrown.name === 'TimeoutError') return 'the server fell silent';
+  if (UNKNOWN_ISSUER.includes(errno ?? ''))
+    return `its certificate is signed by nobody that this machine trusts (${errno})`;
+  if (errno === 'CERT_HAS_EXPIRED') return 'its certificate has expired, or this machine’s clock is wrong';
+  if (errno === 'CERT_NOT_YET_VALID') return 'its certificate is not valid yet, or this machine’s clock is wrong';
+  if (errno === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'its certificate is for another name';
+  // The nearest cause says more than a general "fetch failed"; of several addresses the first says what is wrong.
+  const cause = causesOf(thrown)[0] ?? messageOf(thrown);
+  return `the connection failed${errno === undefined ? '' : ` (${errno})`}: ${cause}`;
+}
+
+function remediesFor(errno: string | undefined): string[] {
+  if (UNKNOWN_ISSUER.includes(errno ?? '')) {
+    return [
+      'If your network or that server has a certificate authority of its own, pass its certificate (PEM): --ca FILE, GEMMA_PROVISION_CA or NODE_EXTRA_CA_CERTS.',
+      'If not, somebody may be standing in between: do not download from there.',
+    ];
+  }
+  if (WRONG_TIME.includes(errno ?? '')) {
+    return [
+      'Compare this machine’s clock (run: date) with the real time.',
+      'If it is right, the server’s operator must renew the certificate.',
+    ];
+  }
+  if (errno === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return ['Use the name that the certificate is for, or have the server’s operator correct it.'];
+  }
+  return ['Check the address and the network, then try again.'];
 }
 
 /** An error for a status that brings no bytes. */

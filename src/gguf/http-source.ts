@@ -105,7 +105,8 @@ class Remote implements RemoteFile {
     const end = offset + Math.max(length, reach);
     const { signal, get } = this.#options;
     const range = { range: `bytes=${offset}-${end - 1}` };
-    const reached = await follow(get, this.#url, this.#headers, range, signal);
+    const send = (url: URL, headers: Readonly<Record<string, string>>) => get(url, headers, signal);
+    const reached = await follow(send, this.#url, this.#headers, range, signal);
     this.requests += reached.requests;
     this.#asked += 1;
     this.#url = reached.url;

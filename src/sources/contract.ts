@@ -8,10 +8,71 @@ export interface LocalFile {
   readonly sizeBytes: number;
   /** Known beforehand (catalog, `--digest`, or our digest cache); absent when it must be computed by reading the file. */
   readonly digest?: Digest;
+  /** For a file of our cache, whose path says nothing: its name at its publisher, and where it came from. */
+  readonly fileName?: string;
+  readonly pinnedRef?: string;
+  readonly provenance?: Provenance;
+  /** It lies in our cache, where nobody edits it: a hard link to it is safe. */
+  readonly immutable?: true;
+  /** What the user should know of how the reference was resolved. */
+  readonly warnings?: readonly string[];
+}
+
+/** How a file on a web server is asked for. Holds secrets: never logged, recorded, or put into an error. */
+export interface RemoteAccess {
+  /** Without user and password. */
+  readonly url: string;
+  /** For the origin of `url` alone: a redirect to another host goes without them. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Other headers in place of `headers`, for a server that no longer takes those: tokens run out. Throws `unauthorised`, `network`. */
+  renew?(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+}
+
+/** Where bytes come from beyond their digest, as far as their publisher tells; for the record. */
+export interface Provenance {
+  /** SPDX id or the publisher's own word. */
+  readonly licence?: string;
+  /** The model that was converted, with its commit where that is told: `google/gemma-3n-E4B-it@1b2c…`. */
+  readonly baseModel?: string;
+  /** Who or what made the quant: `llama.cpp b6122`, `unsloth`. */
+  readonly quantiser?: string;
+}
+
+/** A file on a web server, pinned: its digest is known before the first byte. */
+export interface RemoteFile {
+  /** As the user wrote it, without user and password. */
+  readonly ref: string;
+  /** Names the same bytes for ever: a commit instead of a branch, a digest instead of a tag. */
+  readonly pinnedRef: string;
+  readonly fileName: string;
+  readonly sizeBytes: number;
+  readonly digest: Digest;
+  readonly access: RemoteAccess;
+  readonly provenance?: Provenance;
+  /** By which name our cache remembers it beside `pinnedRef`: with the branch or tag that was asked for. */
+  readonly rememberAs?: string;
+  /** What the user should know of how the reference was resolved. */
+  readonly warnings?: readonly string[];
+}
+
+/** What a source can say of a reference without asking anybody. */
+export interface KnownRef {
+  /** As the user wrote it, without user and password. */
+  readonly ref: string;
+  /** The reference in its full and only spelling, without secrets. */
+  readonly key: string;
+  /** It names the same bytes for ever: what was once found under it need not be asked for again. */
+  readonly fixed: boolean;
+  /** What the bytes must be, where the reference itself says it. */
+  readonly digest?: Digest;
+  /** The file's name at its publisher, where the reference itself says it. */
+  readonly fileName?: string;
 }
 
 export type ResolvedSource =
   | ({ readonly kind: 'file' } & LocalFile)
+  /** Not on this machine yet. */
+  | ({ readonly kind: 'remote' } & RemoteFile)
   /** The server pulls it itself; size and digest are known only afterwards. */
   | { readonly kind: 'library'; readonly ref: string; readonly name: string };
 
@@ -31,8 +92,12 @@ export interface Source {
   readonly description: string;
   /** True for references of this source's form; the first that matches wins. */
   matches(ref: string): boolean;
-  /** Finds the thing without moving bytes. Throws `source-not-found`, `file-access`, `bad-usage`. */
+  /** Finds the thing without moving its bytes. Throws `source-not-found`, `file-access`, `bad-usage`, `network`, `unauthorised`, … */
   resolve(request: ResolveRequest): Promise<ResolvedSource>;
+  /** For sources that ask the network. Undefined where not even the file is known yet. Throws `bad-usage`. */
+  known?(request: ResolveRequest): KnownRef | undefined;
+  /** Makes sure that the bytes may be had, where `resolve` alone does not tell. Asked only when they are to be moved. Throws `unauthorised`. */
+  requireAccess?(file: RemoteFile, signal: AbortSignal): Promise<void>;
 }
 
 export function defineSource(source: Source): Source {
@@ -41,3 +106,16 @@ export function defineSource(source: Source): Source {
 
 /** Reads a file once and returns its digest; yields byte progress under `id`. */
 export type HashFile = (file: LocalFile, id: string, signal: AbortSignal) => Work<Digest>;
+
+/** A file that was fetched, or was in the cache already. */
+export interface FetchedFile extends LocalFile {
+  readonly digest: Digest;
+  /** Bytes that came over the network for it, those fetched again after a cut included. */
+  readonly bytesMoved: number;
+}
+
+/** Gets a file into our cache, verified; one process at a time for one digest. Progress under the id `fetch`. */
+export type FetchFile = (file: RemoteFile, signal: AbortSignal) => Work<FetchedFile>;
+
+/** The bytes of a file in order, read once, with no copy on this machine; whoever takes them checks the digest. */
+export type StreamFile = (file: RemoteFile, signal: AbortSignal) => AsyncIterable<Uint8Array>;

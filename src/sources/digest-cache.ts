@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
 import type { CacheFiles, FileFacts } from './effects.ts';
@@ -33,15 +33,18 @@ export const NO_DIGEST_CACHE: DigestCache = {
  */
 export function createDigestCache(files: CacheFiles, cacheDir: string): DigestCache {
   const document = join(cacheDir, 'digests.json');
+  const blobs = join(cacheDir, 'blobs') + sep;
+  // Nobody writes into a file of our cache, but hard links to it come and go, and each changes its change time.
+  const stampFor = (path: string, facts: FileFacts) => (path.startsWith(blobs) ? linkedStamp(facts) : stampOf(facts));
   return {
     async find(path, facts) {
-      const stamp = stampOf(facts);
+      const stamp = stampFor(path, facts);
       const entry = (await readEntries(files, document)).find((each) => each.path === path && each.stamp === stamp);
       return entry?.digest as Digest | undefined;
     },
     async remember(path, facts, digest) {
       const others = (await readEntries(files, document)).filter((each) => each.path !== path);
-      const entries = [...others, { path, stamp: stampOf(facts), digest }].slice(-MAX_ENTRIES);
+      const entries = [...others, { path, stamp: stampFor(path, facts), digest }].slice(-MAX_ENTRIES);
       const text = `${JSON.stringify({ schemaVersion: 1, entries } satisfies z.infer<typeof CacheDocument>, null, 1)}\n`;
       await files.writeAtomic(document, text).catch(() => undefined);
     },
@@ -51,6 +54,11 @@ export function createDigestCache(files: CacheFiles, cacheDir: string): DigestCa
 /** Equal for two looks at a file exactly when nothing was written to it in between. */
 export function stampOf(facts: FileFacts): string {
   return [facts.dev, facts.ino, facts.size, facts.mtimeNs, facts.ctimeNs].join('-');
+}
+
+/** `stampOf` without the change time, which every new name of the same file sets anew. */
+function linkedStamp(facts: FileFacts): string {
+  return [facts.dev, facts.ino, facts.size, facts.mtimeNs, 'linked'].join('-');
 }
 
 async function readEntries(files: CacheFiles, document: string): Promise<Entry[]> {

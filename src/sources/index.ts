@@ -1,15 +1,8 @@
 import { ProvisionError } from '../core/errors.ts';
+import { redactReference } from '../core/redact.ts';
 import { nearest } from '../core/suggest.ts';
 import type { ResolvedSource, ResolveRequest, Source } from './contract.ts';
 import { restOf, schemeOf } from './reference.ts';
-
-/** Schemes that people rightly try and that this version does not fetch: what to do instead. */
-const NOT_IN_THIS_VERSION: Readonly<Record<string, string>> = {
-  hf: 'Download the file from its Hugging Face repository yourself, then pass its path: --from ./file.gguf',
-  http: 'Download the file yourself, for example with curl -LO, then pass its path: --from ./file.gguf',
-  https: 'Download the file yourself, for example with curl -LO, then pass its path: --from ./file.gguf',
-  oci: 'Fetch the artifact with a registry client such as oras, then pass the path of its GGUF: --from ./file.gguf',
-};
 
 /**
  * Finds what a reference names, without moving bytes: the first source that knows the form answers.
@@ -25,13 +18,10 @@ export async function resolveSource(sources: readonly Source[], request: Resolve
   return source.resolve(request);
 }
 
-function unknownForm(sources: readonly Source[], ref: string): ProvisionError {
+function unknownForm(sources: readonly Source[], typed: string): ProvisionError {
+  // Whoever mistypes a scheme may have typed a password after it.
+  const ref = redactReference(typed);
   const scheme = schemeOf(ref) ?? '';
-  const instead = Object.hasOwn(NOT_IN_THIS_VERSION, scheme) ? NOT_IN_THIS_VERSION[scheme] : undefined;
-  if (instead !== undefined)
-    return new ProvisionError('bad-usage', `This version does not fetch ${scheme}: references (${ref}).`, {
-      suggestions: [instead, 'Add --digest sha256:… to have the bytes checked against the publisher’s digest.'],
-    });
   const near = nearest(
     scheme,
     sources.map((source) => source.scheme),

@@ -10,7 +10,7 @@ const CHUNK_BYTES = 4 * MIB;
  * is valid until the next is asked for. Throws `file-access`; an abort throws the signal's reason.
  */
 export async function* readChunks(
-  handle: OpenFile,
+  handle: Pick<OpenFile, 'read'>,
   path: string,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
@@ -35,7 +35,7 @@ export async function* readChunks(
   }
 }
 
-async function read(handle: OpenFile, buffer: Buffer, position: number, path: string): Promise<number> {
+async function read(handle: Pick<OpenFile, 'read'>, buffer: Buffer, position: number, path: string): Promise<number> {
   try {
     return (await handle.read(buffer, 0, buffer.length, position)).bytesRead;
   } catch (cause) {

@@ -1,6 +1,9 @@
 /** A small Ollama server that keeps the protocol of 0.24 in memory and misbehaves where a test tells it to. */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { isAtLeast, parseServerVersion } from '../../src/compat/version.ts';
 import { serve, type TestServer } from './http-server.ts';
 
@@ -20,6 +23,13 @@ interface Turn {
 /** Answers a request itself by returning true; false leaves it to the ordinary server. */
 export type Trick = (response: ServerResponse, path: string, body: Buffer) => boolean | Promise<boolean>;
 
+export interface FakeOptions {
+  /** A models folder: its blobs are the server's, and what it is sent is written there. */
+  readonly models?: string;
+  /** It reaches nobody on loopback, as a server in a container. */
+  readonly contained?: boolean;
+}
+
 export interface FakeOllama extends Pick<TestServer, 'url' | 'requests' | 'close'> {
   /** For `--host` and `OLLAMA_HOST`. */
   readonly host: string;
@@ -36,11 +46,12 @@ export interface FakeOllama extends Pick<TestServer, 'url' | 'requests' | 'close
   count(path: string): number;
 }
 
-export async function fakeOllama(version = '0.24.0'): Promise<FakeOllama> {
+export async function fakeOllama(version = '0.24.0', options: FakeOptions = {}): Promise<FakeOllama> {
+  if (options.models !== undefined) await mkdir(join(options.models, 'blobs'), { recursive: true });
   const models: FakeOllama['models'] = new Map();
   const blobs: FakeOllama['blobs'] = new Map();
   const server = await serve((request, response, path) => {
-    void handle(fake, version, request, response, path).catch(() => response.destroy());
+    void handle(fake, { version, ...options }, request, response, path).catch(() => response.destroy());
   });
   const fake: FakeOllama = {
     url: server.url,
@@ -115,13 +126,18 @@ function tokensOf(prompt: string): number {
   return 1 + (prompt.match(/<[a-z_]+>|\p{L}+|[\s\S]/gu)?.length ?? 0);
 }
 
+interface Kind extends FakeOptions {
+  readonly version: string;
+}
+
 async function handle(
   fake: FakeOllama,
-  version: string,
+  kind: Kind,
   request: IncomingMessage,
   response: ServerResponse,
   path: string,
 ): Promise<unknown> {
+  const { version, models } = kind;
   const upload = path.startsWith('POST /api/blobs/');
   if (upload && (await fake.trick(response, path, Buffer.alloc(0)))) return undefined;
   const hash = createHash('sha256');
@@ -130,16 +146,22 @@ async function handle(
   for await (const piece of request) {
     hash.update(piece);
     size += piece.length;
-    if (!upload) pieces.push(piece);
+    if (!upload || models !== undefined) pieces.push(piece);
   }
   const body = Buffer.concat(pieces);
   if (!upload && (await fake.trick(response, path, body))) return undefined;
   if (path === 'GET /api/version') return json(response, { version });
-  if (path.includes('/api/blobs/')) return blob(fake, response, path, `sha256:${hash.digest('hex')}`, size);
+  if (path.includes('/api/blobs/')) {
+    const got = `sha256:${hash.digest('hex')}`;
+    // As every real server: what was sent is kept under its own digest, whether it is what was announced or not.
+    if (upload && models !== undefined) await writeFile(blobIn(models, got), body);
+    return blob(fake, kind, response, path, got, size);
+  }
   if (path === 'GET /api/tags') return json(response, { models: [...fake.models].map(listed(fake)) });
   if (path === 'GET /api/ps') return json(response, { models: [...fake.loaded].map(inMemory(fake)) });
   const sent = JSON.parse(body.toString('utf8') || '{}');
-  if (path === 'POST /api/create') return create(fake, response, sent);
+  if (path === 'POST /api/create') return create(fake, kind, response, sent);
+  if (path === 'POST /api/pull') return pull(fake, kind, response, sent);
   if (path === 'POST /api/show') return show(fake, response, sent);
   if (path === 'POST /api/chat') return chat(fake, version, response, sent);
   if (path === 'POST /api/generate') return generate(fake, response, sent);
@@ -158,24 +180,100 @@ async function handle(
   return response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found');
 }
 
-function blob(fake: FakeOllama, response: ServerResponse, path: string, got: string, size: number): ServerResponse {
+function blobIn(models: string, digest: string): string {
+  return join(models, 'blobs', digest.replace(':', '-'));
+}
+
+function hasBlob({ blobs }: FakeOllama, { models }: Kind, digest: string): boolean {
+  return models === undefined ? blobs.has(digest) : existsSync(blobIn(models, digest));
+}
+
+function blob(
+  fake: FakeOllama,
+  kind: Kind,
+  response: ServerResponse,
+  path: string,
+  got: string,
+  size: number,
+): ServerResponse {
   const digest = path.slice(path.lastIndexOf('/') + 1);
-  if (path.startsWith('HEAD')) return response.writeHead(fake.blobs.has(digest) ? 200 : 404).end();
+  if (path.startsWith('HEAD')) return response.writeHead(hasBlob(fake, kind, digest) ? 200 : 404).end();
   if (got !== digest) return json(response, { error: `digest mismatch, expected "${digest}", got "${got}"` }, 400);
   fake.blobs.set(digest, size);
   return response.writeHead(201).end();
 }
 
+interface PullBody {
+  readonly model: string;
+  readonly insecure?: boolean;
+}
+
+interface Layer {
+  readonly digest: string;
+  readonly size: number;
+}
+
+/** Pulls as Ollama does: the manifest, then of each blob its size, its place, and its ranges. */
+async function pull(fake: FakeOllama, kind: Kind, response: ServerResponse, sent: PullBody): Promise<ServerResponse> {
+  const [, host = '', repository = '', tag = ''] = /^([^/]+)\/(.+):([^:]+)$/.exec(sent.model) ?? [];
+  const base = `http://${host}/v2/${repository}`;
+  const refused = { error: 'pull model manifest: Get "http://127.0.0.1/": dial tcp: connect: connection refused' };
+  if (kind.contained || sent.insecure !== true) return lines(response, [{ status: 'pulling manifest' }, refused]);
+  const found = await fetch(`${base}/manifests/${tag}`).catch(() => undefined);
+  if (found?.ok !== true) {
+    const error = found === undefined ? refused.error : 'pull model manifest: file does not exist';
+    return lines(response, [{ status: 'pulling manifest' }, { error }]);
+  }
+  const manifest = (await found.json()) as { config: Layer; layers: [Layer, ...Layer[]] };
+  for (const layer of [...manifest.layers, manifest.config]) {
+    const error = await pullBlob(fake, kind, base, layer);
+    if (error !== undefined) return lines(response, [{ error }]);
+  }
+  const digest = createHash('sha256').update(JSON.stringify(manifest)).digest('hex');
+  const { digest: blob } = manifest.layers[0];
+  fake.models.set(sent.model, { blob, template: '', parameters: {}, license: '', digest });
+  return lines(response, [
+    { status: 'verifying sha256 digest' },
+    { status: 'writing manifest' },
+    { status: 'success' },
+  ]);
+}
+
+async function pullBlob(fake: FakeOllama, kind: Kind, base: string, { digest }: Layer): Promise<string | undefined> {
+  if (hasBlob(fake, kind, digest)) return undefined;
+  const head = await fetch(`${base}/blobs/${digest}`, { method: 'HEAD' });
+  if (!head.ok) return 'file does not exist';
+  const size = Number(head.headers.get('content-length'));
+  const place = await fetch(`${base}/blobs/${digest}`);
+  await place.body?.cancel();
+  const to = place.headers.get('location');
+  if (to === null) return 'http: no Location header in response';
+  const part = await fetch(new URL(to, base), { headers: { range: `bytes=0-${size - 1}` } });
+  const bytes = Buffer.from(await part.arrayBuffer());
+  const got = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  if (part.status !== 206 || got !== digest)
+    return `digest mismatch, file must be downloaded again: want ${digest}, got ${got}`;
+  fake.blobs.set(digest, size);
+  if (kind.models !== undefined) await writeFile(blobIn(kind.models, digest), bytes);
+  return undefined;
+}
+
 interface CreateBody {
   readonly model: string;
-  readonly files: Readonly<Record<string, string>>;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly from?: string;
   readonly template: string;
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly license?: string;
 }
 
-function create(fake: FakeOllama, response: ServerResponse, sent: CreateBody): ServerResponse {
-  const [blob = ''] = Object.values(sent.files);
+function create(fake: FakeOllama, kind: Kind, response: ServerResponse, sent: CreateBody): ServerResponse {
+  const base = sent.from === undefined ? undefined : fake.models.get(sent.from);
+  if (sent.from !== undefined && base === undefined) return lines(response, [{ error: 'pull model manifest: no' }]);
+  const blob = base?.blob ?? Object.values(sent.files ?? {})[0] ?? '';
+  if (kind.models !== undefined && !hasBlob(fake, kind, blob)) {
+    return lines(response, [{ error: `open ${blobIn(kind.models, blob)}: no such file or directory` }]);
+  }
   const { template, parameters, license = '' } = sent;
   const digest = createHash('sha256')
     .update(JSON.stringify([blob, template, parameters, license]))

@@ -1,4 +1,5 @@
 import { digestOf } from '../../src/core/digest-of.ts';
+import { ProvisionError } from '../../src/core/errors.ts';
 import type {
   ChatRequest,
   LoadedModel,
@@ -52,6 +53,8 @@ export class FakeRuntime implements Runtime {
   readonly endpoint = 'http://127.0.0.1:11434';
   readonly models = new Map<string, Entry>();
   readonly blobs = new Set<string>();
+  /** Names that exist and cannot be read, as a full disk leaves them. */
+  readonly broken = new Set<string>();
   readonly calls: string[] = [];
   /** Thrown by the method of that name, once the number of calls in front is used up. */
   readonly failures = new Map<Method, { readonly error: Error; readonly after: number }>();
@@ -68,13 +71,14 @@ export class FakeRuntime implements Runtime {
 
   async find(name: string): Promise<StoredModel | undefined> {
     this.#enter('find', name);
+    if (this.broken.has(name)) throw new ProvisionError('needs-repair', `${name} cannot be read`);
     return this.models.get(name);
   }
 
   async *store({ name, file, spec }: StoreRequest, signal: AbortSignal) {
     this.#enter('store', name);
     signal.throwIfAborted();
-    const digest = file.digest ?? digestOf(file.path);
+    const digest = file.digest ?? digestOf(file.ref);
     const bytesMoved = this.blobs.has(digest) ? 0 : file.sizeBytes;
     yield { type: 'bytes', id: 'upload', done: file.sizeBytes, total: file.sizeBytes } as const;
     signal.throwIfAborted();
@@ -82,7 +86,8 @@ export class FakeRuntime implements Runtime {
     const entryDigest = digestOf(JSON.stringify([digest, spec]));
     const stored = { name, layerDigest: digest, entryDigest, template: spec.template, answers: this.answers };
     this.models.set(name, stored);
-    return { stored, uploadedDigest: digest, bytesMoved, differences: [] };
+    const way = bytesMoved === 0 ? ('present' as const) : ('upload' as const);
+    return { stored, uploadedDigest: digest, way, bytesMoved, differences: [] };
   }
 
   async *pull(name: string) {
@@ -98,11 +103,13 @@ export class FakeRuntime implements Runtime {
     const entry = this.models.get(from);
     if (entry === undefined) throw new Error(`no ${from}`);
     this.models.set(to, { ...entry, name: to });
+    this.broken.delete(to);
   }
 
   async remove(name: string): Promise<void> {
     this.#enter('remove', name);
     this.models.delete(name);
+    this.broken.delete(name);
   }
 
   async *chat(request: ChatRequest) {

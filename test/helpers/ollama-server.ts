@@ -28,14 +28,17 @@ export function whyNoOllama(env: NodeJS.ProcessEnv = process.env): string | unde
 
 /**
  * Starts `OLLAMA_BIN` on a free loopback port with a models folder and a home of its own, or uses `OLLAMA_HOST`. One
- * thread: engines of old servers spin on busy machines otherwise.
+ * thread: engines of old servers spin on busy machines otherwise. `models`: a models folder elsewhere, which stays.
  */
-export async function startOllama(env: NodeJS.ProcessEnv = process.env): Promise<OllamaServer> {
+export async function startOllama(
+  env: NodeJS.ProcessEnv = process.env,
+  { models: place }: { models?: string } = {},
+): Promise<OllamaServer> {
   if (!env.OLLAMA_BIN) {
     return { host: env.OLLAMA_HOST ?? '', log: () => '', stop: async () => {} };
   }
   const home = await mkdtemp(join(tmpdir(), 'ollama-e2e-'));
-  const models = join(home, 'models');
+  const models = place ?? join(home, 'models');
   const host = `127.0.0.1:${await freePort()}`;
   const logged: string[] = [];
   const log = () => logged.join('');

@@ -1,5 +1,7 @@
 /** HTTP in the narrow form that reading remote headers needs. */
-import type { HttpGet, HttpReply } from '../../gguf/http-effects.ts';
+import type { HttpGet } from '../../gguf/http-effects.ts';
+import type { Http } from '../../sources/http.ts';
+import { createHttp } from './http.ts';
 
 export interface HttpLimits {
   /** From sending a request to the head of its answer, in ms. */
@@ -12,53 +14,39 @@ export interface HttpLimits {
 
 const LIMITS: HttpLimits = { answerMs: 20_000, silenceMs: 20_000, totalMs: 120_000 };
 
-/** Requests through Node's own `fetch`, no redirect followed. With a Range header it accepts no encoding but identity. */
-export function httpGet(limits: HttpLimits = LIMITS): HttpGet {
+let own: Http | undefined;
+
+/** For callers without a client: with the proxies of the environment. */
+function ownHttp(): Http {
+  own ??= createHttp({ env: process.env }).http;
+  return own;
+}
+
+/** Requests of a client as reading headers wants them, with a limit on the whole. */
+export function httpGet(limits: HttpLimits = LIMITS, http: Http = ownHttp()): HttpGet {
+  const { answerMs, silenceMs, totalMs } = limits;
   return async (url, headers, signal) => {
     const stop = new AbortController();
-    const total = expire(stop, limits.totalMs);
-    const answer = expire(stop, limits.answerMs);
-    const signals = signal === undefined ? [stop.signal] : [stop.signal, signal];
+    const total = setTimeout(
+      () => stop.abort(new DOMException(`no end within ${totalMs} ms`, 'TimeoutError')),
+      totalMs,
+    ).unref();
+    const both = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]);
     try {
-      const response = await fetch(url, { headers, redirect: 'manual', signal: AbortSignal.any(signals) });
-      return replyOf(response, stop, limits, total);
+      const reply = await http({ method: 'GET', url: url.href, headers, answerMs, silenceMs, signal: both });
+      const body = reply.body[Symbol.asyncIterator]();
+      return {
+        status: reply.status,
+        header: reply.header,
+        body,
+        async close() {
+          clearTimeout(total);
+          await reply.close();
+        },
+      };
     } catch (thrown) {
       clearTimeout(total);
-      throw stop.signal.aborted ? stop.signal.reason : thrown;
-    } finally {
-      clearTimeout(answer);
+      throw thrown;
     }
   };
-}
-
-function replyOf(response: Response, stop: AbortController, limits: HttpLimits, total: NodeJS.Timeout): HttpReply {
-  const reader = response.body?.getReader();
-  return {
-    status: response.status,
-    header: (name) => response.headers.get(name) ?? undefined,
-    body: {
-      async next() {
-        const silence = expire(stop, limits.silenceMs);
-        try {
-          const result = await reader?.read();
-          return result === undefined || result.done ? { done: true, value: undefined } : result;
-        } catch (thrown) {
-          throw stop.signal.aborted ? stop.signal.reason : thrown;
-        } finally {
-          clearTimeout(silence);
-        }
-      },
-    },
-    async close() {
-      clearTimeout(total);
-      // The connection may have failed already: what it says no longer matters.
-      await reader?.cancel().catch(() => {});
-    },
-  };
-}
-
-function expire(stop: AbortController, ms: number): NodeJS.Timeout {
-  const timer = setTimeout(() => stop.abort(new DOMException(`no answer within ${ms} ms`, 'TimeoutError')), ms);
-  timer.unref();
-  return timer;
 }

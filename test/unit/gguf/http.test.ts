@@ -192,7 +192,7 @@ describe('redirects', () => {
       messages.push(error.message.slice(server.url.length));
     }
     expect(messages).toEqual([
-      '/circle: more than 5 redirects',
+      '/circle: more than 10 redirects',
       '/nowhere: a redirect to nowhere (HTTP 307)',
       '/file: a redirect to an address that is no web address',
       '/nonsense: a redirect to an address that is no web address',

@@ -176,7 +176,9 @@ describe('split files on disk', () => {
   });
 
   test('cannot be installed as they are, with the way to one file', async () => {
-    const error = await refusalOf(readInstallableHeader(join(folder, name(1)), 1));
+    const error = await refusalOf(
+      readInstallableHeader({ kind: 'file', ref: name(1), path: join(folder, name(1)), sizeBytes: 1 }),
+    );
     expect(error.message).toContain('one of 3 files of a split model');
     expect(error.suggestions[0]).toContain(`llama-gguf-split --merge ${join(folder, name(1))}`);
   });

@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
 import { fileSource } from '../../../src/sources/file.ts';
+import { webSource } from '../../../src/sources/https.ts';
 import { resolveSource } from '../../../src/sources/index.ts';
 import { librarySource } from '../../../src/sources/library.ts';
 import { NEVER, OTHER_DIGEST, temporaryFolder } from './support.ts';
 
+const web = webSource({ http: () => Promise.reject(new Error('no network')) });
 const sources = [librarySource, fileSource({ files: fs, digests: NO_DIGEST_CACHE, cwd: '/' })];
 
 describe('resolveSource', () => {
@@ -21,16 +23,15 @@ describe('resolveSource', () => {
     });
   });
 
-  test.each(['hf:google/gemma/a.gguf', 'https://example.org/a.gguf', 'http://example.org/a.gguf', 'oci:host/repo:tag'])(
-    '%s is named as not fetched, with what to do instead',
-    async (ref) => {
-      await expect(resolveSource(sources, { ref, signal: NEVER })).rejects.toMatchObject({
-        code: 'bad-usage',
-        message: expect.stringContaining('does not fetch'),
-        suggestions: [expect.stringContaining('--from ./file.gguf'), expect.stringContaining('--digest')],
-      });
-    },
-  );
+  test('a password after a mistyped scheme is not repeated', async () => {
+    const ref = 'htps://me:plantedSecret@example.org/a.gguf';
+    const error = await resolveSource([...sources, web], { ref, signal: NEVER }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'bad-usage',
+      suggestions: expect.arrayContaining([expect.stringMatching(/^Did you mean https:/)]),
+    });
+    expect(JSON.stringify([error, String(error)])).not.toContain('plantedSecret');
+  });
 
   test('an unknown scheme gets the nearest known one', async () => {
     await expect(resolveSource(sources, { ref: 'olama:gemma3n:e4b', signal: NEVER })).rejects.toMatchObject({

@@ -1,0 +1,73 @@
+import type { Digest } from '../../core/digest.ts';
+import { errnoOf, ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { cacheFault } from './errors.ts';
+import type { FetchParts } from './fetch.ts';
+import { findBlob, type VerifiedBlob } from './find.ts';
+import { prepareFolders, publish, regularFile, removeFile, removePartial } from './layout.ts';
+import { underFetchLock } from './patient.ts';
+
+/** A file that came in by another way than a fetch. */
+export interface Incoming {
+  readonly path: string;
+  readonly digest: Digest;
+  /** The file may be moved into the cache instead of being copied: it is the caller's own temporary one. */
+  readonly move?: boolean;
+}
+
+/**
+ * Takes a file into the cache, its digest checked. What was there under its name as a partial is given up.
+ * Throws `digest-mismatch`, `source-not-found`, `file-access`, `disk-full`, `busy`.
+ */
+export async function* adoptFile(parts: FetchParts, incoming: Incoming, signal: AbortSignal): Work<VerifiedBlob> {
+  const found = yield* findBlob(parts, incoming.digest, signal);
+  if (found !== undefined) return found;
+  await prepareFolders(parts.disk, parts.layout);
+  return yield* underFetchLock(parts, incoming, signal, (held) => adoptHolding(parts, incoming, held));
+}
+
+async function* adoptHolding(parts: FetchParts, incoming: Incoming, signal: AbortSignal): Work<VerifiedBlob> {
+  const { digest } = incoming;
+  const found = yield* findBlob(parts, digest, signal);
+  if (found !== undefined) return found;
+  const partial = parts.layout.partialOf(digest);
+  await removePartial(parts.disk, partial);
+  try {
+    await bring(parts, incoming, partial);
+    const facts = await regularFile(parts.disk, partial);
+    const sizeBytes = Number(facts?.size ?? 0n);
+    const got = yield* parts.hash({ ref: incoming.path, path: partial, sizeBytes }, 'adopt', signal);
+    if (got !== digest) throw otherBytes(incoming, got);
+    const path = await publish(parts.disk, parts.layout, digest);
+    const published = await regularFile(parts.disk, path);
+    if (published !== undefined) await parts.digests.remember(path, published, digest);
+    return { digest, path, sizeBytes };
+  } catch (error) {
+    await removeFile(parts.disk, partial).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function bring(parts: FetchParts, { path, move }: Incoming, partial: string): Promise<void> {
+  try {
+    if (move === true) return await parts.disk.rename(path, partial);
+  } catch (cause) {
+    // Another file system: its bytes have to be copied.
+    if (errnoOf(cause) !== 'EXDEV') throw cacheFault(path, 'move', cause);
+  }
+  try {
+    await parts.disk.copyFile(path, partial);
+  } catch (cause) {
+    throw cacheFault(partial, 'write', cause);
+  }
+}
+
+function otherBytes({ path, digest }: Incoming, got: Digest): ProvisionError {
+  return new ProvisionError(
+    'digest-mismatch',
+    `${path} is not what it should be.\n  wanted ${digest}\n  got    ${got}`,
+    {
+      suggestions: ['Get the file again from where it came.'],
+    },
+  );
+}

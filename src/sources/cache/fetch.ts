@@ -1,0 +1,77 @@
+import type { Work } from '../../core/progress.ts';
+import type { FetchedFile, RemoteFile } from '../contract.ts';
+import { type Downloader, stateFileOf } from '../download/contract.ts';
+import { cacheFault, tooSmall } from './errors.ts';
+import { type FindParts, findBlob, type VerifiedBlob } from './find.ts';
+import { dropStrange, prepareFolders, publish, regularFile, removePartial } from './layout.ts';
+import { type PatientParts, takenBytes, underFetchLock } from './patient.ts';
+import type { RefMemory } from './refs.ts';
+
+export interface FetchParts extends FindParts, PatientParts {
+  readonly refs: RefMemory;
+  readonly downloader: Pick<Downloader, 'fetch'>;
+  readonly now: () => Date;
+}
+
+/**
+ * The file from the cache, or fetched into it. When another process fetches it already, this one waits as long as that
+ * one moves, then finds it. Throws what the download throws, `file-access`, `disk-full`, `busy`.
+ */
+export async function* fetchIntoCache(parts: FetchParts, file: RemoteFile, signal: AbortSignal): Work<FetchedFile> {
+  const found = yield* findBlob(parts, file.digest, signal);
+  if (found !== undefined) return finish(parts, file, found, 0, signal);
+  await prepareFolders(parts.disk, parts.layout);
+  return yield* underFetchLock(parts, file, signal, (held) => fetchHolding(parts, file, held));
+}
+
+async function* fetchHolding(parts: FetchParts, file: RemoteFile, signal: AbortSignal): Work<FetchedFile> {
+  // Whoever held the lock before may have brought it.
+  const found = yield* findBlob(parts, file.digest, signal);
+  if (found !== undefined) return finish(parts, file, found, 0, signal);
+  const partial = parts.layout.partialOf(file.digest);
+  await dropStrange(parts.disk, partial);
+  await dropStrange(parts.disk, stateFileOf(partial));
+  await requireRoom(parts, file, partial);
+  const moved = yield* download(parts, file, partial, signal);
+  const path = await publish(parts.disk, parts.layout, file.digest);
+  const facts = await regularFile(parts.disk, path);
+  if (facts !== undefined) await parts.digests.remember(path, facts, file.digest);
+  const blob = { digest: file.digest, path, sizeBytes: file.sizeBytes };
+  return finish(parts, file, blob, moved, signal);
+}
+
+async function* download(parts: FetchParts, file: RemoteFile, partial: string, signal: AbortSignal): Work<number> {
+  try {
+    return (yield* parts.downloader.fetch(file, partial, signal)).bytesMoved;
+  } catch (cause) {
+    await dropEmpty(parts, partial);
+    throw cacheFault(partial, 'write', cause);
+  }
+}
+
+/** Of a full disk an empty file may remain: there is nothing in it to go on from. */
+async function dropEmpty(parts: FetchParts, partial: string): Promise<void> {
+  const facts = await regularFile(parts.disk, partial).catch(() => undefined);
+  if (facts?.size === 0n) await removePartial(parts.disk, partial).catch(() => undefined);
+}
+
+async function requireRoom(parts: FetchParts, file: RemoteFile, partial: string): Promise<void> {
+  const have = await parts.disk.freeBytes(parts.layout.partial);
+  const there = await regularFile(parts.disk, partial);
+  const need = file.sizeBytes - (there === undefined ? 0 : takenBytes(there));
+  if (have !== undefined && have < need) throw tooSmall(parts.layout.folder, file.fileName, need, have);
+}
+
+async function finish(
+  parts: FetchParts,
+  file: RemoteFile,
+  blob: VerifiedBlob,
+  bytesMoved: number,
+  signal: AbortSignal,
+): Promise<FetchedFile> {
+  const { ref, pinnedRef, digest, sizeBytes, fileName, provenance } = file;
+  const named = { pinnedRef, digest, sizeBytes, fileName, ...(provenance && { provenance }) };
+  const at = parts.now().toISOString();
+  await parts.refs.remember({ ref: file.rememberAs ?? pinnedRef, ...named, at }, signal);
+  return { ref, path: blob.path, ...named, immutable: true, bytesMoved };
+}

@@ -1,0 +1,70 @@
+import type { Digest } from '../../core/digest.ts';
+import type { Work } from '../../core/progress.ts';
+import type { FetchFile, HashFile } from '../contract.ts';
+import type { DigestCache } from '../digest-cache.ts';
+import type { Downloader } from '../download/contract.ts';
+import type { CacheFiles } from '../effects.ts';
+import { adoptFile, type Incoming } from './adopt.ts';
+import { listContents, verifyContents } from './contents.ts';
+import type { CacheDisk, Exclusive } from './effects.ts';
+import { fetchIntoCache } from './fetch.ts';
+import { findBlob, type VerifiedBlob } from './find.ts';
+import { layoutOf } from './layout.ts';
+import { type PruneOptions, pruneContents } from './prune.ts';
+import { createRefMemory, type RefMemory } from './refs.ts';
+import type { CacheContents, CachePruning, CacheVerification } from './schema.ts';
+
+export type { Incoming } from './adopt.ts';
+export type { VerifiedBlob } from './find.ts';
+export type { PruneOptions } from './prune.ts';
+
+/** Verified files by their digest: `<folder>/blobs/sha256-…`; what is not whole yet is in `<folder>/partial`. */
+export interface Cache {
+  readonly folder: string;
+  /** What references meant when they were last asked for. */
+  readonly refs: RefMemory;
+  readonly now: () => Date;
+  /** The verified file of a digest. A corrupt one is removed, with a warning. Throws `file-access`. */
+  find(digest: Digest, signal: AbortSignal): Work<VerifiedBlob | undefined>;
+  /** From the cache, or over the network into it. Throws what the download throws, `file-access`, `disk-full`, `busy`. */
+  readonly fetch: FetchFile;
+  /** Takes in a file that came another way. Throws `digest-mismatch`, `source-not-found`, `file-access`, `disk-full`, `busy`. */
+  adopt(incoming: Incoming, signal: AbortSignal): Work<VerifiedBlob>;
+  list(): Promise<CacheContents>;
+  /** Reads every file again; with `remove`, corrupt ones are removed. */
+  verify(options: { readonly remove: boolean }, signal: AbortSignal): Work<CacheVerification>;
+  prune(options: PruneOptions, signal: AbortSignal): Work<CachePruning>;
+}
+
+export interface CacheOptions {
+  /** Absolute; made when the first file comes in. */
+  readonly folder: string;
+  readonly disk: CacheDisk;
+  readonly files: CacheFiles;
+  readonly digests: DigestCache;
+  readonly hash: HashFile;
+  /** A hasher that remembers nothing, for `verify`. */
+  readonly hashAgain: HashFile;
+  readonly downloader: Pick<Downloader, 'fetch'>;
+  readonly exclusive: Exclusive;
+  readonly now: () => Date;
+  /** Milliseconds since any fixed point. */
+  readonly clock: () => number;
+}
+
+export function createCache(options: CacheOptions): Cache {
+  const { folder, files, exclusive } = options;
+  const refs = createRefMemory(files, folder, exclusive);
+  const parts = { ...options, layout: layoutOf(folder), refs };
+  return {
+    folder,
+    refs,
+    now: options.now,
+    find: (digest, signal) => findBlob(parts, digest, signal),
+    fetch: (file, signal) => fetchIntoCache(parts, file, signal),
+    adopt: (incoming, signal) => adoptFile(parts, incoming, signal),
+    list: () => listContents(parts),
+    verify: (how, signal) => verifyContents({ ...parts, hash: options.hashAgain }, how, signal),
+    prune: (how, signal) => pruneContents(parts, how, signal),
+  };
+}

@@ -1,0 +1,73 @@
+import { join } from 'node:path';
+import { ProvisionError } from '../core/errors.ts';
+
+/** A secret, with where it was found: the one is sent, only the other is told. */
+export interface AccessToken {
+  readonly value: string;
+  /** `HF_TOKEN`, or the path of a file. */
+  readonly from: string;
+}
+
+/** Where secrets for servers come from. */
+export interface Credentials {
+  /** The access token for the Hugging Face hub, if this user has one. Throws `bad-configuration`. */
+  hubToken(): Promise<AccessToken | undefined>;
+}
+
+export interface CredentialOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The user's home folder. */
+  readonly home: string;
+  /** Undefined when there is no such file. */
+  readText(path: string): Promise<string | undefined>;
+}
+
+/** What can stand in a header; anything else would be refused by HTTP with an error that quotes it. */
+const TOKEN = /^[\x21-\x7e]{1,4096}$/;
+const TRUE = ['1', 'on', 'yes', 'true'];
+
+/**
+ * The places of `huggingface_hub`, in its order: HF_TOKEN, the older HUGGING_FACE_HUB_TOKEN, then the file HF_TOKEN_PATH,
+ * or `token` in HF_HOME, in `$XDG_CACHE_HOME/huggingface` or in `~/.cache/huggingface`. HF_HUB_DISABLE_IMPLICIT_TOKEN
+ * forbids all of them. Asked for once in a run.
+ */
+export function createCredentials(options: CredentialOptions): Credentials {
+  let found: Promise<AccessToken | undefined> | undefined;
+  return {
+    hubToken() {
+      found ??= findHubToken(options);
+      return found;
+    },
+  };
+}
+
+async function findHubToken({ env, home, readText }: CredentialOptions): Promise<AccessToken | undefined> {
+  if (TRUE.includes(env.HF_HUB_DISABLE_IMPLICIT_TOKEN?.toLowerCase() ?? '')) return undefined;
+  for (const name of ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN']) {
+    const token = checked(env[name], name);
+    if (token !== undefined) return token;
+  }
+  const path = tokenPath(env, home);
+  // A file that this user may not read is no reason to stop: most models need no token.
+  const text = await readText(path).catch(() => undefined);
+  return checked(text, path);
+}
+
+function tokenPath(env: CredentialOptions['env'], home: string): string {
+  const set = (name: string) => (env[name] === undefined || env[name] === '' ? undefined : atHome(env[name], home));
+  const caches = set('XDG_CACHE_HOME') ?? join(home, '.cache');
+  return set('HF_TOKEN_PATH') ?? join(set('HF_HOME') ?? join(caches, 'huggingface'), 'token');
+}
+
+function atHome(path: string, home: string): string {
+  return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path;
+}
+
+function checked(text: string | undefined, from: string): AccessToken | undefined {
+  const value = text?.trim();
+  if (value === undefined || value === '') return undefined;
+  if (TOKEN.test(value)) return { value, from };
+  throw new ProvisionError('bad-configuration', `The access token from ${from} has characters that no token has.`, {
+    suggestions: ['Set it again without quotes, spaces or line breaks inside.'],
+  });
+}

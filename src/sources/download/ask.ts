@@ -1,0 +1,237 @@
+import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import { formatBytes, formatDuration } from '../../core/units.ts';
+import { checkAnswer } from '../../gguf/http-answer.ts';
+import { networkFault, shownUrl, statusFault } from '../../gguf/http-faults.ts';
+import { follow, type Reached } from '../../gguf/http-redirects.ts';
+import type { RemoteFile } from '../contract.ts';
+import type { HttpReply } from '../http.ts';
+import type { DownloadEffects } from './effects.ts';
+import { Failure } from './failure.ts';
+import type { DownloadLimits } from './limits.ts';
+import { parseRetryAfter } from './retry-after.ts';
+
+/** Statuses after which the same request may succeed. */
+const AGAIN = [408, 425, 429, 500, 502, 503, 504];
+/** What TLS refuses is refused again. */
+const CERTIFICATE = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(VERIFY|GET_ISSUER))/;
+
+/** An answer that brings bytes of the file. */
+export interface Opened {
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Offset of the first byte of the body: 0 where the server gives no parts. */
+  readonly start: number;
+  /** Offset behind its last byte, where that is told. */
+  readonly end: number | undefined;
+  readonly ranged: boolean;
+  /** What the server calls these bytes. */
+  readonly validator: string | undefined;
+  readonly url: URL;
+  close(): Promise<void>;
+}
+
+export interface Wanted {
+  readonly start: number;
+  readonly end: number;
+  /** Ask for a part; without, the whole file comes. */
+  readonly ranged: boolean;
+  /** What the bytes that are here were called. */
+  readonly validator: string | undefined;
+}
+
+/** Asks a server for stretches of one file. Remembers where redirects led, and asks at the first address again when that goes stale. */
+export class Asker {
+  readonly #remote: RemoteFile;
+  readonly #effects: DownloadEffects;
+  readonly #limits: DownloadLimits;
+  readonly #origin: URL;
+  /** For the first address. */
+  #secrets: Readonly<Record<string, string>>;
+  #reached: Pick<Reached<HttpReply>, 'url' | 'headers'> | undefined;
+
+  constructor(remote: RemoteFile, effects: DownloadEffects, limits: DownloadLimits) {
+    this.#remote = remote;
+    this.#effects = effects;
+    this.#limits = limits;
+    const origin = URL.parse(remote.access.url);
+    if (origin === null || !['http:', 'https:'].includes(origin.protocol)) {
+      throw new ProvisionError('bad-usage', `${remote.ref} leads to no web address`);
+    }
+    this.#origin = origin;
+    this.#secrets = remote.access.headers;
+  }
+
+  /** The address as messages show it. */
+  get shown(): string {
+    return shownUrl(this.#origin);
+  }
+
+  /** Throws a `Failure`; the signal's reason where it was aborted. */
+  async ask(wanted: Wanted, signal: AbortSignal): Promise<Opened> {
+    const reached = await this.#send(wanted, signal);
+    try {
+      return this.#accept(reached.url, reached.reply, wanted);
+    } catch (error) {
+      await reached.reply.close();
+      throw error;
+    }
+  }
+
+  /** What the connection failed with while the body came. */
+  failed(url: URL, thrown: unknown): Failure {
+    return asFailure(url, thrown);
+  }
+
+  /** The answer ended before its bytes were there, and said nothing of it. */
+  endedEarly(url: URL): Failure {
+    return asFailure(url, new Error('the answer ended early'));
+  }
+
+  /** More bytes came than the file has. */
+  tooLong(url: URL): Failure {
+    return this.#otherBytes(url, 'other-bytes', `more than the ${this.#remote.sizeBytes} bytes of the file came`);
+  }
+
+  /** Not needed any more. */
+  stopped(): Failure {
+    return asFailure(this.#origin, new Error('the download ended'));
+  }
+
+  /** The connection was given up: what it brought was too little. */
+  tooSlow(bytes: number, ms: number): Failure {
+    const what = `less than ${formatBytes(bytes)} came within ${formatDuration(ms)}`;
+    const fault = new ProvisionError('network', `${this.shown}: ${what}`, { suggestions: [] });
+    return new Failure('again', fault);
+  }
+
+  async #send(wanted: Wanted, signal: AbortSignal, renewed = false): Promise<Reached<HttpReply>> {
+    const known = this.#reached;
+    const first = known ?? { url: this.#origin, headers: this.#secrets };
+    const reached = await this.#follow(first.url, first.headers, wanted, signal);
+    // An address that a redirect led to may be valid for minutes only.
+    const { status } = reached.reply;
+    const stale = status >= 400 && status < 500 && !AGAIN.includes(status) && status !== 416;
+    const renews = status === 401 && !renewed && this.#remote.access.renew !== undefined;
+    if (!stale || (known === undefined && !renews)) {
+      if (status < 400) this.#reached = { url: reached.url, headers: reached.headers };
+      return reached;
+    }
+    await reached.reply.close();
+    this.#reached = undefined;
+    if (renews) await this.#renew(signal);
+    return this.#send(wanted, signal, renewed || renews);
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
+    try {
+      this.#secrets = (await this.#remote.access.renew?.(signal)) ?? this.#secrets;
+    } catch (thrown) {
+      signal.throwIfAborted();
+      throw asFailure(this.#origin, thrown);
+    }
+  }
+
+  async #follow(
+    url: URL,
+    secrets: Readonly<Record<string, string>>,
+    { start, end, ranged, validator }: Wanted,
+    signal: AbortSignal,
+  ): Promise<Reached<HttpReply>> {
+    const { answerMs, silenceMs } = this.#limits;
+    const range = ranged ? { range: `bytes=${start}-${end - 1}` } : {};
+    const condition = ranged && start > 0 && validator !== undefined ? { 'if-range': validator } : {};
+    const headers = { ...range, ...condition };
+    // A redirect is judged by where the user sent us first, also when its target is known already.
+    const send = (to: URL, all: Readonly<Record<string, string>>): Promise<HttpReply> =>
+      this.#effects.http({ method: 'GET', url: to.href, headers: all, answerMs, silenceMs, signal });
+    try {
+      return await follow(send, url, secrets, headers, signal);
+    } catch (thrown) {
+      signal.throwIfAborted();
+      // The next try finds its way anew.
+      this.#reached = undefined;
+      throw asFailure(url, thrown);
+    }
+  }
+
+  #accept(url: URL, reply: HttpReply, wanted: Wanted): Opened {
+    const { status } = reply;
+    if (status === 416) throw this.#otherBytes(url, 'no-ranges', 'the server gives no part of the file (HTTP 416)');
+    if (status !== 200 && status !== 206) throw this.#refused(url, reply);
+    const encoding = reply.header('content-encoding')?.trim().toLowerCase() ?? '';
+    if (encoding !== '' && encoding !== 'identity') {
+      throw this.#otherBytes(
+        url,
+        'final',
+        `the answer is compressed (${encoding.slice(0, 20)}) though that was not asked for`,
+      );
+    }
+    const stretch = this.#stretchOf(url, reply, wanted.start);
+    const { sizeBytes } = this.#remote;
+    const size = stretch.fileBytes;
+    if (size !== undefined && size !== sizeBytes) {
+      throw this.#otherBytes(url, 'other-bytes', `the file there has ${size} bytes, not ${sizeBytes}`);
+    }
+    if (!stretch.ranged && wanted.start > 0) {
+      throw this.#otherBytes(url, 'no-ranges', 'the server ignores which part is asked for');
+    }
+    const validator = validatorOf(reply);
+    if (stretch.ranged && wanted.validator !== undefined && validator !== undefined && validator !== wanted.validator) {
+      throw this.#otherBytes(url, 'other-bytes', 'the file changed while it was read');
+    }
+    return { ...stretch, body: reply.body, validator, url, close: () => reply.close() };
+  }
+
+  #stretchOf(url: URL, reply: HttpReply, offset: number): ReturnType<typeof checkAnswer> {
+    try {
+      return checkAnswer(url, reply, offset);
+    } catch (error) {
+      if (!(error instanceof ProvisionError)) throw error;
+      // A web page in place of the file is a matter of the way there; a wrong part is a matter of the bytes.
+      const wrongPart = reply.status === 206 && !/html/i.test(reply.header('content-type') ?? '');
+      throw wrongPart ? new Failure('other-bytes', asMismatch(error.message, error)) : new Failure('final', error);
+    }
+  }
+
+  #refused(url: URL, reply: HttpReply): Failure {
+    const { status } = reply;
+    const retryAfter = reply.header('retry-after');
+    const fault = statusFault(url, status, retryAfter);
+    if (!AGAIN.includes(status)) return new Failure('final', fault);
+    const waitMs = parseRetryAfter(retryAfter, this.#effects.now());
+    if (waitMs === undefined || waitMs <= this.#limits.retryAfterCapMs) return new Failure('again', fault, waitMs);
+    // A wait beyond what a date can hold is no date worth telling.
+    const until = new Date(this.#effects.now().getTime() + Math.min(waitMs, 1e15));
+    const when =
+      Number.isNaN(until.getTime()) || until.getUTCFullYear() > 9999 ? 'in many years' : `at ${until.toISOString()}`;
+    const told = new ProvisionError(fault.code, `${fault.message}; it wants no request before: ${when}`, {
+      suggestions: ['Run it again then, or get the file from another place.'],
+    });
+    return new Failure('final', told);
+  }
+
+  #otherBytes(url: URL, kind: 'no-ranges' | 'other-bytes' | 'final', what: string): Failure {
+    return new Failure(kind, asMismatch(`${shownUrl(url)}: ${what}`));
+  }
+}
+
+function asMismatch(message: string, cause?: unknown): ProvisionError {
+  return new ProvisionError('digest-mismatch', message, {
+    suggestions: ['Get the file from another place, or ask who runs that server.'],
+    ...(cause !== undefined && { cause }),
+  });
+}
+
+function asFailure(url: URL, thrown: unknown): Failure {
+  if (thrown instanceof Failure) return thrown;
+  const fault = networkFault(url, thrown);
+  const again = fault.code === 'network' && !CERTIFICATE.test(errnoOf(thrown) ?? '');
+  if (!(thrown instanceof Error)) throw new TypeError(messageOf(thrown));
+  return new Failure(again ? 'again' : 'final', fault);
+}
+
+/** A weak ETag stands for the same meaning, not for the same bytes. */
+function validatorOf(reply: HttpReply): string | undefined {
+  const etag = reply.header('etag');
+  const validator = etag?.startsWith('"') === true ? etag : reply.header('last-modified');
+  return validator !== undefined && validator.length <= 1024 ? validator : undefined;
+}

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { MIB } from '../../core/units.ts';
+import type { FollowHash, HashFollower, PartHandle } from './effects.ts';
+
+const CHUNK_BYTES = MIB;
+
+/** Opens a file for reading; `node:fs/promises` has it. */
+export type OpenForReading = (path: string) => Promise<Pick<PartHandle, 'read' | 'close'>>;
+
+/** Hashes on this thread, a MiB at a time, what was written to a file. Memory: one MiB. */
+export function followHashHere(open: OpenForReading): FollowHash {
+  return (path) => new Follower(path, open);
+}
+
+class Follower implements HashFollower {
+  readonly #path: string;
+  readonly #open: OpenForReading;
+  readonly #hash = createHash('sha256');
+  #done = 0;
+  #end = 0;
+  #stopped = false;
+  #running: Promise<void> | undefined;
+  #fault: unknown;
+
+  constructor(path: string, open: OpenForReading) {
+    this.#path = path;
+    this.#open = open;
+  }
+
+  advance(end: number): void {
+    this.#end = Math.max(this.#end, end);
+    this.#wake();
+  }
+
+  async finish(): Promise<string> {
+    while (this.#running !== undefined || (this.#done < this.#end && this.#fault === undefined)) {
+      this.#wake();
+      await this.#running;
+    }
+    if (this.#fault !== undefined) throw this.#fault;
+    return this.#hash.digest('hex');
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  #wake(): void {
+    if (this.#stopped || this.#fault !== undefined || this.#running !== undefined || this.#done >= this.#end) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  async #run(): Promise<void> {
+    try {
+      const handle = await this.#open(this.#path);
+      try {
+        const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+        while (this.#done < this.#end && !this.#stopped) await this.#step(handle, buffer);
+      } finally {
+        await handle.close();
+      }
+    } catch (cause) {
+      this.#fault = cause;
+    }
+  }
+
+  async #step(handle: Pick<PartHandle, 'read'>, buffer: Buffer): Promise<void> {
+    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, this.#end - this.#done), this.#done);
+    if (bytesRead === 0) throw new Error(`the file ends at ${this.#done} bytes`);
+    this.#hash.update(buffer.subarray(0, bytesRead));
+    this.#done += bytesRead;
+  }
+}

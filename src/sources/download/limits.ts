@@ -1,0 +1,50 @@
+import { KIB, MIB } from '../../core/units.ts';
+
+/** Times in ms, sizes in bytes. */
+export interface DownloadLimits {
+  /** From a request to the head of its answer. */
+  readonly answerMs: number;
+  /** A connection that brings nothing for this long is given up. */
+  readonly silenceMs: number;
+  /** One that brings less than `slowBytes` in this time is given up as well: it drips. */
+  readonly slowMs: number;
+  readonly slowBytes: number;
+  /** The whole fails when `progressBytes` did not come in this time, waiting that a server asked for not counted. */
+  readonly stallMs: number;
+  readonly progressBytes: number;
+  /** Requests in a row without progress. */
+  readonly tries: number;
+  /** The first wait between tries is random below this; the bound doubles up to the cap. */
+  readonly waitMs: number;
+  readonly waitCapMs: number;
+  /** A server that asks for a longer wait is not waited for. */
+  readonly retryAfterCapMs: number;
+  /** Connections at once, where each of them is limited. */
+  readonly maxLanes: number;
+  /** Throughput is measured over this time before connections are added. */
+  readonly rampMs: number;
+  /** Connections are not split into pieces smaller than this. */
+  readonly minSplitBytes: number;
+  readonly tickMs: number;
+}
+
+/**
+ * The idle limit is curl's and pip's usual 30 s; the rest keeps a dead server below three minutes: five tries of 30 s and
+ * their waits (at most 7.5 s), or 150 s of dripping.
+ */
+export const LIMITS: DownloadLimits = {
+  answerMs: 30_000,
+  silenceMs: 30_000,
+  slowMs: 60_000,
+  slowBytes: 60 * KIB,
+  stallMs: 150_000,
+  progressBytes: 64 * KIB,
+  tries: 5,
+  waitMs: 500,
+  waitCapMs: 15_000,
+  retryAfterCapMs: 60_000,
+  maxLanes: 32,
+  rampMs: 200,
+  minSplitBytes: 2 * MIB,
+  tickMs: 100,
+};

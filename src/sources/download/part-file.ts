@@ -1,0 +1,223 @@
+import { constants } from 'node:fs';
+import type { Digest } from '../../core/digest.ts';
+import { errnoOf } from '../../core/errors.ts';
+import { cacheFault } from '../cache/errors.ts';
+import { stateFileOf } from './contract.ts';
+import type { PartFiles, PartHandle } from './effects.ts';
+import { Ranges } from './ranges.ts';
+import { headLine, parseState, rangeLine, type StateHead } from './state.ts';
+
+/** A link in our place is not followed: it would lead out of the folder. */
+const OPEN = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+const MODE = 0o600;
+
+export interface Identity {
+  readonly sizeBytes: number;
+  readonly digest: Digest;
+}
+
+/** A file that comes in by pieces, and the state file that says which of them are there. Throws `disk-full`, `file-access`. */
+export class PartFile {
+  readonly path: string;
+  readonly #files: PartFiles;
+  readonly #identity: Identity;
+  readonly #data: PartHandle;
+  #state: PartHandle | undefined;
+  #have = new Ranges();
+  #validator: string | undefined;
+  /** Where the next line of the state file goes. */
+  #stateEnd = 0;
+  /** Stretches that are written and not in the state file yet. */
+  #unsaved: string[] = [];
+  #saving: Promise<void> | undefined;
+  #fault: unknown;
+  #finished = false;
+  #rewriting = false;
+
+  private constructor(files: PartFiles, path: string, identity: Identity, data: PartHandle) {
+    this.#files = files;
+    this.path = path;
+    this.#identity = identity;
+    this.#data = data;
+  }
+
+  /** Opens what is there from an earlier run, or begins. What cannot be of this file is dropped. */
+  static async open(files: PartFiles, path: string, identity: Identity): Promise<PartFile> {
+    const data = await opened(files, path, OPEN);
+    const part = new PartFile(files, path, identity, data);
+    try {
+      await part.#load();
+      return part;
+    } catch (error) {
+      await part.close();
+      throw error;
+    }
+  }
+
+  get have(): Ranges {
+    return this.#have;
+  }
+
+  get validator(): string | undefined {
+    return this.#validator;
+  }
+
+  /** Writes a stretch; it counts as being here when this resolves. */
+  async write(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#requireSaved();
+    await this.#guarded(this.path, () => writeAll(this.#data, bytes, offset));
+    this.#have.add(offset, offset + bytes.length);
+    this.#unsaved.push(rangeLine(offset, offset + bytes.length));
+    if (!this.#rewriting) this.#saving ??= this.#save();
+  }
+
+  /** The state file is up to date when this resolves. */
+  async settle(): Promise<void> {
+    while (this.#saving !== undefined) await this.#saving;
+    this.#requireSaved();
+  }
+
+  /** Begins again with nothing. */
+  async restart(validator?: string): Promise<void> {
+    this.#have = new Ranges();
+    this.#validator = validator;
+    await this.#guarded(this.path, () => this.#data.truncate(0));
+    await this.#rewrite();
+  }
+
+  /** Takes note of what the server calls these bytes. */
+  async name(validator: string | undefined): Promise<void> {
+    if (validator === undefined || validator === this.#validator) return;
+    this.#validator = validator;
+    await this.#rewrite();
+  }
+
+  /** The file is whole: its bytes are on the disk, and the state file is gone. */
+  async finish(): Promise<void> {
+    await this.settle();
+    await this.#guarded(this.path, () => this.#data.sync());
+    await this.#guarded(stateFileOf(this.path), () => this.#files.unlink(stateFileOf(this.path)));
+    this.#finished = true;
+  }
+
+  async close(): Promise<void> {
+    await this.settle().catch(() => {});
+    await this.#data.close();
+    await this.#state?.close();
+    // Nothing came: an empty file is no partial.
+    if (this.#have.total === 0 && !this.#finished) await this.remove();
+  }
+
+  async remove(): Promise<void> {
+    const state = stateFileOf(this.path);
+    for (const path of [this.path, state, `${state}.new`]) {
+      await this.#files.unlink(path).catch((cause: unknown) => {
+        if (errnoOf(cause) !== 'ENOENT') throw cacheFault(path, 'remove', cause);
+      });
+    }
+  }
+
+  async #load(): Promise<void> {
+    const { size } = await this.#guarded(this.path, () => this.#data.stat());
+    const text = await this.#stateText();
+    const state = text === undefined ? undefined : parseState(text);
+    const mine = state?.head.digest === this.#identity.digest && state.head.sizeBytes === this.#identity.sizeBytes;
+    if (size > this.#identity.sizeBytes || (text !== undefined && !mine)) return this.restart();
+    // Without a state the file was written in order.
+    if (!mine) this.#have.add(0, size);
+    else for (const { start, end } of state.ranges.list) this.#have.add(start, Math.min(end, size));
+    this.#validator = mine ? state.head.validator : undefined;
+    await this.#rewrite();
+  }
+
+  async #stateText(): Promise<string | undefined> {
+    const path = stateFileOf(this.path);
+    try {
+      return await this.#files.readFile(path, 'utf8');
+    } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT') return undefined;
+      throw cacheFault(path, 'read', cause);
+    }
+  }
+
+  /** The state file anew, with one line for each stretch; the old one is there until the new one is whole. */
+  async #rewrite(): Promise<void> {
+    // From here on nothing is added to the old one.
+    this.#rewriting = true;
+    try {
+      await this.settle();
+      await this.#replaceState();
+    } finally {
+      this.#rewriting = false;
+    }
+    if (this.#unsaved.length > 0) this.#saving ??= this.#save();
+  }
+
+  async #replaceState(): Promise<void> {
+    const { sizeBytes, digest } = this.#identity;
+    const validator = this.#validator;
+    const head: StateHead = { schemaVersion: 1, sizeBytes, digest, ...(validator !== undefined && { validator }) };
+    const text = headLine(head) + this.#have.list.map(({ start, end }) => rangeLine(start, end)).join('');
+    const path = stateFileOf(this.path);
+    this.#unsaved = [];
+    this.#stateEnd = 0;
+    const old = this.#state;
+    this.#state = undefined;
+    await old?.close();
+    const fresh = await opened(this.#files, `${path}.new`, OPEN | constants.O_TRUNC);
+    this.#state = fresh;
+    await this.#guarded(path, async () => {
+      await this.#append(fresh, text);
+      await this.#files.rename(`${path}.new`, path);
+    });
+  }
+
+  async #save(): Promise<void> {
+    try {
+      while (this.#unsaved.length > 0 && this.#state !== undefined) {
+        const text = this.#unsaved.join('');
+        this.#unsaved = [];
+        await this.#append(this.#state, text);
+      }
+    } catch (cause) {
+      this.#fault = cacheFault(stateFileOf(this.path), 'write', cause);
+    } finally {
+      this.#saving = undefined;
+    }
+  }
+
+  async #append(state: PartHandle, text: string): Promise<void> {
+    const bytes = Buffer.from(text, 'utf8');
+    const at = this.#stateEnd;
+    this.#stateEnd += bytes.length;
+    await writeAll(state, bytes, at);
+  }
+
+  #requireSaved(): void {
+    if (this.#fault !== undefined) throw this.#fault;
+  }
+
+  async #guarded<Result>(path: string, task: () => Promise<Result>): Promise<Result> {
+    try {
+      return await task();
+    } catch (cause) {
+      throw cacheFault(path, 'write', cause);
+    }
+  }
+}
+
+async function opened(files: PartFiles, path: string, flags: number): Promise<PartHandle> {
+  try {
+    return await files.open(path, flags, MODE);
+  } catch (cause) {
+    throw cacheFault(path, 'write', cause);
+  }
+}
+
+/** The system may take less than it is given. */
+async function writeAll(handle: PartHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
+}

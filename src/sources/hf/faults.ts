@@ -1,0 +1,129 @@
+import { type ErrorCode, ProvisionError } from '../../core/errors.ts';
+import { redact } from '../../core/redact.ts';
+import { formatDuration } from '../../core/units.ts';
+import type { AccessToken } from '../credentials.ts';
+
+/** A request to the hub that brought no answer to go on with. */
+export interface Refused {
+  readonly status: number;
+  /** A header by its lower-case name. */
+  header(name: string): string | undefined;
+  /** The error in the body's JSON, where there is one. */
+  readonly said?: string;
+}
+
+/** What was asked for and with what. */
+export interface Asked {
+  /** `owner/repo`. */
+  readonly repo: string;
+  readonly revision: string;
+  readonly file?: string;
+  /** Base address of the hub, without a slash at its end. */
+  readonly endpoint: string;
+  readonly token?: AccessToken;
+}
+
+const LOGIN = 'Pass an access token: set HF_TOKEN, or log in once with hf auth login.';
+
+/**
+ * Explains a refusal of the hub. Its own words are in `X-Error-Code` (RepoNotFound, RevisionNotFound, EntryNotFound,
+ * GatedRepo) and `X-Error-Message`. To those without a token it answers 401 also for what does not exist.
+ */
+export function hubFault(refused: Refused, asked: Asked): ProvisionError {
+  const { status } = refused;
+  const word = refused.header('x-error-code') ?? '';
+  const fault = (code: ErrorCode, what: string, ...suggestions: string[]): ProvisionError =>
+    new ProvisionError(code, `${hostOf(asked)}: ${what} (HTTP ${status}${saidBy(refused, asked)})`, { suggestions });
+  if (word === 'GatedRepo') return gated(fault, asked);
+  if (status === 429 || status === 503) return overloaded(fault, refused, asked);
+  if (status >= 500) return fault('remote-fault', 'the hub failed', 'Try again later.');
+  if (status === 401 && asked.token !== undefined && word !== 'RepoNotFound') return badToken(fault, asked.token);
+  if (word === 'RevisionNotFound') return noRevision(fault, asked);
+  if (word === 'EntryNotFound') return noFile(fault, asked);
+  if (word === 'RepoNotFound' || status === 401 || status === 404 || status === 410) return noRepo(fault, asked);
+  if (status === 403) return forbidden(fault, asked);
+  return fault('remote-fault', `the hub gave no answer about ${asked.repo}`, 'Check HF_ENDPOINT, then try again.');
+}
+
+type Fault = (code: ErrorCode, what: string, ...suggestions: string[]) => ProvisionError;
+
+/** The page on which a licence is accepted. */
+function pageOf({ endpoint, repo }: Asked): string {
+  return `${endpoint}/${repo}`;
+}
+
+function gated(fault: Fault, asked: Asked): ProvisionError {
+  const accept = `Accept the licence with your account at ${pageOf(asked)}`;
+  if (asked.token === undefined)
+    return fault('unauthorised', `${asked.repo} is gated, and no access token was sent`, `${accept}.`, LOGIN);
+  return fault(
+    'unauthorised',
+    `${asked.repo} is gated, and the account of the token from ${asked.token.from} has no access to it`,
+    `${accept}; some publishers answer only after a while.`,
+    'A fine-grained token also needs the right to read public gated repositories.',
+  );
+}
+
+function badToken(fault: Fault, token: AccessToken): ProvisionError {
+  return fault(
+    'unauthorised',
+    `the access token from ${token.from} is not valid, or has expired`,
+    'Make a new one at https://huggingface.co/settings/tokens and set it in the same place.',
+    'For a public model it is enough to unset it.',
+  );
+}
+
+function noRepo(fault: Fault, asked: Asked): ProvisionError {
+  return fault(
+    'source-not-found',
+    `there is no repository ${asked.repo}, or it is private and ${asked.token === undefined ? 'no access token was sent' : `the account of the token from ${asked.token.from} may not see it`}`,
+    'Check the spelling: owner and name count with capital letters.',
+    ...(asked.token === undefined ? [`If it is private: ${LOGIN}`] : []),
+  );
+}
+
+function noRevision(fault: Fault, { repo, revision }: Asked): ProvisionError {
+  return fault(
+    'source-not-found',
+    `${repo} has no revision ${revision}`,
+    'Name a branch, a tag or a whole commit; without @REVISION it is main.',
+  );
+}
+
+function noFile(fault: Fault, { repo, revision, file }: Asked): ProvisionError {
+  return fault('source-not-found', `${repo} has no ${file ?? 'such file'} at ${revision}`, 'Check the file’s name.');
+}
+
+function forbidden(fault: Fault, asked: Asked): ProvisionError {
+  return fault(
+    'unauthorised',
+    `access to ${asked.repo} is refused`,
+    `See what its page says: ${pageOf(asked)}`,
+    ...(asked.token === undefined ? [LOGIN] : [`Check what the token from ${asked.token.from} may read.`]),
+  );
+}
+
+function overloaded(fault: Fault, refused: Refused, asked: Asked): ProvisionError {
+  const waitMs = waitOf(refused);
+  const when = waitMs === undefined ? 'Try again later.' : `Try again in ${formatDuration(waitMs)}.`;
+  if (refused.status === 503) return fault('remote-fault', 'the hub is not available', when);
+  const login = asked.token === undefined ? ['With an access token the limit is higher: set HF_TOKEN.'] : [];
+  return fault('remote-fault', 'too many requests from this address', when, ...login);
+}
+
+/** From `Retry-After` in seconds, or from the `t=` of the hub's `RateLimit` header. */
+function waitOf({ header }: Refused): number | undefined {
+  const text = header('retry-after') ?? /;\s*t=(\d{1,9})/.exec(header('ratelimit') ?? '')?.[1];
+  return text !== undefined && /^\d{1,9}$/.test(text.trim()) ? Number(text) * 1000 : undefined;
+}
+
+function hostOf({ endpoint }: Asked): string {
+  return URL.parse(endpoint)?.host ?? endpoint;
+}
+
+/** The hub's own sentence: short, in one line, and never with the token in it. */
+function saidBy(refused: Refused, { token }: Asked): string {
+  const said = (refused.header('x-error-message') ?? refused.said ?? '').replaceAll(/[\p{Cc}\s]+/gu, ' ').trim();
+  const safe = redact(said, token === undefined ? [] : [token.value]);
+  return safe === '' ? '' : `: ${safe.length > 200 ? `${safe.slice(0, 200)}…` : safe}`;
+}

@@ -1,0 +1,109 @@
+import type { Digest } from '../../core/digest.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import { isPrivateHost } from '../../gguf/http-private.ts';
+import type { Provenance, RemoteFile, ResolvedSource, ResolveRequest } from '../contract.ts';
+import type { Credentials } from '../credentials.ts';
+import { requireExpected } from '../expected.ts';
+import type { Http } from '../http.ts';
+import type { Asked } from './faults.ts';
+import { tokenHeader } from './fetch.ts';
+import { type HubFile, hubFile, hubModel, requireReadable, resolveUrl } from './hub.ts';
+import { pickFile } from './pick.ts';
+import { formatHubRef, type HubRef, parseHubRef } from './reference.ts';
+import type { CardData } from './schema.ts';
+
+const HUB = 'https://huggingface.co';
+
+export interface HubSourceOptions {
+  readonly http: Http;
+  readonly credentials: Credentials;
+  /** Base address of the hub or of a mirror; huggingface.co unless given (HF_ENDPOINT). */
+  readonly endpoint?: string | undefined;
+}
+
+/** Asks the hub what a reference means now. Throws what `Source.resolve` may throw. */
+export async function resolveHub(options: HubSourceOptions, request: ResolveRequest): Promise<ResolvedSource> {
+  const { signal, expected } = request;
+  const ref = parseHubRef(request.ref);
+  const { asked, warnings } = await askedFor(options, ref);
+  const model = await hubModel(options.http, asked, signal);
+  const file = pickFile(ref, model.files, request.fileName);
+  const pinned = { ...asked, revision: model.commit, file };
+  const found = await hubFile(options.http, pinned, signal);
+  const remote: RemoteFile = {
+    ref: request.ref,
+    pinnedRef: formatHubRef({ repo: ref.repo, revision: model.commit, file }),
+    fileName: file.slice(file.lastIndexOf('/') + 1),
+    sizeBytes: found.sizeBytes,
+    digest: digestOf(request, found, file),
+    access: { url: resolveUrl(pinned, file), headers: tokenHeader(asked) },
+    ...withProvenance(model.card),
+    ...(warnings.length > 0 && { warnings }),
+  };
+  requireExpected(remote, expected);
+  return { kind: 'remote', ...remote };
+}
+
+/** Makes sure that the hub gives the bytes to this user. Throws `unauthorised`, `source-not-found`, `network`, `remote-fault`. */
+export async function requireHubAccess(
+  options: HubSourceOptions,
+  file: RemoteFile,
+  signal: AbortSignal,
+): Promise<void> {
+  const { asked } = await askedFor(options, parseHubRef(file.pinnedRef));
+  await requireReadable(options.http, asked, file.access.url, signal);
+}
+
+async function askedFor(
+  { credentials, endpoint: typed }: HubSourceOptions,
+  ref: HubRef,
+): Promise<{ asked: Asked; warnings: string[] }> {
+  const url = URL.parse(typed === undefined || typed === '' ? HUB : typed);
+  if (url === null || !['https:', 'http:'].includes(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new ProvisionError('bad-configuration', 'HF_ENDPOINT is no web address that can be used.', {
+      suggestions: [`Set it to an address such as ${HUB}, without user and password, or unset it.`],
+    });
+  }
+  const endpoint = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
+  const token = await credentials.hubToken();
+  // Anybody on the way could read the token.
+  const open = url.protocol === 'http:' && !isPrivateHost(url.hostname);
+  const warnings =
+    open && token !== undefined ? [`${endpoint} is not reached by https: no access token is sent to it.`] : [];
+  return { asked: { ...ref, endpoint, ...(token !== undefined && !open && { token }) }, warnings };
+}
+
+function digestOf(request: ResolveRequest, found: HubFile, file: string): Digest {
+  if (found.sha256 !== undefined) return `sha256:${found.sha256}`;
+  const demanded = request.expected?.digest;
+  if (demanded !== undefined) return demanded;
+  throw new ProvisionError('bad-usage', `The hub knows no SHA-256 of ${file}: it is not in large-file storage.`, {
+    suggestions: ['Say what the bytes must be: --digest sha256:…', 'Check that it is the model, not a file beside it.'],
+  });
+}
+
+function withProvenance(card: CardData | undefined): { provenance?: Provenance } {
+  const named = words(card?.license);
+  const licence = named === 'other' ? (card?.license_name ?? named) : named;
+  const baseModel = words(card?.base_model);
+  const quantiser = card?.quantized_by;
+  const provenance = {
+    ...(licence !== undefined && { licence: short(licence) }),
+    ...(baseModel !== undefined && { baseModel: short(baseModel) }),
+    ...(quantiser !== undefined && { quantiser: short(quantiser) }),
+  };
+  return Object.keys(provenance).length === 0 ? {} : { provenance };
+}
+
+function words(value: string | string[] | undefined): string | undefined {
+  const text = typeof value === 'string' ? value : value?.join(', ');
+  return text === undefined || text.trim() === '' ? undefined : text;
+}
+
+/** It goes into records and onto terminals: one line, no more. */
+function short(text: string): string {
+  return text
+    .replaceAll(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+    .slice(0, 200);
+}

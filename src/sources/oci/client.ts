@@ -1,0 +1,153 @@
+/** Reading manifests and small blobs of one repository: by digest, with a limit, nothing believed that was not hashed. */
+import { Digest } from '../../core/digest.ts';
+import { digestOf } from '../../core/digest-of.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import { MIB } from '../../core/units.ts';
+import { wrongAnswer } from '../../gguf/http-faults.ts';
+import type { RemoteAccess } from '../contract.ts';
+import { readBody } from '../http-follow.ts';
+import { DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST } from './media-types.ts';
+import type { OciOptions } from './options.ts';
+import { formatOciRef, type OciRef, versionOf } from './reference.ts';
+import type { Descriptor } from './schema.ts';
+import { type Action, Session } from './session.ts';
+
+/** The limit that registries set themselves (distribution-spec 1.1). */
+const LARGEST_MANIFEST = 4 * MIB;
+
+/** A manifest or index as it is at the registry. */
+export interface FoundManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly bytes: Buffer;
+}
+
+export interface Repository {
+  readonly session: Session;
+  /** Throws `source-not-found`, `unauthorised`, `digest-mismatch`, `bad-manifest`, `network`, `remote-fault`. */
+  manifest(version: string, signal: AbortSignal): Promise<FoundManifest>;
+  /** A blob that fits into memory. Throws as `manifest`. */
+  blob(descriptor: Pick<Descriptor, 'digest' | 'size'>, limit: number, signal: AbortSignal): Promise<Buffer>;
+  /** True when the registry has the blob. Throws `unauthorised`, `network`, `remote-fault`. */
+  has(digest: string, signal: AbortSignal): Promise<boolean>;
+  /** How a blob's bytes are asked for, with what this session is logged in with. */
+  access(digest: string, signal: AbortSignal): Promise<RemoteAccess>;
+}
+
+/** One repository for the time of one task; logged in with the first request that asks for it. */
+export function openRepository(
+  options: OciOptions,
+  ref: Pick<OciRef, 'host' | 'repository'>,
+  action: Action = 'pull',
+): Repository {
+  const session = new Session(options, ref, action);
+  return {
+    session,
+    manifest: (version, signal) => readManifest(session, version, signal),
+    blob: (descriptor, limit, signal) => readSmallBlob(session, descriptor, limit, signal),
+    has: (digest, signal) => hasBlob(session, digest, signal),
+    async access(digest, signal) {
+      const url = await session.url(`blobs/${digest}`, signal);
+      return {
+        url: url.href,
+        headers: session.secrets,
+        // Tokens of registries are good for minutes, a download may take hours.
+        async renew(signal) {
+          await hasBlob(session, digest, signal);
+          return session.secrets;
+        },
+      };
+    },
+  };
+}
+
+/** The manifest that a reference names. */
+export async function manifestOf(repository: Repository, ref: OciRef, signal: AbortSignal): Promise<FoundManifest> {
+  const found = await repository.manifest(versionOf(ref), signal);
+  if (ref.digest === undefined || ref.digest === found.digest) return found;
+  throw otherBytes(formatOciRef(ref), ref.digest, found.digest);
+}
+
+async function readManifest(session: Session, version: string, signal: AbortSignal): Promise<FoundManifest> {
+  const url = await session.url(`manifests/${version}`, signal);
+  const accept = [MANIFEST, INDEX, DOCKER_MANIFEST, DOCKER_INDEX].join(', ');
+  const answer = await session.send({ method: 'GET', url, headers: { accept }, signal });
+  const { reply } = answer;
+  if (reply.status !== 200) throw await session.fault(answer, `the manifest ${version}`, signal);
+  try {
+    const declared = Number(reply.header('content-length') ?? 0);
+    if (declared > LARGEST_MANIFEST) throw tooLong(session, version, declared);
+    const bytes = await readBody(answer.url, reply, LARGEST_MANIFEST, signal);
+    const digest = digestOf(bytes);
+    const asked = Digest.safeParse(version).success ? version : undefined;
+    const told = reply.header('docker-content-digest') ?? digest;
+    if (asked !== undefined && asked !== digest) throw otherBytes(`${session.place}@${version}`, asked, digest);
+    if (told.startsWith('sha256:') && told !== digest) throw otherBytes(`${session.place}:${version}`, told, digest);
+    return { digest, bytes, mediaType: (reply.header('content-type') ?? '').split(';', 1)[0]?.trim() ?? '' };
+  } finally {
+    await reply.close();
+  }
+}
+
+async function readSmallBlob(
+  session: Session,
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+  limit: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  if (size > limit) {
+    throw new ProvisionError(
+      'bad-manifest',
+      `${session.place}: ${digest} is said to have ${size} bytes; at most ${limit} are read`,
+    );
+  }
+  const url = await session.url(`blobs/${digest}`, signal);
+  const answer = await session.send({ method: 'GET', url, signal });
+  if (answer.reply.status !== 200) throw await session.fault(answer, `the blob ${digest}`, signal);
+  try {
+    const bytes = await readBody(answer.url, answer.reply, size, signal);
+    const got = digestOf(bytes);
+    if (got !== digest) throw otherBytes(`${session.place}: the blob`, digest, got);
+    return bytes;
+  } finally {
+    await answer.reply.close();
+  }
+}
+
+async function hasBlob(session: Session, digest: string, signal: AbortSignal): Promise<boolean> {
+  const answer = await session.send({ method: 'HEAD', url: await session.url(`blobs/${digest}`, signal), signal });
+  const { status } = answer.reply;
+  await answer.reply.close();
+  if (status === 200) return true;
+  if (status === 404) return false;
+  // The answer to a HEAD has no body that could say more.
+  throw await session.refused(
+    { status, header: (name) => answer.reply.header(name), body: Buffer.alloc(0) },
+    `the blob ${digest}`,
+  );
+}
+
+function tooLong(session: Session, version: string, bytes: number): ProvisionError {
+  return new ProvisionError(
+    'bad-manifest',
+    `${session.place}: the manifest ${version} has ${bytes} bytes; at most ${LARGEST_MANIFEST} are read`,
+    {
+      suggestions: ['Check that the reference names a model.'],
+    },
+  );
+}
+
+export function otherBytes(what: string, wanted: string, got: string): ProvisionError {
+  return new ProvisionError(
+    'digest-mismatch',
+    `${what} is not what its digest says.\n  wanted ${wanted}\n  got    ${got}`,
+    {
+      suggestions: ['Try again; if it stays so, that registry, or something in between, changes what it holds.'],
+    },
+  );
+}
+
+/** For an answer that a registry should not give. */
+export function oddAnswer(url: URL, what: string): ProvisionError {
+  return wrongAnswer(url, what, ['Check that the reference names a registry.']);
+}

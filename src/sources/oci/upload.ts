@@ -1,0 +1,212 @@
+/** Putting blobs and manifests into a repository. */
+import { createHash } from 'node:crypto';
+import type { Digest } from '../../core/digest.ts';
+import { digestOf } from '../../core/digest-of.ts';
+import { messageOf, ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { networkFault, shownUrl } from '../../gguf/http-faults.ts';
+import { isPrivateHost } from '../../gguf/http-private.ts';
+import type { HttpReply } from '../http.ts';
+import { oddAnswer, otherBytes, type Repository } from './client.ts';
+import type { OciOptions } from './options.ts';
+import { type Session, shortBody } from './session.ts';
+import { Progress, Watch } from './upload-watch.ts';
+
+export interface UploadOptions extends Pick<OciOptions, 'http'> {
+  /** Rejects with the signal's reason when it is aborted. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+}
+
+/** Bytes to upload: opened anew for each try. */
+export interface UploadBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
+const TRIES = 4;
+const FIRST_WAIT_MS = 500;
+/** The longest that a timer can be set to; a `Watch` ends a request that hangs. */
+const NO_LIMIT_MS = 2 ** 31 - 1;
+
+/**
+ * Uploads a blob unless the registry has it; returns the bytes sent, those of broken tries included. A try that breaks is
+ * made again, at most four times. Progress under the id `upload`. Throws `network`, `remote-fault`, `unauthorised`,
+ * `unsafe-redirect`, `digest-mismatch` (the bytes are not what was announced).
+ */
+export async function* uploadBlob(
+  options: UploadOptions,
+  repository: Repository,
+  blob: UploadBlob,
+  signal: AbortSignal,
+): Work<number> {
+  if (await repository.has(blob.digest, signal)) return 0;
+  const sent = { bytes: 0 };
+  for (let tried = 1; ; tried += 1) {
+    try {
+      yield* uploadOnce(options, repository.session, blob, sent, signal);
+      return sent.bytes;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (tried >= TRIES || !isPassing(error)) throw error;
+      yield { type: 'warning', message: `The upload broke (${messageOf(error)}); it is tried again.` };
+      await options.sleep(waitAfter(tried, options), signal);
+      // The answer alone may have been lost.
+      if (await repository.has(blob.digest, signal)) return sent.bytes;
+    }
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof ProvisionError && ['network', 'remote-fault'].includes(error.code);
+}
+
+async function* uploadOnce(
+  { http }: UploadOptions,
+  session: Session,
+  blob: UploadBlob,
+  sent: { bytes: number },
+  signal: AbortSignal,
+): Work<void> {
+  const target = await startUpload(session, signal);
+  target.url.searchParams.set('digest', blob.digest);
+  const watch = new Watch(signal);
+  const events = new Progress(blob.size);
+  const request = http({
+    method: 'PUT',
+    url: target.url.href,
+    headers: { ...target.headers, 'content-type': 'application/octet-stream', 'content-length': String(blob.size) },
+    body: counted(blob, watch, events, sent),
+    answerMs: NO_LIMIT_MS,
+    signal: watch.signal,
+  });
+  try {
+    const outcome = request.then(
+      (reply) => ({ reply }),
+      (thrown: unknown) => ({ thrown }),
+    );
+    yield* events.until(outcome);
+    const answered = await outcome;
+    if ('thrown' in answered) {
+      if (answered.thrown instanceof ProvisionError) throw answered.thrown;
+      throw networkFault(target.url, watch.reasonFor(answered.thrown));
+    }
+    await requireCreated(session, target.url, answered.reply, `to upload to ${session.place}`, signal);
+  } finally {
+    watch.end();
+  }
+}
+
+interface Target {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Where the registry wants the bytes. Another host gets no login of ours, and is not trusted with less than the registry. */
+async function startUpload(session: Session, signal: AbortSignal): Promise<Target> {
+  const url = await session.url('blobs/uploads/', signal);
+  const answer = await session.send({ method: 'POST', url, headers: { 'content-length': '0' }, signal });
+  if (answer.reply.status !== 202) throw await session.fault(answer, `the right to upload`, signal);
+  await answer.reply.close();
+  const location = answer.reply.header('location');
+  const target = location === undefined ? null : URL.parse(location, answer.url.href);
+  if (target === null || !['http:', 'https:'].includes(target.protocol))
+    throw oddAnswer(url, 'the registry does not say where to upload to');
+  target.username = '';
+  target.password = '';
+  const isElsewhere = target.origin !== url.origin;
+  const isUnsafe =
+    (url.protocol === 'https:' && target.protocol === 'http:') ||
+    (isPrivateHost(target.hostname) && !isPrivateHost(url.hostname));
+  if (isElsewhere && isUnsafe) {
+    throw new ProvisionError(
+      'unsafe-redirect',
+      `${session.place}: the registry wants uploads sent to ${shownUrl(target)}`,
+      {
+        suggestions: ['If you run that registry, correct the address that it gives to its clients.'],
+      },
+    );
+  }
+  return { url: target, headers: isElsewhere ? {} : session.secrets };
+}
+
+/** Registries answer 201; one that knows the manifest already may say 200. */
+async function requireCreated(
+  session: Session,
+  url: URL,
+  reply: HttpReply,
+  what: string,
+  signal: AbortSignal,
+): Promise<void> {
+  if (reply.status === 201 || reply.status === 200 || reply.status === 204) return reply.close();
+  const body = await shortBody(url, reply, signal);
+  throw await session.refused({ status: reply.status, header: (name) => reply.header(name), body }, what);
+}
+
+/** Names what was uploaded; tried again as {@link uploadBlob} is, and throws the same. */
+export async function putManifest(
+  options: UploadOptions,
+  repository: Repository,
+  manifest: NamedManifest,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await putManifestOnce(repository, manifest, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (tried >= TRIES || !isPassing(error)) throw error;
+      await options.sleep(waitAfter(tried, options), signal);
+    }
+  }
+}
+
+function waitAfter(tried: number, { random }: UploadOptions): number {
+  return FIRST_WAIT_MS * 2 ** (tried - 1) * (0.5 + random());
+}
+
+export interface NamedManifest {
+  /** JSON in UTF-8. */
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+  /** A tag, or the manifest's own digest. */
+  readonly version: string;
+}
+
+/** After a long upload the token may have run out, so this asks as a question does: it logs in again where it must. */
+async function putManifestOnce({ session }: Repository, manifest: NamedManifest, signal: AbortSignal): Promise<void> {
+  const { bytes, mediaType, version } = manifest;
+  const url = await session.url(`manifests/${version}`, signal);
+  const body = Buffer.from(bytes).toString('utf8');
+  const { reply } = await session.send({ method: 'PUT', url, headers: { 'content-type': mediaType }, body, signal });
+  await requireCreated(session, url, reply, `the right to name ${version}`, signal);
+  const told = reply.header('docker-content-digest');
+  const digest = digestOf(bytes);
+  if (told?.startsWith('sha256:') && told !== digest) throw otherBytes(`${session.place}: the manifest`, digest, told);
+}
+
+async function* counted(
+  blob: UploadBlob,
+  watch: Watch,
+  events: Progress,
+  sent: { bytes: number },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const hash = createHash('sha256');
+  let done = 0;
+  for await (const chunk of blob.open()) {
+    hash.update(chunk);
+    done += chunk.length;
+    const got = done < blob.size ? undefined : (`sha256:${hash.copy().digest('hex')}` as const);
+    // The last bytes are held back when they are not what was announced: the registry then never has the whole.
+    if (done > blob.size || (got !== undefined && got !== blob.digest))
+      throw otherBytes('What was to be uploaded', blob.digest, got ?? 'more bytes');
+    if (done === blob.size) watch.finishing();
+    yield chunk;
+    sent.bytes += chunk.length;
+    watch.moved();
+    events.tell(done);
+  }
+  if (done < blob.size) throw otherBytes('What was to be uploaded', blob.digest, `${done} of ${blob.size} bytes`);
+}

@@ -1,0 +1,23 @@
+/** A process that downloads until it is killed. */
+import * as z from 'zod';
+import { createHttp } from '../../../../src/cli/effects/http.ts';
+import { openDownloader } from '../../../../src/cli/effects/http-download.ts';
+import type { Digest } from '../../../../src/core/digest.ts';
+import { drive } from '../../../../src/core/progress.ts';
+
+const Work = z.object({
+  path: z.string(),
+  remote: z.object({
+    ref: z.string(),
+    pinnedRef: z.string(),
+    fileName: z.string(),
+    sizeBytes: z.number(),
+    digest: z.custom<Digest>((value) => typeof value === 'string'),
+    access: z.object({ url: z.string(), headers: z.record(z.string(), z.string()) }),
+  }),
+});
+
+const { path, remote } = Work.parse(JSON.parse(process.argv[2] ?? ''));
+const client = createHttp({ env: {} });
+await drive(openDownloader(client.http).fetch(remote, path, new AbortController().signal), () => {});
+await client.close();
