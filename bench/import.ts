@@ -1,7 +1,9 @@
 /**
  * Import of a local 1 GiB GGUF against `ollama create` of the same file, in turns, each into a server of its own with
- * an empty models folder, so that both really move the bytes: OLLAMA_BIN=… node bench/import.ts [rounds]
- * Goals: at most 0.75x where the digest is known, and at most 200 MiB of memory at any size. Reference server: 0.24.0.
+ * an empty models folder, so that all really bring the bytes: OLLAMA_BIN=… node bench/import.ts [rounds] [ways|command]
+ * `ways`: each way of the adapter, its time and its disk. `command`: the whole command, and its memory.
+ * Goals: a link at most 0.05x, a known digest at most 0.75x, a pull from loopback at most 0.5x with one size of disk where
+ * the server's create writes files anew (0.30 and later); at most 200 MiB of memory at any size.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -9,8 +11,11 @@ import { createReadStream } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { serverFacts } from '../src/compat/lookup.ts';
+import type { Digest } from '../src/core/digest.ts';
 import { writePadded } from '../test/e2e/ollama/padded-gguf.ts';
 import { startOllama } from '../test/helpers/ollama-server.ts';
+import { takeOnce, type Way, waysOf } from './import/ways.ts';
 import { type Contender, median, ratioToFirst } from './paired.ts';
 
 const GIB = 1024 ** 3;
@@ -25,16 +30,22 @@ const RECORD_PEAK = `data:text/javascript,${encodeURIComponent(
   "import{writeFileSync}from'node:fs';process.on('exit',()=>writeFileSync(process.env.BENCH_PEAK,String(process.resourceUsage().maxRSS)))",
 )}`;
 
-async function main(ollama: string, rounds: number): Promise<void> {
+async function main(ollama: string, rounds: number, part: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'gemma-provision-bench-'));
   try {
     const file = join(folder, 'model.gguf');
-    await writePadded(source, file, { sizeBytes: GIB, fill: 'random' });
+    const sizeBytes = await writePadded(source, file, { sizeBytes: GIB, fill: 'random' });
     const modelfile = join(folder, 'Modelfile');
     await writeFile(modelfile, `FROM ${file}\n`);
     const digest = await digestOfFile(file);
     const version = await versionOf();
     console.log(`1 GiB into Ollama ${version}, ${rounds} rounds`);
+    if (part !== 'command') {
+      const rewrites = serverFacts(version).capabilities.has('gguf-rewrite');
+      const local = { ref: file, path: file, sizeBytes, digest };
+      await measureWays(waysOf(local, modelfile, ollama, rewrites), sizeBytes, rounds);
+    }
+    if (part === 'ways') return;
     const contenders: (Contender & { goal?: number })[] = [
       { title: 'ollama create', command: ollama, args: ['create', 'bench:t', '-f', modelfile] },
       { ...installer('install --digest', folder, file, '--digest', digest), goal: TIME_GOAL },
@@ -45,6 +56,41 @@ async function main(ollama: string, rounds: number): Promise<void> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Every way once a round, in turns; the first round only warms the page cache and does not count. */
+async function measureWays(ways: readonly Way[], sizeBytes: number, rounds: number): Promise<void> {
+  const times: number[][] = ways.map(() => []);
+  const disks: number[][] = ways.map(() => []);
+  for (let round = -1; round < rounds; round += 1) {
+    for (const [index, way] of ways.entries()) {
+      const taken = await takeOnce(way, sizeBytes);
+      if (taken === undefined || round < 0) continue;
+      times[index]?.push(taken.ms);
+      disks[index]?.push(taken.disk);
+    }
+  }
+  console.log(
+    `${'way'.padEnd(30)} ${'median'.padStart(9)} ${'spread'.padStart(13)} ${'ratio'.padStart(7)} ${'disk'.padStart(6)}  goals`,
+  );
+  ways.forEach((way, index) => {
+    console.log(wayLine(way, times, index, Math.max(0, ...(disks[index] ?? []))));
+  });
+  console.log('');
+}
+
+function wayLine({ title, goal, diskGoal }: Way, times: readonly number[][], index: number, disk: number): string {
+  const own = times[index] ?? [];
+  if (own.length === 0) return `${title.padEnd(30)} not possible on this file system`;
+  const ratio = ratioToFirst(times, index);
+  const spread = `${Math.min(...own).toFixed(0)}–${Math.max(...own).toFixed(0)}`;
+  const verdicts = [
+    ...(goal === undefined ? [] : [`${goal.toFixed(2)}x ${ratio <= goal ? 'met' : 'MISSED'}`]),
+    // Manifests, and blocks that are not full.
+    ...(diskGoal === undefined ? [] : [`disk ${diskGoal}x ${disk <= diskGoal + 0.02 ? 'met' : 'MISSED'}`]),
+  ];
+  const ms = `${median(own).toFixed(0)} ms`.padStart(9);
+  return `${title.padEnd(30)} ${ms} ${spread.padStart(13)} ${`${ratio.toFixed(3)}x`.padStart(7)} ${`${disk.toFixed(2)}x`.padStart(6)}  ${verdicts.join(', ')}`;
 }
 
 function installer(title: string, folder: string, file: string, ...more: string[]): Contender {
@@ -91,7 +137,7 @@ function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = 
   });
 }
 
-async function digestOfFile(path: string): Promise<string> {
+async function digestOfFile(path: string): Promise<Digest> {
   const hash = createHash('sha256');
   for await (const piece of createReadStream(path, { highWaterMark: MIB })) hash.update(piece);
   return `sha256:${hash.digest('hex')}`;
@@ -142,5 +188,5 @@ if (OLLAMA_BIN === undefined || OLLAMA_BIN === '') {
   console.error('This measures against a real server: set OLLAMA_BIN to an ollama program.');
   process.exitCode = 2;
 } else {
-  await main(OLLAMA_BIN, Number(process.argv[2] ?? 5));
+  await main(OLLAMA_BIN, Number(process.argv[2] ?? 5), process.argv[3] ?? 'all');
 }

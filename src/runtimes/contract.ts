@@ -2,7 +2,8 @@ import * as z from 'zod';
 import type { Digest } from '../core/digest.ts';
 import type { Work } from '../core/progress.ts';
 import type { ModelSpec } from '../modelfile/schema.ts';
-import type { LocalFile } from '../sources/contract.ts';
+import type { LocalFile, RemoteFile, StreamFile } from '../sources/contract.ts';
+import { TRANSFER_WAYS } from './transfer-ways.ts';
 
 export const RuntimeKind = z.enum(['ollama', 'embedded', 'llama-server', 'llama-cpp-python', 'transformers']);
 export type RuntimeKind = z.infer<typeof RuntimeKind>;
@@ -42,9 +43,33 @@ export interface ChatResult {
   readonly tokensPerSecond?: number;
 }
 
+/**
+ * How a file gets into a runtime, the cheapest first: it is there already; shared with our file by a hard link or
+ * copy-on-write; copied into the models folder; sent as a blob; passed through from its source without a copy here;
+ * pulled by the server from a registry of one model that we serve on loopback.
+ */
+export const TransferWay = z.enum(TRANSFER_WAYS);
+export type TransferWay = z.infer<typeof TransferWay>;
+
+/** What a way costs, known before the first byte. All in bytes. */
+export interface TransferPlan {
+  readonly way: TransferWay;
+  /** Why this one, as one sentence. */
+  readonly why: string;
+  /** That the runtime's volume needs at the peak, the create included. */
+  readonly peakBytes: number;
+  /** Where the runtime keeps its models on this machine, where that is proven. */
+  readonly folder?: string;
+}
+
+/** Bytes to put into a runtime: a file here, or one that is read from its source as it is sent. */
+export type StorableFile = LocalFile | (RemoteFile & { readonly open: StreamFile });
+
 export interface StoreRequest {
   readonly name: string;
-  readonly file: LocalFile;
+  readonly file: StorableFile;
+  /** The only way that is wanted; without it the cheapest one that works is taken. */
+  readonly way?: TransferWay;
   readonly architecture: string;
   readonly spec: ModelSpec;
 }
@@ -95,7 +120,8 @@ export interface LoadedModel {
 export interface StoreResult {
   readonly stored: StoredModel;
   readonly uploadedDigest: Digest;
-  /** 0 when the runtime already had the bytes. */
+  readonly way: TransferWay;
+  /** 0 when the runtime already had the bytes, or shares them with our file. */
   readonly bytesMoved: number;
   /** Where the runtime's own word differs from what was sent, one sentence each. */
   readonly differences: readonly string[];
@@ -108,10 +134,14 @@ export interface Runtime {
   /** Throws `runtime-unreachable`, `runtime-not-ollama`, `runtime-missing`. */
   identify(signal: AbortSignal): Promise<RuntimeIdentity>;
   find(name: string, signal: AbortSignal): Promise<StoredModel | undefined>;
+  /** How `store` would get a file of this size and digest in; changes nothing that stays. */
+  planTransfer?(file: StorableFile, way: TransferWay | undefined, signal: AbortSignal): Promise<TransferPlan>;
   /** Puts the bytes where the runtime wants them unless it has them, and creates `name`. Leaves nothing half-done on failure. */
   store(request: StoreRequest, signal: AbortSignal): Work<StoreResult>;
   /** Lets the runtime fetch a model of its own library. Only where the runtime has one. */
   pull?(libraryName: string, signal: AbortSignal): Work<StoredModel>;
+  /** Every name it has and can read; absent where it cannot tell. */
+  names?(signal: AbortSignal): Promise<readonly string[]>;
   copy(from: string, to: string, signal: AbortSignal): Promise<void>;
   /** Removing what is not there is no error. */
   remove(name: string, signal: AbortSignal): Promise<void>;

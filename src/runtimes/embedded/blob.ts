@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
-import { errnoOf, type ProvisionError } from '../../core/errors.ts';
+import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { type DigestCache, NO_DIGEST_CACHE } from '../../sources/digest-cache.ts';
@@ -10,9 +10,11 @@ import type { FileFacts } from '../../sources/effects.ts';
 import { fileAccess, notFound } from '../../sources/file-errors.ts';
 import { createHasher, PROGRESS_STEP_BYTES, requireDigest, requireUnchanged } from '../../sources/hash.ts';
 import { readChunks } from '../../sources/read-chunks.ts';
+import type { StorableFile, TransferWay } from '../contract.ts';
+import { type Elsewhere, exactly, isElsewhere } from '../storable.ts';
 import { type BlobFiles, diskFault, sizeOf, type WritableFile } from './disk.ts';
 
-const INCOMPLETE = '.incomplete-';
+export const INCOMPLETE = '.incomplete-';
 /** What a killed run left behind is removed after this time; a younger one may belong to a run that is still at work. */
 const LEFTOVER_MS = 24 * 60 * 60 * 1000;
 const PROGRESS_ID = 'store';
@@ -23,47 +25,107 @@ export interface PutBlob {
   readonly now: () => Date;
   /** Where blobs lie; made when missing. */
   readonly folder: string;
-  readonly file: LocalFile;
+  readonly file: StorableFile;
+  /** The only way that is wanted. */
+  readonly way?: TransferWay;
+  /** Take the place of what lies under the digest, which is not what it should be. */
+  readonly replace?: true;
   readonly signal: AbortSignal;
 }
 
 export interface Blob {
   readonly digest: Digest;
   readonly sizeBytes: number;
-  /** 0 when the blob was there already. */
+  readonly way: TransferWay;
+  /** 0 when the blob was there already, or shares its bytes with the file. */
   readonly bytesMoved: number;
 }
 
 /**
- * Puts a file under its digest, complete or not at all. The bytes are shared copy-on-write where the file system can,
- * else copied; never hard-linked, as the user may go on to edit the file in place. They are always read and hashed
- * on the way, so a digest that was only claimed is proven here. Throws `digest-mismatch`, `truncated-file`,
- * `source-not-found`, `disk-full`, `file-access`.
+ * Puts a file under its digest, complete or not at all. A file of our cache gets a hard link: it was checked when it
+ * came, and nobody edits it. Other files are shared copy-on-write where the file system can, else copied; never linked
+ * unless that is asked for, as the user may go on to edit the file in place. Their bytes are always read and hashed on
+ * the way, so a digest that was only claimed is proven here. Throws `digest-mismatch`, `truncated-file`,
+ * `source-not-found`, `disk-full`, `file-access`, and `bad-usage` for a wanted way that does not work.
  */
 export async function* putBlob(put: PutBlob): Work<Blob> {
-  const { files, file, folder } = put;
-  if (file.digest !== undefined && (await sizeOf(files, blobPath(folder, file.digest))) === file.sizeBytes)
-    return { digest: file.digest, sizeBytes: file.sizeBytes, bytesMoved: 0 };
+  const { files, file, folder, replace = false } = put;
+  if (
+    !replace &&
+    file.digest !== undefined &&
+    (await sizeOf(files, blobPath(folder, file.digest))) === file.sizeBytes
+  )
+    return { digest: file.digest, sizeBytes: file.sizeBytes, way: 'present', bytesMoved: 0 };
 
   await prepare(put);
   const temporary = join(folder, `${INCOMPLETE}${randomUUID()}`);
   try {
-    const source = await factsOf(files, file.path);
-    const shared = await clone(files, file.path, temporary);
-    const { digest, sizeBytes } = shared ? yield* hashClone(put, temporary) : yield* copyAndHash(put, temporary);
-    requireUnchanged(file.path, source, await factsOf(files, file.path));
-    await put.digests.remember(file.path, source, digest);
-    requireDigest(file, digest);
+    const made = yield* make(put, temporary);
+    const { digest, sizeBytes, way } = made;
     const target = blobPath(folder, digest);
-    const present = (await sizeOf(files, target)) === sizeBytes;
-    if (!present) await files.rename(temporary, target);
-    return { digest, sizeBytes, bytesMoved: present ? 0 : sizeBytes };
+    if (!replace && (await sizeOf(files, target)) === sizeBytes) return { ...made, way: 'present', bytesMoved: 0 };
+    await files.rename(temporary, target);
+    return { ...made, bytesMoved: way === 'copy' || way === 'stream' ? sizeBytes : 0 };
   } finally {
     await files.rm(temporary, { force: true });
   }
 }
 
-function blobPath(folder: string, digest: Digest): string {
+type Made = Omit<Blob, 'bytesMoved'>;
+
+/** Makes the temporary file by the cheapest way that works, or by the one that is wanted, and proves its digest. */
+async function* make(put: PutBlob, temporary: string): Work<Made> {
+  const { files, file, way: wanted } = put;
+  if (isElsewhere(file)) {
+    requireWanted(wanted, ['stream']);
+    return { ...(yield* streamAndHash(put, file, temporary)), way: 'stream' };
+  }
+  requireWanted(wanted, ['present', 'hard-link', 'reflink', 'copy']);
+  const here = { ...put, file };
+  if (wanted === 'hard-link' || (wanted === undefined && isLinkable(file))) {
+    const linked = await succeeds(files.link(file.path, temporary));
+    if (linked) return { ...(yield* proven(here)), way: 'hard-link' };
+    if (wanted !== undefined) throw closed(wanted, 'the file system makes no hard link there');
+  }
+  const source = await factsOf(files, file.path);
+  const shared = wanted !== 'copy' && (await clone(files, file.path, temporary));
+  if (!shared && wanted === 'reflink') throw closed(wanted, 'the file system shares no bytes');
+  const { digest, sizeBytes } = shared ? yield* hashClone(here, temporary) : yield* copyAndHash(here, temporary);
+  requireUnchanged(file.path, source, await factsOf(files, file.path));
+  await put.digests.remember(file.path, source, digest);
+  requireDigest(file, digest);
+  return { digest, sizeBytes, way: shared ? 'reflink' : 'copy' };
+}
+
+/** A file that keeps its digest for ever, and whose digest is known. */
+export function isLinkable(file: LocalFile): boolean {
+  return file.immutable === true && file.digest !== undefined;
+}
+
+/** Digest and size of the file itself. Of our cache's files they are known, all others are read. */
+async function* proven({ file, files, digests, signal }: PutHere): Work<{ digest: Digest; sizeBytes: number }> {
+  if (isLinkable(file) && file.digest !== undefined) return { digest: file.digest, sizeBytes: file.sizeBytes };
+  return { digest: yield* createHasher(files, digests)(file, PROGRESS_ID, signal), sizeBytes: file.sizeBytes };
+}
+
+function requireWanted(wanted: TransferWay | undefined, possible: readonly TransferWay[]): void {
+  if (wanted !== undefined && !possible.includes(wanted)) throw closed(wanted, `it takes ${possible.join(', ')}`);
+}
+
+function closed(wanted: TransferWay, why: string): ProvisionError {
+  return new ProvisionError('bad-usage', `The embedded runtime cannot take the file by ${wanted}: ${why}.`, {
+    suggestions: ['Leave the way open: the cheapest one that works is then taken.'],
+  });
+}
+
+function succeeds(work: Promise<void>): Promise<boolean> {
+  return work.then(
+    () => true,
+    () => false,
+  );
+}
+
+export function blobPath(folder: string, digest: Digest): string {
   return join(folder, digest.replace(':', '-'));
 }
 
@@ -103,45 +165,66 @@ async function clone(files: BlobFiles, from: string, to: string): Promise<boolea
   }
 }
 
-async function* hashClone({ files, signal }: PutBlob, temporary: string): Work<{ digest: Digest; sizeBytes: number }> {
+interface PutHere extends PutBlob {
+  readonly file: LocalFile;
+}
+
+async function* hashClone({ files, signal }: PutHere, temporary: string): Work<{ digest: Digest; sizeBytes: number }> {
   const sizeBytes = (await sizeOf(files, temporary)) ?? 0;
   const hash = createHasher(files, NO_DIGEST_CACHE);
   const digest = yield* hash({ ref: temporary, path: temporary, sizeBytes }, PROGRESS_ID, signal);
   return { digest, sizeBytes };
 }
 
-async function* copyAndHash(put: PutBlob, temporary: string): Work<{ digest: Digest; sizeBytes: number }> {
+async function* copyAndHash(put: PutHere, temporary: string): Work<{ digest: Digest; sizeBytes: number }> {
   const { files, file, signal } = put;
   const source = await files
     .open(file.path, 'r')
     .catch((cause: unknown) => Promise.reject(sourceFault(file.path, cause)));
   try {
     const total = Number((await source.stat({ bigint: true })).size);
-    const target = await files
-      .open(temporary, 'wx')
-      .catch((cause: unknown) => Promise.reject(diskFault(temporary, cause)));
-    const hash = createHash('sha256');
-    let done = 0;
-    let told = 0;
-    try {
-      yield { type: 'bytes', id: PROGRESS_ID, done, total };
-      for await (const chunk of readChunks(source, file.path, signal)) {
-        hash.update(chunk);
-        await writeAll(target, chunk, temporary);
-        done += chunk.length;
-        if (done - told < PROGRESS_STEP_BYTES) continue;
-        told = done;
-        yield { type: 'bytes', id: PROGRESS_ID, done, total };
-      }
-      await target.datasync().catch((cause: unknown) => Promise.reject(diskFault(temporary, cause)));
-    } finally {
-      await target.close();
-    }
-    yield { type: 'bytes', id: PROGRESS_ID, done, total };
-    return { digest: `sha256:${hash.digest('hex')}`, sizeBytes: done };
+    return yield* writeAndHash(files, temporary, readChunks(source, file.path, signal), total);
   } finally {
     await source.close();
   }
+}
+
+/** From its source into the blob, with no copy between. */
+async function* streamAndHash(put: PutBlob, file: Elsewhere, temporary: string): Work<Omit<Made, 'way'>> {
+  const { files, signal } = put;
+  const made = yield* writeAndHash(files, temporary, exactly(file, signal), file.sizeBytes);
+  requireDigest({ ...file, path: file.ref }, made.digest);
+  return made;
+}
+
+async function* writeAndHash(
+  files: BlobFiles,
+  temporary: string,
+  pieces: AsyncIterable<Uint8Array>,
+  total: number,
+): Work<{ digest: Digest; sizeBytes: number }> {
+  const target = await files
+    .open(temporary, 'wx')
+    .catch((cause: unknown) => Promise.reject(diskFault(temporary, cause)));
+  const hash = createHash('sha256');
+  let done = 0;
+  let told = 0;
+  try {
+    yield { type: 'bytes', id: PROGRESS_ID, done, total };
+    for await (const piece of pieces) {
+      hash.update(piece);
+      await writeAll(target, piece, temporary);
+      done += piece.length;
+      if (done - told < PROGRESS_STEP_BYTES) continue;
+      told = done;
+      yield { type: 'bytes', id: PROGRESS_ID, done, total };
+    }
+    await target.datasync().catch((cause: unknown) => Promise.reject(diskFault(temporary, cause)));
+  } finally {
+    await target.close();
+  }
+  yield { type: 'bytes', id: PROGRESS_ID, done, total };
+  return { digest: `sha256:${hash.digest('hex')}`, sizeBytes: done };
 }
 
 async function writeAll(target: WritableFile, chunk: Uint8Array, path: string): Promise<void> {

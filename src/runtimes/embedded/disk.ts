@@ -12,6 +12,7 @@ export interface BlobFiles extends SourceFiles {
   open(path: string, flags: 'r' | 'wx'): Promise<WritableFile>;
   mkdir(path: string, options: { recursive: true }): Promise<unknown>;
   copyFile(from: string, to: string, mode: number): Promise<void>;
+  link(from: string, to: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   rm(path: string, options: { force: true }): Promise<void>;
 }

@@ -48,7 +48,9 @@ export function embeddedRuntime(options: EmbeddedOptions): Runtime {
       const manifest = await store.find(name);
       return manifest && describe(manifest);
     },
+    planTransfer: (file, way) => store.plan(file, way),
     store: (request, signal): Work<StoreResult> => store.put(request, signal),
+    names: () => store.names(),
     copy: (from, to) => store.copy(from, to),
     remove: (name) => store.remove(name),
     chat: (request, signal) => chat(options, store, worker, request, signal),

@@ -3,11 +3,12 @@ import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { DigestCache } from '../../sources/digest-cache.ts';
 import type { CacheFiles } from '../../sources/effects.ts';
-import type { StoreRequest, StoreResult } from '../contract.ts';
+import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay } from '../contract.ts';
 import { parseModelName } from '../names.ts';
 import { putBlob } from './blob.ts';
 import { type BlobFiles, diskFault, sizeOf } from './disk.ts';
 import { describe, Manifest, manifestFileName, parseManifest } from './manifest.ts';
+import { planBlob } from './plan.ts';
 
 /** `node:fs/promises` is the file part as it is. */
 export interface StoreOptions {
@@ -23,7 +24,11 @@ export interface StoreOptions {
 export interface ModelStore {
   find(name: string): Promise<Manifest | undefined>;
   blobPath(manifest: Pick<Manifest, 'digest'>): string;
+  /** How `put` would get a file in; changes nothing that stays. */
+  plan(file: StorableFile, way: TransferWay | undefined): Promise<TransferPlan>;
   put(request: StoreRequest, signal: AbortSignal): Work<StoreResult>;
+  /** Of all manifests that can be read. */
+  names(): Promise<string[]>;
   copy(from: string, to: string): Promise<void>;
   remove(name: string): Promise<void>;
 }
@@ -65,9 +70,11 @@ export function createModelStore(options: StoreOptions): ModelStore {
       return (await sizeOf(options.files, blobPath(manifest))) === manifest.sizeBytes ? manifest : undefined;
     },
 
-    async *put({ name, file, architecture, spec }, signal) {
+    plan: (file, way) => planBlob({ files: options.files, folder: blobs, file, ...(way && { way }) }),
+
+    async *put({ name, file, way, architecture, spec }, signal) {
       const old = await readLoosely(name);
-      const blob = yield* putBlob({ ...options, folder: blobs, file, signal });
+      const blob = yield* putBlob({ ...options, folder: blobs, file, ...(way && { way }), signal });
       const manifest: Manifest = {
         schemaVersion: 1,
         name: parseModelName(name).text,
@@ -85,7 +92,18 @@ export function createModelStore(options: StoreOptions): ModelStore {
         throw error;
       }
       if (old !== undefined && old.digest !== manifest.digest) await dropIfUnused(old.digest);
-      return { stored: describe(manifest), uploadedDigest: blob.digest, bytesMoved: blob.bytesMoved, differences: [] };
+      const { digest: uploadedDigest, way: taken, bytesMoved } = blob;
+      return { stored: describe(manifest), uploadedDigest, way: taken, bytesMoved, differences: [] };
+    },
+
+    async names() {
+      const names: string[] = [];
+      for (const file of (await namesIn(models)).filter((each) => each.endsWith('.json'))) {
+        const text = await options.texts.readText(join(models, file));
+        const manifest = Manifest.safeParse(looseJson(text ?? '')).data;
+        if (manifest !== undefined) names.push(manifest.name);
+      }
+      return names.sort();
     },
 
     async copy(from, to) {

@@ -1,5 +1,5 @@
 import type { Digest } from '../../core/digest.ts';
-import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { MIB } from '../../core/units.ts';
 import type { LocalFile } from '../../sources/contract.ts';
@@ -7,16 +7,10 @@ import { type Connection, errorOf } from './client.ts';
 import { failureOf } from './errors.ts';
 import { ServerSaid } from './faults.ts';
 import { watched } from './progress.ts';
+import { becameShorter, notReadable, type OpenFile, type ReadableFile } from './readable.ts';
 import type { BodySink, HttpReply, StreamedBody } from './transport.ts';
 
-/** The part of Node's FileHandle that an upload needs. */
-export interface ReadableFile {
-  read(buffer: Uint8Array, offset: number, length: number, position: number | null): Promise<{ bytesRead: number }>;
-  close(): Promise<void>;
-}
-
-/** Opens a file for reading: `(path) => fs.promises.open(path)`. */
-export type OpenFile = (path: string) => Promise<ReadableFile>;
+export type { OpenFile, ReadableFile };
 
 export interface BlobUpload {
   readonly file: LocalFile;
@@ -47,26 +41,46 @@ export async function hasBlob(connection: Connection, digest: Digest, signal: Ab
  * work. Throws `digest-mismatch`, `truncated-file`, `file-not-found`, `file-access`, `disk-full` (the server's disk)
  * and the failures of a connection.
  */
-export async function* uploadBlob(
+export function uploadBlob(
   connection: Connection,
   open: OpenFile,
   { file, digest }: BlobUpload,
   signal: AbortSignal,
 ): Work<number> {
+  const { path: place, sizeBytes } = file;
+  return sendBlob(connection, { place, sizeBytes, digest, body: fileBody(file, open) }, signal);
+}
+
+/** Bytes on their way to the server. */
+export interface BlobBody {
+  /** Where they come from, for messages. */
+  readonly place: string;
+  readonly sizeBytes: number;
+  readonly digest: Digest;
+  readonly body: CountedBody;
+}
+
+/** Sends a body under its digest and returns the bytes sent; 0 where the server got the blob from somebody else. */
+export async function* sendBlob(connection: Connection, blob: BlobBody, signal: AbortSignal): Work<number> {
+  const { place, sizeBytes, digest, body } = blob;
   const ended = new AbortController();
-  const body = fileBody(file, open);
   const both = AbortSignal.any([signal, ended.signal]);
   try {
     const sent = send(connection, digest, body, both);
-    yield* watched(sent, () => ({ type: 'bytes', id: 'upload', done: body.sentBytes, total: file.sizeBytes }));
+    yield* watched(sent, () => ({ type: 'bytes', id: 'upload', done: body.sentBytes, total: sizeBytes }));
     return body.sentBytes;
   } catch (thrown) {
-    const context = { doing: `uploading ${file.path}`, endpoint: connection.host.url, signal };
-    if (wasCutOff(thrown) && !signal.aborted && (await hasBlob(connection, digest, signal))) return 0;
-    throw mismatch(thrown, file, digest) ?? failureOf(thrown, context);
+    const context = { doing: `uploading ${place}`, endpoint: connection.host.url, signal };
+    if (wasCutOff(thrown) && !signal.aborted && (await hasBlobStill(connection, digest, signal))) return 0;
+    throw mismatch(thrown, place, digest) ?? failureOf(thrown, context);
   } finally {
     ended.abort();
   }
+}
+
+/** As `hasBlob`, after a failure: a server that is gone has nothing, and the failure is the one to tell. */
+function hasBlobStill(connection: Connection, digest: Digest, signal: AbortSignal): Promise<boolean> {
+  return hasBlob(connection, digest, signal).catch(() => false);
 }
 
 /** A server that has the blob already answers without reading; writing on then fails in one of these ways. */
@@ -74,15 +88,21 @@ function wasCutOff(thrown: unknown): boolean {
   return ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ERR_STREAM_DESTROYED'].includes(errnoOf(thrown) ?? '');
 }
 
-function mismatch(thrown: unknown, file: LocalFile, digest: Digest): ProvisionError | undefined {
+function mismatch(thrown: unknown, place: string, digest: Digest): ProvisionError | undefined {
   if (!(thrown instanceof ServerSaid) || !/digest mismatch|digest does not match/i.test(thrown.message))
     return undefined;
-  const got = /got "?(sha256:[0-9a-f]{64})/.exec(thrown.message)?.[1];
+  const got = digestGot(thrown);
   return new ProvisionError(
     'digest-mismatch',
-    `${file.path} is not what its digest says: expected ${digest}, the server got ${got ?? 'other bytes'}.`,
+    `${place} is not what its digest says: expected ${digest}, the server got ${got ?? 'other bytes'}.`,
     { cause: thrown, suggestions: ['Get the file again.', 'If the file is right, correct the digest (--digest).'] },
   );
+}
+
+/** The digest of what the server got instead, by its own words. It keeps those bytes. */
+export function digestGot(thrown: unknown): Digest | undefined {
+  const hex = thrown instanceof ServerSaid ? /got "?sha256:([0-9a-f]{64})/.exec(thrown.message)?.[1] : undefined;
+  return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
 async function send(connection: Connection, digest: Digest, body: StreamedBody, signal: AbortSignal): Promise<void> {
@@ -110,7 +130,7 @@ function exchange(
   });
 }
 
-interface CountedBody extends StreamedBody {
+export interface CountedBody extends StreamedBody {
   readonly sentBytes: number;
 }
 
@@ -168,24 +188,9 @@ async function fill(handle: ReadableFile, memory: Uint8Array, wanted: number, fi
       throw notReadable(file, cause);
     });
     if (bytesRead === 0) {
-      throw new ProvisionError('truncated-file', `${file.path} became shorter while it was read.`, {
-        suggestions: ['Get the file again.'],
-      });
+      throw becameShorter(file);
     }
     filled += bytesRead;
   }
   return filled;
-}
-
-function notReadable(file: LocalFile, cause: unknown): ProvisionError {
-  if (errnoOf(cause) === 'ENOENT') {
-    return new ProvisionError('file-not-found', `${file.path} is not there.`, {
-      cause,
-      suggestions: ['Check the path.'],
-    });
-  }
-  return new ProvisionError('file-access', `${file.path} cannot be read: ${messageOf(cause)}`, {
-    cause,
-    suggestions: ['Check the permissions of the file and of its folder.'],
-  });
 }

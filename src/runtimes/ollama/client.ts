@@ -18,6 +18,8 @@ export interface Patience {
   readonly pullMs: number;
   /** After the last byte of an upload, the server has to finish hashing. */
   readonly uploadMs: number;
+  /** How long a server that died under a store may take to come back before that is given up. */
+  readonly reconnectMs: number;
 }
 
 export const PATIENCE: Patience = {
@@ -27,6 +29,7 @@ export const PATIENCE: Patience = {
   chatMs: 15 * 60_000,
   pullMs: 5 * 60_000,
   uploadMs: 5 * 60_000,
+  reconnectMs: 10_000,
 };
 
 /** One server with everything that a call to it needs. */

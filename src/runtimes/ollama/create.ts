@@ -12,6 +12,8 @@ export interface CreateRequest {
   readonly name: string;
   readonly digest: Digest;
   readonly spec: ModelSpec;
+  /** A model on the server that is nothing but the blob: its file is taken as it is, where a blob's may be rewritten. */
+  readonly from?: string;
 }
 
 const StatusLine = z.object({ status: z.string().optional() });
@@ -42,13 +44,13 @@ export async function* createModel(
 }
 
 /** Both `model` and `name`: servers before 0.1.21 know only the second, later ones prefer the first. */
-function bodyOf({ name, digest, spec }: CreateRequest, facts: ServerFacts) {
+function bodyOf({ name, digest, spec, from }: CreateRequest, facts: ServerFacts) {
   if (facts.createProtocol === 'modelfile') return { model: name, name, modelfile: modelfileText(digest, spec) };
   return {
     model: name,
     name,
     // 0.5.5 wants the ending, 0.5.13 a path without folders.
-    files: { 'model.gguf': digest },
+    ...(from === undefined ? { files: { 'model.gguf': digest } } : { from }),
     template: spec.template,
     parameters: spec.parameters,
     ...(spec.license !== '' && { license: spec.license }),

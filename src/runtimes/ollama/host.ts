@@ -43,6 +43,24 @@ export function parseHost(text: string | undefined): HostAddress {
   };
 }
 
+/** What to tell whoever talks to another host in the clear; undefined for https and for this machine. */
+export function plainHttpWarning({ url, loopback, headers }: HostAddress): string | undefined {
+  if (loopback || url.startsWith('https://')) return undefined;
+  const what = 'authorization' in headers ? 'the password, prompts and models' : 'prompts and models';
+  return `${url} is another host without TLS: ${what} can be read and changed on the way (--require-tls refuses this)`;
+}
+
+/** Throws `tls-required` for another host that is not reached by https. To be asked before any request. */
+export function requireTls(host: HostAddress): void {
+  if (plainHttpWarning(host) === undefined) return;
+  throw new ProvisionError('tls-required', `${host.url} is another host without TLS, which --require-tls forbids`, {
+    suggestions: [
+      'Put a proxy with a certificate before the server and use https://….',
+      'Or tunnel to it, and use the tunnel’s end on this machine: ssh -L 11434:127.0.0.1:11434 SERVER',
+    ],
+  });
+}
+
 /** Go's `strings.Trim(strings.TrimSpace(v), "\"'")`, then the second TrimSpace of `Host`. */
 function trimQuotes(text: string): string {
   return text

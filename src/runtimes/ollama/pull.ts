@@ -21,20 +21,8 @@ export async function* pullModel(
   signal: AbortSignal,
 ): Work<StoredModel> {
   const endpoint = connection.host.url;
-  const call = { doing: `pulling ${name}`, endpoint, signal, silenceMs: connection.patience.pullMs };
-  const layers = new Map<string, { total: number; completed: number }>();
-  let phase = '';
   try {
-    for await (const raw of stream(connection, call, (ollama) => ollama.pull({ model: name, stream: true }))) {
-      const { status, digest, total, completed = 0 } = read(PullLine, raw, '/api/pull', endpoint);
-      if (digest !== undefined && total !== undefined) {
-        layers.set(digest, { total, completed });
-        yield { type: 'bytes', id: 'pull', ...sumOf([...layers.values()]) };
-      } else if (status !== phase) {
-        phase = status;
-        yield { type: 'phase', id: 'pull', title: `pull ${name}`, status: 'started', detail: cleaned(status) };
-      }
-    }
+    yield* pullLayers(connection, { model: name }, signal);
   } catch (thrown) {
     throw await explained(thrown, name, version);
   }
@@ -43,6 +31,29 @@ export async function* pullModel(
   throw new ProvisionError('runtime-refused', `${endpoint} said that it pulled ${name}, but does not have it.`, {
     suggestions: ["Look at the server's log, and at the free space of its models folder."],
   });
+}
+
+/** One pull to its end. `insecure`: over plain HTTP, for a registry on loopback. */
+export async function* pullLayers(
+  connection: Connection,
+  request: { readonly model: string; readonly insecure?: boolean },
+  signal: AbortSignal,
+): Work<void> {
+  const endpoint = connection.host.url;
+  const title = `pull ${request.model}`;
+  const call = { doing: `pulling ${request.model}`, endpoint, signal, silenceMs: connection.patience.pullMs };
+  const layers = new Map<string, { total: number; completed: number }>();
+  let phase = '';
+  for await (const raw of stream(connection, call, (ollama) => ollama.pull({ ...request, stream: true }))) {
+    const { status, digest, total, completed = 0 } = read(PullLine, raw, '/api/pull', endpoint);
+    if (digest !== undefined && total !== undefined) {
+      layers.set(digest, { total, completed });
+      yield { type: 'bytes', id: 'pull', ...sumOf([...layers.values()]) };
+    } else if (status !== phase) {
+      phase = status;
+      yield { type: 'phase', id: 'pull', title, status: 'started', detail: cleaned(status) };
+    }
+  }
 }
 
 function sumOf(layers: readonly { total: number; completed: number }[]): { done: number; total: number } {

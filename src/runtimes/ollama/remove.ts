@@ -1,10 +1,10 @@
 import { ProvisionError } from '../../core/errors.ts';
 import { ask, type Connection } from './client.ts';
 import { unloadIfLoaded } from './memory.ts';
-import { findListed, isAbsent } from './show.ts';
+import { findListed, findModel, isAbsent, isUnreadable, listModels, unreadableModel } from './show.ts';
 
 /**
- * Deletes a model; one that is not there is no error. It is unloaded first: no server does that by itself, so a
+ * Deletes a model; one that is not there is no error, nor is a manifest of 0 bytes. It is unloaded first: no server does that by itself, so a
  * deleted model would hold its memory, under a name that is gone, until its keep-alive of five minutes ends.
  */
 export async function removeModel(connection: Connection, name: string, signal: AbortSignal): Promise<void> {
@@ -15,11 +15,31 @@ export async function removeModel(connection: Connection, name: string, signal: 
     silenceMs: connection.patience.answerMs,
   };
   await unloadIfLoaded(connection, name, signal);
+  const remove = () => ask(connection, call, (ollama) => ollama.delete({ model: name }), 'nothing');
   try {
-    await ask(connection, call, (ollama) => ollama.delete({ model: name }), 'nothing');
+    await remove();
   } catch (thrown) {
-    if (!isAbsent(thrown)) throw thrown;
+    if (isAbsent(thrown)) return;
+    if (!isUnreadable(thrown)) throw thrown;
+    if (!(await overwritten(connection, name, signal))) throw unreadableModel(name, connection.host.url, thrown);
+    await remove();
   }
+}
+
+/** Does the server have a manifest under this name that it cannot read itself? */
+export async function isBroken(connection: Connection, name: string, signal: AbortSignal): Promise<boolean> {
+  return findModel(connection, name, signal).then(
+    () => false,
+    (thrown: unknown) => thrown instanceof ProvisionError && thrown.code === 'needs-repair',
+  );
+}
+
+/** Some servers cannot delete what they cannot read: another model's manifest, copied over it, can be deleted again. */
+async function overwritten(connection: Connection, name: string, signal: AbortSignal): Promise<boolean> {
+  const [sound] = await listModels(connection, signal);
+  if (sound === undefined) return false;
+  await copyModel(connection, sound.name, name, signal);
+  return true;
 }
 
 /**

@@ -6,14 +6,16 @@ import { chatWith } from './chat.ts';
 import { ask, type Connection, PATIENCE, type Patience } from './client.ts';
 import type { ModelCall } from './explain.ts';
 import { cleaned } from './faults.ts';
+import type { ProvenFolder } from './folder/probe.ts';
 import type { HostAddress } from './host.ts';
 import { loadedModel, loadedModels, unloadModel } from './memory.ts';
 import { countRawPrompt, renderPrompt } from './prompt.ts';
 import { pullModel } from './pull.ts';
 import { copyModel, removeModel } from './remove.ts';
-import { findModel, read } from './show.ts';
-import { type FileEffects, storeModel } from './store.ts';
+import { findModel, listModels, read } from './show.ts';
+import { type FileEffects, planTransfer, type StoreAt, storeModel } from './store.ts';
 import { nodeTransport, type Transport } from './transport.ts';
+import { openDoors, type SideDoors } from './ways/facts.ts';
 
 export interface OllamaOptions {
   /** From `parseHost`. */
@@ -24,6 +26,8 @@ export interface OllamaOptions {
   /** The real one unless given. */
   readonly transport?: Transport;
   readonly patience?: Partial<Patience>;
+  /** Ways into the server beside its API; without them a file is uploaded. */
+  readonly doors?: SideDoors;
 }
 
 /** The Ollama runtime, with what its version tells before anything is asked of it. */
@@ -31,12 +35,14 @@ export interface OllamaRuntime extends Runtime {
   readonly kind: 'ollama';
   /** Asks for the version once and looks it up in the compatibility matrix. */
   facts(signal: AbortSignal): Promise<ServerFacts>;
+  /** The server's own models folder, proven; or why it is not known, as a whole sentence. Asked once. */
+  folder(signal: AbortSignal): Promise<ProvenFolder | { readonly refused: string }>;
 }
 
 const VersionReply = z.object({ version: z.string().min(1).max(200) });
 
 /** One adapter for every server from 0.1.34 on. */
-export function ollamaRuntime({ host, files, now, transport, patience }: OllamaOptions): OllamaRuntime {
+export function ollamaRuntime({ host, files, now, transport, patience, doors = {} }: OllamaOptions): OllamaRuntime {
   const connection: Connection = {
     host,
     transport: transport ?? nodeTransport(),
@@ -48,25 +54,39 @@ export function ollamaRuntime({ host, files, now, transport, patience }: OllamaO
     return known;
   };
   const facts = async (signal: AbortSignal) => serverFacts(await version(signal));
+  const open = openDoors(connection, doors);
+  const storeAt = async (signal: AbortSignal): Promise<StoreAt> => ({
+    connection,
+    files,
+    doors: open,
+    facts: await facts(signal),
+  });
   const callAt = (signal: AbortSignal): ModelCall => ({ connection, facts: () => facts(signal), signal });
 
   return defineRuntime({
     kind: 'ollama',
     endpoint: host.url,
     facts,
+    folder: (signal) => open.folder(signal),
     async identify(signal): Promise<RuntimeIdentity> {
       return { kind: 'ollama', version: await version(signal), endpoint: host.url };
     },
     async find(name, signal) {
       return await findModel(connection, parseModelName(name).text, signal);
     },
+    async planTransfer(file, way, signal) {
+      return await planTransfer(await storeAt(signal), file, way, signal);
+    },
     async *store(request, signal) {
       const name = parseModelName(request.name).text;
-      return yield* storeModel(connection, files, { ...request, name }, await facts(signal), signal);
+      return yield* storeModel(await storeAt(signal), { ...request, name }, signal);
     },
     async *pull(libraryName, signal) {
       const name = parseModelName(libraryName).text;
       return yield* pullModel(connection, name, () => version(signal), signal);
+    },
+    async names(signal) {
+      return (await listModels(connection, signal)).map(({ name }) => name);
     },
     async copy(from, to, signal) {
       await copyModel(connection, parseModelName(from).text, parseModelName(to).text, signal);

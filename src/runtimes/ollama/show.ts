@@ -80,8 +80,30 @@ async function show(connection: Connection, name: string, signal: AbortSignal): 
     );
   } catch (thrown) {
     if (isAbsent(thrown)) return undefined;
-    throw thrown;
+    throw isUnreadable(thrown) ? unreadableModel(name, endpoint, thrown) : thrown;
   }
+}
+
+/** True for the server's failure to read what it has: a full disk leaves a manifest of 0 bytes, a crash half a file. */
+export function isUnreadable(thrown: unknown): boolean {
+  if (!(thrown instanceof ProvisionError) || !(thrown.cause instanceof ServerSaid)) return false;
+  const { status, message } = thrown.cause;
+  return status === 500 && /^(unexpected )?EOF$|invalid character .* (looking for|after|in)/.test(message);
+}
+
+/** What to throw for a model that the server has and cannot read. */
+export function unreadableModel(name: string, endpoint: string, cause: unknown): ProvisionError {
+  return new ProvisionError(
+    'needs-repair',
+    `${endpoint} has ${name}, but cannot read it: its manifest, or its file, is damaged.`,
+    {
+      cause,
+      suggestions: [
+        'Put it right: gemma-provision repair. Or install it again.',
+        "Make room on the disk of the server's models folder first: a full one spoils manifests.",
+      ],
+    },
+  );
 }
 
 /** True for the server's "there is no such model". A 404 for a route that is not there has no JSON and other words. */
@@ -101,13 +123,18 @@ export async function findListed(
   name: string,
   signal: AbortSignal,
 ): Promise<ListedModel | undefined> {
+  return (await listModels(connection, signal)).find((listed) => sameModel(listed.name, name));
+}
+
+/** All models that the server lists: those whose manifests are sound. */
+export async function listModels(connection: Connection, signal: AbortSignal): Promise<ListedModel[]> {
   const endpoint = connection.host.url;
   const call = { doing: 'listing the models', endpoint, signal, silenceMs: connection.patience.answerMs };
   const { models } = read(TagsReply, await ask(connection, call, (ollama) => ollama.list()), '/api/tags', endpoint);
-  const entry = models?.find((listed) => sameModel(listed.name, name));
-  if (entry === undefined) return undefined;
-  const digest = digestFrom(entry.digest);
-  return { name: entry.name, sizeBytes: entry.size, ...(digest && { digest }) };
+  return (models ?? []).map(({ name, size, digest: text }) => {
+    const digest = digestFrom(text);
+    return { name, sizeBytes: size, ...(digest && { digest }) };
+  });
 }
 
 function digestFrom(text: string): Digest | undefined {

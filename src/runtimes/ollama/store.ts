@@ -3,13 +3,23 @@ import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { HashFile } from '../../sources/contract.ts';
-import type { StoreRequest, StoreResult } from '../contract.ts';
-import { hasBlob, type OpenFile, uploadBlob } from './blobs.ts';
+import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay } from '../contract.ts';
+import { isHere } from '../storable.ts';
+import { hasBlob, type OpenFile } from './blobs.ts';
 import type { Connection } from './client.ts';
 import { differencesOf } from './compare.ts';
 import { blobVanished, createModel } from './create.ts';
-import { removeModel } from './remove.ts';
+import { blobFile } from './folder/files.ts';
+import { stubName } from './loopback/names.ts';
+import { configDigestOf } from './loopback/registry.ts';
+import { dropQuietly, pullStub } from './loopback/stub.ts';
+import { cameBack } from './reconnect.ts';
+import { isBroken, removeModel } from './remove.ts';
 import { findListed, findModel, type ListedModel } from './show.ts';
+import { chooseWay, possibleWays } from './ways/choose.ts';
+import { type OpenDoors, wayFacts } from './ways/facts.ts';
+import { moveBytes } from './ways/move.ts';
+import { WayClosed } from './ways/put.ts';
 
 /** Reading of files, as the wiring provides it. */
 export interface FileEffects {
@@ -18,61 +28,168 @@ export interface FileEffects {
   readonly hash: HashFile;
 }
 
+/** One server, and what is known of it. */
+export interface StoreAt {
+  readonly connection: Connection;
+  readonly files: FileEffects;
+  readonly doors: OpenDoors;
+  readonly facts: ServerFacts;
+}
+
 /** How long tidying up after a failure may take; it runs although the user may have pressed Ctrl-C. Milliseconds. */
 const TIDY_MS = 5_000;
 
+const FOLDER_WAYS: ReadonlySet<TransferWay> = new Set(['hard-link', 'reflink', 'copy']);
+
+/** How a file would get in; changes nothing that stays. */
+export async function planTransfer(
+  { connection, doors, facts }: Omit<StoreAt, 'files'>,
+  file: StorableFile,
+  wanted: TransferWay | undefined,
+  signal: AbortSignal,
+): Promise<TransferPlan> {
+  const plan = chooseWay(await wayFacts(connection, doors, facts, file, file.digest, signal, wanted), wanted);
+  // Only a folder that was looked at anyway: proving one costs requests.
+  const folder = FOLDER_WAYS.has(plan.way) ? await doors.folder(signal) : undefined;
+  return { ...plan, ...(folder !== undefined && !('refused' in folder) && { folder: folder.path }) };
+}
+
+/** One store: what its steps share. */
+interface Run {
+  readonly at: StoreAt;
+  readonly request: StoreRequest;
+  readonly digest: Digest;
+  readonly startedAt: Date;
+  moved: number;
+  /** What had the name before this run's first create; absent until then. */
+  before?: { readonly entry: ListedModel | undefined };
+}
+
 /**
- * Uploads a file unless the server has it, creates the model, and reads back what the server stored. On failure the
+ * Gets a file into the server by the cheapest way that works, creates the model, and reads back what the server stored.
+ * Bytes that vanish before the create, and a server that dies and comes back, are met with one more try. On failure the
  * server is left as it was: a new name is removed again, and so is the entry without layers that 0.5.5 to 0.12.5 leave.
  */
-export async function* storeModel(
-  connection: Connection,
-  files: FileEffects,
-  request: StoreRequest,
-  facts: ServerFacts,
-  signal: AbortSignal,
-): Work<StoreResult> {
-  const { name, file, spec } = request;
-  const digest = file.digest ?? (yield* files.hash(file, 'hash', signal));
-  let bytesMoved = yield* ensureBlob(connection, files, request, digest, signal);
-
-  const before = await findListed(connection, name, signal);
+export async function* storeModel(at: StoreAt, request: StoreRequest, signal: AbortSignal): Work<StoreResult> {
+  const { file, name } = request;
+  const digest = isHere(file) ? (file.digest ?? (yield* at.files.hash(file, 'hash', signal))) : file.digest;
+  const run: Run = { at, request, digest, startedAt: new Date(), moved: 0 };
   let finished = false;
   try {
-    try {
-      yield* createModel(connection, { name, digest, spec }, facts, signal);
-    } catch (thrown) {
-      if (!blobVanished(thrown, digest) || (await hasBlob(connection, digest, signal))) throw thrown;
-      yield { type: 'warning', message: `The server lost ${digest} before the create; it is uploaded once more.` };
-      bytesMoved += yield* ensureBlob(connection, files, request, digest, signal);
-      yield* createModel(connection, { name, digest, spec }, facts, signal);
-    }
-    const stored = await findModel(connection, name, signal);
-    if (stored === undefined) throw createdNothing(name, connection);
+    const result = yield* withOneMoreTry(run, signal);
     finished = true;
-    const differences = differencesOf(request, digest, stored, facts);
-    return { stored, uploadedDigest: digest, bytesMoved, differences };
+    return result;
   } finally {
     // In `finally`, since a consumer that gives up returns the generator instead of throwing into it.
-    if (!finished) await tidy(connection, name, before);
+    if (!finished && run.before !== undefined) await tidy(at.connection, name, run.before.entry);
   }
 }
 
-async function* ensureBlob(
-  connection: Connection,
-  files: FileEffects,
-  { file }: StoreRequest,
-  digest: Digest,
-  signal: AbortSignal,
-): Work<number> {
-  const title = `upload ${file.path}`;
-  if (await hasBlob(connection, digest, signal)) {
-    // Nothing moves, so nobody else would notice that the file is not what its digest says.
-    if (file.digest !== undefined) yield* files.hash(file, 'hash', signal);
-    yield { type: 'phase', id: 'upload', title, status: 'skipped', detail: 'the server has these bytes' };
-    return 0;
+async function* withOneMoreTry(run: Run, signal: AbortSignal): Work<StoreResult> {
+  try {
+    return yield* storeOnce(run, signal);
+  } catch (thrown) {
+    const told = await reasonToTryAgain(thrown, run, signal);
+    if (told === undefined) throw thrown;
+    yield { type: 'warning', message: told };
+    return yield* storeOnce(run, signal);
   }
-  return yield* uploadBlob(connection, files.open, { file, digest }, signal);
+}
+
+/** Says what went wrong when it is worth another try. */
+async function reasonToTryAgain(thrown: unknown, run: Run, signal: AbortSignal): Promise<string | undefined> {
+  const { at, digest } = run;
+  if (signal.aborted) return undefined;
+  if (blobVanished(thrown, digest)) {
+    const there = await hasBlob(at.connection, digest, signal);
+    return there ? undefined : `The server lost ${digest} before the create; it is brought once more.`;
+  }
+  if (!(thrown instanceof ProvisionError) || !GONE.has(thrown.code)) return undefined;
+  if (!(await cameBack(at.connection, signal))) return undefined;
+  return 'The server went away and is back; what was being done is done once more.';
+}
+
+const GONE: ReadonlySet<string> = new Set(['runtime-died', 'runtime-unreachable']);
+
+async function* storeOnce(run: Run, signal: AbortSignal): Work<StoreResult> {
+  const { at, request, digest } = run;
+  const { connection, facts } = at;
+  const { name, spec } = request;
+  const stub = stubName(name, digest);
+  const used = { stub: false };
+  try {
+    const way = yield* bring(run, stub, used, signal);
+    run.before ??= { entry: await findListed(connection, name, signal) };
+    const from = used.stub && facts.capabilities.has('gguf-rewrite') ? { from: stub } : {};
+    yield* createModel(connection, { name, digest, spec, ...from }, facts, signal);
+    const stored = await findModel(connection, name, signal);
+    if (stored === undefined) throw createdNothing(name, connection);
+    const differences = differencesOf(request, digest, stored, facts);
+    return { stored, uploadedDigest: digest, way, bytesMoved: run.moved, differences };
+  } finally {
+    if (used.stub) await dropQuietly(connection, stub);
+  }
+}
+
+/** Brings the bytes to the server, by the first way that turns out to work, and makes the stub where one is of use. */
+async function* bring(run: Run, stub: string, used: { stub: boolean }, signal: AbortSignal): Work<TransferWay> {
+  const { at, request, digest } = run;
+  const { file, way: wanted } = request;
+  const facts = await wayFacts(at.connection, at.doors, at.facts, file, digest, signal, wanted);
+  const plans = wanted === undefined ? possibleWays(facts) : [chooseWay(facts, wanted)];
+  for (const { way } of plans) {
+    try {
+      run.moved += yield* moveBytes({ ...at, ...run, way, proven: facts.proven, file, digest }, signal);
+      yield* makeStub(run, way, facts, stub, used, signal);
+      return way;
+    } catch (thrown) {
+      if (!(thrown instanceof WayClosed)) throw thrown;
+      if (wanted !== undefined) throw closedWay(wanted, thrown);
+      yield { type: 'warning', message: `${way} does not work here (${thrown.message}); the next way is taken.` };
+    }
+  }
+  throw new ProvisionError('bug', `There is no way to bring ${file.ref} to ${at.connection.host.url}.`);
+}
+
+/**
+ * Where the server's create would write the file anew, it is made to pull a model that is nothing but the blob, and the
+ * model is created from that. Throws `WayClosed` when the bytes were to come this way and did not.
+ */
+async function* makeStub(
+  run: Run,
+  way: TransferWay,
+  { rewrites, pull, proven }: Awaited<ReturnType<typeof wayFacts>>,
+  stub: string,
+  used: { stub: boolean },
+  signal: AbortSignal,
+): Work<void> {
+  if (way !== 'loopback-pull' && !(rewrites && pull === true)) return;
+  const { at, request, digest } = run;
+  const { file, architecture } = request;
+  const content = isHere(file) ? { content: { file, open: at.files.open } } : {};
+  const offer = { digest, sizeBytes: file.sizeBytes, architecture, ...content };
+  used.stub = true;
+  try {
+    run.moved += yield* pullStub(at.connection, stub, offer, signal);
+  } catch (thrown) {
+    // The server keeps the small part of a pull whose large part failed, and would only drop it at its next start.
+    if (proven !== undefined) await proven.files.rm(blobFile(proven.blobs, configDigestOf(offer)), { force: true });
+    if (signal.aborted || !(thrown instanceof ProvisionError) || FINAL.has(thrown.code)) throw thrown;
+    if (way === 'loopback-pull') throw new WayClosed(thrown.message, { cause: thrown });
+    used.stub = false;
+    const message = `The server did not take the file by a pull (${thrown.message}); its create writes it anew.`;
+    yield { type: 'warning', message };
+  }
+}
+
+/** Failures of a pull that no other way would change. */
+const FINAL: ReadonlySet<string> = new Set([...GONE, 'disk-full', 'digest-mismatch', 'truncated-file', 'bug']);
+
+function closedWay(wanted: TransferWay, cause: WayClosed): ProvisionError {
+  return new ProvisionError('bad-usage', `The file cannot get in by ${wanted}: ${cause.message}`, {
+    cause,
+    suggestions: ['Leave the way open: the cheapest one that works is then taken.'],
+  });
 }
 
 function createdNothing(name: string, { host }: Connection): ProvisionError {
@@ -86,8 +203,10 @@ async function tidy(connection: Connection, name: string, before: ListedModel | 
   const signal = AbortSignal.timeout(TIDY_MS);
   try {
     const after = await findListed(connection, name, signal);
-    if (after === undefined) return;
-    if (before === undefined) await removeModel(connection, name, signal);
+    if (after === undefined) {
+      // A full disk leaves an empty manifest, which no list shows and which stops the server's own pruning.
+      if (await isBroken(connection, name, signal)) await removeModel(connection, name, signal);
+    } else if (before === undefined) await removeModel(connection, name, signal);
     else if (after.digest !== before.digest && (await isStub(connection, name, signal))) {
       await removeModel(connection, name, signal);
     }

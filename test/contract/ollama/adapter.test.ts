@@ -172,7 +172,7 @@ describe.each([OLDEST, ...RECORDED] as const)('the adapter with Ollama %s', (ver
     expectAllUsed();
   });
 
-  test('uploads a blob once more when the server lost it before the create', async () => {
+  test('row 32: uploads a blob once more when the server lost it before the create', async () => {
     const digest = `sha256:${'1'.repeat(64)}` as const;
     const path = `/api/blobs/${digest}`;
     recorded.replay('version');

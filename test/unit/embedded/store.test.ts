@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest-of.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
 import { MIB } from '../../../src/core/units.ts';
-import type { StoreResult } from '../../../src/runtimes/contract.ts';
+import type { StorableFile, StoreResult, TransferWay } from '../../../src/runtimes/contract.ts';
 import type { BlobFiles } from '../../../src/runtimes/embedded/disk.ts';
 import { describe as describeModel, manifestFileName } from '../../../src/runtimes/embedded/manifest.ts';
 import { createModelStore, type StoreOptions } from '../../../src/runtimes/embedded/store.ts';
@@ -56,6 +56,7 @@ describe('putting a model', () => {
         license: 'Apache-2.0',
       }),
       uploadedDigest: digestOf('GGUF'),
+      way: 'copy',
       bytesMoved: 4,
       differences: [],
     });
@@ -93,7 +94,7 @@ describe('putting a model', () => {
   test('works alike where the file system shares bytes', async () => {
     const sharing: BlobFiles = { ...fs, copyFile: (from, to) => fs.copyFile(from, to), open: fs.open };
     const file = await sourceFile('GGUF');
-    expect(await put('gemma', file, { files: sharing })).toMatchObject({ bytesMoved: 4 });
+    expect(await put('gemma', file, { files: sharing })).toMatchObject({ way: 'reflink', bytesMoved: 0 });
     await expect(put('gemma', { ...file, digest: OTHER_DIGEST }, { files: sharing })).rejects.toMatchObject({
       code: 'digest-mismatch',
     });
@@ -288,3 +289,91 @@ function withoutClone(failure?: { readonly code: string }): BlobFiles {
     },
   };
 }
+
+describe('the ways in', () => {
+  const DIGEST = digestOf('GGUF');
+  const stored = () => join(options.dataDir, 'embedded', 'blobs', blobName('GGUF'));
+
+  async function cached(): Promise<LocalFile> {
+    return { ...(await sourceFile('GGUF')), digest: DIGEST, immutable: true };
+  }
+
+  function by(file: StorableFile, way?: TransferWay, changes: Partial<StoreOptions> = {}): Promise<StoreResult> {
+    const store = createModelStore({ ...options, ...changes });
+    const request = { name: 'gemma', file, ...(way && { way }), architecture: 'gemma3n', spec: SPEC };
+    return drive(store.put(request, NEVER), () => undefined);
+  }
+
+  function elsewhere(pieces: readonly string[]): StorableFile {
+    return {
+      ref: 'hf:a/b',
+      pinnedRef: 'hf:a/b@1',
+      fileName: 'b.gguf',
+      sizeBytes: 4,
+      digest: DIGEST,
+      access: { url: 'http://127.0.0.1/', headers: {} },
+      async *open() {
+        for (const piece of pieces) yield Buffer.from(piece);
+      },
+    };
+  }
+
+  test('a file of our cache by a hard link, which outlives the model', async () => {
+    const file = await cached();
+    expect(await createModelStore(options).plan(file, undefined)).toMatchObject({ way: 'hard-link', peakBytes: 0 });
+    expect(await by(file)).toMatchObject({ way: 'hard-link', bytesMoved: 0, uploadedDigest: DIGEST });
+    expect((await fs.stat(stored())).ino).toBe((await fs.stat(file.path)).ino);
+    await createModelStore(options).remove('gemma');
+    expect(await blobs()).toEqual([]);
+    expect(await readFile(file.path, 'utf8')).toBe('GGUF');
+  });
+
+  test('a file of the user by a hard link only when that is asked for, and read then', async () => {
+    const file = await sourceFile('GGUF');
+    expect((await createModelStore(options).plan(file, undefined)).way).not.toBe('hard-link');
+    await expect(by({ ...file, digest: OTHER_DIGEST }, 'hard-link')).rejects.toMatchObject({ code: 'digest-mismatch' });
+    expect(await blobs()).toEqual([]);
+    expect(await by(file, 'hard-link')).toMatchObject({ way: 'hard-link', bytesMoved: 0, uploadedDigest: DIGEST });
+  });
+
+  test('row 47: the cache on another file system: shared or copied instead', async () => {
+    const files: BlobFiles = {
+      ...fs,
+      open: fs.open,
+      link: () => Promise.reject(Object.assign(new Error('EXDEV'), { code: 'EXDEV' })),
+    };
+    const { way } = await by(await cached(), undefined, { files });
+    expect(['reflink', 'copy']).toContain(way);
+    await createModelStore(options).remove('gemma');
+    await expect(by(await cached(), 'hard-link', { files })).rejects.toMatchObject({ code: 'bad-usage', exitCode: 2 });
+    expect(await blobs()).toEqual([]);
+  });
+
+  test('a remote file in one pass, with no copy between', async () => {
+    const file = elsewhere(['GG', 'UF']);
+    expect(await createModelStore(options).plan(file, undefined)).toMatchObject({ way: 'stream', peakBytes: 5 });
+    expect(await by(file)).toMatchObject({ way: 'stream', bytesMoved: 4, uploadedDigest: DIGEST });
+    expect(await readFile(stored(), 'utf8')).toBe('GGUF');
+    expect(await by(file)).toMatchObject({ way: 'present', bytesMoved: 0 });
+    expect(await createModelStore(options).plan(file, undefined)).toMatchObject({ way: 'present', peakBytes: 0 });
+  });
+
+  test.each([
+    ['row 7: other bytes', ['FUGG'], 'digest-mismatch'],
+    ['row 8: more bytes', ['GGUF', 'x'], 'truncated-file'],
+    ['fewer bytes', ['GG'], 'truncated-file'],
+  ] as const)('%s than promised: nothing stays', async (_, pieces, code) => {
+    await expect(by(elsewhere(pieces))).rejects.toMatchObject({ code, exitCode: 11 });
+    expect(await blobs()).toEqual([]);
+    expect(await createModelStore(options).find('gemma')).toBeUndefined();
+  });
+
+  test('ways that only a server has are refused', async () => {
+    await expect(by(await cached(), 'upload')).rejects.toMatchObject({ code: 'bad-usage' });
+    await expect(createModelStore(options).plan(await cached(), 'loopback-pull')).rejects.toMatchObject({
+      code: 'bad-usage',
+      exitCode: 2,
+    });
+    expect(await by(await cached(), 'copy')).toMatchObject({ way: 'copy', bytesMoved: 4 });
+  });
+});

@@ -213,7 +213,7 @@ describe('create', () => {
     await store(await at(streaming(route, ['{"status":"success"}'])));
   });
 
-  test('a line of 1 MB', async () => {
+  test('row 33: a line of 1 MB', async () => {
     await store(await at(streaming(route, [line({ status: 'x'.repeat(1_000_000) }), success])));
   });
 
@@ -228,7 +228,7 @@ describe('create', () => {
     ['a line that is no object', ['42\n', success], 'runtime-not-ollama'],
     ['HTML', ['<html>\n<body>hello</body></html>'], 'runtime-not-ollama'],
     ['a line without an end', ['"', 'x'.repeat(17 * 1024 * 1024)], 'runtime-not-ollama'],
-  ])('%s', async (_, pieces, code) => {
+  ])('row 33: %s', async (_, pieces, code) => {
     const warn = vi.spyOn(console, 'warn');
     const error = await failure(store(await at(streaming(route, pieces))));
     expect(error.code).toBe(code);
@@ -338,11 +338,14 @@ describe('show and tags', () => {
     expect((await failure(runtime.find('m:t', never))).code).toBe('runtime-too-old');
   });
 
-  test('a broken manifest is an error, not an absent model', async () => {
+  test('row 21: a broken manifest is an error, not an absent model', async () => {
     const runtime = await at((_request, response) =>
       response.writeHead(500, { 'content-type': 'application/json' }).end('{"error":"EOF"}'),
     );
-    expect((await failure(runtime.find('m:t', never))).code).toBe('runtime-refused');
+    const error = await failure(runtime.find('m:t', never));
+    expect(error.code).toBe('needs-repair');
+    expect(error.exitCode).toBe(18);
+    expect(error.message).toContain('m:t');
   });
 
   test('a model that the list does not know has no digest', async () => {

@@ -136,7 +136,7 @@ describe('uploadBlob', () => {
     expect(buffers.size).toBe(4);
   });
 
-  test('a server that has it already answers at once: that is success', async () => {
+  test('row 31: a server that has it already answers at once: that is success', async () => {
     const { bytes } = await upload(
       (request, response) => {
         if (request.method === 'HEAD') response.end();
@@ -148,7 +148,7 @@ describe('uploadBlob', () => {
     expect(bytes).toBeLessThan(200 * MIB);
   });
 
-  test('a broken connection is success when the server has the blob', async () => {
+  test('row 31: a broken connection is success when the server has the blob', async () => {
     const { bytes } = await upload(
       (request, response) => {
         if (request.method === 'HEAD') response.end();
@@ -191,7 +191,7 @@ describe('uploadBlob', () => {
     expect(error.message).toContain(words);
   });
 
-  test('an error in the middle of a long upload is read, not drowned', async () => {
+  test('row 20: an error in the middle of a long upload is read, not drowned', async () => {
     const work = upload(
       (request, response) => {
         if (request.method === 'HEAD') response.writeHead(404).end();

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { ProvisionError } from '../../core/errors.ts';
+import type { StorableFile, TransferPlan, TransferWay } from '../contract.ts';
+import { isElsewhere } from '../storable.ts';
+import { blobPath, INCOMPLETE, isLinkable } from './blob.ts';
+import { type BlobFiles, sizeOf } from './disk.ts';
+
+/** Manifests, and what the file system adds. */
+const OVERHEAD = 1.02;
+
+export interface PlanBlob {
+  readonly files: BlobFiles;
+  readonly folder: string;
+  readonly file: StorableFile;
+  readonly way?: TransferWay;
+}
+
+/** How `putBlob` would get a file in. A file that is still to be fetched counts as lying where its path says. */
+export async function planBlob({ files, folder, file, way: wanted }: PlanBlob): Promise<TransferPlan> {
+  const peakBytes = Math.ceil(file.sizeBytes * OVERHEAD);
+  if (file.digest !== undefined && (await sizeOf(files, blobPath(folder, file.digest))) === file.sizeBytes)
+    return { way: 'present', why: 'the embedded runtime has these bytes', peakBytes: 0 };
+  const ways: TransferPlan[] = [];
+  if (isElsewhere(file)) {
+    ways.push({ way: 'stream', why: 'the bytes go from their source into our data folder', peakBytes });
+  } else {
+    const sameVolume = (await deviceOf(files, file.path)) === (await deviceOf(files, folder));
+    const shares = sameVolume && (await sharesBytes(files, folder));
+    if (sameVolume && (isLinkable(file) || wanted === 'hard-link'))
+      ways.push({ way: 'hard-link', why: 'our data folder takes a hard link: no byte moves', peakBytes: 0 });
+    if (shares) ways.push({ way: 'reflink', why: 'the file system shares the bytes', peakBytes: 0 });
+    ways.push({ way: 'copy', why: 'one copy in our data folder', peakBytes });
+  }
+  const plan = ways.find(({ way }) => wanted === undefined || way === wanted);
+  if (plan !== undefined) return plan;
+  const possible = ways.map(({ way }) => way).join(', ');
+  throw new ProvisionError('bad-usage', `The embedded runtime cannot take this file by ${wanted}.`, {
+    suggestions: [`Leave the way open, or choose of: ${possible}.`],
+  });
+}
+
+/** The volume of a file or folder, or of the nearest folder above one that is not there yet. */
+async function deviceOf(files: BlobFiles, path: string): Promise<bigint | undefined> {
+  for (let at = path, above = dirname(at); ; at = above, above = dirname(at)) {
+    const facts = await files.stat(at, { bigint: true }).catch(() => undefined);
+    if (facts !== undefined) return facts.dev;
+    if (above === at) return undefined;
+  }
+}
+
+/** Tried with a file of a few bytes, where the folder is there already; else nobody knows, and it counts as no. */
+async function sharesBytes(files: BlobFiles, folder: string): Promise<boolean> {
+  const [one, other] = [0, 1].map(() => join(folder, `${INCOMPLETE}${randomUUID()}`));
+  if (one === undefined || other === undefined) return false;
+  try {
+    const handle = await files.open(one, 'wx');
+    await handle.write(Buffer.from(one), 0, 1).finally(() => handle.close());
+    await files.copyFile(one, other, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    for (const path of [one, other]) await files.rm(path, { force: true }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,137 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { join } from 'node:path';
+import type { Digest } from '../../../core/digest.ts';
+import { errnoOf, messageOf } from '../../../core/errors.ts';
+import { hasBlob } from '../blobs.ts';
+import type { Connection } from '../client.ts';
+import { blobFile, type FolderFacts, type FolderFiles, type ModelsFolder, temporaryIn } from './files.ts';
+
+/** A models folder that is the server's own, as the server itself showed. */
+export interface ProvenFolder {
+  /** The folder as it was given. */
+  readonly path: string;
+  /** Where the blobs lie, without symbolic links. */
+  readonly blobs: string;
+  readonly files: FolderFiles;
+  readonly device: bigint;
+  /** Who the blobs belong to, taken for the server's user. */
+  readonly uid: number;
+  readonly gid: number;
+  /** Permissions of new blobs, as those that are there have them. */
+  readonly mode: number;
+  /** This process's user; undefined on Windows. */
+  readonly self: number | undefined;
+  /** The file system can share bytes between two files of this folder. */
+  readonly reflinks: boolean;
+}
+
+/** Why the folder is not used, as the rest of a sentence that begins with its path. */
+export interface RefusedFolder {
+  readonly refused: string;
+}
+
+const PROBE_BYTES = 64;
+const NEW_BLOB_MODE = 0o644;
+const WORLD_WRITABLE = 0o002n;
+const LOOKED_AT = 16;
+
+/**
+ * Shows whether a folder is the server's own: a small random blob is written into it, and the server is asked for it.
+ * A server that also says yes before the blob is there says yes to everything, and proves nothing. The blob is always
+ * removed again. Refuses a folder that other users may write to or whose files could not be given to the server's user.
+ * Throws only what asking the server throws.
+ */
+export async function proveFolder(
+  connection: Connection,
+  folder: ModelsFolder,
+  signal: AbortSignal,
+): Promise<ProvenFolder | RefusedFolder> {
+  if (!connection.host.loopback) return { refused: 'cannot belong to a server on another host' };
+  const looked = await lookAt(folder);
+  if ('refused' in looked) return looked;
+  const bytes = randomBytes(PROBE_BYTES);
+  const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  if (await hasBlob(connection, digest, signal)) return { refused: 'cannot be proven: the server has every blob' };
+  const path = blobFile(looked.blobs, digest);
+  try {
+    const failed = await writeProbe(looked, path, bytes);
+    if (failed !== undefined) return { refused: `cannot be written to: ${failed}` };
+    if (!(await hasBlob(connection, digest, signal))) return { refused: 'is not where the server keeps its models' };
+    return { ...looked, reflinks: await clones(looked, path) };
+  } finally {
+    await folder.files.rm(path, { force: true }).catch(() => undefined);
+  }
+}
+
+type Looked = Omit<ProvenFolder, 'reflinks'>;
+
+async function lookAt({ path, files, uid: self }: ModelsFolder): Promise<Looked | RefusedFolder> {
+  try {
+    const blobs = await files.realpath(join(path, 'blobs'));
+    const facts = await files.stat(blobs, { bigint: true });
+    if (!facts.isDirectory()) return { refused: 'has no folder of blobs' };
+    if (self !== undefined && (facts.mode & WORLD_WRITABLE) !== 0n)
+      return { refused: 'can be written to by everybody' };
+    const uid = Number(facts.uid);
+    // Servers since 0.21 set the times of a blob that they use, which only its owner and root may.
+    if (self !== undefined && self !== 0 && self !== uid) {
+      return { refused: `belongs to the user with number ${uid}, and files put there would not` };
+    }
+    const mode = await modeIn(files, blobs);
+    return { path, blobs, files, device: facts.dev, uid, gid: Number(facts.gid), mode, self };
+  } catch (thrown) {
+    const absent = errnoOf(thrown) === 'ENOENT';
+    return { refused: absent ? 'is not there' : `cannot be looked at: ${errnoOf(thrown) ?? messageOf(thrown)}` };
+  }
+}
+
+/** As the server's own blobs; a new folder has none yet. */
+async function modeIn(files: FolderFiles, blobs: string): Promise<number> {
+  const names = (await files.readdir(blobs)).filter((name) => /^sha256-[0-9a-f]{64}$/.test(name));
+  const seen: FolderFacts[] = [];
+  for (const name of names.slice(0, LOOKED_AT)) {
+    const facts = await files.lstat(join(blobs, name), { bigint: true }).catch(() => undefined);
+    // A blob of 0444 is a hard link of ours.
+    if (facts?.isFile() && (facts.mode & 0o200n) !== 0n) seen.push(facts);
+  }
+  const [first] = seen;
+  return first === undefined ? NEW_BLOB_MODE : Number(first.mode & 0o666n);
+}
+
+/** Returns why not. */
+async function writeProbe(folder: Looked, path: string, bytes: Uint8Array): Promise<string | undefined> {
+  try {
+    const handle = await folder.files.open(path, 'wx', folder.mode);
+    try {
+      await handle.write(bytes, 0, bytes.length);
+      await giveToServer(handle, folder);
+    } finally {
+      await handle.close();
+    }
+    return undefined;
+  } catch (thrown) {
+    return errnoOf(thrown) ?? messageOf(thrown);
+  }
+}
+
+/** Owner and permissions of the server's other blobs; only root can give files away, and only root needs to. */
+export async function giveToServer(
+  handle: { chown(uid: number, gid: number): Promise<void>; chmod(mode: number): Promise<void> },
+  { self, uid, gid, mode }: Pick<ProvenFolder, 'self' | 'uid' | 'gid' | 'mode'>,
+): Promise<void> {
+  if (self === 0 && uid !== 0) await handle.chown(uid, gid);
+  if (self !== undefined) await handle.chmod(mode);
+}
+
+async function clones({ files, blobs }: Looked, path: string): Promise<boolean> {
+  const clone = temporaryIn(blobs);
+  try {
+    await files.copyFile(path, clone, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await files.rm(clone, { force: true }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,54 @@
+import { connect } from 'node:net';
+import type { Work } from '../../../core/progress.ts';
+import type { Connection } from '../client.ts';
+import { pullLayers } from '../pull.ts';
+import { copyModel, removeModel } from '../remove.ts';
+import { listModels } from '../show.ts';
+import { isTransferName, registryPortOf } from './names.ts';
+import { type Offer, startRegistry } from './registry.ts';
+
+/**
+ * Makes the server pull a model that is nothing but a blob, and gives it the name `stub`. Bytes that the server has
+ * already are not asked for, nor read again. Returns the bytes that it took; it checks their digest itself.
+ */
+export async function* pullStub(connection: Connection, stub: string, offer: Offer, signal: AbortSignal): Work<number> {
+  await sweep(connection, signal);
+  const registry = await startRegistry(offer);
+  try {
+    yield* pullLayers(connection, { model: registry.name, insecure: true }, signal);
+    await copyModel(connection, registry.name, stub, signal);
+    return registry.sentBytes;
+  } finally {
+    await registry.close();
+    await dropQuietly(connection, registry.name);
+  }
+}
+
+const DROP_MS = 5_000;
+
+/** Removes a name that is only in the way now. It may run after Ctrl-C; never throws. */
+export async function dropQuietly(connection: Connection, name: string): Promise<void> {
+  await removeModel(connection, name, AbortSignal.timeout(DROP_MS)).catch(() => undefined);
+}
+
+/** Removes what killed runs left: names from registries that are gone. One that still listens is at work for another run. */
+async function sweep(connection: Connection, signal: AbortSignal): Promise<void> {
+  for (const { name } of await listModels(connection, signal)) {
+    const port = registryPortOf(name);
+    if (port === undefined || !isTransferName(name) || (await isListening(port))) continue;
+    await dropQuietly(connection, name);
+  }
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port, timeout: 1_000 });
+    const done = (listening: boolean) => () => {
+      socket.destroy();
+      resolve(listening);
+    };
+    socket.once('connect', done(true));
+    socket.once('timeout', done(true));
+    socket.once('error', done(false));
+  });
+}

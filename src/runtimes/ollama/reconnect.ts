@@ -1,0 +1,28 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ask, type Connection } from './client.ts';
+
+const PAUSE_MS = 250;
+
+/**
+ * Waits until a server that went away answers again; false when it does not within `patience.reconnectMs`. Whoever
+ * watches over it may start it anew. Throws only when aborted.
+ */
+export async function cameBack(connection: Connection, signal: AbortSignal): Promise<boolean> {
+  const { reconnectMs, answerMs } = connection.patience;
+  const call = {
+    doing: 'asking whether it is back',
+    endpoint: connection.host.url,
+    signal,
+    silenceMs: Math.min(answerMs, reconnectMs),
+  };
+  const until = Date.now() + reconnectMs;
+  for (;;) {
+    const answered = await ask(connection, call, (ollama) => ollama.version()).then(
+      () => true,
+      () => false,
+    );
+    signal.throwIfAborted();
+    if (answered || Date.now() >= until) return answered;
+    await sleep(PAUSE_MS, undefined, { signal });
+  }
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { messageOf } from '../../../core/errors.ts';
+import type { Work } from '../../../core/progress.ts';
+import { MIB } from '../../../core/units.ts';
+import { requireDigest } from '../../../sources/hash.ts';
+import { readChunks } from '../../../sources/read-chunks.ts';
+import { blobFile, type FolderHandle, temporaryIn } from '../folder/files.ts';
+import { giveToServer } from '../folder/probe.ts';
+import { becameShorter, notReadable } from '../readable.ts';
+import { closedBy, folderFault, type Put, WayClosed } from './put.ts';
+
+/** Some ten times a second on a fast disk. */
+const TOLD_EVERY = 32 * MIB;
+/** What is written goes to the disk meanwhile: the one wait at the end is then short. */
+const SYNCED_EVERY = 64 * MIB;
+
+/**
+ * Copies the file among the server's blobs: hashed on the way (but for a file of our cache), on the disk before it gets its name, complete or not
+ * at all. Returns the bytes copied. Throws `digest-mismatch`, `file-not-found`, `file-access`, `truncated-file`,
+ * `disk-full`.
+ */
+export async function* putCopy(put: Put): Work<number> {
+  const { folder, digest, signal } = put;
+  const { files, blobs } = folder;
+  const temporary = temporaryIn(blobs);
+  try {
+    const target = await files.open(temporary, 'wx', folder.mode);
+    try {
+      yield* copyInto(target, put);
+      await giveToServer(target, folder);
+      await target.datasync();
+    } finally {
+      await target.close();
+    }
+    signal.throwIfAborted();
+    await files.rename(temporary, blobFile(blobs, digest));
+    return put.file.sizeBytes;
+  } catch (thrown) {
+    if (closedBy(thrown)) throw new WayClosed(`no copy: ${messageOf(thrown)}`, { cause: thrown });
+    throw folderFault(folder, thrown);
+  } finally {
+    await files.rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+async function* copyInto(target: FolderHandle, { folder, file, digest, signal }: Put): Work<void> {
+  const source = await folder.files.open(file.path, 'r').catch((cause: unknown) => {
+    throw notReadable(file, cause);
+  });
+  const sync = syncMeanwhile(target);
+  try {
+    // A file of our cache was checked when it came, and nobody edits it.
+    const hash = file.immutable === true && file.digest !== undefined ? undefined : createHash('sha256');
+    const total = file.sizeBytes;
+    let done = 0;
+    let told = 0;
+    yield { type: 'bytes', id: 'copy', done, total };
+    for await (const piece of readChunks(source, file.path, signal)) {
+      const written = writeAll(target, piece);
+      // Hashing takes this thread, writing another.
+      hash?.update(piece);
+      await written;
+      done += piece.length;
+      sync.after(piece.length);
+      if (done - told < TOLD_EVERY) continue;
+      told = done;
+      yield { type: 'bytes', id: 'copy', done, total };
+    }
+    await sync.ended();
+    if (done < total) throw becameShorter(file);
+    if (hash !== undefined) requireDigest({ ...file, digest }, `sha256:${hash.digest('hex')}`);
+    yield { type: 'bytes', id: 'copy', done, total };
+  } finally {
+    // Whoever stops early closes the file next: not under a sync that is still running.
+    await sync.ended().catch(() => undefined);
+    await source.close();
+  }
+}
+
+interface Syncing {
+  /** Counts what was written. */
+  after(bytes: number): void;
+  /** Waits for what has begun. Throws what it threw. */
+  ended(): Promise<void>;
+}
+
+function syncMeanwhile(target: FolderHandle): Syncing {
+  let running: Promise<void> | undefined;
+  let failed: { readonly thrown: unknown } | undefined;
+  let written = 0;
+  return {
+    after(bytes) {
+      written += bytes;
+      if (running !== undefined || written < SYNCED_EVERY) return;
+      written = 0;
+      running = target
+        .datasync()
+        .catch((thrown: unknown) => {
+          failed = { thrown };
+        })
+        .finally(() => {
+          running = undefined;
+        });
+    },
+    async ended() {
+      await running;
+      if (failed !== undefined) throw failed.thrown;
+    },
+  };
+}
+
+async function writeAll(target: FolderHandle, piece: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < piece.length) written += (await target.write(piece, written, piece.length - written)).bytesWritten;
+}

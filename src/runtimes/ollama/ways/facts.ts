@@ -1,0 +1,103 @@
+import { dirname as parentOf } from 'node:path';
+import type { ServerFacts } from '../../../compat/lookup.ts';
+import type { Digest } from '../../../core/digest.ts';
+import type { StorableFile, TransferWay } from '../../contract.ts';
+import { isHere } from '../../storable.ts';
+import type { Connection } from '../client.ts';
+import type { FolderFacts, ModelsFolder } from '../folder/files.ts';
+import { type ProvenFolder, proveFolder } from '../folder/probe.ts';
+import { canPullFromUs } from '../loopback/reach.ts';
+import type { FolderWays, WayFacts } from './choose.ts';
+import { noLinkFor } from './hard-link.ts';
+import { isPresent } from './present.ts';
+
+/** The ways into one server that do not lead through its API alone. */
+export interface SideDoors {
+  /** Where the models folder of a server on this machine may be; looked for when a file is to be stored. */
+  readonly models?: (signal: AbortSignal) => Promise<ModelsFolder | undefined>;
+  /** This process may listen on 127.0.0.1 for the server to pull from. */
+  readonly loopback?: boolean;
+}
+
+/** What was found out of the side doors; asked once, when first needed. */
+export interface OpenDoors {
+  folder(signal: AbortSignal): Promise<ProvenFolder | { readonly refused: string }>;
+  pull(signal: AbortSignal): Promise<true | { readonly refused: string }>;
+}
+
+export function openDoors(connection: Connection, { models, loopback }: SideDoors): OpenDoors {
+  return {
+    folder: once(async (signal) => {
+      const folder = connection.host.loopback ? await models?.(signal) : undefined;
+      if (folder === undefined) return { refused: "The server's models folder is not known." };
+      const found = await proveFolder(connection, folder, signal);
+      return 'refused' in found ? { refused: `${folder.path} ${found.refused}.` } : found;
+    }),
+    pull: once(async (signal) => {
+      if (loopback !== true) return { refused: 'This process does not listen for the server.' };
+      return canPullFromUs(connection, signal);
+    }),
+  };
+}
+
+/** Remembers an answer; a failure is asked again. */
+function once<Answer>(question: (signal: AbortSignal) => Promise<Answer>): (signal: AbortSignal) => Promise<Answer> {
+  let answer: Promise<Answer> | undefined;
+  return (signal) => {
+    answer ??= question(signal).catch((thrown: unknown) => {
+      answer = undefined;
+      throw thrown;
+    });
+    return answer;
+  };
+}
+
+/** Looks at everything that decides on the way. Of a file without a digest nothing can be present. */
+export async function wayFacts(
+  connection: Connection,
+  doors: OpenDoors,
+  server: ServerFacts,
+  file: StorableFile,
+  digest: Digest | undefined,
+  signal: AbortSignal,
+  wanted?: TransferWay,
+): Promise<WayFacts & { readonly proven?: ProvenFolder }> {
+  const folder = await doors.folder(signal);
+  const proven = 'refused' in folder ? undefined : folder;
+  const rewrites = server.capabilities.has('gguf-rewrite');
+  return {
+    file: {
+      at: isHere(file) ? 'here' : 'elsewhere',
+      sizeBytes: file.sizeBytes,
+      immutable: isHere(file) && file.immutable === true,
+    },
+    present: digest !== undefined && (await isPresent(connection, digest, file.sizeBytes, proven, signal)),
+    folder: 'refused' in folder ? folder : await folderWays(file, folder),
+    rewrites,
+    diskFactor: server.diskFactor,
+    // Only asked where the answer counts: older servers wait seconds in a pull, and gain nothing by it.
+    pull: rewrites || wanted === 'loopback-pull' ? await doors.pull(signal) : { refused: PULL_NOT_ASKED },
+    ...(proven !== undefined && { proven }),
+  };
+}
+
+const PULL_NOT_ASKED = 'This version of Ollama stores what it is sent as it is: a pull would only be slower.';
+
+async function folderWays(file: StorableFile, folder: ProvenFolder): Promise<FolderWays> {
+  if (!isHere(file)) return { sameVolume: false, reflinks: false };
+  const noLink = await noLinkFor(file, folder);
+  return {
+    sameVolume: (await deviceOf(folder, file.path)) === folder.device,
+    reflinks: folder.reflinks,
+    ...(noLink !== undefined && { noLink }),
+  };
+}
+
+/** The volume of a file, or of the nearest folder above one that is still to be fetched. */
+async function deviceOf({ files }: ProvenFolder, path: string): Promise<bigint | undefined> {
+  for (let at = path, above = parentOf(at); ; at = above, above = parentOf(at)) {
+    const facts: FolderFacts | undefined = await files.stat(at, { bigint: true }).catch(() => undefined);
+    if (facts !== undefined) return facts.dev;
+    if (above === at) return undefined;
+  }
+}

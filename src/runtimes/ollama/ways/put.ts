@@ -1,0 +1,63 @@
+import type { Digest } from '../../../core/digest.ts';
+import { errnoOf, messageOf, ProvisionError } from '../../../core/errors.ts';
+import type { Work } from '../../../core/progress.ts';
+import type { HashFile, LocalFile } from '../../../sources/contract.ts';
+import type { ProvenFolder } from '../folder/probe.ts';
+
+/** What putting a file into the server's models folder needs. */
+export interface Put {
+  readonly folder: ProvenFolder;
+  readonly file: LocalFile;
+  readonly digest: Digest;
+  readonly hash: HashFile;
+  readonly signal: AbortSignal;
+}
+
+/** A way that looked open and is not: the next one is tried. */
+export class WayClosed extends Error {
+  override readonly name = 'WayClosed';
+}
+
+const CLOSED: ReadonlySet<string> = new Set([
+  'EXDEV',
+  'EPERM',
+  'EACCES',
+  'EMLINK',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'EINVAL',
+  'ENOTTY',
+  'ENOSYS',
+  'EROFS',
+]);
+
+/** Failures that tell of a file system or its permissions, not of the file. */
+export function closedBy(thrown: unknown): boolean {
+  return CLOSED.has(errnoOf(thrown) ?? '');
+}
+
+/**
+ * Makes sure that a file is what its digest says, where no server will look at the bytes. A file of our cache was
+ * checked when it came, and nobody edits it.
+ */
+export async function* verified({ file, hash, signal }: Pick<Put, 'file' | 'hash' | 'signal'>): Work<void> {
+  if (file.immutable === true && file.digest !== undefined) return;
+  yield* hash(file, 'hash', signal);
+}
+
+/** A write into the models folder that the disk refused. Errors that have a meaning already come back as they are. */
+export function folderFault({ path }: Pick<ProvenFolder, 'path'>, thrown: unknown): unknown {
+  if (thrown instanceof ProvisionError || thrown instanceof WayClosed) return thrown;
+  const errno = errnoOf(thrown);
+  if (errno === undefined) return thrown;
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    return new ProvisionError('disk-full', `The disk of the server's models folder is full: ${path}.`, {
+      cause: thrown,
+      suggestions: ["Free space on the disk of the server's models folder (OLLAMA_MODELS)."],
+    });
+  }
+  return new ProvisionError('file-access', `${path} cannot be written to: ${messageOf(thrown)}`, {
+    cause: thrown,
+    suggestions: ['Check the disk of the folder, and its permissions.', 'Or send the bytes instead: --way upload.'],
+  });
+}

@@ -1,0 +1,31 @@
+import { ProvisionError } from '../core/errors.ts';
+import type { LocalFile, RemoteFile, StreamFile } from '../sources/contract.ts';
+import type { StorableFile } from './contract.ts';
+
+/** A file that is read from its source while it is stored. */
+export type Elsewhere = RemoteFile & { readonly open: StreamFile };
+
+export function isElsewhere(file: StorableFile): file is Elsewhere {
+  return 'open' in file;
+}
+
+export function isHere(file: StorableFile): file is LocalFile {
+  return !isElsewhere(file);
+}
+
+/** The pieces of a source, as long as they are no more than it said. Throws `truncated-file` when they are. */
+export async function* exactly(file: Elsewhere, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+  let bytes = 0;
+  for await (const piece of file.open(file, signal)) {
+    bytes += piece.length;
+    if (bytes > file.sizeBytes) throw otherSize(file, 'more');
+    yield piece;
+  }
+  if (bytes < file.sizeBytes) throw otherSize(file, 'fewer');
+}
+
+function otherSize({ ref, sizeBytes }: Elsewhere, how: string): ProvisionError {
+  return new ProvisionError('truncated-file', `${ref} sent ${how} than its ${sizeBytes} bytes.`, {
+    suggestions: ['Run the command again: the transfer may have been cut.'],
+  });
+}
