@@ -119,8 +119,8 @@ async function targetOf(
 }
 
 /** The server's own environment tells; failing that, the home of the user that it runs as; failing that, ours. */
-async function modelsFolder(
-  effects: DoctorEffects,
+export async function modelsFolder(
+  effects: Pick<DoctorEffects, 'platform' | 'env' | 'home' | 'files' | 'uid'>,
   { environment, root = '', socket, passesOn }: ServerProcess,
 ): Promise<ModelsFolder | undefined> {
   if (passesOn) return undefined;

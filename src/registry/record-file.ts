@@ -5,6 +5,7 @@ import { messageOf, ProvisionError } from '../core/errors.ts';
 import { checkDocument, parseJson } from '../core/parse.ts';
 import type { RuntimeIdentity } from '../runtimes/contract.ts';
 import { parseModelName } from '../runtimes/names.ts';
+import { migrateRecord } from './migrate.ts';
 import { Record } from './schema.ts';
 
 /** What a record is found by: the version of a runtime changes, where it answers does not. */
@@ -47,21 +48,24 @@ export function pathOf(dataDir: string, key: RecordKey): string {
   return join(folderOf(dataDir), fileNameOf(key));
 }
 
+/** The version of records that this version of the tool writes. */
+export const RECORD_VERSION = 2;
+
 /** Parses a record file. Throws `bad-record`, which says whether the file is broken or only too new. */
 export function parseRecord(text: string, path: string): Record {
   const document = { name: path, code: 'bad-record', suggestions: remedies(path) } as const;
   const value = parseJson(text, document);
-  refuseNewer(value, path);
-  return checkDocument(Record, value, document, Object.keys(Record.shape));
+  refuseNewer(value, path, RECORD_VERSION);
+  return checkDocument(Record, migrateRecord(value), document, Object.keys(Record.shape));
 }
 
 /** Throws `bad-record` for a state file of a later version of this tool, which must not be read as broken or overwritten. */
-export function refuseNewer(value: unknown, path: string): void {
-  const version = z.object({ schemaVersion: z.int().min(2) }).safeParse(value);
+export function refuseNewer(value: unknown, path: string, known = 1): void {
+  const version = z.object({ schemaVersion: z.int().min(known + 1) }).safeParse(value);
   if (!version.success) return;
   throw new ProvisionError(
     'bad-record',
-    `${path} was written by a newer version of gemma-provision (its schemaVersion is ${version.data.schemaVersion}, this version knows 1).`,
+    `${path} was written by a newer version of gemma-provision (its schemaVersion is ${version.data.schemaVersion}, this version knows ${known}).`,
     { suggestions: ['Upgrade gemma-provision on this host; the file is left as it is.'] },
   );
 }

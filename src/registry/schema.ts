@@ -1,7 +1,7 @@
 /** Records of what this tool installed. Old versions stay readable: migrations live beside this file. */
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
-import { RuntimeIdentity } from '../runtimes/contract.ts';
+import { RuntimeIdentity, TransferWay } from '../runtimes/contract.ts';
 import { PromptProof } from '../smoke/proof/schema.ts';
 import { SmokeResult } from '../smoke/schema.ts';
 
@@ -11,6 +11,14 @@ export const InstalledSource = z.strictObject({
   ref: z.string(),
   digest: Digest.optional(),
   sizeBytes: z.int().nonnegative().optional(),
+  /** Names the same bytes for ever; absent for files of this machine and for library models. */
+  pinnedRef: z.string().optional(),
+  /** Absolute path of a file of this machine: where a repair looks first. */
+  path: z.string().optional(),
+  /** Licence, base model and quantiser in the publisher's words. */
+  provenance: z
+    .strictObject({ licence: z.string().optional(), baseModel: z.string().optional(), quantiser: z.string().optional() })
+    .optional(),
 });
 
 const Bytes = z.int().nonnegative();
@@ -41,8 +49,8 @@ export const RecordedProof = PromptProof.pick({
 });
 export type RecordedProof = z.infer<typeof RecordedProof>;
 
-export const Record = z.strictObject({
-  schemaVersion: z.literal(1),
+const RecordBody = z.strictObject({
+  schemaVersion: z.literal(2),
   name: z.string(),
   runtime: RuntimeIdentity,
   /** Catalog ids, or what the file's header says for models that the catalog does not know. */
@@ -51,23 +59,40 @@ export const Record = z.strictObject({
   quant: z.string(),
   architecture: z.string(),
   source: InstalledSource,
-  /** What the runtime stored: its layer digest may differ from the source's. */
-  stored: z.strictObject({ layerDigest: Digest.optional(), entryDigest: Digest.optional() }),
+  /** What the runtime stored: its layer digest may differ from the source's. `way`: how the bytes got in. */
+  stored: z.strictObject({
+    layerDigest: Digest.optional(),
+    entryDigest: Digest.optional(),
+    way: TransferWay.optional(),
+  }),
   choice: z.strictObject({ reasons: z.array(z.string()), useCase: z.string().optional() }),
   template: z.strictObject({ name: z.string(), digest: Digest }),
   profile: z.string(),
   parameters: z.record(z.string(), z.union([z.number(), z.boolean(), z.string(), z.array(z.string())])),
-  licence: z.strictObject({ id: z.string(), textDigest: Digest }),
+  /** The text that was accepted, with when and how where this host has that on record. */
+  licence: z.strictObject({ id: z.string(), textDigest: Digest, acceptedAt: When.optional() }),
+  /** The suite that it passed, by its content. */
+  suite: z.strictObject({ id: z.string(), digest: Digest }).optional(),
   smoke: SmokeResult.optional(),
   /** The verdict on the effective prompt at the install; the texts themselves are in the report of that run. */
   prompt: RecordedProof.optional(),
   memory: MeasuredMemory.optional(),
+  /** Digest of the lock file or bundle that it was installed from. */
+  lock: Digest.optional(),
   toolVersion: z.string(),
   installedAt: When,
-  /** The record that this one replaced, without its own past. */
-  previous: z
-    .strictObject({ model: z.string(), quant: z.string(), source: InstalledSource, installedAt: When })
-    .optional(),
+});
+
+/** A version that was replaced. */
+export const PreviousRecord = RecordBody.extend({
+  /** The name in the runtime under which it is kept for a rollback; absent when it is no longer kept. */
+  keptAs: z.string().optional(),
+});
+export type PreviousRecord = z.infer<typeof PreviousRecord>;
+
+export const Record = RecordBody.extend({
+  /** The version that this one replaced, without its own past. */
+  previous: PreviousRecord.optional(),
 });
 export type Record = z.infer<typeof Record>;
 
@@ -85,9 +110,15 @@ export type Acceptance = z.infer<typeof Acceptance>;
 export const AcceptanceFile = z.strictObject({ schemaVersion: z.literal(1), acceptances: z.array(Acceptance) });
 export type AcceptanceFile = z.infer<typeof AcceptanceFile>;
 
-/** Who holds a lock, for the message of whoever waits. */
+/** Which process holds a lock: enough to tell whether it still lives, wherever that is asked. */
 export const LockHolder = z.strictObject({
   pid: z.int().positive(),
+  /** When the process started, in the system's own count: the same number later may be another process. */
+  startedAt: z.string().optional(),
+  /** Different after every start of the machine. */
+  bootId: z.string().optional(),
+  /** Machine and process namespace: only there does `pid` mean anything. */
+  place: z.string(),
   command: z.string(),
   since: When,
   /** Different for every acquisition, so that a holder can tell whether the lock is still its own. */

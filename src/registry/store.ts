@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ProvisionError } from '../core/errors.ts';
 import type { Registry } from './effects.ts';
+import { migrateRecord } from './migrate.ts';
 import {
   asBadRecord,
   fileNameOf,
@@ -9,6 +10,7 @@ import {
   misplaced,
   parseRecord,
   pathOf,
+  RECORD_VERSION,
   type RecordKey,
   refuseNewer,
 } from './record-file.ts';
@@ -54,8 +56,8 @@ export async function findRecord(registry: Registry, key: RecordKey): Promise<Re
 export async function findRecordToReplace(registry: Registry, key: RecordKey): Promise<Record | undefined> {
   const path = pathOf(registry.dataDir, key);
   const value = looseJson(await registry.files.readText(path));
-  refuseNewer(value, path);
-  const record = Record.safeParse(value).data;
+  refuseNewer(value, path, RECORD_VERSION);
+  const record = Record.safeParse(migrateRecord(value)).data;
   return record !== undefined && fileNameOf(record) === fileNameOf(key) ? record : undefined;
 }
 
@@ -65,7 +67,7 @@ export async function findRecordToReplace(registry: Registry, key: RecordKey): P
  */
 export async function putRecord(registry: Registry, record: Record): Promise<string> {
   const path = pathOf(registry.dataDir, record);
-  refuseNewer(looseJson(await registry.files.readText(path)), path);
+  refuseNewer(looseJson(await registry.files.readText(path)), path, RECORD_VERSION);
   await registry.files.writeAtomic(path, `${JSON.stringify(Record.parse(record), null, 2)}\n`);
   return path;
 }

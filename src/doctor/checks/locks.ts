@@ -6,7 +6,7 @@ import { defineCheck } from '../contract.ts';
 import { type Finding, merged, ok, warning } from '../findings.ts';
 import type { DoctorView } from '../view.ts';
 
-/** A holder renews its lock every 2 s; one that was silent for 10 s counts as dead, and the next run takes it over. */
+/** A holder gives a sign of life every 2 s; after 10 s without one it is told as dead. The next run looks more closely. */
 const STALE_MS = 10_000;
 
 /** Runs that hold a lock now, and locks that a dead run left behind. */
@@ -30,7 +30,8 @@ async function findingFor(view: DoctorView, folder: string, name: string): Promi
   const path = join(folder, name);
   const facts = await view.files.stat(path).catch(() => undefined);
   if (facts === undefined) return undefined;
-  const who = await holderOf(view, path.replace(/\.lock$/, '.holder.json'));
+  const who = await holderOf(view, path);
+  if (who === undefined) return undefined;
   const silent = view.now() - facts.modifiedMs;
   if (silent <= STALE_MS) {
     return warning(
@@ -44,9 +45,12 @@ async function findingFor(view: DoctorView, folder: string, name: string): Promi
   );
 }
 
-async function holderOf(view: DoctorView, path: string): Promise<string> {
+/** Undefined for a lock that nobody holds. */
+async function holderOf(view: DoctorView, path: string): Promise<string | undefined> {
   try {
-    const { command, pid } = LockHolder.parse(JSON.parse(await view.files.readText(path)));
+    const text = await view.files.readText(path);
+    if (text.startsWith('released')) return undefined;
+    const { command, pid } = LockHolder.parse(JSON.parse(text));
     return `gemma-provision ${command} (process ${pid})`;
   } catch {
     return 'A run that left no name';

@@ -19,7 +19,7 @@ export function hang(): Promise<never> {
 
 /** What is at a path: a file's text, a link, a folder's names, or why it cannot be looked at. */
 export type Entry =
-  | { readonly text: string; readonly mode?: number }
+  | { readonly text: string; readonly mode?: number; readonly modifiedMs?: number }
   | { readonly link: string }
   | {
       readonly names: readonly string[];
@@ -66,8 +66,9 @@ export function fakeFiles(entries: Readonly<Record<string, Entry>>): DoctorFiles
     },
     async stat(path) {
       const entry = at(path);
-      const folder = 'names' in entry ? entry : { uid: undefined, mode: undefined, modifiedMs: undefined };
-      const { uid = 1000, mode = 0o755, modifiedMs = 0 } = folder;
+      const folder = 'names' in entry ? entry : { uid: undefined, mode: undefined };
+      const { uid = 1000, mode = 0o755 } = folder;
+      const modifiedMs = ('modifiedMs' in entry ? entry.modifiedMs : undefined) ?? 0;
       return { uid, mode, modifiedMs, directory: 'names' in entry };
     },
     async space(path) {

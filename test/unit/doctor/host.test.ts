@@ -147,13 +147,14 @@ describe('records', () => {
 describe('locks', () => {
   const at = (modifiedMs: number, holder?: string) =>
     fakeFiles({
-      '/home/anna/data/locks': { names: ['a.lock', 'a.holder.json'] },
-      '/home/anna/data/locks/a.lock': { names: [], modifiedMs },
-      ...(holder !== undefined && { '/home/anna/data/locks/a.holder.json': { text: holder } }),
+      '/home/anna/data/locks': { names: ['a.1.lock'] },
+      '/home/anna/data/locks/a.1.lock': { text: holder ?? '', modifiedMs },
     });
-  const holder = JSON.stringify({ pid: 12, command: 'install tiny', since: '2026-12-01T11:00:00.000Z', token: 'x' });
+  const since = '2026-12-01T11:00:00.000Z';
+  const holder = JSON.stringify({ pid: 12, place: 'here', command: 'install tiny', since, token: 'x' });
   test('none, one that is held, one of a run that died', async () => {
     expect(await check('locks')).toMatchObject({ status: 'ok' });
+    expect(await check('locks', { files: at(NOW - 1000, 'released\n') })).toMatchObject({ status: 'ok' });
     expect(await check('locks', { files: at(NOW - 1000, holder) })).toMatchObject({
       status: 'warning',
       detail: expect.stringMatching(/^gemma-provision install tiny \(process 12\) holds a lock now.*exit code 15\.$/),

@@ -1,11 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createFileLocker } from '../../../src/cli/effects/locker.ts';
+import { type Liveness, nodeProcesses } from '../../../src/cli/effects/process-identity.ts';
 import { drive } from '../../../src/core/progress.ts';
 import { type Locker, withLock, workUnderLock } from '../../../src/registry/lock.ts';
 
@@ -27,6 +28,13 @@ function start(...args: string[]): ChildProcess {
   return started;
 }
 
+/** Locks that somebody holds, or seems to. */
+async function heldLocks(): Promise<string[]> {
+  const names = (await readdir(dir)).filter((name) => name.endsWith('.lock'));
+  const texts = await Promise.all(names.map((name) => readFile(join(dir, name), 'utf8')));
+  return names.filter((_, index) => !texts[index]?.startsWith('released'));
+}
+
 function lockerWaiting(waitMs: number): Locker {
   return createFileLocker({ dir, command: 'install gemma', waitMs });
 }
@@ -38,7 +46,7 @@ describe('two processes', () => {
     const codes = await Promise.all(running.map(async (each) => (await once(each, 'exit'))[0]));
     expect(codes).toEqual([0, 0, 0]);
     expect(await readFile(join(dir, 'counter'), 'utf8')).toBe('18');
-    expect((await readdir(dir)).sort()).toEqual(['counter']);
+    expect(await heldLocks()).toEqual([]);
   });
 
   test('the one that comes too late is told who holds the lock', async () => {
@@ -51,15 +59,84 @@ describe('two processes', () => {
     });
   });
 
-  test('a killed holder blocks nobody for longer than the lock stays fresh', async () => {
+  test('row 27: the lock of a killed holder is taken over at once, by one at a time', async () => {
     const holder = start('hold');
     await once(holder, 'message');
     holder.kill('SIGKILL');
     await once(holder, 'exit');
     await writeFile(join(dir, 'counter'), '0');
-    const running = [start('count', '2'), start('count', '2')];
+    const running = [start('count', '2'), start('count', '2'), start('count', '2')];
     await Promise.all(running.map((each) => once(each, 'exit')));
-    expect(await readFile(join(dir, 'counter'), 'utf8')).toBe('4');
+    expect(await readFile(join(dir, 'counter'), 'utf8')).toBe('6');
+    expect(await heldLocks()).toEqual([]);
+  });
+
+  test('row 27: a holder that lives is never robbed, also when it stands still and all files look old', async () => {
+    const holder = start('hold');
+    await once(holder, 'message');
+    holder.kill('SIGSTOP');
+    for (const name of await readdir(dir)) await utimes(join(dir, name), 1, 1);
+    const locker = createFileLocker({ dir, command: 'other', waitMs: 600, silenceMs: 0 });
+    await expect(locker.acquire('state', NEVER)).rejects.toMatchObject({ code: 'busy', exitCode: 15 });
+    holder.kill('SIGCONT');
+    expect(await heldLocks()).toHaveLength(1);
+  });
+});
+
+describe('who is dead', () => {
+  const holder = { pid: 4711, startedAt: '100', bootId: 'boot', place: 'here' };
+  const stillThere = { self: () => Promise.resolve(holder), livenessOf: () => Promise.resolve('alive' as const) };
+  const as = (liveness: Liveness, waitMs = 200, silenceMs?: number) =>
+    createFileLocker({
+      dir,
+      command: 'other',
+      waitMs,
+      ...(silenceMs !== undefined && { silenceMs }),
+      processes: {
+        self: () => Promise.resolve({ pid: 1, place: 'there' }),
+        livenessOf: () => Promise.resolve(liveness),
+      },
+    });
+  const left = () => createFileLocker({ dir, command: 'left', processes: stillThere }).acquire('state', NEVER);
+
+  test('is told by the process, not by times', async () => {
+    const held = await left();
+    await expect(as('alive', 200, 0).acquire('state', NEVER)).rejects.toMatchObject({ code: 'busy' });
+    const taken = await as('dead').acquire('state', NEVER);
+    await taken.release();
+    await once(held.lost, 'abort');
+    expect(held.lost.reason).toMatchObject({ code: 'busy', message: expect.stringContaining('lost') });
+  });
+
+  test('one that cannot be seen lives as long as it gives signs of life', async () => {
+    const held = await left();
+    await expect(as('unknown', 400).acquire('state', NEVER)).rejects.toMatchObject({ code: 'busy' });
+    const taken = await as('unknown', 5_000, 300).acquire('state', NEVER);
+    await held.release();
+    expect(await heldLocks()).toHaveLength(1);
+    await taken.release();
+    expect(await heldLocks()).toEqual([]);
+  });
+
+  test('a lock that names nobody is waited for, then taken', async () => {
+    await (await left()).release();
+    const [file = ''] = await readdir(dir);
+    await writeFile(join(dir, file), '');
+    await expect(as('alive', 200, 10_000).acquire('state', NEVER)).rejects.toMatchObject({ code: 'busy' });
+    await (await as('alive', 5_000, 100).acquire('state', NEVER)).release();
+  });
+
+  test('this process, its number in another start, its number in another boot, a number that is free', async () => {
+    const processes = nodeProcesses();
+    const self = await processes.self();
+    expect(await processes.livenessOf(self)).toBe('alive');
+    expect(await processes.livenessOf({ ...self, startedAt: '1' })).toBe('dead');
+    expect(await processes.livenessOf({ ...self, bootId: 'another' })).toBe('unknown');
+    expect(await processes.livenessOf({ ...self, place: 'elsewhere' })).toBe('unknown');
+    const gone = start('hold');
+    gone.kill('SIGKILL');
+    await once(gone, 'exit');
+    expect(await processes.livenessOf({ ...self, pid: gone.pid ?? 0 })).toBe('dead');
   });
 });
 
@@ -79,36 +156,30 @@ describe('one process', () => {
     );
   });
 
-  test.each(['', 'and of another that died while taking it over'])(
-    'waiters that meet the lock of a run long dead take it over one at a time %s',
-    async (guard) => {
-      const hourAgo = Date.now() / 1000 - 3600;
-      await mkdir(join(dir, 'state.lock'));
-      await utimes(join(dir, 'state.lock'), hourAgo, hourAgo);
-      if (guard !== '') {
-        await writeFile(join(dir, 'state.lock.takeover'), '');
-        await utimes(join(dir, 'state.lock.takeover'), hourAgo, hourAgo);
-      }
-      let inside = 0;
-      let most = 0;
-      const task = () =>
-        withLock(lockerWaiting(50_000), 'state', NEVER, async () => {
-          inside += 1;
-          most = Math.max(most, inside);
-          await sleep(40);
-          inside -= 1;
-        });
-      await Promise.all(Array.from({ length: 6 }, task));
-      expect(most).toBe(1);
-      expect(await readdir(dir)).toEqual([]);
-    },
-  );
-
-  test('a lock that another took over is told as lost', async () => {
-    const held = await lockerWaiting(200).acquire('state', NEVER);
-    await utimes(join(dir, 'state.lock'), 1, 1);
-    await once(held.lost, 'abort');
-    expect(held.lost.reason).toMatchObject({ code: 'busy', message: expect.stringContaining('lost') });
+  test('waiters that meet the lock of a dead run take it over one at a time', async () => {
+    const gone = { pid: 4_194_304, place: (await nodeProcesses().self()).place };
+    const dead = createFileLocker({
+      dir,
+      command: 'dead',
+      processes: {
+        self: async () => ({ ...(await nodeProcesses().self()), ...gone }),
+        livenessOf: () => Promise.resolve('alive'),
+      },
+    });
+    const left = await dead.acquire('state', NEVER);
+    let inside = 0;
+    let most = 0;
+    const task = () =>
+      withLock(lockerWaiting(50_000), 'state', NEVER, async () => {
+        inside += 1;
+        most = Math.max(most, inside);
+        await sleep(40);
+        inside -= 1;
+      });
+    await Promise.all(Array.from({ length: 6 }, task));
+    expect(most).toBe(1);
+    await left.release();
+    expect(await heldLocks()).toEqual([]);
   });
 
   test('locks of different names do not meet', async () => {
@@ -151,14 +222,6 @@ describe('one process', () => {
     await left.next();
     await left.return(0);
     expect(await drive(work(), () => undefined)).toBe(7);
-  });
-
-  test('after a takeover, giving back leaves the lock of the new holder alone', async () => {
-    const held = await lockerWaiting(200).acquire('state', NEVER);
-    const holder = { pid: 1, command: 'another', since: new Date().toISOString(), token: 'theirs' };
-    await writeFile(join(dir, 'state.holder.json'), JSON.stringify(holder));
-    await held.release();
-    expect((await readdir(dir)).sort()).toEqual(['state.holder.json', 'state.lock']);
   });
 
   test('a folder that cannot be made is an error that says so', async () => {

@@ -21,7 +21,7 @@ export function memoryRegistry(): Registry & { readonly texts: Map<string, strin
 
 export function recordOf(name: string, changes: Partial<Record> = {}): Record {
   return {
-    schemaVersion: 1,
+    schemaVersion: 2,
     name,
     runtime: { kind: 'ollama', version: '0.24.0', endpoint: 'http://127.0.0.1:11434' },
     family: 'gemma-3n',
