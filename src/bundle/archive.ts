@@ -1,0 +1,212 @@
+/** A pack as one file: an OCI image layout in a tar, which skopeo, oras and podman read too. */
+import { canonicalJson } from '../core/canonical.ts';
+import type { Digest } from '../core/digest.ts';
+import { digestOf } from '../core/digest-of.ts';
+import { ProvisionError } from '../core/errors.ts';
+import { parseDocument } from '../core/parse.ts';
+import { parseManifest, pickManifest } from '../sources/oci/artifact.ts';
+import { EMPTY, INDEX, MANIFEST, MODEL_ARTIFACT, SIGNATURE } from '../sources/oci/media-types.ts';
+import { type Descriptor, Index, type Manifest } from '../sources/oci/schema.ts';
+import type { Pack, SmallBlob } from './compose.ts';
+import { type PackContents, readContents } from './contents.ts';
+import { LARGEST_PART } from './parts.ts';
+import { bad, exactly, type RandomAccess, readTar, type TarEntry } from './tar-read.ts';
+import type { TarFile } from './tar-write.ts';
+
+const LAYOUT = 'oci-layout';
+const INDEX_FILE = 'index.json';
+const LAYOUT_TEXT = '{"imageLayoutVersion":"1.0.0"}';
+const REF_NAME = 'org.opencontainers.image.ref.name';
+
+/** The files of a bundle, in their order: what is small comes first, so that reading what is in it is quick. */
+export function bundleFiles(
+  pack: Pack,
+  name: string,
+  open: () => AsyncIterable<Uint8Array>,
+  signature?: string,
+): TarFile[] {
+  const signed = signature === undefined ? undefined : signatureBlobs(pack, signature);
+  const small = new Map<string, Uint8Array>();
+  for (const { digest, bytes } of [pack.manifest, ...pack.blobs, ...(signed?.blobs ?? [])]) small.set(digest, bytes);
+  const index = Buffer.from(canonicalJson(indexOf(pack, name, signed?.manifest)), 'utf8');
+  const whole = (path: string, bytes: Uint8Array): TarFile => ({
+    name: path,
+    size: bytes.length,
+    bytes: () => [bytes],
+  });
+  return [
+    whole(LAYOUT, Buffer.from(LAYOUT_TEXT, 'utf8')),
+    whole(INDEX_FILE, index),
+    ...[...small].sort(([a], [b]) => (a < b ? -1 : 1)).map(([digest, bytes]) => whole(pathOf(digest), bytes)),
+    { name: pathOf(pack.gguf.digest), size: pack.gguf.size, bytes: open },
+  ];
+}
+
+function pathOf(digest: string): string {
+  return `blobs/${digest.replace(':', '/')}`;
+}
+
+function indexOf({ manifest }: Pack, name: string, signature: SmallBlob | undefined): Index {
+  const entry = (blob: SmallBlob, artifactType: string) => ({
+    mediaType: MANIFEST,
+    digest: blob.digest,
+    size: blob.bytes.length,
+    artifactType,
+  });
+  return {
+    schemaVersion: 2,
+    mediaType: INDEX,
+    manifests: [
+      { ...entry(manifest, MODEL_ARTIFACT), annotations: { [REF_NAME]: name } },
+      ...(signature === undefined ? [] : [entry(signature, SIGNATURE)]),
+    ],
+  };
+}
+
+/** A signature is an artifact of its own whose subject is the pack, as registries keep one too (OCI 1.1, referrers). */
+export function signatureBlobs(pack: Pack, signature: string): { manifest: SmallBlob; blobs: SmallBlob[] } {
+  const bytes = Buffer.from(signature, 'utf8');
+  const empty = Buffer.from('{}', 'utf8');
+  const manifest = Buffer.from(
+    canonicalJson({
+      schemaVersion: 2,
+      mediaType: MANIFEST,
+      artifactType: SIGNATURE,
+      config: { mediaType: EMPTY, digest: digestOf(empty), size: empty.length },
+      layers: [{ mediaType: SIGNATURE, digest: digestOf(bytes), size: bytes.length }],
+      subject: { mediaType: MANIFEST, digest: pack.manifest.digest, size: pack.manifest.bytes.length },
+    }),
+    'utf8',
+  );
+  const named = { digest: digestOf(manifest), bytes: manifest };
+  return {
+    manifest: named,
+    blobs: [{ digest: digestOf(empty), bytes: empty }, { digest: digestOf(bytes), bytes }, named],
+  };
+}
+
+/** What is in a bundle, and where in the file its model is. */
+export interface Bundle extends PackContents {
+  /** Text of the signature in it, which nobody has checked yet. */
+  readonly signature?: string;
+  readonly model: TarEntry;
+}
+
+/**
+ * Reads a bundle: everything but the model's own bytes is checked against its digest, and nothing may be in it that its
+ * manifest does not name. Throws `bad-bundle`, `bad-manifest`, `bad-lock-file`, `bad-suite`, `digest-mismatch`, `truncated-file`.
+ */
+export async function readBundle(file: RandomAccess): Promise<Bundle> {
+  const entries = new Map((await readTar(file)).map((entry) => [entry.name, entry]));
+  const layout = entries.get(LAYOUT);
+  const index = entries.get(INDEX_FILE);
+  if (layout === undefined || index === undefined) throw bad(file, 'it is no OCI layout');
+  const version: unknown = jsonOf(file, await small(file, layout));
+  if (
+    typeof version !== 'object' ||
+    version === null ||
+    !('imageLayoutVersion' in version) ||
+    version.imageLayoutVersion !== '1.0.0'
+  )
+    throw bad(file, 'its layout has an unknown version');
+  const document = { name: `${INDEX_FILE} in ${file.name}`, code: 'bad-bundle' } as const;
+  const listed = parseDocument(Index, (await small(file, index)).toString('utf8'), document);
+  const reader = new Reader(file, entries);
+  const main = pickManifest(listed, file.name);
+  const manifest = parseManifest(await reader.blob(main), file.name);
+  const signature = await readSignature(listed, main, reader, file);
+  const digest = main.digest as Digest;
+  const contents = await readContents({ digest, manifest }, file.name, (blob) => reader.blob(blob));
+  await reader.rest(manifest, contents.gguf);
+  const model = reader.entry({ ...contents.gguf });
+  return { ...contents, ...(signature !== undefined && { signature }), model };
+}
+
+async function readSignature(
+  index: Index,
+  main: Descriptor,
+  reader: Reader,
+  file: RandomAccess,
+): Promise<string | undefined> {
+  const [listed, ...more] = index.manifests.filter(({ artifactType }) => artifactType === SIGNATURE);
+  if (listed === undefined) return undefined;
+  if (more.length > 0) throw bad(file, 'it has more than one signature');
+  const manifest = parseManifest(await reader.blob(listed), file.name);
+  const [layer] = manifest.layers;
+  if (manifest.subject?.digest !== main.digest || layer === undefined || manifest.layers.length > 1)
+    throw bad(file, 'its signature is one of something else');
+  await reader.blob(manifest.config);
+  return (await reader.blob(layer)).toString('utf8');
+}
+
+class Reader {
+  readonly #file: RandomAccess;
+  readonly #entries: ReadonlyMap<string, TarEntry>;
+  readonly #used = new Set<string>([LAYOUT, INDEX_FILE]);
+
+  constructor(file: RandomAccess, entries: ReadonlyMap<string, TarEntry>) {
+    this.#file = file;
+    this.#entries = entries;
+  }
+
+  /** Where a blob is, if it is as long as its descriptor says. */
+  entry({ digest, size }: { readonly digest: string; readonly size: number }): TarEntry {
+    const path = pathOf(digest);
+    const entry = this.#entries.get(path);
+    if (entry === undefined) throw bad(this.#file, `${digest} is missing`);
+    if (entry.size !== size) throw bad(this.#file, `${digest} has ${entry.size} bytes instead of ${size}`);
+    this.#used.add(path);
+    return entry;
+  }
+
+  async blob(descriptor: Pick<Descriptor, 'digest' | 'size'>): Promise<Buffer> {
+    const bytes = await small(this.#file, this.entry(descriptor));
+    const got = digestOf(bytes);
+    if (got === descriptor.digest) return bytes;
+    throw mismatch(this.#file, descriptor.digest, got);
+  }
+
+  /** Blobs that the contents do not read are checked too; what nobody names must not be there. */
+  async rest({ config, layers }: Manifest, gguf: { readonly digest: string; readonly size: number }): Promise<void> {
+    for (const blob of [config, ...layers]) if (blob.digest !== gguf.digest) await this.blob(blob);
+    this.entry(gguf);
+    const stray = [...this.#entries.keys()].find((path) => !this.#used.has(path));
+    if (stray !== undefined) throw bad(this.#file, `nothing in it names ${stray}`);
+  }
+}
+
+async function small(file: RandomAccess, { name, offset, size }: TarEntry): Promise<Buffer> {
+  if (size > LARGEST_PART) throw bad(file, `${name} has ${size} bytes`);
+  return exactly(file, offset, size);
+}
+
+function jsonOf(file: RandomAccess, bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw bad(file, `${LAYOUT} is no JSON`);
+  }
+}
+
+export function mismatch({ name }: Pick<RandomAccess, 'name'>, wanted: string, got: string): ProvisionError {
+  return new ProvisionError(
+    'digest-mismatch',
+    `A file in ${name} is not what it should be.\n  wanted ${wanted}\n  got    ${got}`,
+    {
+      suggestions: ['Copy the bundle again.'],
+    },
+  );
+}
+
+/** The bytes of the model in a bundle, in order. */
+export async function* modelBytes(
+  file: RandomAccess,
+  { offset, size }: TarEntry,
+  chunk = 4 * 1024 * 1024,
+): AsyncGenerator<Uint8Array> {
+  for (let done = 0; done < size; ) {
+    const bytes = await exactly(file, offset + done, Math.min(chunk, size - done));
+    done += bytes.length;
+    yield bytes;
+  }
+}

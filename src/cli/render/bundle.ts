@@ -1,0 +1,56 @@
+import { formatBytes } from '../../core/units.ts';
+import type { BundleContent, BundleCreateData, PublishData, PullData } from '../results.ts';
+import { printable } from '../terminal.ts';
+import { pairs, table } from './table.ts';
+
+/** `publish`. */
+export function publishText({ name, ref, pinnedRef, sizeBytes, bytesSent, changed, contents }: PublishData): string {
+  const lines = pairs([
+    ['Published', `${name} as ${ref}${changed ? '' : ' (it was there already)'}`],
+    ['Pinned', pinnedRef],
+    ['Size', `${formatBytes(sizeBytes)}, ${formatBytes(bytesSent)} sent`],
+  ]);
+  return printable(`${lines}\n${contentsTable(contents)}`);
+}
+
+/** `pull`. */
+export function pullText({ ref, pinnedRef, digest, sizeBytes, path, bytesMoved }: PullData): string {
+  const moved = bytesMoved === 0 ? 'it was in the cache already' : `${formatBytes(bytesMoved)} fetched`;
+  return printable(
+    pairs([
+      ['Pulled', ref],
+      ['Pinned', pinnedRef],
+      ['Digest', digest],
+      ['Size', `${formatBytes(sizeBytes)}, ${moved}`],
+      ['File', path],
+    ]),
+  );
+}
+
+/** `bundle create`. */
+export function bundleText({
+  file,
+  name,
+  digest,
+  fileDigest,
+  sizeBytes,
+  signedBy,
+  contents,
+}: BundleCreateData): string {
+  const lines = pairs([
+    ['Bundle', file],
+    ['Model', name],
+    ['Size', formatBytes(sizeBytes)],
+    ['Manifest', digest],
+    ['File', fileDigest],
+    ['Signed', signedBy === undefined ? 'no' : `by the key ${signedBy.slice(0, 16)}…`],
+  ]);
+  return printable(`${lines}\n${contentsTable(contents)}`);
+}
+
+function contentsTable(contents: readonly BundleContent[]): string {
+  return table(
+    ['FILE', 'DIGEST'],
+    contents.map(({ name, digest }) => [name, digest]),
+  );
+}

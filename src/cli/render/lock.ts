@@ -1,0 +1,25 @@
+import { differenceText } from '../../bundle/frozen.ts';
+import { formatBytes } from '../../core/units.ts';
+import type { LockData } from '../results.ts';
+import { printable } from '../terminal.ts';
+
+/** What was written, or in what the file is no longer true. */
+export function lockText({ file, lock, changed, differences }: LockData, check: boolean): string {
+  if (differences.length > 0) {
+    const lines = differences.map((each) => {
+      const { path, wanted, got } = each;
+      return `  ${differenceText({ path, ...(wanted !== undefined && { wanted }), ...(got !== undefined && { got }) })}`;
+    });
+    return printable([`${file} is not what would be installed now:`, ...lines].join('\n'));
+  }
+  const { model, quant, name, source } = lock;
+  const state = check ? 'is true' : changed ? 'written' : 'says the same already';
+  return printable(
+    [
+      `${file} ${state}.`,
+      `  ${model}:${quant} as ${name}`,
+      `  ${source.pinnedRef ?? source.ref}, ${formatBytes(source.sizeBytes)}`,
+      `  ${source.digest}`,
+    ].join('\n'),
+  );
+}

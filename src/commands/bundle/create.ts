@@ -1,0 +1,33 @@
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { catalogFlags, runtimeFlags } from '../../cli/flags.ts';
+import { bundleText } from '../../cli/render/bundle.ts';
+import type { BundleCreateData } from '../../cli/results.ts';
+
+export default class BundleCreate extends BaseCommand<BundleCreateData> {
+  static override summary = 'pack an installed model, with all that belongs to it, into one file';
+  static override description =
+    'The file is an OCI image layout in a tar, which skopeo and oras read too: the GGUF, lock file, chat template, Modelfile, licence and smoke suite. The same model gives the same bytes. The passphrase of an encrypted key is read from GEMMA_PROVISION_KEY_PASSPHRASE.';
+  static override examples = [
+    '<%= config.bin %> bundle create gemma-3n-e4b:q4_k_m ./gemma-3n-e4b.tar',
+    '<%= config.bin %> bundle create gemma-3n-e4b:q4_k_m ./gemma-3n-e4b.tar --sign ./key.pem',
+  ];
+  static override args = {
+    name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
+    file: Args.string({ required: true, ignoreStdin: true, description: 'the bundle to write' }),
+  };
+  static override flags = {
+    ...runtimeFlags,
+    ...catalogFlags,
+    sign: Flags.string({ helpValue: 'FILE', description: 'sign it with this private key (PEM, P-256 or P-384)' }),
+  };
+
+  override async run(): Promise<BundleCreateData> {
+    const { args, flags } = await this.parse(BundleCreate);
+    const services = await this.services(flags);
+    const data = await this.progress(await services.createBundle(args.name, args.file, flags));
+    this.log(bundleText(data));
+    return data;
+  }
+}

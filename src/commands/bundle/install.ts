@@ -1,0 +1,62 @@
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { catalogFlags, keepFlags, runtimeFlags } from '../../cli/flags.ts';
+import { installText } from '../../cli/render/install.ts';
+import { installRequest } from '../../cli/requests.ts';
+import type { BundleInstallData } from '../../cli/results.ts';
+
+export default class BundleInstall extends BaseCommand<BundleInstallData> {
+  static override summary = 'install a model from a bundle, without a network';
+  static override description =
+    'All of the bundle is verified before anything is asked of a server: every digest, the header of the model, and with --key its signature. Template, parameters, licence and smoke suite are those of the bundle.';
+  static override examples = [
+    '<%= config.bin %> bundle install ./gemma-3n-e4b.tar',
+    '<%= config.bin %> bundle install ./gemma-3n-e4b.tar --key ./publisher.pub --accept-license',
+  ];
+  static override args = {
+    file: Args.string({ required: true, ignoreStdin: true, description: 'the bundle' }),
+  };
+  static override flags = {
+    ...runtimeFlags,
+    ...catalogFlags,
+    ...keepFlags,
+    key: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'FILE',
+      description: 'public key (PEM) that the bundle must be signed with (may be repeated)',
+    }),
+    name: Flags.string({ helpValue: 'NAME', description: 'name in the runtime (default: the name in the bundle)' }),
+    'accept-license': Flags.boolean({ description: 'accept the licence of the model; recorded once for this host' }),
+    'dry-run': Flags.boolean({ description: 'verify the bundle, print the plan and change nothing in the runtime' }),
+    'no-smoke': Flags.boolean({ description: 'do not test the model' }),
+    force: Flags.boolean({ description: 'install although it is in place, does not fit, or the name is taken' }),
+  };
+
+  override async run(): Promise<BundleInstallData> {
+    const { args, flags } = await this.parse(BundleInstall);
+    const services = await this.services(flags);
+    // The settings of this host have no say in what a bundle says for all of them.
+    const request = installRequest(undefined, flags, {});
+    const planned = await this.progress(await services.planBundle(args.file, request, flags));
+    const { plan, provisioning, suite, digest, signedBy, contents } = planned;
+    const told = { file: args.file, digest, ...(signedBy !== undefined && { signedBy }), contents: [...contents] };
+    if (flags['dry-run']) return this.#tell({ ...told, install: provisioning.dryRun(plan, flags.force) });
+    await services.acceptLicence(plan.family.licence, { accepted: flags['accept-license'], terminal: this.terminal });
+    const install = await this.progress(
+      provisioning.install(plan, {
+        force: flags.force,
+        keep: !flags['no-keep'],
+        lock: digest,
+        ...(suite && !flags['no-smoke'] && { suite }),
+      }),
+    );
+    return this.#tell({ ...told, install });
+  }
+
+  #tell(data: BundleInstallData): BundleInstallData {
+    this.log(installText(data.install, this.terminal));
+    return data;
+  }
+}

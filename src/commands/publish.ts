@@ -1,0 +1,36 @@
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand } from '../cli/base-command.ts';
+import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
+import { publishText } from '../cli/render/bundle.ts';
+import type { PublishData } from '../cli/results.ts';
+
+export default class Publish extends BaseCommand<PublishData> {
+  static override summary = 'push an installed model to an OCI registry, with all that belongs to it';
+  static override description =
+    'The artifact is a ModelPack (CNCF): the GGUF, and with it the lock file, the chat template, the Modelfile, the licence and the smoke suite. What the registry has is not sent again. Logins are those of docker and podman, or GEMMA_PROVISION_OCI_USERNAME, _PASSWORD and _REGISTRY; a password is never shown to a token server of another host.';
+  static override examples = [
+    '<%= config.bin %> publish gemma-3n-e4b:q4_k_m registry.example.com/models/gemma-3n-e4b:q4_k_m',
+    {
+      description: 'then, on every host',
+      command: '<%= config.bin %> install --from oci:registry.example.com/models/gemma-3n-e4b:q4_k_m',
+    },
+  ];
+  static override args = {
+    name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
+    ref: Args.string({ required: true, ignoreStdin: true, description: 'HOST/REPOSITORY:TAG' }),
+  };
+  static override flags = {
+    ...runtimeFlags,
+    ...catalogFlags,
+    'plain-http': Flags.boolean({ description: 'reach the registry without TLS, password included' }),
+  };
+
+  override async run(): Promise<PublishData> {
+    const { args, flags } = await this.parse(Publish);
+    const services = await this.services(flags);
+    const data = await this.progress(await services.publish(args.name, args.ref, flags));
+    this.log(publishText(data));
+    return data;
+  }
+}

@@ -1,0 +1,29 @@
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand } from '../cli/base-command.ts';
+import { pullText } from '../cli/render/bundle.ts';
+import { parseDigest } from '../cli/requests.ts';
+import type { PullData } from '../cli/results.ts';
+
+export default class Pull extends BaseCommand<PullData> {
+  static override summary = 'fetch a model into the cache, verified; a later install needs no network for it';
+  static override examples = [
+    '<%= config.bin %> pull oci:registry.example.com/models/gemma-3n-e4b:q4_k_m',
+    '<%= config.bin %> pull hf:unsloth/gemma-3n-E4B-it-GGUF/gemma-3n-E4B-it-Q4_K_M.gguf',
+  ];
+  static override args = {
+    ref: Args.string({ required: true, ignoreStdin: true, description: 'oci:, hf: or https: reference' }),
+  };
+  static override flags = {
+    digest: Flags.string({ helpValue: 'sha256:…', description: 'what the bytes must be' }),
+  };
+
+  override async run(): Promise<PullData> {
+    const { args, flags } = await this.parse(Pull);
+    const services = await this.services(flags);
+    const digest = flags.digest === undefined ? undefined : parseDigest(flags.digest);
+    const data = await this.progress(await services.pull(args.ref, digest));
+    this.log(pullText(data));
+    return data;
+  }
+}

@@ -1,0 +1,173 @@
+/** From one machine to another without a network, and through a registry: with the built command line. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { digestOf } from '../../../src/core/digest-of.ts';
+import { type Home, makeHome, Q2 } from '../../helpers/cli.ts';
+import { onPath, startDockerRegistry } from '../../helpers/docker-registry.ts';
+import { startOciRegistry } from '../../helpers/oci-registry.ts';
+
+const NAME = 'tiny-gemma-3n:q2_k';
+const HERE = ['--runtime', 'embedded'];
+const INSTALL = [...HERE, '--accept-license'];
+const MODEL = digestOf(readFileSync(Q2));
+const LOGIN = { user: 'anna', password: 'hush-hush-hush' };
+
+let first: Home;
+const homes: Home[] = [];
+function anotherHome(): Home {
+  const home = makeHome();
+  homes.push(home);
+  return home;
+}
+
+beforeAll(async () => {
+  first = anotherHome();
+  expect((await first.json('install', [NAME, '--ctx', '300', ...INSTALL])).error.message).toBe('');
+}, 120_000);
+afterAll(() => {
+  for (const home of homes) home.remove();
+});
+
+test('a bundle goes to a machine without a network, bit for bit the same each time', { timeout: 120_000 }, async () => {
+  const [a, b] = [join(first.path, 'a.tar'), join(first.path, 'b.tar')];
+  const created = await first.json('bundle create', [NAME, a, ...HERE]);
+  expect(created.error.message).toBe('');
+  await first.json('bundle create', [NAME, b, ...HERE]);
+  expect(readFileSync(a).equals(readFileSync(b))).toBe(true);
+  expect(created.data?.fileDigest).toBe(digestOf(readFileSync(a)));
+  expect(created.data?.contents.map(({ name }) => name)).toContain('gemma-provision.lock');
+
+  const second = anotherHome();
+  const installed = await second.json('bundle install', [a, ...INSTALL]);
+  expect(installed.error.message).toBe('');
+  expect(installed.data).toMatchObject({
+    digest: created.data?.digest,
+    install: { name: NAME, changed: true, source: { digest: MODEL } },
+  });
+  const again = await second.json('bundle install', [a, ...INSTALL]);
+  expect(again.data?.install).toMatchObject({ changed: false, bytesMoved: 0 });
+  const shown = await second.json('show', [NAME]);
+  expect(shown.data?.records[0]).toMatchObject({ lock: created.data?.digest, smoke: { failed: 0 } });
+  const leftover = readFileSync(a);
+  expect(leftover.length).toBe(created.data?.sizeBytes);
+});
+
+test('a bundle with one wrong bit is refused, and nothing is installed', { timeout: 120_000 }, async () => {
+  const path = join(first.path, 'flipped.tar');
+  await first.json('bundle create', [NAME, path, ...HERE]);
+  const bytes = readFileSync(path);
+  const at = bytes.length - 100_000;
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+  const second = anotherHome();
+  const refused = await second.json('bundle install', [path, ...INSTALL]);
+  expect(refused.code).toBe(11);
+  expect(refused.error.message).toMatch(/wanted sha256:[0-9a-f]{64}\n {2}got {4}sha256:/);
+  expect((await second.json('list', [])).data?.records).toEqual([]);
+  expect((await second.json('cache list', [])).data).toMatchObject({ blobs: [], partials: [] });
+});
+
+test('row 41: with --key, an unsigned bundle and one signed by another key are refused', {
+  timeout: 120_000,
+}, async () => {
+  const { generateKeyPairSync } = await import('node:crypto');
+  const keys = ['own', 'other'].map((name) => {
+    const pair = generateKeyPairSync('ec', {
+      namedCurve: 'P-256',
+      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+      publicKeyEncoding: { type: 'spki', format: 'pem' },
+    });
+    const [secret, open] = [join(first.path, `${name}.pem`), join(first.path, `${name}.pub`)];
+    writeFileSync(secret, pair.privateKey, { mode: 0o600 });
+    writeFileSync(open, pair.publicKey);
+    return { secret, open };
+  });
+  const [own, other] = keys;
+  const [plain, signed] = [join(first.path, 'plain.tar'), join(first.path, 'signed.tar')];
+  await first.json('bundle create', [NAME, plain, ...HERE]);
+  await first.json('bundle create', [NAME, signed, '--sign', own?.secret ?? '', ...HERE]);
+  const second = anotherHome();
+  for (const [file, key] of [
+    [plain, own?.open],
+    [signed, other?.open],
+  ]) {
+    const refused = await second.json('bundle install', [file ?? '', '--key', key ?? '', ...INSTALL]);
+    expect(refused.error).toMatchObject({ code: 'untrusted', exitCode: 11 });
+  }
+  expect((await second.json('list', [])).data?.records).toEqual([]);
+  const good = await second.json('bundle install', [signed, '--key', own?.open ?? '', '--dry-run', ...INSTALL]);
+  expect(good.data?.signedBy).toBe(own?.open);
+});
+
+test.skipIf(onPath('skopeo') === undefined)(
+  'skopeo, which needs it on PATH, reads a bundle',
+  { timeout: 120_000 },
+  async () => {
+    const path = join(first.path, 'skopeo.tar');
+    const { data } = await first.json('bundle create', [NAME, path, ...HERE]);
+    const raw = execFileSync('skopeo', ['inspect', '--raw', `oci-archive:${path}`]);
+    expect(digestOf(raw)).toBe(data?.digest);
+    execFileSync(
+      'skopeo',
+      ['--insecure-policy', 'copy', `oci-archive:${path}`, `dir:${join(first.path, 'unpacked')}`],
+      { stdio: 'pipe' },
+    );
+    expect(digestOf(readFileSync(join(first.path, 'unpacked', MODEL.slice('sha256:'.length))))).toBe(MODEL);
+  },
+);
+
+async function throughRegistry(host: string, env: Record<string, string>): Promise<void> {
+  const published = await first.json('publish', [NAME, `${host}/models/tiny:q2`, ...HERE], { env });
+  expect(published.error.message).toBe('');
+  expect(published.data).toMatchObject({ changed: true, bytesSent: expect.any(Number) });
+  expect(published.data?.bytesSent).toBeGreaterThan(readFileSync(Q2).length);
+  const again = await first.json('publish', [NAME, `${host}/models/tiny:q2`, ...HERE], { env });
+  expect(again.data).toMatchObject({ changed: false, bytesSent: 0, digest: published.data?.digest });
+
+  const second = anotherHome();
+  const pulled = await second.json('pull', [`oci:${host}/models/tiny:q2`], { env });
+  expect(pulled.error.message).toBe('');
+  expect(pulled.data).toMatchObject({
+    digest: MODEL,
+    pinnedRef: published.data?.pinnedRef,
+    bytesMoved: readFileSync(Q2).length,
+  });
+  expect(digestOf(readFileSync(pulled.data?.path ?? ''))).toBe(MODEL);
+  expect((await second.json('pull', [published.data?.pinnedRef ?? ''])).data).toMatchObject({ bytesMoved: 0 });
+  const installed = await second.json('install', ['--from', `oci:${host}/models/tiny:q2`, ...INSTALL], { env });
+  expect(installed.error.message).toBe('');
+  expect(installed.data).toMatchObject({ name: NAME, source: { digest: MODEL } });
+  const shown = await second.json('show', [NAME]);
+  expect(shown.data?.records[0]).toMatchObject({ lock: published.data?.digest, parameters: { num_ctx: 300 } });
+  expect(JSON.stringify([published, pulled, installed])).not.toMatch(/hush|YW5uYT/);
+}
+
+const loginFor = (host: string) => ({
+  GEMMA_PROVISION_OCI_USERNAME: LOGIN.user,
+  GEMMA_PROVISION_OCI_PASSWORD: LOGIN.password,
+  GEMMA_PROVISION_OCI_REGISTRY: host,
+});
+
+test('publish, pull and install through a registry with a token server', { timeout: 120_000 }, async () => {
+  const registry = await startOciRegistry({ auth: { kind: 'token', ...LOGIN }, storage: 'elsewhere', cutUploads: 1 });
+  try {
+    await throughRegistry(registry.host, loginFor(registry.host));
+  } finally {
+    await registry.close();
+  }
+});
+
+test.skipIf(onPath('docker-registry') === undefined || onPath('htpasswd') === undefined)(
+  'publish, pull and install through docker-registry, which needs it on PATH',
+  { timeout: 120_000 },
+  async () => {
+    const registry = await startDockerRegistry(LOGIN);
+    try {
+      await throughRegistry(registry.host, loginFor(registry.host));
+    } finally {
+      await registry.stop();
+    }
+  },
+);
