@@ -3,6 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { drive, type Work } from '../core/progress.ts';
 import { failureEnvelope, successEnvelope } from './envelope.ts';
 import { type Failure, failureOf } from './failure.ts';
+import { safe, safeAnswer } from './redaction.ts';
 import { failureText } from './render/failure.ts';
 import { type ProgressRenderer, progressRenderer } from './render/progress.ts';
 import { Stop } from './stop.ts';
@@ -18,6 +19,9 @@ interface CommonFlags {
   readonly verbose?: boolean;
   readonly 'no-color'?: boolean;
   readonly catalog?: string[] | undefined;
+  readonly 'catalog-key'?: string[] | undefined;
+  readonly 'allow-unsigned'?: boolean | undefined;
+  readonly 'require-tls'?: boolean | undefined;
 }
 
 /** What every command shares: the JSON envelope, exit codes, warnings, progress on stderr, and stopping on signals. */
@@ -58,6 +62,10 @@ export abstract class BaseCommand<Data> extends Command {
     this.#common = flags;
     return {
       catalogFiles: flags.catalog ?? [],
+      ...(flags['catalog-key'] !== undefined && { catalogKeys: flags['catalog-key'] }),
+      allowUnsigned: flags['allow-unsigned'] === true,
+      ...(flags['require-tls'] !== undefined && { requireTls: flags['require-tls'] }),
+      warn: (message) => void this.warn(message),
       version: this.config.version,
       root: this.config.root,
       signal: this.signal,
@@ -70,7 +78,7 @@ export abstract class BaseCommand<Data> extends Command {
     const renderer = this.#renderer();
     try {
       return await drive(work, (event) => {
-        if (event.type === 'warning') this.#warnings.push(event.message);
+        if (event.type === 'warning') this.#warnings.push(safe(event.message));
         renderer.show(event);
       });
     } finally {
@@ -92,7 +100,7 @@ export abstract class BaseCommand<Data> extends Command {
   }
 
   override warn(input: Error | string): Error | string {
-    const message = typeof input === 'string' ? input : input.message;
+    const message = safe(typeof input === 'string' ? input : input.message);
     this.#warnings.push(message);
     if (!this.jsonEnabled() && this.#common.quiet !== true) this.terminal.stderr.write(`Warning: ${message}\n`);
     return input;
@@ -115,7 +123,7 @@ export abstract class BaseCommand<Data> extends Command {
     const terminal = this.terminal;
     terminal.stderr.write(`${failureText(failure, terminal)}\n`);
     if (failure.code === 'bug' && this.argv.some((arg) => arg === '--verbose' || arg === '-v')) {
-      terminal.stderr.write(`${error.stack ?? ''}\n`);
+      terminal.stderr.write(`${safe(error.stack ?? '')}\n`);
     }
   }
 
@@ -127,7 +135,12 @@ export abstract class BaseCommand<Data> extends Command {
 
   /** Plain JSON: what scripts read needs no colours, and oclif would colour by a pass over the whole text. */
   override logJson(json: unknown): void {
-    this.terminal.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
+    const hiding = (_key: string, value: unknown) => (typeof value === 'string' ? safeAnswer(value) : value);
+    this.terminal.stdout.write(`${JSON.stringify(json, hiding, 2)}\n`);
+  }
+
+  override log(message = '', ...args: unknown[]): void {
+    super.log(safeAnswer(message), ...args);
   }
 
   override toSuccessJson(data: unknown): unknown {

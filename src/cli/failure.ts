@@ -1,5 +1,6 @@
 import { causesOf, type ErrorCode, EXIT_CODE, errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
 import { nearest } from '../core/suggest.ts';
+import { safe } from './redaction.ts';
 
 /** Any failure in the form that both the terminal and `--json` show. */
 export interface Failure {
@@ -17,8 +18,14 @@ export interface FailureContext {
   readonly flags?: readonly string[];
 }
 
-/** Turns whatever was thrown into a failure with a code that scripts can rely on. */
+/** Turns whatever was thrown into a failure with a code that scripts can rely on, and without secrets. */
 export function failureOf(thrown: unknown, context: FailureContext = {}): Failure {
+  const told = failureWith(thrown, context);
+  const { message, suggestions, causes } = told;
+  return { ...told, message: safe(message), suggestions: suggestions.map(safe), causes: causes.map(safe) };
+}
+
+function failureWith(thrown: unknown, context: FailureContext): Failure {
   if (context.interruptedBy !== undefined && (isAbort(thrown) || !(thrown instanceof ProvisionError))) {
     return interruption(context.interruptedBy);
   }

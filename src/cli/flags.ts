@@ -1,6 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { USE_CASES } from '../catalog/use-cases.ts';
 import { KV_TYPES } from '../fit/kv-types.ts';
+import { TRANSFER_WAYS } from '../runtimes/transfer-ways.ts';
 
 const positive = { min: 1 } as const;
 
@@ -16,6 +17,10 @@ export const runtimeFlags = {
     options: ['auto', 'ollama', 'embedded'],
     description: 'auto takes Ollama if it answers, else the embedded runtime',
   }),
+  'require-tls': Flags.boolean({
+    env: 'GEMMA_PROVISION_REQUIRE_TLS',
+    description: 'refuse a server on another host that is not reached by https',
+  }),
 };
 
 /** Users' own catalog files. */
@@ -26,6 +31,13 @@ export const catalogFlags = {
     helpValue: 'FILE',
     description: 'a catalog file of your own, laid over the built-in ones (may be repeated)',
   }),
+  'catalog-key': Flags.string({
+    multiple: true,
+    multipleNonGreedy: true,
+    helpValue: 'FILE',
+    description: 'public key (PEM) that catalog files of your own must be signed with (may be repeated)',
+  }),
+  'allow-unsigned': Flags.boolean({ description: 'take catalog files without a signature although a key is set' }),
 };
 
 /** Which quant, for what, under which settings. */
@@ -41,6 +53,50 @@ export const choiceFlags = {
   parallel: Flags.integer({ ...positive, helpValue: 'N', description: 'requests served at once, for the estimate' }),
   'flash-attn': Flags.string({ options: ['auto', 'on', 'off'], description: 'flash attention, for the estimate' }),
   'kv-type': Flags.string({ options: [...KV_TYPES], description: 'type of the KV cache, for the estimate' }),
+};
+
+/** What is to be installed, and under which name. */
+export const whatFlags = {
+  from: Flags.string({
+    helpValue: 'REF',
+    description:
+      'a GGUF file, a folder of them, hf:OWNER/REPOSITORY[@REVISION][/FILE], https://… with --digest, oci:HOST/REPOSITORY[:TAG], or ollama:NAME',
+  }),
+  name: Flags.string({ helpValue: 'NAME', description: 'name in the runtime (default: the model with its quant)' }),
+  family: Flags.string({ helpValue: 'FAMILY', description: 'family of a file that the catalog does not know' }),
+  sampling: Flags.string({ helpValue: 'PROFILE', description: 'sampling profile of the catalog: card or google' }),
+  digest: Flags.string({ helpValue: 'sha256:…', description: 'what the bytes must be' }),
+  suite: Flags.string({ helpValue: 'FILE', description: 'a smoke suite of your own' }),
+};
+
+/** Of everything that puts a model in place. */
+export const changeFlags = {
+  'accept-license': Flags.boolean({ description: 'accept the licence of the model; recorded once for this host' }),
+  'dry-run': Flags.boolean({ description: 'print the plan and change nothing' }),
+  'no-smoke': Flags.boolean({ description: 'do not test the model' }),
+};
+
+/** Obey a lock file. */
+export const frozenFlags = {
+  frozen: Flags.boolean({ description: 'obey the lock file, and refuse whatever is not as it says' }),
+  lock: Flags.string({
+    helpValue: 'FILE',
+    dependsOn: ['frozen'],
+    description: 'the lock file (default: gemma-provision.lock here)',
+  }),
+};
+
+/** How the bytes get into the runtime. */
+export const transferFlags = {
+  via: Flags.string({
+    options: [...TRANSFER_WAYS],
+    description: 'the only way into the runtime (default: the cheapest that works, as the plan says)',
+  }),
+};
+
+/** What becomes of the version that is replaced. */
+export const keepFlags = {
+  'no-keep': Flags.boolean({ description: 'do not keep what is replaced for a rollback' }),
 };
 
 /** Plan for another machine than this one. */

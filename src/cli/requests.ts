@@ -7,6 +7,7 @@ import { didYouMean } from '../core/suggest.ts';
 import { KV_TYPES } from '../fit/kv-types.ts';
 import type { RunSettings } from '../fit/schema.ts';
 import type { InstallRequest } from '../provision/request.ts';
+import { TRANSFER_WAYS } from '../runtimes/transfer-ways.ts';
 import type { Settings } from './settings.ts';
 
 interface ChoiceFlags {
@@ -25,16 +26,19 @@ interface InstallFlags extends ChoiceFlags {
   readonly family?: string | undefined;
   readonly sampling?: string | undefined;
   readonly digest?: string | undefined;
+  readonly via?: string | undefined;
   readonly force?: boolean | undefined;
 }
 
 export function installRequest(model: string | undefined, flags: InstallFlags, settings: Settings): InstallRequest {
   const useCase = parseUseCase(flags['use-case'] ?? settings['use-case']);
   const sampling = flags.sampling ?? settings.sampling;
+  const way = TRANSFER_WAYS.find((each) => each === flags.via);
   return {
     ...defined({ model, from: flags.from, name: flags.name, family: flags.family, useCase, sampling }),
     ...(flags.quant !== undefined && flags.quant.toLowerCase() !== 'auto' && { quant: flags.quant }),
     ...(flags.digest !== undefined && { digest: parseDigest(flags.digest) }),
+    ...(way !== undefined && { way }),
     settings: settingsOf(flags),
     force: flags.force ?? false,
   };
@@ -51,7 +55,8 @@ export function settingsOf(flags: ChoiceFlags): Partial<RunSettings> {
   };
 }
 
-function parseDigest(text: string): `sha256:${string}` {
+/** `--digest`, as sha256sum or a registry writes it. Throws `bad-usage`. */
+export function parseDigest(text: string): `sha256:${string}` {
   const hex = text.toLowerCase().replace(/^sha256[:-]/, '');
   const digest = `sha256:${hex}` as const;
   if (Digest.safeParse(digest).success) return digest;

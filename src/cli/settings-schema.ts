@@ -9,5 +9,10 @@ export const Settings = z.strictObject({
   'use-case': z.string().optional(),
   sampling: z.string().optional(),
   catalog: z.array(z.string()).optional(),
+  /** PEM files of the keys that catalog files must be signed with. */
+  'catalog-key': z.array(z.string()).optional(),
+  'require-tls': z.boolean().optional(),
+  /** PEM file of certificate authorities to trust beside the system's, for downloads. */
+  ca: z.string().optional(),
 });
 export type Settings = z.infer<typeof Settings>;

@@ -3,30 +3,51 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Catalog } from '../catalog/load.ts';
 import type { Family, Licence, Model } from '../catalog/schema.ts';
+import type { Digest } from '../core/digest.ts';
 import type { Issue } from '../core/parse.ts';
 import type { Work } from '../core/progress.ts';
+import { secretsOfAddress } from '../core/redact.ts';
 import type { HostProfile } from '../hardware/schema.ts';
+import type { InstallPlan } from '../provision/plan.ts';
 import type { InstallRequest } from '../provision/request.ts';
-import type { RemoveReport } from '../provision/schema.ts';
+import type { InstallReport, RemoveReport, UpgradeReport } from '../provision/schema.ts';
 import type { Record as Installed } from '../registry/schema.ts';
 import type { ChatResult } from '../runtimes/contract.ts';
 import type { Suite } from '../smoke/schema.ts';
 import { type Paths, resolvePaths } from './paths.ts';
+import { hideSecrets } from './redaction.ts';
 import type {
+  BundleCreateData,
+  CacheListData,
+  CachePruneData,
+  CacheVerifyData,
+  CatalogSignData,
+  CatalogVerifyData,
   DoctorData,
+  GcData,
   ListData,
+  LockData,
   ModelfileCheckData,
   ModelfileRenderData,
+  PublishData,
+  PullData,
   RecommendData,
   SmokeData,
 } from './results.ts';
+import type { BundleFlags, PlannedBundle } from './services/bundle.ts';
+import type { PruneFlags } from './services/cache.ts';
 import type { ChatFlags } from './services/chat.ts';
 import type { CheckQuestion, Wanted } from './services/check-target.ts';
 import type { DoctorFlags } from './services/doctor.ts';
+import type { GcFlags } from './services/gc.ts';
 import type { HostFlags } from './services/host.ts';
+import type { Frozen } from './services/lock.ts';
+import type { Pinned, PinnedFlags } from './services/pinned.ts';
 import type { Provisioning } from './services/provisioning.ts';
 import type { RecommendFlags } from './services/recommend.ts';
+import type { RollbackFlags } from './services/rollback.ts';
 import type { RuntimeFlags } from './services/runtime.ts';
+import type { AcceptLicence, UpgradeFlags } from './services/upgrade.ts';
 import { readSettings, type Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 import { World, type WorldOptions } from './world.ts';
@@ -40,6 +61,10 @@ export interface Services {
   catalog(): Promise<Catalog>;
   model(typed: string): Promise<{ family: Family; model: Model }>;
   validateCatalogFile(file: string): Promise<Issue[]>;
+  /** Signs a catalog file that is valid. */
+  signCatalog(file: string, keyFile: string): Promise<CatalogSignData>;
+  /** `keyFiles`: public keys; none means those of the settings. */
+  verifyCatalog(file: string, keyFiles: readonly string[]): Promise<CatalogVerifyData>;
   hostProfile(flags: HostFlags & RuntimeFlags): Promise<HostProfile>;
   saveProfile(file: string, profile: HostProfile): Promise<void>;
   provisioning(flags: HostFlags & RuntimeFlags): Promise<Provisioning>;
@@ -49,6 +74,11 @@ export interface Services {
   ): Promise<{ data: RecommendData; warnings: readonly string[] }>;
   /** What `check` asks of a server when a file of the user has a say in it. */
   checkTarget(question: CheckQuestion): Promise<Wanted | undefined>;
+  /** What `--frozen` asks for; `file`: `--lock`. */
+  frozen(request: InstallRequest, file: string | undefined): Promise<Frozen>;
+  /** The lock file to be obeyed, or what a published model came with; undefined for an install that decides for itself. */
+  pinned(request: InstallRequest, flags: PinnedFlags): Promise<Pinned | undefined>;
+  lock(plan: InstallPlan, options: { file: string | undefined; suite: Suite; check: boolean }): Promise<Work<LockData>>;
   acceptLicence(licence: Licence, options: { accepted: boolean; terminal: Terminal }): Promise<void>;
   doctor(model: string | undefined, flags: DoctorFlags): Promise<DoctorData>;
   /** A built-in suite by its id, or a file. */
@@ -59,9 +89,26 @@ export interface Services {
     prompt: string | undefined,
     flags: ChatFlags,
   ): Promise<AsyncGenerator<string, ChatResult, undefined>>;
+  cacheList(): Promise<CacheListData>;
+  cacheVerify(remove: boolean): Promise<Work<CacheVerifyData>>;
+  cachePrune(flags: PruneFlags): Promise<Work<CachePruneData>>;
+  gc(flags: GcFlags): Promise<Work<GcData>>;
   allRecords(): Promise<ListData>;
   recordsNamed(name: string, flags: RuntimeFlags): Promise<Installed[]>;
-  remove(name: string, force: boolean, flags: RuntimeFlags): Promise<RemoveReport>;
+  publish(name: string, ref: string, flags: RuntimeFlags & { 'plain-http': boolean }): Promise<Work<PublishData>>;
+  /** Into our cache. */
+  pull(ref: string, digest: Digest | undefined): Promise<Work<PullData>>;
+  createBundle(
+    name: string,
+    file: string,
+    flags: RuntimeFlags & { sign?: string | undefined },
+  ): Promise<Work<BundleCreateData>>;
+  /** Verifies all of it and plans its install. */
+  planBundle(file: string, request: InstallRequest, flags: BundleFlags): Promise<Work<PlannedBundle>>;
+  remove(name: string, force: boolean, flags: RuntimeFlags): Promise<Work<RemoveReport>>;
+  rollback(name: string, flags: RollbackFlags): Promise<Work<InstallReport>>;
+  /** All models of ours without a name. */
+  upgrade(name: string | undefined, flags: UpgradeFlags, accept: AcceptLicence): Promise<Work<UpgradeReport>>;
   renderModelfile(
     typed: string,
     options: { ctx?: number | undefined; sampling?: string | undefined },
@@ -74,6 +121,7 @@ export async function wire(options: ServiceOptions): Promise<Services> {
   const { env } = process;
   const paths = resolvePaths(env);
   const settings = await readSettings(paths);
+  if (settings.host !== undefined) hideSecrets(...secretsOfAddress(settings.host));
   const world = new World(options, paths, settings, env);
   return {
     paths,
@@ -86,6 +134,24 @@ export async function wire(options: ServiceOptions): Promise<Services> {
     async validateCatalogFile(file) {
       const { validateCatalogFile } = await import('./services/catalog.ts');
       return validateCatalogFile(options.root, paths, file);
+    },
+    async signCatalog(file, keyFile) {
+      const [{ refuseInvalid }, { PASSPHRASE_VARIABLE, signCatalog }] = await Promise.all([
+        import('./services/catalog.ts'),
+        import('./services/catalog-trust.ts'),
+      ]);
+      await refuseInvalid(options.root, paths, file);
+      return signCatalog(file, keyFile, env[PASSPHRASE_VARIABLE]);
+    },
+    async verifyCatalog(file, keyFiles) {
+      const [{ refuseInvalid }, { verifyCatalog }] = await Promise.all([
+        import('./services/catalog.ts'),
+        import('./services/catalog-trust.ts'),
+      ]);
+      const keys = keyFiles.length > 0 ? keyFiles : (settings['catalog-key'] ?? []);
+      const verified = await verifyCatalog(file, keys, world.trustWorld());
+      await refuseInvalid(options.root, paths, file);
+      return verified;
     },
     async hostProfile(flags) {
       const { hostProfile } = await import('./services/host.ts');
@@ -103,6 +169,20 @@ export async function wire(options: ServiceOptions): Promise<Services> {
     async checkTarget(question) {
       const { wantedOf } = await import('./services/check-own.ts');
       return wantedOf(question, world);
+    },
+    async frozen(request, file) {
+      const { openFrozen } = await import('./services/lock.ts');
+      return openFrozen(file, request, world);
+    },
+    async pinned(request, flags) {
+      // Most installs have neither: nothing is loaded for them.
+      if (!flags.frozen && !request.from?.startsWith('oci:')) return undefined;
+      const { openPinned } = await import('./services/pinned.ts');
+      return openPinned(request, flags, world);
+    },
+    async lock(plan, { file, ...rest }) {
+      const { lockPath, lockPlan } = await import('./services/lock.ts');
+      return lockPlan(plan, { file: lockPath(file), ...rest }, world);
     },
     async acceptLicence(licence, how) {
       const { acceptLicence } = await import('./services/licence.ts');
@@ -131,6 +211,22 @@ export async function wire(options: ServiceOptions): Promise<Services> {
       const { chatOf } = await import('./services/chat.ts');
       return chatOf(name, prompt, flags, world);
     },
+    async cacheList() {
+      const { cacheListOf } = await import('./services/cache.ts');
+      return cacheListOf(world);
+    },
+    async cacheVerify(remove) {
+      const { cacheVerifyOf } = await import('./services/cache.ts');
+      return cacheVerifyOf(remove, world);
+    },
+    async cachePrune(flags) {
+      const { cachePruneOf } = await import('./services/cache.ts');
+      return cachePruneOf(flags, world);
+    },
+    async gc(flags) {
+      const { gcOf } = await import('./services/gc.ts');
+      return gcOf(flags, world);
+    },
     async allRecords() {
       const { allRecords } = await import('./services/records.ts');
       return allRecords(await world.registry());
@@ -139,9 +235,33 @@ export async function wire(options: ServiceOptions): Promise<Services> {
       const { recordsNamed } = await import('./services/records.ts');
       return recordsNamed(await world.registry(), name, flags);
     },
+    async publish(name, ref, flags) {
+      const { publishOf } = await import('./services/publish.ts');
+      return publishOf(name, ref, flags, world);
+    },
+    async pull(ref, digest) {
+      const { pullOf } = await import('./services/publish.ts');
+      return pullOf(ref, digest, world);
+    },
+    async createBundle(name, file, flags) {
+      const { createBundle } = await import('./services/bundle.ts');
+      return createBundle(name, file, flags, world);
+    },
+    async planBundle(file, request, flags) {
+      const { planBundle } = await import('./services/bundle.ts');
+      return planBundle(file, request, flags, world);
+    },
     async remove(name, force, flags) {
       const { removeOf } = await import('./services/records.ts');
       return removeOf(name, force, flags, world);
+    },
+    async rollback(name, flags) {
+      const { rollbackOf } = await import('./services/rollback.ts');
+      return rollbackOf(name, flags, world);
+    },
+    async upgrade(name, flags, accept) {
+      const { upgradeAll, upgradeOne } = await import('./services/upgrade.ts');
+      return name === undefined ? upgradeAll(flags, accept, world) : upgradeOne(name, flags, accept, world);
     },
     async renderModelfile(typed, render) {
       const { renderModelfileOf } = await import('./services/catalog.ts');

@@ -3,8 +3,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Catalog } from '../catalog/load.ts';
 import type { Locker, Registry } from '../registry/index.ts';
-import type { HashFile, Source } from '../sources/contract.ts';
 import type { Paths } from './paths.ts';
+import type { Bytes } from './services/bytes.ts';
+import type { TrustWorld } from './services/catalog-trust.ts';
 import type { HostContext, HostFlags } from './services/host.ts';
 import type { Provisioning } from './services/provisioning.ts';
 import type { OpenRuntime, RuntimeFlags } from './services/runtime.ts';
@@ -13,17 +14,20 @@ import type { Settings } from './settings.ts';
 
 export interface WorldOptions {
   readonly catalogFiles: readonly string[];
+  /** `--catalog-key`: public keys that replace those of the settings. */
+  readonly catalogKeys?: readonly string[];
+  /** `--allow-unsigned`. */
+  readonly allowUnsigned?: boolean;
   readonly version: string;
   /** Root of this package: where catalog/, templates/ and models/ are. */
   readonly root: string;
+  /** `--require-tls`. */
+  readonly requireTls?: boolean;
+  /** Tells the user something, beside the answer. */
+  readonly warn?: (message: string) => void;
   readonly signal: AbortSignal;
   /** How this run calls itself to others that wait for its lock. */
   readonly command: string;
-}
-
-interface Bytes {
-  readonly sources: readonly Source[];
-  readonly hash: HashFile;
 }
 
 /** The real parts that services share, each made once and only when something asks for it. */
@@ -35,6 +39,7 @@ export class World {
   #catalog: Promise<Catalog> | undefined;
   #bytes: Promise<Bytes> | undefined;
   #opened: OpenRuntime[] = [];
+  readonly #told = new Set<string>();
 
   constructor(options: WorldOptions, paths: Paths, settings: Settings, env: World['env']) {
     this.options = options;
@@ -50,8 +55,19 @@ export class World {
 
   async #openCatalog(): Promise<Catalog> {
     const { openCatalog } = await import('./services/catalog.ts');
-    const extra = [...(this.settings.catalog ?? []), ...this.options.catalogFiles];
-    return openCatalog(this.options.root, this.paths, extra);
+    const { root, catalogFiles, catalogKeys, allowUnsigned = false } = this.options;
+    const extra = [...(this.settings.catalog ?? []), ...catalogFiles];
+    const keys = catalogKeys ?? this.settings['catalog-key'] ?? [];
+    // Loaded where there is anything to decide: most runs have no catalog but the built-in one.
+    if (extra.length === 0 && !(await exists(join(this.paths.config, 'catalog'))))
+      return openCatalog(root, this.paths, extra);
+    const { catalogTrust } = await import('./services/catalog-trust.ts');
+    return openCatalog(root, this.paths, extra, await catalogTrust({ keys, allowUnsigned }, this.trustWorld()));
+  }
+
+  /** What remembering signed catalogs needs. */
+  trustWorld(): TrustWorld {
+    return { paths: this.paths, signal: this.options.signal, locker: () => this.locker() };
   }
 
   async registry(): Promise<Registry> {
@@ -66,18 +82,19 @@ export class World {
 
   /** Sources of bytes and the hasher that remembers what it read. */
   bytes(): Promise<Bytes> {
-    this.#bytes ??= import('./services/bytes.ts').then(({ openBytes }) => openBytes(this.paths.cache));
+    this.#bytes ??= this.#openBytes();
     return this.#bytes;
+  }
+
+  async #openBytes(): Promise<Bytes> {
+    const { openBytes } = await import('./services/bytes.ts');
+    const ca = this.env.GEMMA_PROVISION_CA ?? this.settings.ca;
+    return openBytes({ cacheFolder: this.paths.cache, env: this.env, ca, command: this.options.command });
   }
 
   /** The models folder of an Ollama on this machine, as far as it can be known from here. */
   async models(): Promise<string> {
     const { guessModelsFolder } = await import('../hardware/models-folder.ts');
-    const exists = (path: string) =>
-      access(path).then(
-        () => true,
-        () => false,
-      );
     return guessModelsFolder({ platform: process.platform, env: this.env, home: homedir(), exists });
   }
 
@@ -85,18 +102,33 @@ export class World {
     return { paths: this.paths, env: this.env, models: () => this.models(), signal: this.options.signal };
   }
 
-  async open(flags: RuntimeFlags): Promise<OpenRuntime> {
-    const [{ openRuntime }, { hash }] = await Promise.all([import('./services/runtime.ts'), this.bytes()]);
+  get requiresTls(): boolean {
+    return this.options.requireTls ?? this.settings['require-tls'] ?? false;
+  }
+
+  warnOnce(message: string): void {
+    if (!this.#told.has(message)) this.options.warn?.(message);
+    this.#told.add(message);
+  }
+
+  async runtimeContext(): Promise<RuntimeContext> {
+    const { hash } = await this.bytes();
     const { paths, settings, env, options } = this;
-    const context: RuntimeContext = {
+    return {
       paths,
       settings,
       env,
       hash,
       models: () => this.models(),
+      requireTls: this.requiresTls,
+      warn: (message) => this.warnOnce(message),
       root: options.root,
       signal: options.signal,
     };
+  }
+
+  async open(flags: RuntimeFlags): Promise<OpenRuntime> {
+    const [{ openRuntime }, context] = await Promise.all([import('./services/runtime.ts'), this.runtimeContext()]);
     const opened = await openRuntime(flags, context);
     this.#opened.push(opened);
     return opened;
@@ -111,7 +143,7 @@ export class World {
     ]);
     const isLive = flags.profile === undefined && flags['what-if'] === undefined;
     const { root, version, signal } = this.options;
-    const [opened, catalog, templates, profile, { sources, hash }, registry, locker] = await Promise.all([
+    const [opened, catalog, templates, profile, bytes, registry, locker] = await Promise.all([
       this.open(flags),
       this.catalog(),
       openTemplates(root),
@@ -133,11 +165,13 @@ export class World {
       catalog,
       templates,
       profile,
+      isLive,
       opened,
-      sources,
-      hash,
+      bytes,
+      cacheFolder: this.paths.cache,
       registry,
       locker,
+      env: this.env,
       speed: await speedInputs({ profile, here, world: this, ...(isLive && { identity: opened.identity }) }),
       memoryUse: async (by) => (await import('./services/memory-watch.ts')).memoryUse(watched, by),
       signal,
@@ -145,6 +179,16 @@ export class World {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#opened.map(({ runtime }) => runtime.close()));
+    await Promise.all([
+      ...this.#opened.map(({ runtime }) => runtime.close()),
+      this.#bytes?.then(({ close }) => close()),
+    ]);
   }
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -22,6 +22,7 @@ export default class Check extends BaseCommand<CheckData> {
   };
   static override flags = {
     host: runtimeFlags.host,
+    'require-tls': runtimeFlags['require-tls'],
     ...catalogFlags,
     from: Flags.string({ helpValue: 'FILE', description: 'ask for this GGUF file: its header says what it needs' }),
     family: Flags.string({ helpValue: 'FAMILY', description: 'ask for a family, or for a file as one of it' }),

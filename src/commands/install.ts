@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { catalogFlags, choiceFlags, hostProfileFlags, runtimeFlags } from '../cli/flags.ts';
+import * as shared from '../cli/flags.ts';
 import { installText } from '../cli/render/install.ts';
 import { installRequest } from '../cli/requests.ts';
 import type { InstallReport } from '../provision/schema.ts';
@@ -20,11 +20,12 @@ export default class Install extends BaseCommand<InstallReport> {
       description: 'the best quant in a folder for this machine',
       command: '<%= config.bin %> install gemma-3n-e4b --from ./models --use-case chatbot',
     },
-    { description: "Ollama's own build", command: '<%= config.bin %> install --from ollama:gemma3n:e4b' },
     {
-      description: 'what would happen',
-      command: '<%= config.bin %> install gemma-3n-e4b --from ./models --dry-run --json',
+      description: 'from a Hugging Face repository, pinned to its commit',
+      command: '<%= config.bin %> install gemma-3n-e4b --from hf:OWNER/REPOSITORY --use-case chatbot',
     },
+    { description: "Ollama's own build", command: '<%= config.bin %> install --from ollama:gemma3n:e4b' },
+    '<%= config.bin %> install gemma-3n-e4b --from ./models --dry-run --json',
   ];
   static override args = {
     model: Args.string({
@@ -33,37 +34,45 @@ export default class Install extends BaseCommand<InstallReport> {
     }),
   };
   static override flags = {
-    ...runtimeFlags,
-    ...choiceFlags,
-    ...hostProfileFlags,
-    ...catalogFlags,
-    from: Flags.string({ helpValue: 'REF', description: 'a GGUF file, a folder of them, or ollama:NAME' }),
-    name: Flags.string({ helpValue: 'NAME', description: 'name in the runtime (default: the model with its quant)' }),
-    family: Flags.string({ helpValue: 'FAMILY', description: 'family of a file that the catalog does not know' }),
-    sampling: Flags.string({ helpValue: 'PROFILE', description: 'sampling profile of the catalog: card or google' }),
-    digest: Flags.string({ helpValue: 'sha256:…', description: 'what the bytes must be' }),
-    suite: Flags.string({ helpValue: 'FILE', description: 'a smoke suite of your own' }),
-    'accept-license': Flags.boolean({ description: 'accept the licence of the model; recorded once for this host' }),
-    'dry-run': Flags.boolean({ description: 'print the plan and change nothing' }),
-    'no-smoke': Flags.boolean({ description: 'do not test the model' }),
+    ...shared.runtimeFlags,
+    ...shared.choiceFlags,
+    ...shared.hostProfileFlags,
+    ...shared.catalogFlags,
+    ...shared.keepFlags,
+    ...shared.whatFlags,
+    ...shared.transferFlags,
+    ...shared.changeFlags,
+    ...shared.frozenFlags,
     force: Flags.boolean({ description: 'install although it is in place, does not fit, or the name is taken' }),
   };
 
   override async run(): Promise<InstallReport> {
     const { args, flags } = await this.parse(Install);
     const services = await this.services(flags);
-    const request = installRequest(args.model, flags, services.settings);
+    const asked = installRequest(args.model, flags, flags.frozen ? {} : services.settings);
+    const pinned = await services.pinned(asked, flags);
+    const request = pinned?.request ?? asked;
     const provisioning = await services.provisioning(flags);
-    const plan = await provisioning.plan(request);
+    const planned = await provisioning.plan(request);
+    const suite = async () => {
+      if (flags['no-smoke']) return undefined;
+      return (flags.suite ? undefined : pinned?.suite) ?? services.suite(flags.suite ?? planned.model.smokeSuite);
+    };
+    const plan = pinned ? await this.progress(pinned.settle(planned, suite)) : planned;
     if (flags['dry-run']) {
       const report = provisioning.dryRun(plan, request.force);
       this.log(installText(report, this.terminal));
       return report;
     }
     await services.acceptLicence(plan.family.licence, { accepted: flags['accept-license'], terminal: this.terminal });
-    const smoke = flags['no-smoke'] ? undefined : await services.suite(flags.suite ?? plan.model.smokeSuite);
+    const smoke = await suite();
     const report = await this.progress(
-      provisioning.install(plan, { force: request.force, ...(smoke && { suite: smoke }) }),
+      provisioning.install(plan, {
+        force: request.force,
+        keep: !flags['no-keep'],
+        ...(smoke && { suite: smoke }),
+        ...(pinned && { lock: pinned.digest }),
+      }),
     );
     this.log(installText(report, this.terminal));
     return report;

@@ -6,6 +6,8 @@ import type { RemoveReport } from '../provision/schema.ts';
 
 export default class Remove extends BaseCommand<RemoveReport> {
   static override summary = 'take an installed model away again; only what this tool installed';
+  static override description =
+    'The version that an upgrade replaced, kept for a rollback, goes with it. A model that is in use is unloaded first.';
   static override examples = ['<%= config.bin %> remove gemma-3n-e4b:q4_k_m'];
   static override args = {
     name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
@@ -18,13 +20,15 @@ export default class Remove extends BaseCommand<RemoveReport> {
   override async run(): Promise<RemoveReport> {
     const { args, flags } = await this.parse(Remove);
     const services = await this.services(flags);
-    const report = await services.remove(args.name, flags.force, flags);
+    const report = await this.progress(await services.remove(args.name, flags.force, flags));
     const where = `${report.runtime.kind} at ${report.runtime.endpoint}`;
     this.log(
       report.removedFromRuntime
         ? `Removed ${report.name} from ${where}.`
         : `${report.name} was gone from ${where}; its record is dropped.`,
     );
+    const { previous } = report;
+    if (previous !== undefined) this.log(`${previous.model}:${previous.quant}, kept for a rollback, went with it.`);
     return report;
   }
 }

@@ -36,7 +36,8 @@ export function checkHeader({ family, model }: Identified, header: GgufFacts, pa
     );
   }
   const found = header.hyperparameters;
-  if (found === undefined || sameShape(found, model.hyperparameters)) return;
+  if (found === undefined) throw noLanguageModel(path);
+  if (sameShape(found, model.hyperparameters)) return;
   throw new ProvisionError(
     'wrong-architecture',
     `${path} is another ${family.architecture} model than ${model.id}: ${shapeText(found)} against ${shapeText(model.hyperparameters)}`,
@@ -58,9 +59,7 @@ export function identifyByHeader(
   if (families.length === 0) throw noFamily(catalog, header.architecture, fileName);
   const shape = header.hyperparameters;
   if (shape === undefined) {
-    throw new ProvisionError('wrong-architecture', `${fileName} holds no language model (projector or adapter?)`, {
-      suggestions: ['Give the model file itself.'],
-    });
+    throw noLanguageModel(fileName);
   }
   for (const family of families) {
     const model = family.models.find((candidate) => sameShape(shape, candidate.hyperparameters));
@@ -84,6 +83,12 @@ function sameShape(a: Hyperparameters, b: Hyperparameters): boolean {
 
 function shapeText(shape: Hyperparameters): string {
   return `${shape.blockCount} blocks of width ${shape.embeddingLength}`;
+}
+
+function noLanguageModel(file: string): ProvisionError {
+  return new ProvisionError('wrong-architecture', `${file} holds no language model (projector or adapter?)`, {
+    suggestions: ['Give the model file itself.'],
+  });
 }
 
 function noFamily(catalog: Catalog, architecture: string, fileName: string): ProvisionError {

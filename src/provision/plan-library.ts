@@ -31,7 +31,7 @@ export async function planLibrary(request: InstallRequest, inputs: PlanningInput
     model,
     quant: LIBRARY_QUANT,
     name: parseModelName(request.name ?? resolved.name).text,
-    stagingName: stagingNameOf(resolved.name),
+    stagingName: stagingNameOf(request.name ?? resolved.name),
     runtime: inputs.runtime,
     source: { kind: 'library', ref: resolved.ref, libraryName: resolved.name, profile: 'library' },
     prompt: await expectedPrompt(family, undefined, inputs),

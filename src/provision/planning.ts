@@ -1,16 +1,15 @@
 /** Decides everything about an install before anything changes: model, quant, source, name, room, and why. */
 import type { Model } from '../catalog/schema.ts';
 import { ProvisionError } from '../core/errors.ts';
-import type { RunSettings } from '../fit/schema.ts';
 import { modelSpec } from '../modelfile/spec.ts';
 import { parseModelName } from '../runtimes/names.ts';
-import { diskNeeds, diskObstacles } from './disk.ts';
+import { diskNeeds, diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
 import { expectedPrompt } from './expected-prompt.ts';
 import { fitOf, tooLarge } from './fit-check.ts';
 import { type InstallPlan, stagingNameOf } from './plan.ts';
 import { planLibrary } from './plan-library.ts';
-import type { InstallRequest, PlanningInputs } from './request.ts';
-import { settle } from './settle.ts';
+import type { InstallRequest, LoadSettings, PlanningInputs } from './request.ts';
+import { type Settled, settle } from './settle.ts';
 import { smallerPlan } from './smaller.ts';
 
 /**
@@ -24,12 +23,12 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
   const { family, model, quant } = settled.identified;
   refuseRuntime(inputs, family.architecture);
   const name = parseModelName(request.name ?? `${model.id}:${quant}`).text;
-  const kept = await keptLoad(settled.identified, name, request, inputs);
+  const kept = request.load ?? (await keptLoad(settled.identified, name, request, inputs));
   const load = { ...request, settings: { ...request.settings, ...kept?.settings } };
   const fit = fitOf(settled.identified, settled.header, load, inputs);
   const { candidate } = fit;
   const { settings, gpuLayers } = kept ?? fit;
-  const disk = diskNeeds(settled.file.sizeBytes, inputs);
+  const { transfer, disk } = await wayIn(settled, name, request, inputs);
   const spec = modelSpec({
     family,
     model,
@@ -48,7 +47,7 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     name,
     stagingName: stagingNameOf(name),
     runtime: inputs.runtime,
-    source: { kind: 'file', file: settled.file, spec },
+    source: { kind: 'file', file: settled.file, spec, header: settled.header },
     prompt: await expectedPrompt(family, settled.header, inputs),
     reasons: [...new Set([...settled.reasons, ...fit.reasons])],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
@@ -56,17 +55,25 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     engine: inputs.facts.engine,
     wholeOnGpu: candidate.verdict === 'gpu',
     smaller: () => smallerPlan(request, chosen, (next) => planInstall(next, inputs)),
+    ...(transfer !== undefined && { transfer }),
+    ...(request.way !== undefined && { way: request.way }),
     disk,
     bytesToMove: settled.file.sizeBytes,
     obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],
-    warnings: [...inputs.facts.warnings, ...settled.header.warnings],
+    warnings: [...inputs.facts.warnings, ...(settled.file.warnings ?? []), ...settled.header.warnings],
   };
 }
 
-/** How a model is loaded, as its record says. */
-interface KeptLoad {
-  readonly settings: Pick<Partial<RunSettings>, 'contextLength' | 'batch'>;
-  readonly gpuLayers?: number;
+/** How the bytes get in and the room for it. Of a file that is installed already nothing is asked: it need not move. */
+async function wayIn(
+  { identified, file }: Settled,
+  name: string,
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<TransferAndDisk> {
+  const record = request.force ? undefined : await inputs.installed(identified.model.id, name);
+  const inPlace = file.digest !== undefined && record?.source.digest === file.digest;
+  return inPlace ? { disk: diskNeeds(file.sizeBytes, inputs) } : planTransferAndDisk(file, request.way, inputs);
 }
 
 /**
@@ -78,7 +85,7 @@ async function keptLoad(
   name: string,
   request: InstallRequest,
   inputs: PlanningInputs,
-): Promise<KeptLoad | undefined> {
+): Promise<LoadSettings | undefined> {
   const record = request.force ? undefined : await inputs.installed(model.id, name);
   if (record === undefined || record.quant !== quant) return undefined;
   const { num_ctx: contextLength, num_batch: batch, num_gpu: gpuLayers } = record.parameters;

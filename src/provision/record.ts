@@ -1,12 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Digest } from '../core/digest.ts';
 import { digestOf } from '../core/digest-of.ts';
+import type { Held } from '../registry/index.ts';
 import type { Record as Installed, MeasuredMemory, RecordedProof } from '../registry/schema.ts';
-import type { StoredModel } from '../runtimes/contract.ts';
+import type { StoredModel, TransferWay } from '../runtimes/contract.ts';
 import type { PromptProof } from '../smoke/proof/schema.ts';
-import type { SmokeResult } from '../smoke/schema.ts';
+import type { SmokeResult, Suite } from '../smoke/schema.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
-import type { InstallPlan } from './plan.ts';
+import { sameHeld } from './held.ts';
+import type { InstallPlan, SourceFile } from './plan.ts';
+import type { Previous } from './previous.ts';
 
 /** Name that stands for the library's own template in records. */
 const LIBRARY_TEMPLATE = 'ollama-library';
@@ -22,15 +25,22 @@ interface Ingredients {
   /** The plan with the source's digest known. */
   readonly plan: InstallPlan;
   readonly promoted: StoredModel;
+  /** How the bytes got in. */
+  readonly way?: TransferWay | undefined;
   readonly tested: Tested;
-  readonly before: Installed | undefined;
+  /** The suite that it passed. */
+  readonly suite?: Suite | undefined;
+  readonly acceptedAt?: string | undefined;
+  readonly previous?: Previous | undefined;
+  readonly lock?: Digest | undefined;
   readonly effects: Pick<TransactionEffects, 'now' | 'toolVersion'>;
 }
 
 /** The record of a finished install. */
-export function recordOf({ plan, promoted, tested, before, effects }: Ingredients): Installed {
+export function recordOf(ingredients: Ingredients): Installed {
+  const { plan, promoted, way, tested, suite, acceptedAt, previous, lock, effects } = ingredients;
   return {
-    schemaVersion: 1,
+    schemaVersion: 2,
     name: plan.name,
     runtime: plan.runtime,
     family: plan.family.id,
@@ -41,17 +51,29 @@ export function recordOf({ plan, promoted, tested, before, effects }: Ingredient
     stored: {
       ...(promoted.layerDigest && { layerDigest: promoted.layerDigest }),
       ...(promoted.entryDigest && { entryDigest: promoted.entryDigest }),
+      ...(way !== undefined && { way }),
     },
     choice: { reasons: [...plan.reasons], ...(plan.useCase !== undefined && { useCase: plan.useCase }) },
     ...modelfileOf(plan, promoted),
-    licence: { id: plan.family.licence.id, textDigest: digestOf(plan.family.licence.text) },
+    licence: {
+      id: plan.family.licence.id,
+      textDigest: digestOf(plan.family.licence.text),
+      ...(acceptedAt !== undefined && { acceptedAt }),
+    },
+    ...(suite !== undefined && tested.smoke !== undefined && { suite: suiteOf(suite) }),
     ...(tested.smoke !== undefined && { smoke: tested.smoke }),
     ...(tested.prompt !== undefined && { prompt: recordedProof(tested.prompt) }),
     ...(tested.memory !== undefined && { memory: tested.memory }),
+    ...(lock !== undefined && { lock }),
     toolVersion: effects.toolVersion,
     installedAt: effects.now().toISOString(),
-    ...(before !== undefined && { previous: previousOf(before) }),
+    ...(previous !== undefined && { previous }),
   };
+}
+
+/** A suite by its content: one that is edited later is another. */
+export function suiteOf(suite: Suite): NonNullable<Installed['suite']> {
+  return { id: suite.id, digest: digestOf(JSON.stringify(suite)) };
 }
 
 /** The texts stay in the report: a record says what was found, not what was compared. */
@@ -61,14 +83,26 @@ function recordedProof(proof: PromptProof): RecordedProof {
 }
 
 function sourceOf(plan: InstallPlan, promoted: StoredModel): Installed['source'] {
-  if (plan.source.kind === 'file') {
-    const { ref, digest, sizeBytes } = plan.source.file;
-    return { ref, sizeBytes, ...(digest !== undefined && { digest }) };
-  }
+  if (plan.source.kind === 'file') return fileSourceOf(plan.source.file);
   return {
     ref: plan.source.ref,
     ...(promoted.layerDigest && { digest: promoted.layerDigest }),
     ...(promoted.sizeBytes !== undefined && { sizeBytes: promoted.sizeBytes }),
+  };
+}
+
+/** A source file as records and reports tell it. */
+export function fileSourceOf(file: SourceFile): Installed['source'] {
+  const { ref, digest, sizeBytes, pinnedRef, provenance } = file;
+  // A file of our cache is found by its digest: where it lies is the cache's own business.
+  const path = file.kind === 'file' && file.immutable !== true ? file.path : undefined;
+  return {
+    ref,
+    sizeBytes,
+    ...(digest !== undefined && { digest }),
+    ...(pinnedRef !== undefined && { pinnedRef }),
+    ...(path !== undefined && { path }),
+    ...(provenance !== undefined && { provenance }),
   };
 }
 
@@ -86,11 +120,6 @@ function modelfileOf(plan: InstallPlan, promoted: StoredModel): Pick<Installed, 
     profile: 'library',
     parameters: {},
   };
-}
-
-function previousOf(before: Installed): NonNullable<Installed['previous']> {
-  const { model, quant, source, installedAt } = before;
-  return { model, quant, source, installedAt };
 }
 
 /** What must be the same for an install to have nothing to do. */
@@ -131,8 +160,6 @@ function sameModelfile(plan: InstallPlan, before: Installed): boolean {
 }
 
 /** False when somebody changed the entry behind our back. */
-export function stillHolds(before: Installed, present: StoredModel): boolean {
-  const { entryDigest, layerDigest } = before.stored;
-  if (entryDigest !== undefined && present.entryDigest !== undefined) return entryDigest === present.entryDigest;
-  return layerDigest === undefined || present.layerDigest === undefined || layerDigest === present.layerDigest;
+export function stillHolds(before: Pick<Installed, 'stored'>, present: Held): boolean {
+  return sameHeld(before.stored, present);
 }

@@ -1,34 +1,31 @@
 import { ProvisionError } from '../core/errors.ts';
+import type { Work } from '../core/progress.ts';
 import { didYouMean } from '../core/suggest.ts';
-import { type Locker, withLock } from '../registry/index.ts';
+import type { RemoveJournal } from '../registry/index.ts';
 import type { Record as Installed } from '../registry/schema.ts';
-import type { Runtime } from '../runtimes/contract.ts';
-import type { Records } from './effects.ts';
-import { lockName } from './plan.ts';
+import type { Runtime, StoredModel } from '../runtimes/contract.ts';
+import type { ChangeEffects } from './effects.ts';
+import { BROKEN, heldOf, look } from './held.ts';
 import { stillHolds } from './record.ts';
+import { carryOnRemoval, workOnName } from './recover.ts';
 import type { RemoveReport } from './schema.ts';
 
-export interface RemoveEffects {
-  readonly runtime: Runtime;
-  readonly records: Records;
-  readonly locker: Locker;
+export interface RemoveEffects extends Omit<ChangeEffects, 'clock' | 'reconnect'> {
   /** Names of all records, for nearest matches. */
   readonly knownNames: readonly string[];
 }
 
 /**
- * Takes a model of ours away again. Throws `foreign-model` for one that we did not install, or that somebody
- * changed since (unless forced), and `record-not-found` when nobody has it.
+ * Takes a model of ours away again, with the version that was kept for a rollback. Throws `foreign-model` for one that we
+ * did not install, or that somebody changed since (unless forced), and `record-not-found` when nobody has it.
  */
-export async function removeModel(
+export function removeModel(
   name: string,
   force: boolean,
   effects: RemoveEffects,
   signal: AbortSignal,
-): Promise<RemoveReport> {
-  return withLock(effects.locker, lockName(effects.runtime, name), signal, (held) =>
-    remove(name, force, effects, held),
-  );
+): Work<RemoveReport> {
+  return workOnName(name, effects, signal, (held) => remove(name, force, effects, held));
 }
 
 async function remove(
@@ -38,17 +35,38 @@ async function remove(
   signal: AbortSignal,
 ): Promise<RemoveReport> {
   const record = await effects.records.find(name);
-  const present = await effects.runtime.find(name, signal);
+  const present = await look(effects.runtime, name, signal);
   if (record === undefined) throw present ? foreign(name, effects.runtime) : unknown(name, effects.knownNames);
-  if (present !== undefined && !force && !stillHolds(record, present)) throw changed(name);
-  // The runtime first: a record without a model is put right by the next run, a model without a record is lost sight of.
-  if (present !== undefined) await effects.runtime.remove(name, signal);
-  await effects.records.drop(name);
+  if (present !== undefined && present !== BROKEN && !force && !stillHolds(record, present)) throw changed(name);
+  const journal = journalOf(record, present, effects);
+  await effects.journals.put(journal);
+  effects.checkpoint?.('plan');
+  // Never taken back: from here on, whoever takes the lock of the name next carries it on.
+  await carryOnRemoval(journal, effects, signal);
   return reportOf(record, present !== undefined);
 }
 
-function reportOf({ name, runtime }: Installed, removedFromRuntime: boolean): RemoveReport {
-  return { name, runtime, removedFromRuntime };
+function journalOf(
+  { name, previous }: Installed,
+  present: StoredModel | typeof BROKEN | undefined,
+  { runtime: { kind, endpoint }, now, toolVersion }: RemoveEffects,
+): RemoveJournal {
+  return {
+    schemaVersion: 1,
+    operation: 'remove',
+    name,
+    runtime: { kind, endpoint },
+    startedAt: now().toISOString(),
+    toolVersion,
+    ...(present !== undefined && { had: present === BROKEN ? {} : heldOf(present) }),
+    drop: previous?.keptAs === undefined ? [] : [previous.keptAs],
+  };
+}
+
+function reportOf({ name, runtime, previous }: Installed, removedFromRuntime: boolean): RemoveReport {
+  const { model, quant, keptAs } = previous ?? {};
+  const kept = model !== undefined && quant !== undefined && keptAs !== undefined;
+  return { name, runtime, removedFromRuntime, ...(kept && { previous: { model, quant, keptAs } }) };
 }
 
 function foreign(name: string, runtime: Runtime): ProvisionError {

@@ -7,8 +7,16 @@ import type { GgufFacts } from '../gguf/schema.ts';
 import type { RamBandwidth } from '../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../hardware/schema.ts';
 import type { Record as Installed } from '../registry/schema.ts';
-import type { RuntimeIdentity } from '../runtimes/contract.ts';
+import type { RuntimeIdentity, TransferPlan, TransferWay } from '../runtimes/contract.ts';
 import type { ResolvedSource } from '../sources/contract.ts';
+import type { SourceFile } from './plan.ts';
+
+/** What a Modelfile says of the load; what is absent is left to the server. */
+export interface LoadSettings {
+  readonly settings: Pick<Partial<RunSettings>, 'contextLength' | 'batch'>;
+  /** Layers for the GPU. */
+  readonly gpuLayers?: number;
+}
 
 /** What the user asked for, parsed but not yet decided. */
 export interface InstallRequest {
@@ -24,7 +32,11 @@ export interface InstallRequest {
   readonly useCase?: UseCaseId;
   readonly sampling?: string;
   readonly digest?: Digest;
+  /** The only way into the runtime that is wanted. */
+  readonly way?: TransferWay;
   readonly settings: Partial<RunSettings>;
+  /** How it is to be loaded, as a lock file says: then nothing is chosen. */
+  readonly load?: LoadSettings;
   readonly force: boolean;
 }
 
@@ -44,8 +56,23 @@ export interface RuntimeFacts {
   pullRefusal(minimumVersion: string | undefined): { readonly reason: string; readonly remedy: string } | undefined;
 }
 
+/** The volume of a path, or of the nearest folder above it that exists. */
+export interface Volume {
+  /** The same for two paths exactly when their files share one volume's room. */
+  readonly device: string;
+  readonly freeBytes: number;
+}
+
+/** What a plan of the disk looks at; without it, the host's profile has to do. */
+export interface DiskLooks {
+  /** Undefined where it cannot be looked at. */
+  volumeOf?(path: string): Promise<Volume | undefined>;
+  /** What of a file is still to be fetched into our cache; undefined for files of this machine, and for cached ones. */
+  toFetch?(file: SourceFile): Promise<{ readonly folder: string; readonly bytes: number } | undefined>;
+}
+
 /** Everything that planning looks at; nothing here changes anything. */
-export interface PlanningInputs {
+export interface PlanningInputs extends DiskLooks {
   readonly catalog: Catalog;
   readonly runtime: RuntimeIdentity;
   readonly facts: RuntimeFacts;
@@ -62,7 +89,10 @@ export interface PlanningInputs {
   }): Promise<ResolvedSource>;
   /** Absolute path of a file that ships with this package. */
   bundledPath(relative: string): string;
-  readHeader(path: string, sizeBytes: number): Promise<GgufFacts>;
+  /** Of a file on a web server only the header is fetched. */
+  readHeader(file: SourceFile): Promise<GgufFacts>;
+  /** How the runtime would take a file; absent where it does not say. */
+  planTransfer?(file: SourceFile, way: TransferWay | undefined): Promise<TransferPlan>;
   chatTemplate(name: string): Promise<string>;
   /** The official Jinja template of that name, for files that cannot be read or have none of their own. */
   referenceTemplate(name: string): Promise<string | undefined>;

@@ -1,17 +1,16 @@
 /** From what the user gave (a name, a quant, a file, a folder, or little of it) to one model, one quant and one file. */
-import { basename } from 'node:path';
 import type { Model } from '../catalog/schema.ts';
 import { ProvisionError } from '../core/errors.ts';
 import type { GgufFacts } from '../gguf/schema.ts';
-import type { ResolvedSource } from '../sources/contract.ts';
+import { availableQuants, findFile, findPlaced, findSingle, nothingToInstall } from './available.ts';
 import { overrideReasons, rank, tooLarge } from './fit-check.ts';
 import { checkHeader, type Identified, identifyByHeader, identifyByName, quantOf } from './identify.ts';
+import type { SourceFile } from './plan.ts';
 import type { InstallRequest, PlanningInputs } from './request.ts';
+import { fileNameOf, placeOf } from './source-file.ts';
 
 /** The model that is meant when nobody names one: the card that this tool starts from. */
 export const DEFAULT_MODEL = 'gemma-3n-e4b';
-
-type SourceFile = Extract<ResolvedSource, { kind: 'file' }>;
 
 /** A model with its quant, its file and what the file's header says. */
 export interface Settled {
@@ -52,14 +51,14 @@ async function againstChoice(
 /** Only a file is given: its header says what it is. */
 async function settleByFile(request: InstallRequest, inputs: PlanningInputs): Promise<Settled> {
   const file = await findFile(request.from ?? '', undefined, request, inputs);
-  const header = await inputs.readHeader(file.path, file.sizeBytes);
-  const identified = identifyByHeader(inputs.catalog, header, basename(file.path), request.family);
+  const header = await inputs.readHeader(file);
+  const identified = identifyByHeader(inputs.catalog, header, fileNameOf(file), request.family);
   const quant = identified.quant ?? header.declaredQuant?.toLowerCase() ?? 'unknown';
   return {
     identified: { ...identified, quant },
     file,
     header,
-    reasons: [`it is the quant of ${basename(file.path)}`],
+    reasons: [`it is the quant of ${fileNameOf(file)}`],
     freeQuant: false,
   };
 }
@@ -72,15 +71,16 @@ async function settleQuant(
   request: InstallRequest,
   inputs: PlanningInputs,
 ): Promise<Settled> {
-  const entry = named.model.quants.find(({ id }) => id === quant);
-  const ref = request.from ?? (entry?.bundled === undefined ? undefined : inputs.bundledPath(entry.bundled));
-  if (ref === undefined) throw nothingToInstall(named.model, quant);
-  const file = await findFile(ref, { model: named.model, quant }, request, inputs);
-  const header = await inputs.readHeader(file.path, file.sizeBytes);
-  checkHeader(named, header, file.path);
+  const file =
+    request.from === undefined
+      ? await findPlaced(named.model, quant, request, inputs)
+      : await findFile(request.from, { model: named.model, quant }, request, inputs);
+  if (file === undefined) throw nothingToInstall(named.model, quant);
+  const header = await inputs.readHeader(file);
+  checkHeader(named, header, placeOf(file));
   const actual = quantOf(named.model, header, '').quant;
   if (actual !== undefined && actual !== quant) {
-    throw new ProvisionError('bad-usage', `${file.path} says it is ${actual}, not ${quant}`, {
+    throw new ProvisionError('bad-usage', `${placeOf(file)} says it is ${actual}, not ${quant}`, {
       suggestions: [`Install it as ${named.model.id}:${actual}, or give the ${quant} file.`],
     });
   }
@@ -92,14 +92,14 @@ async function settleAuto(named: Identified, request: InstallRequest, inputs: Pl
   if (request.from !== undefined) {
     const single = await findSingle(request.from, request, inputs);
     if (single !== undefined) {
-      const header = await inputs.readHeader(single.path, single.sizeBytes);
-      checkHeader(named, header, single.path);
-      const quant = quantOf(named.model, header, basename(single.path)).quant;
+      const header = await inputs.readHeader(single);
+      checkHeader(named, header, placeOf(single));
+      const quant = quantOf(named.model, header, fileNameOf(single)).quant;
       if (quant !== undefined)
-        return settleQuant(named, quant, [`it is the quant of ${basename(single.path)}`], request, inputs);
+        return settleQuant(named, quant, [`it is the quant of ${fileNameOf(single)}`], request, inputs);
       throw new ProvisionError(
         'quant-not-found',
-        `${single.path} does not say which quant of ${named.model.id} it is`,
+        `${placeOf(single)} does not say which quant of ${named.model.id} it is`,
         {
           suggestions: ['Say it with --quant.'],
         },
@@ -140,66 +140,4 @@ async function earlierChoice(
   const record = await inputs.installed(model.id, request.name);
   if (record === undefined || record.choice.useCase !== request.useCase) return undefined;
   return available.some(({ id }) => id === record.quant) ? record : undefined;
-}
-
-/** A `--from` that is one file rather than a folder. */
-async function findSingle(
-  ref: string,
-  request: InstallRequest,
-  inputs: PlanningInputs,
-): Promise<SourceFile | undefined> {
-  try {
-    return await findFile(ref, undefined, request, inputs);
-  } catch (error) {
-    if (error instanceof ProvisionError && error.code === 'bad-usage') return undefined;
-    throw error;
-  }
-}
-
-/** The quants whose bytes can be had: in the given folder, or shipped with this package. */
-async function availableQuants(
-  model: Model,
-  request: InstallRequest,
-  inputs: PlanningInputs,
-): Promise<Model['quants']> {
-  if (request.from === undefined) return model.quants.filter(({ bundled }) => bundled !== undefined);
-  const found: Model['quants'] = [];
-  for (const quant of model.quants) {
-    try {
-      await inputs.resolve({ ref: request.from, fileName: quant.file });
-      found.push(quant);
-    } catch (error) {
-      if (!(error instanceof ProvisionError) || error.code !== 'source-not-found') throw error;
-    }
-  }
-  return found;
-}
-
-async function findFile(
-  ref: string,
-  wanted: { model: Model; quant: string } | undefined,
-  request: InstallRequest,
-  inputs: PlanningInputs,
-): Promise<SourceFile> {
-  const entry = wanted?.model.quants.find(({ id }) => id === wanted.quant);
-  const digest = request.digest ?? (request.from === undefined ? entry?.digest : undefined);
-  const resolved = await inputs.resolve({
-    ref,
-    ...(entry !== undefined && { fileName: entry.file }),
-    ...(digest !== undefined && { expected: { digest: digest as `sha256:${string}` } }),
-  });
-  if (resolved.kind === 'file') return resolved;
-  throw new ProvisionError('bad-usage', `${ref} is no file`);
-}
-
-function nothingToInstall(model: Model, quant: string | undefined): ProvisionError {
-  const wanted = quant === undefined ? model.id : `${model.id}:${quant}`;
-  const file = model.quants.find(({ id }) => id === quant)?.file;
-  const suggestions = [
-    `Download ${file ?? 'a GGUF of it'} and pass it: --from ./${file ?? 'FILE.gguf'} (or the folder that holds it)`,
-  ];
-  if (model.library) suggestions.push(`Let Ollama pull its own build: --from ollama:${model.library.name}`);
-  return new ProvisionError('source-not-found', `no bytes of ${wanted} are at hand: it does not ship with this tool`, {
-    suggestions,
-  });
 }

@@ -6,16 +6,35 @@ import type { CheckResult, SmokeResult, Suite } from '../smoke/schema.ts';
 import type { InstallPlan } from './plan.ts';
 import type { StepOutcome, Steps } from './steps.ts';
 
-/** The model under test: the name that it has now, and what the runtime says of it. */
-interface Tried {
+/** The model under test, with all that a suite must know of it. */
+export interface Subject {
+  /** The name that it has now. */
   readonly name: string;
+  /** What the runtime says of it. */
   readonly stored: StoredModel;
+  /** Model and quant, for messages. */
+  readonly label: string;
+  /** The name that it is to have. */
+  readonly finalName: string;
+  /** Absent where no family tells. */
+  readonly bos?: string;
+  readonly stop: readonly string[];
+  /** The template that it was created with; empty where that is not known. */
+  readonly template: string;
+}
+
+export function subjectOf(
+  { name, stored }: Pick<Subject, 'name' | 'stored'>,
+  { family, model, quant, name: finalName, source }: InstallPlan,
+): Subject {
+  const { bos, stop } = family.tokens;
+  const template = source.kind === 'file' ? source.spec.template : '';
+  return { name, stored, label: `${model.id}:${quant}`, finalName, bos, stop, template };
 }
 
 /** Runs the suite on the model under test, if there is one. Throws `smoke-failed` with what the model answered. */
 export async function* smokeStep(
-  model: Tried,
-  plan: InstallPlan,
+  subject: Subject,
   suite: Suite | undefined,
   steps: Steps,
   runtime: Runtime,
@@ -25,23 +44,21 @@ export async function* smokeStep(
     yield* steps.skip('smoke', 'not asked for');
     return undefined;
   }
-  return yield* steps.run('smoke', judged(model, plan, suite, runtime, signal));
+  return yield* steps.run('smoke', judged(subject, suite, runtime, signal));
 }
 
 async function* judged(
-  { name, stored }: Tried,
-  plan: InstallPlan,
+  subject: Subject,
   suite: Suite,
   runtime: Runtime,
   signal: AbortSignal,
 ): Work<StepOutcome<SmokeResult>> {
-  const { bos, stop } = plan.family.tokens;
-  const template = plan.source.kind === 'file' ? plan.source.spec.template : '';
+  const { name, stored, bos, stop, template } = subject;
   const watched = watchChat(runtime);
-  const templateMarkers = templateMarkersOf(template, [bos, ...stop]);
+  const templateMarkers = templateMarkersOf(template, [...(bos === undefined ? [] : [bos]), ...stop]);
   const result = yield* runSuite({ suite, name, chat: watched.chat, runtime, stored, stop, templateMarkers, signal });
   const failed = result.checks.filter((check) => !check.passed && !check.advisory);
-  if (failed.length > 0) throw watched.fault() ?? smokeFailed(plan, failed);
+  if (failed.length > 0) throw watched.fault() ?? smokeFailed(subject, failed);
   return { result, detail: `${result.passed} passed (suite ${suite.id})` };
 }
 
@@ -74,17 +91,13 @@ function watchChat(runtime: Runtime): { chat: Runtime['chat']; fault(): Provisio
   };
 }
 
-function smokeFailed(plan: InstallPlan, failed: readonly CheckResult[]): ProvisionError {
+function smokeFailed({ label, finalName }: Subject, failed: readonly CheckResult[]): ProvisionError {
   const lines = failed.slice(0, 5).map(({ id, detail }) => `  ${id}: ${detail}`);
   if (failed.length > lines.length) lines.push(`  … and ${failed.length - lines.length} more`);
-  return new ProvisionError(
-    'smoke-failed',
-    `${plan.model.id}:${plan.quant} failed its smoke test and was taken back:\n${lines.join('\n')}`,
-    {
-      suggestions: [
-        `What answered as ${plan.name} before is untouched.`,
-        'Try another quant, check the file with --digest, or look at the server with its log.',
-      ],
-    },
-  );
+  return new ProvisionError('smoke-failed', `${label} failed its smoke test and was taken back:\n${lines.join('\n')}`, {
+    suggestions: [
+      `What answered as ${finalName} before is untouched.`,
+      'Try another quant, check the file with --digest, or look at the server with its log.',
+    ],
+  });
 }

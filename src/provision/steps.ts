@@ -2,6 +2,7 @@ import type { ProgressEvent, Work } from '../core/progress.ts';
 import type { Step, StepId } from './schema.ts';
 
 const TITLES: Readonly<Record<StepId, string>> = {
+  fetch: 'Fetch the bytes',
   verify: 'Verify the bytes',
   pull: 'Pull from the library',
   store: 'Create under a staging name',
@@ -9,6 +10,7 @@ const TITLES: Readonly<Record<StepId, string>> = {
   prove: 'Prove the prompt',
   promote: 'Give it its name',
   record: 'Record it',
+  clean: 'Clean up',
 };
 
 /** What one step did, besides its result. */

@@ -1,23 +1,30 @@
 /**
- * The transaction: verify → store under a staging name → smoke → prove → promote → record. Until `promote` the final
- * name is not touched, so a failure before it leaves the model that answered before.
+ * The transaction: plan → lock → fetch → verify → stage → prove → promote → record → clean, every step in the journal
+ * before it is done. Until `promote` the final name is not touched, so a failure before it leaves the model that answered
+ * before; from then on the next run on the name brings what was interrupted to its end.
  */
+import { digestOf } from '../core/digest-of.ts';
 import { ProvisionError } from '../core/errors.ts';
 import type { ProgressEvent, Work } from '../core/progress.ts';
 import { workUnderLock } from '../registry/index.ts';
 import type { Record as Installed } from '../registry/schema.ts';
-import type { Runtime, StoredModel } from '../runtimes/contract.ts';
+import type { StoredModel } from '../runtimes/contract.ts';
+import { sameModel } from '../runtimes/names.ts';
 import { type Candidate, prepareFile, prepareLibrary } from './candidate.ts';
-import { quietly } from './clean-up.ts';
+import { cleanStep } from './clean-step.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
-import { heldAgainstEstimate } from './measure.ts';
-import { backupNameOf, type InstallPlan, lockName } from './plan.ts';
-import { proveStep } from './prove-step.ts';
+import { fetchStep } from './fetch-step.ts';
+import { BROKEN, look } from './held.ts';
+import { type Ledger, takenBackOnFailure } from './ledger.ts';
+import { type InstallPlan, lockName } from './plan.ts';
+import { promoteAndRecord } from './promote.ts';
 import { isProven, isUpToDate, recordOf, type Tested } from './record.ts';
-import { planReport } from './report.ts';
+import { discard, type Leftover, recoverForInstall } from './recover.ts';
+import { isFetched, planReport } from './report.ts';
 import type { InstallReport } from './schema.ts';
-import { smokeStep } from './smoke-step.ts';
-import { type StepOutcome, Steps } from './steps.ts';
+import { Steps } from './steps.ts';
+import { takenUp } from './take-up.ts';
+import { testStep } from './test-step.ts';
 
 /** One run of the transaction: what its steps share. */
 interface Run {
@@ -30,7 +37,10 @@ interface Run {
   readonly before: Installed | undefined;
 }
 
-/** Carries out a plan. Throws what its steps throw; nothing of a failed run stays in the runtime or the records. */
+/**
+ * Carries out a plan. Throws what its steps throw; nothing of a failed run stays in the runtime or the records, and what
+ * cannot be taken back at once (the runtime is gone, the time after a signal is short) the next run on the name takes back.
+ */
 export async function* install(
   plan: InstallPlan,
   options: TransactionOptions,
@@ -39,95 +49,93 @@ export async function* install(
 ): Work<InstallReport> {
   for (const message of plan.warnings) yield { type: 'warning', message };
   return yield* workUnderLock(effects.locker, lockName(plan.runtime, plan.name), signal, async function* (held) {
+    effects.checkpoint?.('lock');
+    const leftover = yield* recoverForInstall(plan.name, effects, held);
     const steps = new Steps(effects.clock);
     const before = await effects.records.find(plan.name, options.force ? 'replace' : undefined);
-    return yield* installLocked({ plan, options, effects, signal: held, steps, before });
+    return yield* installLocked({ plan, options, effects, signal: held, steps, before }, leftover);
   });
 }
 
-async function* installLocked(start: Run): Work<InstallReport> {
+async function* installLocked(start: Run, leftover: Leftover | undefined): Work<InstallReport> {
   const { options, effects, signal, steps, before } = start;
-  const present = await effects.runtime.find(start.plan.name, signal);
-  if (!options.force) refuseForeign(start, present);
+  const found = await look(effects.runtime, start.plan.name, signal);
+  if (!options.force) refuseForeign(start, found);
+  // One that cannot be read holds nothing worth keeping, and is written anew.
+  const present = found === BROKEN ? undefined : found;
   const plan = yield* verify(start);
   const digest = plan.source.kind === 'file' ? plan.source.file.digest : undefined;
   if (!options.force && isUpToDate(plan, { digest, options }, before, present)) {
-    for (const id of ['store', 'smoke', 'prove', 'promote', 'record'] as const)
-      yield* steps.skip(id, 'in place already');
-    return report(plan, steps, { changed: false, bytesMoved: 0, record: before, tested: {} });
+    if (leftover !== undefined) yield* discard(leftover, effects, signal);
+    return yield* inPlace(plan, before, steps, ['store', 'smoke', 'prove', 'promote', 'record']);
   }
-  return yield* change({ ...start, plan });
+  return yield* change({ ...start, plan }, leftover);
 }
 
-/** The part that changes something; on any failure it is taken back. */
-async function* change(run: Run): Work<InstallReport> {
-  const { plan, effects, signal, steps, options } = run;
-  yield* heed(plan, options.force);
+/** The part that changes something; whatever ends it early is taken back. */
+async function* change(run: Run, leftover: Leftover | undefined): Work<InstallReport> {
+  const { plan, effects, signal, options } = run;
+  const { ledger, made } = yield* takenUp(leftover, plan, effects, signal);
+  if (made === undefined) {
+    yield* heed(plan, options.force);
+    await ledger.write({ step: 'plan' });
+  }
+  effects.checkpoint?.('plan');
+  return yield* takenBackOnFailure(ledger, effects, signal, changed(run, ledger, made));
+}
+
+async function* changed(start: Run, ledger: Ledger, made: StoredModel | undefined): Work<InstallReport> {
+  const { effects, signal, steps, options, before } = start;
+  const { plan, bytes } = yield* fetched(start, ledger, made);
+  const run = { ...start, plan };
   const prepare = plan.source.kind === 'file' ? prepareFile : prepareLibrary;
-  const made = yield* prepare(plan, steps, effects, signal);
-  try {
-    if (!options.force && made.unchanged && run.before !== undefined && isProven(run.before, options)) {
-      yield* settle(made);
-      for (const id of ['smoke', 'prove', 'promote', 'record'] as const) yield* steps.skip(id, 'in place already');
-      return report(plan, steps, { changed: false, bytesMoved: 0, record: run.before, tested: {} });
-    }
-    const tested = yield* test(made, run);
-    const record = yield* promoteAndRecord(made, run, tested);
-    yield* settle(made);
-    return report(plan, steps, { changed: true, bytesMoved: made.bytesMoved, record, tested });
-  } catch (error) {
-    await quietly((by) => made.undo(by));
-    throw error;
+  const candidate = yield* prepare({ plan, steps, effects, ledger, signal, made });
+  if (!options.force && candidate.unchanged && before !== undefined && isProven(before, options)) {
+    await ledger.write({ step: 'clean' });
+    const needless = candidate.scaffold.filter((name) => name !== before.previous?.keptAs);
+    yield* cleanStep(plan.name, needless, steps, effects, signal);
+    return yield* inPlace(plan, before, steps, ['smoke', 'prove', 'promote', 'record']);
   }
+  await ledger.write({ step: 'prove' });
+  const tested = yield* testStep(candidate, run);
+  const record = yield* promoteAndRecord(await promotionOf(candidate, tested, run), { steps, ledger, effects, signal });
+  yield* cleanStep(plan.name, ledger.journal.after?.drop ?? [], steps, effects, signal);
+  const bytesMoved = bytes + candidate.bytesMoved;
+  return report(plan, steps, { changed: true, bytesMoved, record, tested, way: candidate.way });
 }
 
-/** Smoke test and proof of the prompt; neither when no suite is wanted. */
-async function* test(made: Candidate, { plan, options, effects, signal, steps }: Run): Work<Tested> {
-  const { suite } = options;
-  const before = suite === undefined ? undefined : await effects.memoryUse?.(signal);
-  const smoke = yield* smokeStep(made, plan, suite, steps, effects.runtime, signal);
-  const model = suite !== undefined && smoke !== undefined ? { stored: made.stored, suite, smoke } : undefined;
-  const memory =
-    smoke === undefined ? undefined : yield* heldAgainstEstimate(made.name, plan, options, effects, before, signal);
-  const prompt = yield* proveStep(plan, model, steps, effects.runtime, signal);
+/** Brings a file on a web server into our cache, unless it goes straight into the runtime or is staged already. */
+async function* fetched(
+  { plan, effects, signal, steps }: Run,
+  ledger: Ledger,
+  made: StoredModel | undefined,
+): Work<{ plan: InstallPlan; bytes: number }> {
+  if (!isFetched(plan) || made !== undefined) {
+    effects.checkpoint?.('fetch');
+    effects.checkpoint?.('verify');
+    return { plan, bytes: 0 };
+  }
+  await ledger.write({ step: 'fetch' });
+  const result = yield* fetchStep(plan, steps, effects, signal);
+  effects.checkpoint?.('fetch');
+  effects.checkpoint?.('verify');
+  return result;
+}
+
+async function promotionOf(candidate: Candidate, tested: Tested, { plan, options, effects, before }: Run) {
+  const promoted = { ...candidate.stored, name: plan.name };
+  const { licence } = plan.family;
+  const acceptedAt = await effects.acceptedAt?.(licence.id, digestOf(licence.text));
+  const { suite, lock, keep = true } = options;
+  const { way } = candidate;
   return {
-    ...(smoke !== undefined && { smoke }),
-    ...(prompt !== undefined && { prompt }),
-    ...(memory !== undefined && { memory }),
+    name: plan.name,
+    candidate,
+    before,
+    keep,
+    recordWith: (previous: Parameters<typeof recordOf>[0]['previous']) =>
+      recordOf({ plan, promoted, way, tested, suite, acceptedAt, previous, lock, effects }),
   };
-}
-
-/** Gives the candidate its name and writes the record; if either fails, the name goes back to what it was. */
-async function* promoteAndRecord(made: Candidate, run: Run, tested: Tested): Work<Installed> {
-  const { plan, effects, signal } = run;
-  if (made.name === plan.name) return yield* nameAndRecord(made, run, tested);
-  const { runtime } = effects;
-  const backup = backupNameOf(plan);
-  const replaced = (await runtime.find(plan.name, signal)) !== undefined;
-  if (replaced) await runtime.copy(plan.name, backup, signal);
-  let done = false;
-  try {
-    const record = yield* nameAndRecord(made, run, tested);
-    done = true;
-    return record;
-  } finally {
-    // In `finally`, since a consumer that gives up returns the generator instead of throwing into it.
-    if (!done) await giveBack(plan.name, replaced ? backup : undefined, runtime);
-    if (replaced) await quietly((by) => runtime.remove(backup, by));
-  }
-}
-
-async function* nameAndRecord(made: Candidate, run: Run, tested: Tested): Work<Installed> {
-  const { plan, effects, steps, before } = run;
-  const promoted = yield* steps.run('promote', () => promote(made, run));
-  const record = recordOf({ plan, promoted, tested, before, effects });
-  yield* steps.run('record', async () => ({ result: await effects.records.put(record) }));
-  return record;
-}
-
-/** The final name holds again what it held, or nothing. */
-function giveBack(name: string, backup: string | undefined, runtime: Runtime): Promise<void> {
-  return quietly((by) => (backup === undefined ? runtime.remove(name, by) : runtime.copy(backup, name, by)));
 }
 
 /** Too little memory or disk stops an install that would move bytes; force turns that into warnings. */
@@ -138,10 +146,10 @@ function* heed({ obstacles }: InstallPlan, force: boolean): Generator<ProgressEv
 }
 
 /** A name that exists in the runtime but in no record of ours belongs to somebody else. */
-function refuseForeign({ plan, before }: Run, present: StoredModel | undefined): void {
+function refuseForeign({ plan, before }: Run, present: StoredModel | typeof BROKEN | undefined): void {
   if (present === undefined || before !== undefined) return;
   // A pull of a library name that is there already is what that name is for.
-  if (plan.source.kind === 'library' && plan.source.libraryName === plan.name) return;
+  if (plan.source.kind === 'library' && sameModel(plan.source.libraryName, plan.name)) return;
   throw new ProvisionError(
     'foreign-model',
     `${plan.name} exists in ${plan.runtime.kind} and was not installed by this tool`,
@@ -156,11 +164,11 @@ function refuseForeign({ plan, before }: Run, present: StoredModel | undefined):
 
 /** Makes sure that the source's digest is known before anything is stored. */
 async function* verify({ plan, effects, signal, steps }: Run): Work<InstallPlan> {
-  if (plan.source.kind === 'library') return plan;
+  if (plan.source.kind === 'library' || isFetched(plan)) return plan;
   const { source } = plan;
   const { file } = source;
-  if (file.digest !== undefined) {
-    yield* steps.skip('verify', `${file.digest.slice(0, 19)}… known, checked as the bytes move`);
+  if (file.kind === 'remote' || file.digest !== undefined) {
+    yield* steps.skip('verify', `${(file.digest ?? '').slice(0, 19)}… known, checked as the bytes move`);
     return plan;
   }
   const digest = yield* steps.run('verify', hashStep(file, effects, signal));
@@ -176,34 +184,14 @@ async function* hashStep(
   return { result, bytes: file.sizeBytes, detail: result };
 }
 
-async function promote(made: Candidate, { plan, effects, signal }: Run): Promise<StepOutcome<StoredModel>> {
-  if (made.name !== plan.name) await effects.runtime.copy(made.name, plan.name, signal);
-  const stored = await effects.runtime.find(plan.name, signal);
-  if (stored === undefined || differs(stored, made.stored)) {
-    throw new ProvisionError('needs-repair', `${plan.name} does not hold what was just tested`, {
-      suggestions: [
-        'Run the same install again: it puts the name right.',
-        'Check the disk of the server: a full one spoils names.',
-      ],
-    });
-  }
-  return { result: stored };
-}
-
-function differs(stored: StoredModel, tested: StoredModel): boolean {
-  if (stored.entryDigest !== undefined && tested.entryDigest !== undefined) {
-    return stored.entryDigest !== tested.entryDigest;
-  }
-  return stored.layerDigest !== tested.layerDigest;
-}
-
-/** The install is done and recorded; a staging name that will not go is a warning, not a failure. */
-async function* settle(made: Candidate): AsyncGenerator<ProgressEvent, void, undefined> {
-  try {
-    await made.settle();
-  } catch {
-    yield { type: 'warning', message: `${made.name} could not be removed; the next install sweeps it` };
-  }
+function* inPlace(
+  plan: InstallPlan,
+  record: Installed,
+  steps: Steps,
+  skipped: readonly ('store' | 'smoke' | 'prove' | 'promote' | 'record')[],
+): Generator<ProgressEvent, InstallReport, undefined> {
+  for (const id of skipped) yield* steps.skip(id, 'in place already');
+  return report(plan, steps, { changed: false, bytesMoved: 0, record, tested: {}, way: undefined });
 }
 
 interface Outcome {
@@ -211,18 +199,22 @@ interface Outcome {
   readonly bytesMoved: number;
   readonly record: Installed;
   readonly tested: Tested;
+  readonly way: Candidate['way'];
 }
 
-function report(plan: InstallPlan, steps: Steps, { changed, bytesMoved, record, tested }: Outcome): InstallReport {
+function report(plan: InstallPlan, steps: Steps, outcome: Outcome): InstallReport {
+  const { changed, bytesMoved, record, tested, way } = outcome;
   const smoke = tested.smoke ?? (changed ? undefined : record.smoke);
+  const { way: planned, why, ...common } = planReport(plan);
   return {
-    ...planReport(plan),
+    ...common,
     dryRun: false,
     changed,
     steps: steps.list,
     bytesMoved,
     record,
     source: record.source,
+    ...(way !== undefined && { way, ...(way === planned && why !== undefined && { why }) }),
     ...(smoke !== undefined && { smoke }),
     ...(tested.prompt !== undefined && { prompt: tested.prompt }),
     ...(record.previous !== undefined && { previous: record.previous }),

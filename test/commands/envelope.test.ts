@@ -49,7 +49,8 @@ const config = await loadConfig(ROOT, true);
 const plan = tinyPlan();
 
 function provisioning(install: Awaited<ReturnType<Services['provisioning']>>['install']): Services['provisioning'] {
-  return async () => ({ plan: async () => plan, dryRun: planReport, install });
+  const { runtime } = plan;
+  return async () => ({ runtime, plan: async () => plan, planAgain: async () => plan, dryRun: planReport, install });
 }
 
 test('warnings of long work go into the envelope, progress nowhere', async () => {

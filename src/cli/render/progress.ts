@@ -1,5 +1,6 @@
 import type { ProgressEvent } from '../../core/progress.ts';
 import { formatBytes, formatDuration, formatRate } from '../../core/units.ts';
+import { safe } from '../redaction.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 
 /** Shows progress on stderr; picked once per run. `stop` leaves the terminal as it was found. */
@@ -39,7 +40,7 @@ class LineRenderer implements ProgressRenderer {
     const line = lineOf(event, this.#options.terminal);
     if (line === undefined) return;
     this.#bar?.clear();
-    this.#options.terminal.stderr.write(`${line}\n`);
+    this.#options.terminal.stderr.write(`${safe(line)}\n`);
   }
 
   stop(): void {

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { type Catalog, loadCatalog } from '../../catalog/load.ts';
 import { resolveModel } from '../../catalog/lookup.ts';
+import type { CatalogTrust } from '../../catalog/trust.ts';
 import { validateCatalogText } from '../../catalog/validate.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Issue } from '../../core/parse.ts';
@@ -11,13 +12,19 @@ import type { Paths } from '../paths.ts';
 import type { ModelfileCheckData, ModelfileRenderData } from '../results.ts';
 
 /** The catalog of this run: built-in, the config folder's, then `--catalog` files. */
-export function openCatalog(root: string, paths: Paths, extra: readonly string[]): Promise<Catalog> {
+export function openCatalog(
+  root: string,
+  paths: Paths,
+  extra: readonly string[],
+  trust?: CatalogTrust,
+): Promise<Catalog> {
   const places = {
     builtin: join(root, 'catalog'),
     // In the bundle: scripts/build.ts refuses to build with a wrong one.
     builtinIsChecked: !import.meta.filename.endsWith('.ts'),
     user: join(paths.config, 'catalog'),
     extra,
+    ...(trust !== undefined && { trust }),
   };
   return loadCatalog(catalogFiles, places);
 }
@@ -30,6 +37,16 @@ export function openTemplates(root: string): Promise<Templates> {
 export async function validateCatalogFile(root: string, paths: Paths, file: string): Promise<Issue[]> {
   const base = await openCatalog(root, { ...paths, config: join(root, 'no-such-folder') }, []);
   return [...validateCatalogText(file, await readFile(file, 'utf8'), base)];
+}
+
+/** Throws `bad-catalog` with everything that is wrong in a user's catalog file. */
+export async function refuseInvalid(root: string, paths: Paths, file: string): Promise<void> {
+  const issues = await validateCatalogFile(root, paths, file);
+  if (issues.length === 0) return;
+  const lines = issues.slice(0, 10).map((issue) => `  ${issue.path}: ${issue.message}`);
+  throw new ProvisionError('bad-catalog', `${file} is not a valid catalog file:\n${lines.join('\n')}`, {
+    suggestions: [`See all of it with: gemma-provision catalog validate ${file}`],
+  });
 }
 
 interface RenderOptions {

@@ -4,10 +4,11 @@ import { resolveFamily, resolveModel } from '../../catalog/lookup.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { checkHeader, quantOf } from '../../provision/identify.ts';
+import { placeOf } from '../../provision/source-file.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { World } from '../world.ts';
 import { type CheckQuestion, familyTarget, type Wanted, wantedModel } from './check-target.ts';
-import { readHeader } from './header.ts';
+import { readSourceHeader } from './header.ts';
 
 /** Undefined when only the server is asked about. Throws as `install` does for the same model, family or file. */
 export async function wantedOf(question: CheckQuestion, world: World): Promise<Wanted | undefined> {
@@ -35,14 +36,15 @@ interface HeaderFile {
 }
 
 async function headerOf(ref: string, world: World): Promise<HeaderFile> {
-  const { sources } = await world.bytes();
-  const resolved = await resolveSource(sources, { ref, signal: world.options.signal });
-  if (resolved.kind !== 'file') {
+  const { sources, ranges } = await world.bytes();
+  const { signal } = world.options;
+  const resolved = await resolveSource(sources, { ref, signal });
+  if (resolved.kind === 'library') {
     throw new ProvisionError('bad-usage', `${ref} is no file: only the server knows what it would pull`, {
       suggestions: ['Name the model instead: gemma-provision check gemma-3n-e4b'],
     });
   }
-  return { path: resolved.path, header: await readHeader(resolved.path, resolved.sizeBytes) };
+  return { path: placeOf(resolved), header: await readSourceHeader(resolved, { get: ranges, signal }) };
 }
 
 /** What the file asks for; it is uploaded, so the library's gate is none of its concern. */

@@ -3,7 +3,7 @@ import { isSupported } from '../../compat/check.ts';
 import type { Verdict } from '../../compat/verdict.ts';
 import { parseServerVersion } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import { parseHost } from '../../runtimes/ollama/host.ts';
+import { type HostAddress, parseHost, plainHttpWarning, requireTls } from '../../runtimes/ollama/host.ts';
 import { resolvePaths } from '../paths.ts';
 import { NOT_ASKED } from '../render/check.ts';
 import type { CheckData } from '../results.ts';
@@ -45,14 +45,23 @@ export async function checkFor(request: CheckRequest, context: CheckContext): Pr
   const wanted = await wantedBy(request, context, services);
   if (version !== undefined) return answer({ version, endpoint: NOT_ASKED }, wanted, undefined, []);
   const host = parseHost(request.host ?? services?.settings.host ?? context.env.OLLAMA_HOST);
+  if (context.options.requireTls ?? services?.settings['require-tls'] ?? false) requireTls(host);
   const { signal } = context.options;
   const { ask, close } = asker(host, (request.timeout ?? TIMEOUT_SECONDS) * 1000, signal);
   try {
     const round = await askRound({ ask, endpoint: host.url, signal, doubtful: isDoubtful });
-    return answer({ version: round.version, endpoint: host.url }, wanted, round, host.warnings);
+    return answer({ version: round.version, endpoint: host.url }, wanted, round, [
+      ...host.warnings,
+      ...plainHttp(host),
+    ]);
   } finally {
     close();
   }
+}
+
+function plainHttp(host: HostAddress): string[] {
+  const warning = plainHttpWarning(host);
+  return warning === undefined ? [] : [warning];
 }
 
 function refuseContradiction({ model, family }: CheckRequest): void {

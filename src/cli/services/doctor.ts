@@ -6,9 +6,9 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { DoctorEffects, ServerEffects, Wanted } from '../../doctor/effects.ts';
 import { runDoctor } from '../../doctor/run.ts';
 import { type Subject, subjectOf } from '../../doctor/subject.ts';
-import { stagingNameOf } from '../../provision/plan.ts';
+import { STAGING_PREFIX } from '../../provision/plan.ts';
 import { DEFAULT_MODEL } from '../../provision/settle.ts';
-import { ollamaRuntime, parseHost } from '../../runtimes/ollama/index.ts';
+import { ollamaRuntime, parseHost, plainHttpWarning, requireTls } from '../../runtimes/ollama/index.ts';
 import type { HashFile } from '../../sources/contract.ts';
 import { doctorEmbedded } from '../effects/doctor-embedded.ts';
 import { doctorFiles } from '../effects/doctor-files.ts';
@@ -81,9 +81,7 @@ async function effectsOf(
 ): Promise<DoctorEffects> {
   const { paths, settings, env, options } = world;
   const uid = process.getuid?.();
-  const { hash } = await world.bytes();
-  const { root, signal } = options;
-  const context = { paths, settings, env, hash, models: () => world.models(), root, signal };
+  const context = await world.runtimeContext();
   return {
     platform: process.platform,
     nodeVersion: process.versions.node,
@@ -96,7 +94,7 @@ async function effectsOf(
     files: doctorFiles,
     get: doctorGet,
     addresses: () => Object.values(networkInterfaces()).flatMap((each) => each ?? []),
-    server: serverOf(flags, world, hash),
+    server: serverOf(flags, world, context.hash),
     embedded: doctorEmbedded(context),
     registry: await world.registry(),
     configuration: {
@@ -107,7 +105,7 @@ async function effectsOf(
       ...(fault !== undefined && { fault }),
     },
     wanted: wantedBy(flags, world),
-    stagingPrefix: stagingNameOf(''),
+    stagingPrefix: STAGING_PREFIX,
     catalog: () => world.catalog(),
     subject,
     profile: () => hostProfile({}, world.hostContext()),
@@ -125,9 +123,12 @@ function wantedBy({ host, runtime }: DoctorFlags, { settings }: World): Wanted {
 function serverOf(flags: DoctorFlags, world: World, hash: HashFile): ServerEffects | ProvisionError {
   try {
     const host = parseHost(flags.host ?? world.settings.host ?? world.env.OLLAMA_HOST);
+    if (world.requiresTls) requireTls(host);
     const files = { open: (path: string) => open(path, 'r'), hash };
     const runtime = ollamaRuntime({ host, files, now: () => performance.now(), patience: PATIENCE });
     const { url, headers, loopback, warnings } = host;
+    const plain = plainHttpWarning(host);
+    if (plain !== undefined) world.warnOnce(plain);
     const version = async (signal: AbortSignal) => (await runtime.identify(signal)).version;
     return { endpoint: url, headers, loopback, warnings, version };
   } catch (error) {

@@ -8,6 +8,7 @@ import { openRemoteFile, type RemoteOptions } from '../../gguf/http-source.ts';
 import { quantOfName, quantWarning } from '../../gguf/quant-claim.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { readSplitHeader, splitNames } from '../../gguf/split.ts';
+import type { SourceFile } from '../../provision/plan.ts';
 import { withFile } from '../effects/files.ts';
 import { httpGet } from '../effects/http-ranges.ts';
 
@@ -21,14 +22,29 @@ export async function readHeader(path: string, fileBytes: number): Promise<GgufF
   return withNameChecked(facts, basename(path));
 }
 
-/** `readHeader` for what is to be installed: servers take one file. Throws `bad-gguf` for a split model. */
-export async function readInstallableHeader(path: string, fileBytes: number): Promise<GgufFacts> {
-  const facts = await readHeader(path, fileBytes);
+/** The header of what a reference names, wherever it is: of a file on a web server only its first bytes are fetched. */
+export async function readSourceHeader(file: SourceFile, options: Partial<RemoteOptions> = {}): Promise<GgufFacts> {
+  if (file.kind === 'remote') {
+    const { url, headers } = file.access;
+    return withNameChecked(await readRemoteHeader(url, { ...options, headers }), file.fileName);
+  }
+  const facts = await readHeader(file.path, file.sizeBytes);
+  return file.fileName === undefined ? facts : withNameChecked(facts, file.fileName);
+}
+
+/** `readSourceHeader` for what is to be installed: servers take one file. Throws `bad-gguf` for a split model. */
+export async function readInstallableHeader(
+  file: SourceFile,
+  options: Partial<RemoteOptions> = {},
+): Promise<GgufFacts> {
+  const facts = await readSourceHeader(file, options);
   if (facts.parts === undefined) return facts;
   const [first] = facts.parts;
-  throw new ProvisionError('bad-gguf', `${path} is one of ${facts.parts.length} files of a split model`, {
+  const path = file.kind === 'file' ? join(dirname(file.path), first?.name ?? '') : (first?.name ?? '');
+  throw new ProvisionError('bad-gguf', `${file.ref} is one of ${facts.parts.length} files of a split model`, {
     suggestions: [
-      `Join them into one file: llama-gguf-split --merge ${join(dirname(path), first?.name ?? '')} WHOLE.gguf`,
+      ...(file.kind === 'remote' ? ['Download all of them into one folder.'] : []),
+      `Join them into one file: llama-gguf-split --merge ${path} WHOLE.gguf`,
     ],
   });
 }

@@ -1,4 +1,3 @@
-import { basename } from 'node:path';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { matrix } from '../../compat/matrix.ts';
 import { ProvisionError } from '../../core/errors.ts';
@@ -8,6 +7,7 @@ import { measuredModel, overrideReasons, rank } from '../../provision/fit-check.
 import { identifyByHeader, identifyByName } from '../../provision/identify.ts';
 import type { InstallRequest, RuntimeFacts } from '../../provision/request.ts';
 import { DEFAULT_MODEL } from '../../provision/settle.ts';
+import { fileNameOf } from '../../provision/source-file.ts';
 import type { RuntimeIdentity } from '../../runtimes/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { RecommendData } from '../results.ts';
@@ -90,19 +90,23 @@ async function modelFor(
 
 /** The header of a file on this machine or on a web server. */
 async function headerFrom(ref: string, world: World): Promise<{ header: GgufFacts; name: string }> {
-  const { readHeader, readRemoteHeader } = await import('./header.ts');
+  const { readSourceHeader, readRemoteHeader } = await import('./header.ts');
+  const { sources, ranges } = await world.bytes();
+  const options = { get: ranges, signal: world.options.signal };
+  // Without a digest this is no reference that could be installed, but its header can be read all the same.
   if (/^https?:/i.test(ref)) {
     const name = URL.parse(ref)?.pathname.split('/').at(-1) ?? '';
-    return { header: await readRemoteHeader(ref, { signal: world.options.signal }), name };
+    return { header: await readRemoteHeader(ref, options), name };
   }
-  const { sources } = await world.bytes();
   const resolved = await resolveSource(sources, { ref, signal: world.options.signal });
-  if (resolved.kind !== 'file') {
+  if (resolved.kind === 'library') {
     throw new ProvisionError('bad-usage', `${ref} is no file: only the server knows what it would pull`, {
       suggestions: ['Name the model instead: gemma-provision recommend gemma-3n-e4b'],
     });
   }
-  return { header: await readHeader(resolved.path, resolved.sizeBytes), name: basename(resolved.path) };
+  const header = await readSourceHeader(resolved, options);
+  const warnings = [...(resolved.warnings ?? []), ...header.warnings];
+  return { header: { ...header, warnings }, name: fileNameOf(resolved) };
 }
 
 function only(model: Model, quant: string): Model {

@@ -1,4 +1,5 @@
 import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { removeModel } from '../../provision/remove.ts';
 import type { RemoveReport } from '../../provision/schema.ts';
@@ -7,7 +8,7 @@ import type { Record as Installed } from '../../registry/schema.ts';
 import { parseModelName } from '../../runtimes/names.ts';
 import type { ListData } from '../results.ts';
 import type { World } from '../world.ts';
-import { recordsOf } from './provisioning.ts';
+import { changeEffects } from './provisioning.ts';
 import type { RuntimeFlags } from './runtime.ts';
 
 export async function allRecords(registry: Registry): Promise<ListData> {
@@ -53,15 +54,25 @@ export async function whereIs(world: World, name: string, flags: RuntimeFlags): 
     : { runtime: only.runtime.kind };
 }
 
-export async function removeOf(name: string, force: boolean, flags: RuntimeFlags, world: World): Promise<RemoveReport> {
-  const opened = await world.open(await whereIs(world, name, flags));
-  const registry = await world.registry();
+export async function removeOf(
+  name: string,
+  force: boolean,
+  flags: RuntimeFlags,
+  world: World,
+): Promise<Work<RemoveReport>> {
+  const { effects, registry } = await changing(name, flags, world);
   const { records } = await readRecords(registry);
-  const effects = {
-    runtime: opened.runtime,
-    records: recordsOf(registry, opened.identity),
-    locker: await world.locker(),
-    knownNames: records.map((record) => record.name),
-  };
-  return removeModel(parseModelName(name).text, force, effects, world.options.signal);
+  const knownNames = records.map((record) => record.name);
+  return removeModel(parseModelName(name).text, force, { ...effects, knownNames }, world.options.signal);
+}
+
+/** The runtime that has a name, opened, with what a change of the name needs. */
+export async function changing(name: string, flags: RuntimeFlags, world: World) {
+  const [opened, registry, locker] = await Promise.all([
+    whereIs(world, name, flags).then((where) => world.open(where)),
+    world.registry(),
+    world.locker(),
+  ]);
+  const { version } = world.options;
+  return { registry, effects: changeEffects({ opened, registry, locker, version, env: world.env }) };
 }

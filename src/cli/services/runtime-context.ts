@@ -8,6 +8,10 @@ export interface RuntimeContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly hash: HashFile;
   models(): Promise<string>;
+  /** `--require-tls`. */
+  readonly requireTls: boolean;
+  /** Tells the user something once. */
+  warn(message: string): void;
   readonly root: string;
   readonly signal: AbortSignal;
 }

@@ -23,10 +23,14 @@ export interface OpenRuntime {
   readonly facts: RuntimeFacts;
 }
 
-/** Where Ollama is: the flag, else the settings file, else `OLLAMA_HOST`. */
-async function hostOf(flags: RuntimeFlags, { settings, env }: RuntimeContext): Promise<HostAddress> {
-  const { parseHost } = await import('../../runtimes/ollama/index.ts');
-  return parseHost(flags.host ?? settings.host ?? env.OLLAMA_HOST);
+/** Where Ollama is: the flag, else the settings file, else `OLLAMA_HOST`. Throws `tls-required` before anything is asked. */
+async function hostOf(flags: RuntimeFlags, context: RuntimeContext): Promise<HostAddress> {
+  const { parseHost, plainHttpWarning, requireTls } = await import('../../runtimes/ollama/index.ts');
+  const host = parseHost(flags.host ?? context.settings.host ?? context.env.OLLAMA_HOST);
+  if (context.requireTls) requireTls(host);
+  const warning = plainHttpWarning(host);
+  if (warning !== undefined) context.warn(warning);
+  return host;
 }
 
 /**
@@ -53,7 +57,12 @@ async function openOllama(flags: RuntimeFlags, context: RuntimeContext): Promise
   const { ollamaRuntime } = await import('../../runtimes/ollama/index.ts');
   const host = await hostOf(flags, context);
   const files = { open: (path: string) => open(path, 'r'), hash: context.hash };
-  const runtime = ollamaRuntime({ host, files, now: () => performance.now() });
+  const doors = {
+    loopback: true,
+    // Looked for when a file is to be stored: most commands store none.
+    models: async (signal: AbortSignal) => (await import('./server-models.ts')).serverModels(host, context.env, signal),
+  };
+  const runtime = ollamaRuntime({ host, files, now: () => performance.now(), doors });
   const identity = await runtime.identify(context.signal);
   const store = host.loopback ? ({ purpose: 'models', path: await context.models() } as const) : undefined;
   return { runtime, identity, facts: ollamaFacts(identity.version, host.warnings, store) };

@@ -159,7 +159,7 @@ describe('state that was spoilt', () => {
   test('a record of a newer version is left alone, even with --force', async () => {
     const registry = join(home.path, 'data/registry');
     const path = join(registry, readdirSync(registry).find((name) => name.includes('q2_k')) ?? '');
-    const text = JSON.stringify({ schemaVersion: 2 });
+    const text = JSON.stringify({ schemaVersion: 3 });
     writeFileSync(path, text);
     const result = await home.json('install', ['tiny-gemma-3n:q2_k', '--no-smoke', '--force']);
     expect(result).toMatchObject({ code: 18, error: { code: 'bad-record' } });
@@ -189,6 +189,8 @@ describe('too small a machine', () => {
       '--name',
       'big',
       '--no-smoke',
+      '--via',
+      'copy',
       '--profile',
       file('p.json', JSON.stringify({ ...profile, disks })),
     ];

@@ -1,5 +1,5 @@
 /** The install against servers that are missing, wrong, or misbehave; the fake keeps the protocol of 0.24. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Home, makeHome, within } from '../../helpers/cli.ts';
@@ -116,7 +116,8 @@ describe.each([
     expect(JSON.parse(result.stdout)).toMatchObject({ ok: false, error: { code, exitCode } });
     expect([...ollama.models]).toEqual([]);
     expect(await recorded()).toEqual([]);
-    expect(readdirSync(join(home.path, 'data/locks')).filter((name) => name.endsWith('.lock'))).toEqual([]);
+    const locks = join(home.path, 'data/locks');
+    for (const name of readdirSync(locks)) expect(readFileSync(join(locks, name), 'utf8')).toMatch(/^released/);
     ollama.trick = () => false;
     expect(await install('--no-smoke')).toMatchObject({ code: 0, data: { changed: true } });
     expect([...ollama.models.keys()]).toEqual([NAME]);

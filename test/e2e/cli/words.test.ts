@@ -82,7 +82,7 @@ describe('completion', () => {
       return spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim().split('\n');
     };
     expect(complete('inst')).toEqual(['install']);
-    expect(complete('catalog', 'v')).toEqual(['validate']);
+    expect(complete('catalog', 'v')).toEqual(['validate', 'verify']);
     expect(complete('install', '--acc')).toEqual(['--accept-license']);
     expect(complete('install', '--runtime', 'e')).toEqual(['embedded']);
   });

@@ -64,7 +64,7 @@ function parametersOf({ source }: InstallPlan) {
 
 function recorded(found: InstallPlan): Installed {
   const effects = { now: () => new Date(0), toolVersion: '1.0.0' };
-  return recordOf({ plan: found, promoted: { name: found.name }, tested: {}, before: undefined, effects });
+  return recordOf({ plan: found, promoted: { name: found.name }, tested: {}, effects });
 }
 
 const ROOMY = host({ ram: 64, gpus: [nvidia(24)] });

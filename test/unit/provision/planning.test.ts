@@ -10,6 +10,7 @@ import type { GgufFacts } from '../../../src/gguf/schema.ts';
 import { planInstall } from '../../../src/provision/planning.ts';
 import { recordOf } from '../../../src/provision/record.ts';
 import type { InstallRequest, PlanningInputs } from '../../../src/provision/request.ts';
+import { placeOf } from '../../../src/provision/source-file.ts';
 import { ROOT, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../helpers/plans.ts';
 import { E4B_SHAPE, host, tabledWeights } from '../fit/support.ts';
 
@@ -39,7 +40,7 @@ function inputs(
       return { kind: 'file', ref, path, sizeBytes: 100, ...(expected?.digest && { digest: expected.digest }) };
     },
     bundledPath: (relative) => `/bundled/${relative}`,
-    readHeader: async (path) => ({ ...tiny, ...files[path] }),
+    readHeader: async (file) => ({ ...tiny, ...files[placeOf(file)] }),
     chatTemplate: async () => '{{ .Prompt }}',
     referenceTemplate: async (name) => `official ${name}`,
     installed: async () => undefined,
@@ -89,7 +90,7 @@ describe('what is meant', () => {
       plan: tinyPlan({ quant: 'q2_k', reasons: ['memory was short then'] }),
       promoted: { name: 'tiny-gemma-3n:q2_k' },
       tested: {},
-      before: undefined,
+
       effects: { now: () => new Date(0), toolVersion: '1.0.0' },
     });
     const given = () => inputs(files, { installed: async () => earlier });

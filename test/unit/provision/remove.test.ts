@@ -1,38 +1,30 @@
 import { beforeEach, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest-of.ts';
+import { drive } from '../../../src/core/progress.ts';
 import { recordOf } from '../../../src/provision/record.ts';
 import { removeModel } from '../../../src/provision/remove.ts';
 import type { Record as Installed } from '../../../src/registry/schema.ts';
-import { FakeRuntime } from '../../helpers/fake-runtime.ts';
+import type { FakeRuntime } from '../../helpers/fake-runtime.ts';
+import { MemoryState } from '../../helpers/memory-state.ts';
 import { tinyPlan } from '../../helpers/plans.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
 let runtime: FakeRuntime;
 let records: Map<string, Installed>;
+let state: MemoryState;
 
 beforeEach(() => {
-  runtime = new FakeRuntime();
-  records = new Map();
+  state = new MemoryState();
+  ({ runtime, records } = state);
   const stored = { name: NAME, entryDigest: digestOf('entry'), answers: () => 'OK' };
   runtime.models.set(NAME, stored);
   const effects = { now: () => new Date(0), toolVersion: '1.0.0' };
-  records.set(NAME, recordOf({ plan: tinyPlan(), promoted: stored, tested: {}, before: undefined, effects }));
+  records.set(NAME, recordOf({ plan: tinyPlan(), promoted: stored, tested: {}, effects }));
 });
 
 function remove(name: string, force = false) {
-  const effects = {
-    runtime,
-    records: {
-      find: async (wanted: string) => records.get(wanted),
-      put: async (record: Installed) => void records.set(record.name, record),
-      drop: async (wanted: string) => void records.delete(wanted),
-    },
-    locker: {
-      acquire: async () => ({ lost: new AbortController().signal, release: async () => undefined }),
-    },
-    knownNames: [...records.keys()],
-  };
-  return removeModel(name, force, effects, new AbortController().signal);
+  const effects = { ...state.effects(), knownNames: [...records.keys()] };
+  return drive(removeModel(name, force, effects, new AbortController().signal), () => undefined);
 }
 
 test('removes the model and its record', async () => {

@@ -8,6 +8,7 @@ import { install } from '../../../src/provision/transaction.ts';
 import type { Record as Installed } from '../../../src/registry/schema.ts';
 import type { Suite } from '../../../src/smoke/schema.ts';
 import { FakeRuntime } from '../../helpers/fake-runtime.ts';
+import { MemoryState } from '../../helpers/memory-state.ts';
 import { SPEC, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../helpers/plans.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
@@ -27,44 +28,19 @@ const SUITE: Suite = {
 };
 
 let runtime: FakeRuntime;
+let state: MemoryState;
 let records: Map<string, Installed>;
 let held: string[];
 let events: ProgressEvent[];
 
 beforeEach(() => {
-  runtime = new FakeRuntime();
-  records = new Map();
-  held = [];
+  state = new MemoryState();
+  ({ runtime, records, held } = state);
   events = [];
 });
 
 function effects(changes: Partial<TransactionEffects> = {}): TransactionEffects {
-  let clock = 0;
-  return {
-    runtime,
-    records: {
-      find: async (name) => records.get(name),
-      put: async (record) => void records.set(record.name, record),
-      drop: async (name) => void records.delete(name),
-    },
-    // biome-ignore lint/correctness/useYield: a hash that has nothing to tell
-    hash: async function* () {
-      return TINY_DIGEST;
-    },
-    locker: {
-      async acquire(name) {
-        held.push(name);
-        return { lost: new AbortController().signal, release: async () => void held.splice(held.indexOf(name), 1) };
-      },
-    },
-    now: () => new Date('2026-01-02T03:04:05.000Z'),
-    clock: () => {
-      clock += 10;
-      return clock;
-    },
-    toolVersion: '9.9.9',
-    ...changes,
-  };
+  return { ...state.effects(), ...changes };
 }
 
 function run(
@@ -92,14 +68,13 @@ describe('a first install', () => {
     const report = await run();
     expect(runtime.calls).toEqual([
       `find ${NAME}`,
-      'remove gemma-provision-staging:tiny-gemma-3n-q4-k-m',
-      'remove gemma-provision-staging:tiny-gemma-3n-q4-k-m-previous',
-      'store gemma-provision-staging:tiny-gemma-3n-q4-k-m',
-      'chat gemma-provision-staging:tiny-gemma-3n-q4-k-m',
+      'remove gemma-provision-staging:tiny-gemma-3n-q4-k-m-cf0adc94',
+      'store gemma-provision-staging:tiny-gemma-3n-q4-k-m-cf0adc94',
+      'chat gemma-provision-staging:tiny-gemma-3n-q4-k-m-cf0adc94',
       `find ${NAME}`,
-      `copy gemma-provision-staging:tiny-gemma-3n-q4-k-m ${NAME}`,
+      `copy gemma-provision-staging:tiny-gemma-3n-q4-k-m-cf0adc94 ${NAME}`,
       `find ${NAME}`,
-      'remove gemma-provision-staging:tiny-gemma-3n-q4-k-m',
+      'remove gemma-provision-staging:tiny-gemma-3n-q4-k-m-cf0adc94',
     ]);
     expect([...runtime.models.keys()]).toEqual([NAME]);
     expect(report).toMatchObject({ changed: true, bytesMoved: 100, smoke: { passed: 1, failed: 0 } });
@@ -110,10 +85,14 @@ describe('a first install', () => {
       'prove done',
       'promote done',
       'record done',
+      'clean done',
     ]);
+    expect(state.journals.size).toBe(0);
     expect(records.get(NAME)).toMatchObject({
+      schemaVersion: 2,
+      suite: { id: 'test', digest: digestOf(JSON.stringify(SUITE)) },
       source: { ref: TINY_FILE, digest: TINY_DIGEST, sizeBytes: 100 },
-      stored: { layerDigest: TINY_DIGEST },
+      stored: { layerDigest: TINY_DIGEST, way: 'upload' },
       template: { name: 'gemma', digest: SPEC.templateDigest },
       choice: { reasons: ['a test asked for it'] },
       installedAt: '2026-01-02T03:04:05.000Z',
@@ -125,6 +104,7 @@ describe('a first install', () => {
   test('an unknown digest is computed first and recorded', async () => {
     const plan = tinyPlan();
     if (plan.source.kind !== 'file') throw new Error('file');
+    if (plan.source.file.kind !== 'file') throw new Error('here');
     const { digest: _, ...file } = plan.source.file;
     const report = await run({ ...plan, source: { ...plan.source, file } });
     expect(report.steps[0]).toMatchObject({ id: 'verify', status: 'done', bytes: 100 });
@@ -239,7 +219,7 @@ describe('a failure leaves what answered before', () => {
     const error = await failureOf(run(withDigest(digestOf('worse'))));
     expect(error).toMatchObject({ code: 'prompt-differs', exitCode: 17 });
     expect(error.message).toContain('missing-stop: <end_of_turn>');
-    expect(await told('gemma-provision-staging:tiny-gemma-3n-q4-k-m')).toBeUndefined();
+    expect(await told('gemma-provision-staging:tiny-gemma-3n-q4-k-m-cf0adc94')).toBeUndefined();
     expect([...runtime.models]).toEqual([[NAME, good]]);
     expect(records.get(NAME)).toBe(before);
   });

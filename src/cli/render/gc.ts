@@ -1,0 +1,21 @@
+import { formatBytes } from '../../core/units.ts';
+import type { GcReport } from '../../provision/gc-schema.ts';
+import { printable } from '../terminal.ts';
+import { table } from './table.ts';
+
+/** `gc`: one line a leftover, then what was left alone. */
+export function gcText({ applied, items, reclaimableBytes, removed, notes }: GcReport): string {
+  const told = notes.map((note) => `Note: ${note}`);
+  if (items.length === 0) return printable([...told, 'Nothing is left over.'].join('\n'));
+  const rows = items.map(({ kind, path, name, sizeBytes, reason, problem }) => [
+    formatBytes(sizeBytes),
+    kind,
+    path ?? name ?? '',
+    problem === undefined ? reason : `stays: ${problem}`,
+  ]);
+  const sum = formatBytes(reclaimableBytes);
+  const end = applied
+    ? `${removed} of ${items.length} removed, ${sum} freed.`
+    : `${items.length} left over, ${sum} could be freed. Remove them with --apply.`;
+  return printable([table(['SIZE', 'WHAT', 'WHERE', 'WHY'], rows, [0]), ...told, end].join('\n'));
+}

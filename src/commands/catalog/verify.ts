@@ -1,0 +1,32 @@
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand } from '../../cli/base-command.ts';
+import type { CatalogVerifyData } from '../../cli/results.ts';
+
+export default class CatalogVerify extends BaseCommand<CatalogVerifyData> {
+  static override summary = 'is a catalog file signed by a key that you trust';
+  static override description =
+    'Exits with 11 when it is not, when it has expired, and when a newer one was seen on this host. Needs no network.';
+  static override examples = ['<%= config.bin %> catalog verify ./my-family.json --key ./key.pub'];
+  static override args = {
+    file: Args.string({ required: true, ignoreStdin: true, description: 'the catalog file; FILE.sig lies beside it' }),
+  };
+  static override flags = {
+    key: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'FILE',
+      description: 'public key (PEM; may be repeated; default: catalog-key of the settings)',
+    }),
+  };
+
+  override async run(): Promise<CatalogVerifyData> {
+    const { args, flags } = await this.parse(CatalogVerify);
+    const services = await this.services(flags);
+    const data = await services.verifyCatalog(args.file, flags.key ?? []);
+    const version = data.version === undefined ? '' : `, version ${data.version}`;
+    const expires = data.expires === undefined ? '' : `, good until ${data.expires}`;
+    this.log(`${args.file} is signed by ${data.keyFile}${version}${expires}.`);
+    return data;
+  }
+}

@@ -1,0 +1,39 @@
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand } from '../cli/base-command.ts';
+import { catalogFlags, changeFlags, keepFlags, runtimeFlags } from '../cli/flags.ts';
+import { upgradeText } from '../cli/render/upgrade.ts';
+import type { UpgradeReport } from '../provision/schema.ts';
+
+export default class Upgrade extends BaseCommand<UpgradeReport> {
+  static override summary = 'install what is new where an installed model came from; all models without NAME';
+  static override description =
+    'Keeps model, quant, use case, settings and name. What is replaced is kept for a rollback. Without NAME, a model that fails stops no other, and the exit code is the highest of all.';
+  static override examples = [
+    '<%= config.bin %> upgrade gemma-3n-e4b:q4_k_m',
+    { description: 'all that this tool installed', command: '<%= config.bin %> upgrade' },
+    { description: 'without a way back', command: '<%= config.bin %> upgrade gemma-3n-e4b:q4_k_m --no-keep' },
+  ];
+  static override args = {
+    name: Args.string({ ignoreStdin: true, description: 'name as in list' }),
+  };
+  static override flags = {
+    ...runtimeFlags,
+    ...catalogFlags,
+    ...keepFlags,
+    suite: Flags.string({ helpValue: 'FILE', description: 'a smoke suite of your own' }),
+    ...changeFlags,
+  };
+
+  override async run(): Promise<UpgradeReport> {
+    const { args, flags } = await this.parse(Upgrade);
+    const services = await this.services(flags);
+    const accept = { accepted: flags['accept-license'], terminal: this.terminal };
+    const work = await services.upgrade(args.name, flags, (licence) => services.acceptLicence(licence, accept));
+    const report = await this.progress(work);
+    const worst = Math.max(0, ...report.results.map(({ error }) => error?.exitCode ?? 0));
+    if (worst > 0) this.negative(worst);
+    this.log(upgradeText(report, this.terminal));
+    return report;
+  }
+}

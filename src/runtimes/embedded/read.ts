@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import type { Digest } from '../../core/digest.ts';
+import { errnoOf, messageOf } from '../../core/errors.ts';
+import type { FolderContents, FolderManifest, ReadFiles } from '../contents.ts';
+import { factsOf, looseJson, namesIn, readBlobs } from '../read-blobs.ts';
+import { Manifest } from './manifest.ts';
+
+/** Where the blobs of the embedded runtime lie. `dataDir`: our data folder. */
+export function embeddedBlobs(dataDir: string): string {
+  return join(dataDir, 'embedded', 'blobs');
+}
+
+/** As `readModelsFolder`, of the embedded runtime. */
+export async function readEmbeddedFolder(dataDir: string, files: ReadFiles): Promise<FolderContents> {
+  const links: string[] = [];
+  const manifests: FolderManifest[] = [];
+  const folder = join(dataDir, 'embedded', 'models');
+  for (const name of (await namesIn(files, folder)).filter((each) => each.endsWith('.json'))) {
+    const path = join(folder, name);
+    const facts = await factsOf(files, path);
+    if (facts === undefined) continue;
+    if (!facts.isFile()) links.push(path);
+    else manifests.push(await readManifest(files, path, name));
+  }
+  return { manifests, blobs: await readBlobs(files, embeddedBlobs(dataDir), links), links };
+}
+
+async function readManifest(files: ReadFiles, path: string, fileName: string): Promise<FolderManifest> {
+  try {
+    const parsed = Manifest.safeParse(looseJson(await files.readFile(path, 'utf8')));
+    // The schema has checked the form; its type says no more than text.
+    if (parsed.success) return { name: parsed.data.name, path, digests: [parsed.data.digest as Digest] };
+    return { name: nameOf(fileName), path, digests: [], broken: 'is no manifest' };
+  } catch (thrown) {
+    const why = `cannot be read: ${errnoOf(thrown) ?? messageOf(thrown)}`;
+    return { name: nameOf(fileName), path, digests: [], broken: why };
+  }
+}
+
+/** The reverse of `manifestFileName`, as far as a file of that name is one of ours. */
+function nameOf(fileName: string): string {
+  const text = fileName.replace(/\.json$/, '');
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
