@@ -73,7 +73,7 @@ export function stagingNameOf(name: string): string {
 
 /** True for names of models under test. */
 export function isStagingName(name: string): boolean {
-  return name.startsWith(`${STAGING_PREFIX}:`);
+  return name.startsWith(STAGING_PREFIX);
 }
 
 /** One install or removal of a name at a time; other names go on beside it. */

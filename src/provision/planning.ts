@@ -3,7 +3,7 @@ import type { Model } from '../catalog/schema.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { modelSpec } from '../modelfile/spec.ts';
 import { parseModelName } from '../runtimes/names.ts';
-import { diskNeeds, diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
+import { diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
 import { expectedPrompt } from './expected-prompt.ts';
 import { fitOf, tooLarge } from './fit-check.ts';
 import { type InstallPlan, stagingNameOf } from './plan.ts';
@@ -73,7 +73,7 @@ async function wayIn(
 ): Promise<TransferAndDisk> {
   const record = request.force ? undefined : await inputs.installed(identified.model.id, name);
   const inPlace = file.digest !== undefined && record?.source.digest === file.digest;
-  return inPlace ? { disk: diskNeeds(file.sizeBytes, inputs) } : planTransferAndDisk(file, request.way, inputs);
+  return inPlace ? { disk: [] } : planTransferAndDisk(file, request.way, inputs);
 }
 
 /**

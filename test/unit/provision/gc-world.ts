@@ -133,6 +133,7 @@ export class World {
       if (apply) this.files.delete(path);
       return { path, digest, sizeBytes, reason: 'no installed model came from it', removed: apply };
     });
+    yield { type: 'phase', id: 'prune', title: 'Prune', status: 'done' } as const;
     return { folder: '/cache', applied: apply, items, reclaimableBytes: 0, kept: 0 };
   }
 
