@@ -2,7 +2,7 @@
 import type { Dispatcher } from 'undici';
 
 /** The connection is not read any further while this much waits for the reader, in bytes. */
-const MOST_WAITING = 512 * 1024;
+const MOST_WAITING = 256 * 1024;
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 

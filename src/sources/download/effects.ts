@@ -5,6 +5,7 @@ export interface PartHandle {
   write(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesWritten: number }>;
   stat(): Promise<{ readonly size: number }>;
   truncate(length: number): Promise<void>;
+  datasync(): Promise<void>;
   sync(): Promise<void>;
   close(): Promise<void>;
 }

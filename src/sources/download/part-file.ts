@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf } from '../../core/errors.ts';
+import { MIB } from '../../core/units.ts';
 import { cacheFault } from '../cache/errors.ts';
 import { stateFileOf } from './contract.ts';
 import type { PartFiles, PartHandle } from './effects.ts';
@@ -10,6 +11,9 @@ import { headLine, parseState, rangeLine, type StateHead } from './state.ts';
 /** A link in our place is not followed: it would lead out of the folder. */
 const OPEN = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
 const MODE = 0o600;
+
+/** Written bytes are sent to the disk in the background whenever so many have come together. */
+const SYNC_BYTES = 32 * MIB;
 
 export interface Identity {
   readonly sizeBytes: number;
@@ -31,6 +35,9 @@ export class PartFile {
   #unsaved: string[] = [];
   #saving: Promise<void> | undefined;
   #fault: unknown;
+  /** Written since the last sync was begun. */
+  #unsynced = 0;
+  #syncing: Promise<void> | undefined;
   #finished = false;
   #rewriting = false;
 
@@ -69,6 +76,8 @@ export class PartFile {
     this.#have.add(offset, offset + bytes.length);
     this.#unsaved.push(rangeLine(offset, offset + bytes.length));
     if (!this.#rewriting) this.#saving ??= this.#save();
+    this.#unsynced += bytes.length;
+    if (this.#unsynced >= SYNC_BYTES) this.#syncing ??= this.#syncBehind();
   }
 
   /** The state file is up to date when this resolves. */
@@ -94,6 +103,7 @@ export class PartFile {
 
   /** The file is whole: its bytes are on the disk, and the state file is gone. */
   async finish(): Promise<void> {
+    await this.#syncing;
     await this.settle();
     await this.#guarded(this.path, () => this.#data.sync());
     await this.#guarded(stateFileOf(this.path), () => this.#files.unlink(stateFileOf(this.path)));
@@ -101,6 +111,7 @@ export class PartFile {
   }
 
   async close(): Promise<void> {
+    await this.#syncing;
     await this.settle().catch(() => {});
     await this.#data.close();
     await this.#state?.close();
@@ -183,6 +194,19 @@ export class PartFile {
       this.#fault = cacheFault(stateFileOf(this.path), 'write', cause);
     } finally {
       this.#saving = undefined;
+    }
+  }
+
+  /** The disk works while the network does, and has little left to do at the end. */
+  async #syncBehind(): Promise<void> {
+    this.#unsynced = 0;
+    try {
+      await this.#data.datasync();
+    } catch (cause) {
+      // A disk tells of a lost write once: it must not be forgotten.
+      this.#fault = cacheFault(this.path, 'write', cause);
+    } finally {
+      this.#syncing = undefined;
     }
   }
 

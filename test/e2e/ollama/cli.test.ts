@@ -150,7 +150,7 @@ describe.skipIf(tooOld !== undefined)(`the main job on a real Ollama${because(to
     expect(data?.bytesMoved).toBe(3_999_936);
     expect(data?.smoke).toMatchObject({ passed: 20, failed: 0 });
     expect(data?.steps.map(({ id, status }) => `${id} ${status}`)).toEqual(
-      ['verify', 'store', 'smoke', 'prove', 'promote', 'record'].map((id) => `${id} done`),
+      ['verify', 'store', 'smoke', 'prove', 'promote', 'record', 'clean'].map((id) => `${id} done`),
     );
     expect(await names('/api/tags')).toContain(NAME);
     await expectNoStaging();
@@ -277,7 +277,7 @@ describe.skipIf(tooOld !== undefined)(`the main job on a real Ollama${because(to
     test('in the middle of an upload: exit 13, and the next run converges', SLOW, async () => {
       const file = join(folder, 'padded.gguf');
       await writePadded(Q4, file, { sizeBytes: 256 * MIB, fill: 'random' });
-      await killedAt('upload: ', file, '--no-smoke');
+      await killedAt('upload: ', file, '--no-smoke', '--via', 'upload');
       await rm(file);
     });
 

@@ -15,12 +15,23 @@ export async function* pullStub(connection: Connection, stub: string, offer: Off
   await sweep(connection, signal);
   const registry = await startRegistry(offer);
   try {
-    yield* pullLayers(connection, { model: registry.name, insecure: true }, signal);
+    yield* onlyBytes(pullLayers(connection, { model: registry.name, insecure: true }, signal), registry);
     await copyModel(connection, registry.name, stub, signal);
     return registry.sentBytes;
   } finally {
     await registry.close();
     await dropQuietly(connection, registry.name);
+  }
+}
+
+/** The steps of this pull are ours, not the user's: only bytes are told, where any were sent. */
+async function* onlyBytes(pull: Work<void>, sender: { readonly sentBytes: number }): Work<void> {
+  try {
+    for (let step = await pull.next(); !step.done; step = await pull.next()) {
+      if (step.value.type === 'bytes' && sender.sentBytes > 0) yield step.value;
+    }
+  } finally {
+    await pull.return();
   }
 }
 

@@ -148,6 +148,7 @@ function failing(errno: string, after: number): PartFiles {
         read: (buffer, offset, length, position) => handle.read(buffer, offset, length, position),
         stat: () => handle.stat(),
         truncate: (length) => handle.truncate(length),
+        datasync: () => handle.datasync(),
         sync: () => handle.sync(),
         close: () => handle.close(),
         async write(buffer, offset, length, position) {
