@@ -1,0 +1,12 @@
+/** Child of state-file.test.ts: writes a state file with the real code, and tells the code of the error if that fails. */
+import { stateFiles } from '../../../src/cli/effects/files.ts';
+import { ProvisionError } from '../../../src/core/errors.ts';
+
+const [path = '', text = ''] = process.argv.slice(2);
+try {
+  await stateFiles.writeAtomic(path, text);
+} catch (error) {
+  if (!(error instanceof ProvisionError)) throw error;
+  process.stdout.write(error.code);
+  process.exitCode = error.exitCode;
+}
