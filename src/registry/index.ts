@@ -17,4 +17,5 @@ export {
 } from './journal.ts';
 export { type HeldLock, type Locker, withLock, workUnderLock } from './lock.ts';
 export type { RecordKey } from './record-file.ts';
+export { setAside } from './set-aside.ts';
 export { type BrokenRecord, dropRecord, findRecord, findRecordToReplace, putRecord, readRecords } from './store.ts';

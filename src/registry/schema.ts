@@ -17,7 +17,11 @@ export const InstalledSource = z.strictObject({
   path: z.string().optional(),
   /** Licence, base model and quantiser in the publisher's words. */
   provenance: z
-    .strictObject({ licence: z.string().optional(), baseModel: z.string().optional(), quantiser: z.string().optional() })
+    .strictObject({
+      licence: z.string().optional(),
+      baseModel: z.string().optional(),
+      quantiser: z.string().optional(),
+    })
     .optional(),
 });
 

@@ -5,9 +5,10 @@ import { messageOf, ProvisionError } from '../../core/errors.ts';
 import { goesThroughProxyInGo, proxyFor } from '../../doctor/proxies.ts';
 import type { Http, HttpReply, HttpRequest } from '../../sources/http.ts';
 import { Exchange } from './http-exchange.ts';
+import { loadAgent } from './http-undici.ts';
 
 /** Connections to one origin: more than a download ever opens, fewer than a server minds. */
-const MAX_CONNECTIONS = 40;
+const MAX_CONNECTIONS = 32;
 const DEFAULT_MS = 30_000;
 
 export interface HttpOptions {
@@ -57,10 +58,13 @@ export function createHttp(options: HttpOptions): HttpClient {
 }
 
 async function connect(proxy: string | undefined, extra: string | undefined): Promise<Dispatcher> {
-  const [{ Agent, ProxyAgent }, ca] = await Promise.all([import('undici'), trusted(extra)]);
+  const ca = await trusted(extra);
   const common = { connections: MAX_CONNECTIONS, allowH2: false, headersTimeout: 0, bodyTimeout: 0 };
   const tls = { ...(ca && { ca }) };
-  if (proxy === undefined) return new Agent({ ...common, connect: { ...tls, timeout: DEFAULT_MS } });
+  if (proxy === undefined) {
+    const Agent = await loadAgent();
+    return new Agent({ ...common, connect: { ...tls, timeout: DEFAULT_MS } });
+  }
   // `host:port` without a scheme is a common spelling.
   const uri = /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
   if (!URL.canParse(uri)) {
@@ -70,6 +74,7 @@ async function connect(proxy: string | undefined, extra: string | undefined): Pr
       ],
     });
   }
+  const { ProxyAgent } = await import('undici');
   return new ProxyAgent({ ...common, uri, requestTls: tls, proxyTls: tls, connectTimeout: DEFAULT_MS });
 }
 

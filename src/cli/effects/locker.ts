@@ -1,19 +1,11 @@
-/**
- * Locks in files, for processes that share a folder, also over a network. A lock is a row of files, `NAME.1.lock`,
- * `NAME.2.lock`, …: the one with the highest number counts, and says who holds the lock or that nobody does. Whoever wants
- * a lock that is free, or whose holder is dead, makes the next file, which only one can; then it removes the lower ones.
- * The highest file is never removed, so a process that slept between looking and making can never hold what another
- * holds: after making its file it looks again, and gives way to a higher one.
- */
+/** Locks in files (`lock-row.ts`), for processes that share a folder, also over a network. */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { digestOf } from '../../core/digest-of.ts';
-import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import { ProvisionError } from '../../core/errors.ts';
 import { formatDuration } from '../../core/units.ts';
 import type { HeldLock, Locker } from '../../registry/lock.ts';
 import { LockHolder } from '../../registry/schema.ts';
+import { type LockDisk, LockRow, nodeLockDisk, type Top } from './lock-row.ts';
 import { nodeProcesses, type Processes } from './process-identity.ts';
 
 /** A holder gives a sign of life this often, in ms. */
@@ -26,127 +18,116 @@ const BEAT_MS = 2_000;
 const SILENCE_MS = 90_000;
 const POLL_MS = 150;
 const DEFAULT_WAIT_MS = 15_000;
-const RELEASED = 'released\n';
+
+export interface LockTime {
+  /** Milliseconds since any fixed point, whatever the wall clock does. */
+  now(): number;
+  pause(ms: number, signal: AbortSignal): Promise<void>;
+  /** Returns what ends it. */
+  every(ms: number, task: () => void): () => void;
+}
 
 export interface FileLockerOptions {
   /** Folder of the lock files; made when missing. */
   readonly dir: string;
   /** How this run calls itself to others: `install gemma-3n-e4b`. */
   readonly command: string;
-  /** How long a lock that is held is waited for, in ms; 15 s unless given. */
+  /**
+   * How long a lock that is held is waited for, in ms; 15 s unless given. A holder that cannot be seen from here and has
+   * given no sign of life since is waited for until that is decided, else no run would wait long enough to decide it.
+   */
   readonly waitMs?: number;
   readonly silenceMs?: number;
   readonly processes?: Processes;
+  readonly disk?: LockDisk;
+  readonly time?: LockTime;
 }
+
+type Context = Required<FileLockerOptions>;
 
 export function createFileLocker(options: FileLockerOptions): Locker {
-  const processes = options.processes ?? nodeProcesses();
-  return { acquire: (name, signal) => acquire({ ...options, processes }, name, signal) };
+  const context: Context = {
+    waitMs: DEFAULT_WAIT_MS,
+    silenceMs: SILENCE_MS,
+    processes: options.processes ?? nodeProcesses(),
+    disk: nodeLockDisk,
+    time: realTime,
+    ...options,
+  };
+  return { acquire: (name, signal) => acquire(context, name, signal) };
 }
 
-interface Context extends FileLockerOptions {
-  readonly processes: Processes;
-}
+const realTime: LockTime = {
+  now: () => performance.now(),
+  pause: async (ms, signal) => sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted()),
+  every(ms, task) {
+    const timer = setInterval(task, ms);
+    timer.unref();
+    return () => clearInterval(timer);
+  },
+};
 
-async function acquire(options: Context, name: string, signal: AbortSignal): Promise<HeldLock> {
-  const row = new Row(options.dir, name);
-  const watch = new Watch(options);
-  const waitMs = options.waitMs ?? DEFAULT_WAIT_MS;
-  const deadline = performance.now() + waitMs;
-  await makeFolder(options.dir);
+async function acquire(context: Context, name: string, signal: AbortSignal): Promise<HeldLock> {
+  const { time, waitMs } = context;
+  const row = new LockRow(context.dir, name, context.disk);
+  const watch = new Watch(context);
+  const deadline = time.now() + waitMs;
+  await row.makeFolder();
   for (;;) {
     signal.throwIfAborted();
-    const top = await row.top();
-    const found = top === 0 ? FREE : await watch.look(row, top);
-    if (found.free) {
-      const held = await take(options, row, top + 1);
-      if (held !== undefined) return held;
-      continue;
+    const top = await row.look();
+    if (top !== undefined) {
+      const found = 'free' in top ? FREE : await watch.judge(top);
+      if (found.verdict === 'free') {
+        const held = await take(context, row, top.number + 1);
+        if (held !== undefined) return held;
+        continue;
+      }
+      const late = time.now() >= deadline;
+      if (late && found.verdict === 'held') throw busy(row.path(top.number), found.holder, waitMs);
     }
-    if (performance.now() >= deadline) throw busy(row.path(top), found.holder, waitMs);
-    await sleep(POLL_MS * (0.5 + Math.random()), undefined, { signal }).catch(() => signal.throwIfAborted());
+    await time.pause(POLL_MS * (0.5 + Math.random()), signal);
   }
 }
 
-/** The files of one lock. */
-class Row {
-  readonly #dir: string;
-  readonly #base: string;
-
-  constructor(dir: string, name: string) {
-    this.#dir = dir;
-    // The hash keeps apart what the readable part makes alike.
-    const readable = name.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 120);
-    this.#base = `${readable}-${digestOf(name).slice(7, 17)}.`;
-  }
-
-  path(number: number): string {
-    return join(this.#dir, `${this.#base}${number}.lock`);
-  }
-
-  async numbers(): Promise<number[]> {
-    const names = await readdir(this.#dir).catch((cause: unknown) => Promise.reject(cannotLock(this.#dir, cause)));
-    return names
-      .filter((name) => name.startsWith(this.#base) && /^\d+\.lock$/.test(name.slice(this.#base.length)))
-      .map((name) => Number.parseInt(name.slice(this.#base.length), 10));
-  }
-
-  async top(): Promise<number> {
-    return Math.max(0, ...(await this.numbers()));
-  }
-}
-
+/** `undecided`: it may be dead, and its silence is not long enough yet to say so. */
 interface Found {
-  readonly free: boolean;
-  readonly holder?: LockHolder;
+  readonly verdict: 'free' | 'held' | 'undecided';
+  readonly holder: LockHolder | undefined;
 }
-const FREE: Found = { free: true };
+const FREE: Found = { verdict: 'free', holder: undefined };
 
-/** Looks at who holds a lock; remembers the last sign of life of a holder that cannot be seen from here. */
+/** Judges who holds a lock; remembers the signs of life of a holder that cannot be seen from here. */
 class Watch {
-  readonly #options: Context;
+  readonly #context: Context;
+  #number = 0;
   #sign = '';
   #since = 0;
+  #lives = false;
 
-  constructor(options: Context) {
-    this.#options = options;
+  constructor(context: Context) {
+    this.#context = context;
   }
 
-  async look(row: Row, number: number): Promise<Found> {
-    const path = row.path(number);
-    const [text, beat] = await Promise.all([readIfThere(path), beatOf(path)]);
-    // Gone: a higher one has come.
-    if (text === undefined || beat === undefined) return { free: false };
-    if (text.startsWith(RELEASED)) return FREE;
-    const holder = parseHolder(text);
-    const told = holder && { holder };
-    const liveness = holder === undefined ? 'unknown' : await this.#options.processes.livenessOf(holder);
-    if (liveness === 'dead') return { free: true, ...told };
-    return { free: liveness === 'unknown' && this.#isSilent(`${number} ${beat}`), ...told };
+  async judge(top: Top): Promise<Found> {
+    const holder = parseHolder(top.text);
+    const liveness = holder === undefined ? 'unknown' : await this.#context.processes.livenessOf(holder);
+    if (liveness === 'dead') return FREE;
+    if (liveness === 'alive') return { verdict: 'held', holder };
+    if (this.#silenceOf(top) >= this.#context.silenceMs) return FREE;
+    return { verdict: this.#lives ? 'held' : 'undecided', holder };
   }
 
-  #isSilent(sign: string): boolean {
-    const now = performance.now();
+  #silenceOf({ number, sign }: Top): number {
+    const now = this.#context.time.now();
     if (sign !== this.#sign) {
+      this.#lives = number === this.#number;
+      this.#number = number;
       this.#sign = sign;
       this.#since = now;
     }
-    return now - this.#since >= (this.#options.silenceMs ?? SILENCE_MS);
+    return now - this.#since;
   }
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch((cause: unknown) => {
-    if (errnoOf(cause) === 'ENOENT') return undefined;
-    throw cannotLock(path, cause);
-  });
-}
-
-async function beatOf(path: string): Promise<bigint | undefined> {
-  return stat(path, { bigint: true }).then(
-    ({ mtimeNs }) => mtimeNs,
-    () => undefined,
-  );
 }
 
 function parseHolder(text: string): LockHolder | undefined {
@@ -157,92 +138,34 @@ function parseHolder(text: string): LockHolder | undefined {
   }
 }
 
-/** Makes the next file of a row. Undefined when another was faster. */
-async function take(options: Context, row: Row, number: number): Promise<HeldLock | undefined> {
-  const path = row.path(number);
-  const { command } = options;
-  const identity = await options.processes.self();
-  const holder: LockHolder = { ...identity, command, since: new Date().toISOString(), token: randomUUID() };
-  if (!(await makeFile(path, `${JSON.stringify(holder)}\n`))) return undefined;
-  const numbers = await row.numbers();
-  if (numbers.some((each) => each > number)) {
-    await rm(path, { force: true });
-    return undefined;
-  }
-  for (const lower of numbers.filter((each) => each < number)) await rm(row.path(lower), { force: true });
-  return hold(row, number);
+/** Undefined when another was faster. */
+async function take(context: Context, row: LockRow, number: number): Promise<HeldLock | undefined> {
+  const identity = await context.processes.self();
+  const since = new Date().toISOString();
+  const holder: LockHolder = { ...identity, command: context.command, since, token: randomUUID() };
+  return (await row.take(number, `${JSON.stringify(holder)}\n`)) ? hold(context, row, number) : undefined;
 }
 
-/** File systems that have no hard links, by what they answer. */
-const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
-
-/** Makes a file with its content in one step; false when it is there already. */
-async function makeFile(path: string, text: string): Promise<boolean> {
-  const written = `${path}.${randomUUID()}.tmp`;
-  try {
-    await writeFile(written, text, { flag: 'wx' });
-    return await link(written, path).then(
-      () => true,
-      (cause: unknown) => {
-        if (NO_LINKS.has(errnoOf(cause) ?? '')) return writeNew(path, text);
-        if (errnoOf(cause) === 'EEXIST') return false;
-        throw cause;
-      },
-    );
-  } catch (cause) {
-    throw cannotLock(path, cause);
-  } finally {
-    await rm(written, { force: true });
-  }
-}
-
-/** For a moment the file is there and empty: whoever is killed just then blocks others until its silence was long enough. */
-async function writeNew(path: string, text: string): Promise<boolean> {
-  return writeFile(path, text, { flag: 'wx' }).then(
-    () => true,
-    (cause: unknown) => {
-      if (errnoOf(cause) === 'EEXIST') return false;
-      throw cause;
-    },
-  );
-}
-
-function hold(row: Row, number: number): HeldLock {
-  const path = row.path(number);
+function hold(context: Context, row: LockRow, number: number): HeldLock {
   const lost = new AbortController();
   let released = false;
-  const timer = setInterval(() => {
-    void beat().catch((cause: unknown) => lose(cause));
-  }, BEAT_MS);
-  timer.unref();
   const lose = (cause?: unknown) => {
-    if (!released && !lost.signal.aborted) lost.abort(lockLost(path, cause));
+    if (!released && !lost.signal.aborted) lost.abort(lockLost(row.path(number), cause));
   };
   const beat = async () => {
-    const now = new Date();
-    await utimes(path, now, now);
-    if ((await row.top()) > number) lose();
+    await row.beat(number);
+    if (await row.isPassed(number)) lose();
   };
+  const stop = context.time.every(BEAT_MS, () => void beat().catch(lose));
   return {
     lost: lost.signal,
     async release() {
       if (released) return;
       released = true;
-      clearInterval(timer);
-      // A folder that was taken away meanwhile needs no lock any more; after a takeover another holds it.
-      if ((await row.top().catch(() => number)) > number) return;
-      // Over the beginning, in one write: nobody sees a file that says nothing.
-      await writeFile(path, RELEASED, { flag: 'r+' }).catch(() => undefined);
+      stop();
+      await row.release(number);
     },
   };
-}
-
-async function makeFolder(dir: string): Promise<void> {
-  try {
-    await mkdir(dir, { recursive: true });
-  } catch (cause) {
-    throw cannotLock(dir, cause);
-  }
 }
 
 function busy(path: string, holder: LockHolder | undefined, waitMs: number): ProvisionError {
@@ -261,12 +184,4 @@ function lockLost(path: string, cause: unknown): ProvisionError {
       suggestions: ['Run the command again.'],
     },
   );
-}
-
-function cannotLock(path: string, cause: unknown): ProvisionError {
-  const full = ['ENOSPC', 'EDQUOT'].includes(errnoOf(cause) ?? '');
-  return new ProvisionError(full ? 'disk-full' : 'file-access', `Cannot lock ${path}: ${messageOf(cause)}.`, {
-    cause,
-    suggestions: ['Check that this user may write in that folder, and that the disk is not full.'],
-  });
 }

@@ -27,7 +27,8 @@ export function nodeProcesses(): Processes {
     self,
     async livenessOf(other) {
       const own = await self();
-      if (other.place !== own.place || other.bootId !== own.bootId) return 'unknown';
+      if (other.place !== own.place) return 'unknown';
+      if (other.bootId !== own.bootId) return (await isNamed()) ? 'dead' : 'unknown';
       if (!exists(other.pid)) return 'dead';
       if (other.startedAt === undefined) return 'alive';
       const startedAt = await startOf(other.pid);
@@ -47,6 +48,12 @@ async function identify(): Promise<ProcessIdentity> {
   ]);
   const place = [hostname(), machine, namespace].filter((part) => part !== undefined && part !== '').join(' ');
   return { pid: process.pid, place, ...(startedAt && { startedAt }), ...(bootId && { bootId }) };
+}
+
+/** Whether this machine is told from all others by its name and its number, so that another boot is another time. */
+async function isNamed(): Promise<boolean> {
+  const machine = await textOf('/etc/machine-id');
+  return machine !== undefined && machine !== '' && !/^localhost\b/.test(hostname());
 }
 
 async function textOf(path: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -33,6 +33,11 @@ async function heldLocks(): Promise<string[]> {
   const names = (await readdir(dir)).filter((name) => name.endsWith('.lock'));
   const texts = await Promise.all(names.map((name) => readFile(join(dir, name), 'utf8')));
   return names.filter((_, index) => !texts[index]?.startsWith('released'));
+}
+
+async function inAnotherBoot(): Promise<Liveness> {
+  const machine = await readFile('/etc/machine-id', 'utf8').catch(() => '');
+  return machine.trim() !== '' && !hostname().startsWith('localhost') ? 'dead' : 'unknown';
 }
 
 function lockerWaiting(waitMs: number): Locker {
@@ -118,12 +123,21 @@ describe('who is dead', () => {
     expect(await heldLocks()).toEqual([]);
   });
 
+  test('one that may be dead is waited for until that is decided, however short the patience', async () => {
+    const held = await left();
+    // No sign of life comes in 300 ms; the first one comes after 2 s.
+    const taken = await as('unknown', 0, 300).acquire('state', NEVER);
+    await taken.release();
+    await held.release();
+  });
+
   test('a lock that names nobody is waited for, then taken', async () => {
     await (await left()).release();
     const [file = ''] = await readdir(dir);
     await writeFile(join(dir, file), '');
-    await expect(as('alive', 200, 10_000).acquire('state', NEVER)).rejects.toMatchObject({ code: 'busy' });
-    await (await as('alive', 5_000, 100).acquire('state', NEVER)).release();
+    const began = performance.now();
+    await (await as('alive', 0, 300).acquire('state', NEVER)).release();
+    expect(performance.now() - began).toBeGreaterThanOrEqual(300);
   });
 
   test('this process, its number in another start, its number in another boot, a number that is free', async () => {
@@ -131,7 +145,8 @@ describe('who is dead', () => {
     const self = await processes.self();
     expect(await processes.livenessOf(self)).toBe('alive');
     expect(await processes.livenessOf({ ...self, startedAt: '1' })).toBe('dead');
-    expect(await processes.livenessOf({ ...self, bootId: 'another' })).toBe('unknown');
+    // Without a number of its own a machine cannot tell an earlier boot of itself from another machine.
+    expect(await processes.livenessOf({ ...self, bootId: 'another' })).toBe(await inAnotherBoot());
     expect(await processes.livenessOf({ ...self, place: 'elsewhere' })).toBe('unknown');
     const gone = start('hold');
     gone.kill('SIGKILL');
