@@ -10,6 +10,7 @@ import { HostProfile } from '../hardware/schema.ts';
 import { ModelfileDifference } from '../modelfile/schema.ts';
 import { GcReport } from '../provision/gc-schema.ts';
 import { InstallReport, RemoveReport, UpgradeReport } from '../provision/schema.ts';
+import { RepairReport, VerifyReport } from '../provision/verify-schema.ts';
 import { BaselineReport } from '../registry/index.ts';
 import { Record as Installed } from '../registry/schema.ts';
 import { PromptProof } from '../smoke/proof/schema.ts';
@@ -291,9 +292,11 @@ export const RESULTS = {
   pull: PullData,
   recommend: RecommendData,
   remove: RemoveReport,
+  repair: RepairReport,
   rollback: InstallReport,
   run: RunData,
   show: ShowData,
   smoke: SmokeData,
   upgrade: UpgradeReport,
+  verify: VerifyReport,
 } as const satisfies Readonly<Record<string, z.ZodType>>;

@@ -11,6 +11,7 @@ import type { HostProfile } from '../hardware/schema.ts';
 import type { InstallPlan } from '../provision/plan.ts';
 import type { InstallRequest } from '../provision/request.ts';
 import type { InstallReport, RemoveReport, UpgradeReport } from '../provision/schema.ts';
+import type { RepairReport, VerifyReport } from '../provision/verify-schema.ts';
 import type { Record as Installed } from '../registry/schema.ts';
 import type { ChatResult } from '../runtimes/contract.ts';
 import type { Suite } from '../smoke/schema.ts';
@@ -45,9 +46,11 @@ import type { Frozen } from './services/lock.ts';
 import type { Pinned, PinnedFlags } from './services/pinned.ts';
 import type { Provisioning } from './services/provisioning.ts';
 import type { RecommendFlags } from './services/recommend.ts';
+import type { RepairFlags } from './services/repair.ts';
 import type { RollbackFlags } from './services/rollback.ts';
 import type { RuntimeFlags } from './services/runtime.ts';
 import type { AcceptLicence, UpgradeFlags } from './services/upgrade.ts';
+import type { VerifyFlags } from './services/verify.ts';
 import { readSettings, type Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 import { World, type WorldOptions } from './world.ts';
@@ -107,6 +110,9 @@ export interface Services {
   planBundle(file: string, request: InstallRequest, flags: BundleFlags): Promise<Work<PlannedBundle>>;
   remove(name: string, force: boolean, flags: RuntimeFlags): Promise<Work<RemoveReport>>;
   rollback(name: string, flags: RollbackFlags): Promise<Work<InstallReport>>;
+  /** All models of ours without a name. */
+  verify(name: string | undefined, flags: VerifyFlags): Promise<Work<VerifyReport>>;
+  repair(name: string, flags: RepairFlags): Promise<Work<RepairReport>>;
   /** All models of ours without a name. */
   upgrade(name: string | undefined, flags: UpgradeFlags, accept: AcceptLicence): Promise<Work<UpgradeReport>>;
   renderModelfile(
@@ -258,6 +264,14 @@ export async function wire(options: ServiceOptions): Promise<Services> {
     async rollback(name, flags) {
       const { rollbackOf } = await import('./services/rollback.ts');
       return rollbackOf(name, flags, world);
+    },
+    async verify(name, flags) {
+      const { verifyOf } = await import('./services/verify.ts');
+      return verifyOf(name, flags, world);
+    },
+    async repair(name, flags) {
+      const { repairOf } = await import('./services/repair.ts');
+      return repairOf(name, flags, world);
     },
     async upgrade(name, flags, accept) {
       const { upgradeAll, upgradeOne } = await import('./services/upgrade.ts');

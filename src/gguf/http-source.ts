@@ -15,6 +15,9 @@ const REACH = [MIB, 7 * MIB, 8 * MIB] as const;
 /** Times that a file is asked for bytes: six are enough for the longest header that is read. */
 const MAX_ASKED = 24;
 
+/** Times that a connection may break while it brings bytes; each time the rest is asked for at once. */
+const MAX_BROKEN = 3;
+
 export interface RemoteOptions {
   readonly get: HttpGet;
   /** Sent to the first server only, such as `authorization`. */
@@ -55,6 +58,7 @@ class Remote implements RemoteFile {
   #url: URL;
   #headers: Readonly<Record<string, string>>;
   #asked = 0;
+  #broken = 0;
   requests = 0;
   receivedBytes = 0;
   fileBytes: number | undefined;
@@ -78,7 +82,9 @@ class Remote implements RemoteFile {
     const target = spare ?? new Uint8Array(length);
     let filled = 0;
     while (filled < length) {
-      const piece = await this.#readSome(offset + filled, length - filled);
+      const [from, left] = [offset + filled, length - filled];
+      const piece = await this.#readSome(from, left).catch((fault) => this.#askAgain(fault, from, left));
+      if (piece === undefined) continue;
       if (piece.length === 0) break;
       target.set(piece, filled);
       filled += piece.length;
@@ -96,12 +102,25 @@ class Remote implements RemoteFile {
     await reply?.close();
   }
 
+  /** Asks for what a broken connection did not bring. A server that was silent has had its time; all else is final. */
+  async #askAgain(fault: unknown, offset: number, length: number): Promise<undefined> {
+    const broken = fault instanceof ProvisionError && fault.code === 'network' && !isTimeout(fault.cause);
+    this.#broken += 1;
+    if (!broken || this.#broken > MAX_BROKEN) throw fault;
+    try {
+      await this.ask(offset, length);
+    } catch {
+      this.#options.signal?.throwIfAborted();
+      throw fault;
+    }
+  }
+
   /** Asks for the bytes from `offset` on, at least `length` of them. */
   async ask(offset: number, length: number): Promise<void> {
     await this.close();
     if (this.#asked === MAX_ASKED)
       throw wrongAnswer(this.#url, 'the server gives its bytes in pieces that are too small');
-    const reach = REACH[Math.min(this.#asked, REACH.length - 1)] ?? MIB;
+    const reach = REACH[Math.min(this.#asked - this.#broken, REACH.length - 1)] ?? MIB;
     const end = offset + Math.max(length, reach);
     const { signal, get } = this.#options;
     const range = { range: `bytes=${offset}-${end - 1}` };
@@ -190,6 +209,10 @@ class Remote implements RemoteFile {
       throw networkFault(this.#url, thrown);
     }
   }
+}
+
+function isTimeout(cause: unknown): boolean {
+  return cause instanceof Error && cause.name === 'TimeoutError';
 }
 
 /** A weak tag stands for the same meaning, not for the same bytes. */

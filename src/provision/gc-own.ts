@@ -7,8 +7,8 @@ import { takenBy } from './gc-sizes.ts';
 
 /** A state file is written in milliseconds; what lies beside it for longer belongs to nobody. Milliseconds. */
 const WRITER_MS = 3_600_000;
-/** As write-file-atomic names what it renames at the end. */
-const WRITERS = /\.json\.\d{1,10}$/;
+/** As writers name what they rename at the end, now and in earlier versions of this tool. */
+const WRITERS = /\.gemma-provision\.tmp$|\.json\.\d{1,10}$/;
 const SAVED_ASIDE = /\.json\.broken(?:[.-].*)?$/;
 const WHOLE = /^sha256-[0-9a-f]{64}$/;
 const INCOMPLETE = /^\.incomplete-/;

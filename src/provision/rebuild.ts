@@ -7,6 +7,7 @@ import { digestOf } from '../core/digest-of.ts';
 import { Record as Installed } from '../registry/schema.ts';
 import type { RuntimeIdentity, StoredModel } from '../runtimes/contract.ts';
 import { parseParameters } from '../runtimes/ollama/parameters.ts';
+import type { Identified } from './identify.ts';
 
 export interface RebuildParts {
   readonly name: string;
@@ -18,21 +19,21 @@ export interface RebuildParts {
   /** Text of a chat template by its name; undefined when there is no such. */
   chatTemplate(name: string): Promise<string | undefined>;
   /** From the header of the model's file, where it can be read: tells models of one architecture apart. */
-  readonly model?: string;
+  readonly identified?: Identified;
   readonly now: Date;
   readonly toolVersion: string;
 }
 
 /** Undefined where the catalog has no family of the architecture: such a model has to be installed again. */
 export async function rebuildRecord(parts: RebuildParts): Promise<Installed | undefined> {
-  const { stored, catalog, remains } = parts;
-  if (stored.architecture === undefined) return undefined;
-  const families = findByArchitecture(catalog, stored.architecture).map(({ family }) => family);
+  const { stored, catalog, remains, identified } = parts;
   const known = remainsOf(remains);
-  const told = await byTemplate(families, parts, known.family);
+  const of = findByArchitecture(catalog, stored.architecture ?? '').map(({ family }) => family);
+  const families = identified === undefined ? of : [identified.family, ...of];
+  const told = await byTemplate(families, parts, known.family ?? identified?.family.id);
   if (told === undefined) return undefined;
   const { family, text } = told;
-  const model = modelOf(family, known.model ?? parts.model);
+  const model = identified?.model ?? modelOf(family, known.model);
   return Installed.parse({
     ...bodyOf(parts, family, model),
     ...known,
@@ -41,7 +42,7 @@ export async function rebuildRecord(parts: RebuildParts): Promise<Installed | un
     schemaVersion: 2,
     name: parts.name,
     runtime: parts.runtime,
-    architecture: stored.architecture,
+    architecture: family.architecture,
     stored: {
       ...(stored.layerDigest && { layerDigest: stored.layerDigest }),
       ...(stored.entryDigest && { entryDigest: stored.entryDigest }),
@@ -49,12 +50,12 @@ export async function rebuildRecord(parts: RebuildParts): Promise<Installed | un
   });
 }
 
-function bodyOf({ stored, now, toolVersion }: RebuildParts, family: Family, model: Model | undefined) {
+function bodyOf({ stored, identified, now, toolVersion }: RebuildParts, family: Family, model: Model | undefined) {
   const { licence } = family;
   return {
     family: family.id,
     model: model?.id ?? family.id,
-    quant: stored.quant?.toLowerCase() ?? 'unknown',
+    quant: identified?.quant ?? stored.quant?.toLowerCase() ?? 'unknown',
     source: {
       ref: stored.layerDigest ?? 'unknown',
       ...(stored.layerDigest && { digest: stored.layerDigest }),
@@ -64,10 +65,15 @@ function bodyOf({ stored, now, toolVersion }: RebuildParts, family: Family, mode
     template: { name: 'unknown', digest: digestOf(stored.template ?? '') },
     profile: 'unknown',
     parameters: parametersOf(stored),
-    licence: { id: licence.id, textDigest: digestOf(stored.license ?? licence.text) },
+    licence: { id: licence.id, textDigest: licenceDigest(stored, licence.text) },
     toolVersion,
     installedAt: now.toISOString(),
   };
+}
+
+/** Servers trim what they show. */
+function licenceDigest({ license }: StoredModel, text: string) {
+  return digestOf(license === undefined || license.trim() === text.trim() ? text : license);
 }
 
 /** Every field that is whole by itself. */
@@ -104,5 +110,7 @@ function parametersOf({ parameters }: StoredModel): Installed['parameters'] {
     const isList = values.length > 1 || key === 'stop';
     return [key, isList ? values.map(String) : first] as const;
   });
-  return Object.fromEntries(plain.filter((each): each is readonly [string, NonNullable<(typeof each)[1]>] => each[1] !== undefined));
+  return Object.fromEntries(
+    plain.filter((each): each is readonly [string, NonNullable<(typeof each)[1]>] => each[1] !== undefined),
+  );
 }

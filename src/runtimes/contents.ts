@@ -47,6 +47,8 @@ export interface FolderBlob {
 }
 
 export interface FolderContents {
+  /** Absolute path of what was read. */
+  readonly folder: string;
   readonly manifests: readonly FolderManifest[];
   readonly blobs: readonly FolderBlob[];
   /** Symbolic links and other things that are no plain files or folders: not followed, absolute paths. */

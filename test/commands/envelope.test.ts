@@ -42,7 +42,7 @@ function give(services: Partial<Services>): void {
   const close = async () => {
     closed += 1;
   };
-  wiring.services = async () => ({ settings: {}, close, ...services }) as Services;
+  wiring.services = async () => ({ settings: {}, close, pinned: async () => undefined, ...services }) as Services;
 }
 
 const config = await loadConfig(ROOT, true);

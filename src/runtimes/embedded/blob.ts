@@ -50,11 +50,7 @@ export interface Blob {
  */
 export async function* putBlob(put: PutBlob): Work<Blob> {
   const { files, file, folder, replace = false } = put;
-  if (
-    !replace &&
-    file.digest !== undefined &&
-    (await sizeOf(files, blobPath(folder, file.digest))) === file.sizeBytes
-  )
+  if (!replace && file.digest !== undefined && (await sizeOf(files, blobPath(folder, file.digest))) === file.sizeBytes)
     return { digest: file.digest, sizeBytes: file.sizeBytes, way: 'present', bytesMoved: 0 };
 
   await prepare(put);

@@ -22,7 +22,12 @@ export async function readEmbeddedFolder(dataDir: string, files: ReadFiles): Pro
     if (!facts.isFile()) links.push(path);
     else manifests.push(await readManifest(files, path, name));
   }
-  return { manifests, blobs: await readBlobs(files, embeddedBlobs(dataDir), links), links };
+  return {
+    folder: join(dataDir, 'embedded'),
+    manifests,
+    blobs: await readBlobs(files, embeddedBlobs(dataDir), links),
+    links,
+  };
 }
 
 async function readManifest(files: ReadFiles, path: string, fileName: string): Promise<FolderManifest> {

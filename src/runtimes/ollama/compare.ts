@@ -58,7 +58,10 @@ function firstDifference(a: string, b: string): number {
 type Values = readonly (string | number | boolean)[];
 
 /** One sentence each; `sent`: what was asked for, `stored`: what `show` tells now. */
-export function parameterDifferences(sent: StoreRequest['spec']['parameters'], stored: ReadonlyMap<string, Values>): string[] {
+export function parameterDifferences(
+  sent: StoreRequest['spec']['parameters'],
+  stored: ReadonlyMap<string, Values>,
+): string[] {
   const wanted = new Map(Object.entries(sent).map(([key, value]) => [key, Array.isArray(value) ? value : [value]]));
   const lost = [...wanted].flatMap(([key, values]) => parameterDifference(key, values, stored.get(key)));
   const added = [...stored]

@@ -9,8 +9,14 @@ export interface Ended {
   readonly error?: unknown;
 }
 
+/** A connection is asked for so much at once as it brings in this time, in ms: then the question costs next to nothing. */
+const PIECE_MS = 8000;
+/** What a connection brings within this time, in ms, is not worth another one. */
+const WORTH_MS = 1500;
+
 interface Watched {
   readonly lane: Lane;
+  readonly began: number;
   /** What the lane had brought when it was last looked at closely. */
   bytes: number;
   since: number;
@@ -24,12 +30,15 @@ export class Lanes {
   readonly #watched = new Map<Lane, Watched>();
   readonly #running = new Set<Promise<void>>();
   readonly #ended: Ended[] = [];
+  /** How much the next connection is asked for. */
+  #pieceBytes: number;
   #wake: () => void = () => {};
 
   constructor(parts: LaneParts, effects: Pick<DownloadEffects, 'clock'>, limits: DownloadLimits) {
     this.#parts = parts;
     this.#effects = effects;
     this.#limits = limits;
+    this.#pieceBytes = limits.leastPieceBytes;
   }
 
   get count(): number {
@@ -47,7 +56,8 @@ export class Lanes {
       const range = this.#free(sizeBytes) ?? this.#split();
       if (range === undefined) return;
       const lane = new Lane(this.#parts, range, this.count, signal);
-      this.#watched.set(lane, { lane, bytes: 0, since: this.#effects.clock() });
+      const now = this.#effects.clock();
+      this.#watched.set(lane, { lane, bytes: 0, began: now, since: now });
       const running = lane.run(ranged).then(
         () => this.#end({ lane }),
         (error: unknown) => this.#end({ lane, error }),
@@ -91,33 +101,54 @@ export class Lanes {
   }
 
   #end(ended: Ended): void {
-    this.#watched.delete(ended.lane);
+    const { lane } = ended;
+    const watched = this.#watched.get(lane);
+    if (watched !== undefined && lane.bytes >= this.#limits.leastPieceBytes) {
+      const { leastPieceBytes, mostPieceBytes } = this.#limits;
+      const bytes = Math.round(this.#rateOf(watched) * PIECE_MS);
+      this.#pieceBytes = Math.max(leastPieceBytes, Math.min(mostPieceBytes, bytes));
+    }
+    this.#watched.delete(lane);
     this.#ended.push(ended);
     this.#wake();
   }
 
-  /** The first stretch that is not here and that nobody brings. */
+  /** Bytes a ms. */
+  #rateOf({ lane, began }: Watched): number {
+    return lane.bytes / Math.max(1, this.#effects.clock() - began);
+  }
+
+  /** The first stretch that is not here and that nobody brings, as far as one connection is asked for at once. */
   #free(sizeBytes: number): Range | undefined {
     const claims = [...this.#watched.keys()].map(({ claim }) => claim).sort((a, b) => a.start - b.start);
     for (const gap of this.#parts.part.have.missing(sizeBytes)) {
       let { start } = gap;
       for (const claim of claims) {
         if (claim.end <= start || claim.start >= gap.end) continue;
-        if (claim.start > start) return { start, end: claim.start };
+        if (claim.start > start) return this.#piece(start, claim.start);
         start = claim.end;
       }
-      if (start < gap.end) return { start, end: gap.end };
+      if (start < gap.end) return this.#piece(start, gap.end);
     }
     return undefined;
   }
 
-  /** The second half of what the connection with the most to do has still to bring. */
+  #piece(start: number, end: number): Range {
+    return { start, end: Math.min(end, start + this.#pieceBytes) };
+  }
+
+  /**
+   * The second half of what the connection with the most to do has still to bring. That connection is cut at its new
+   * end, and what is under way behind it is lost: not worth it for what it would bring soon by itself.
+   */
   #split(): Range | undefined {
-    let most: Lane | undefined;
-    for (const lane of this.#watched.keys()) {
-      if (lane.ranged && lane.bytes > 0 && length(lane.rest) > (most === undefined ? 0 : length(most.rest)))
-        most = lane;
-    }
+    const slow = [...this.#watched.values()].filter(
+      (each) => each.lane.ranged && each.lane.bytes > 0 && length(each.lane.rest) > this.#rateOf(each) * WORTH_MS,
+    );
+    const most = slow.reduce<Watched | undefined>(
+      (best, each) => (best === undefined || length(each.lane.rest) > length(best.lane.rest) ? each : best),
+      undefined,
+    )?.lane;
     if (most === undefined || length(most.rest) < 2 * this.#limits.minSplitBytes) return undefined;
     const { start, end } = most.rest;
     const middle = start + Math.ceil((end - start) / 2);

@@ -1,4 +1,4 @@
-import { KIB, MIB } from '../../core/units.ts';
+import { GIB, KIB, MIB } from '../../core/units.ts';
 
 /** Times in ms, sizes in bytes. */
 export interface DownloadLimits {
@@ -25,6 +25,9 @@ export interface DownloadLimits {
   readonly rampMs: number;
   /** Connections are not split into pieces smaller than this. */
   readonly minSplitBytes: number;
+  /** What a connection is asked for at once: the least at first, later what it brings in some seconds. */
+  readonly leastPieceBytes: number;
+  readonly mostPieceBytes: number;
   readonly tickMs: number;
 }
 
@@ -43,8 +46,10 @@ export const LIMITS: DownloadLimits = {
   waitMs: 500,
   waitCapMs: 15_000,
   retryAfterCapMs: 60_000,
-  maxLanes: 32,
-  rampMs: 200,
+  maxLanes: 24,
+  rampMs: 150,
   minSplitBytes: 2 * MIB,
-  tickMs: 100,
+  leastPieceBytes: 64 * MIB,
+  mostPieceBytes: GIB,
+  tickMs: 50,
 };

@@ -30,7 +30,7 @@ export async function readModelsFolder(path: string, files: ReadFiles): Promise<
   if (root !== undefined) await walk({ files, links, manifests }, root, []);
   const folder = await unlessAbsent(files.realpath(join(path, 'blobs')));
   const blobs = folder === undefined ? [] : await readBlobs(files, folder, links);
-  return { manifests, blobs, links };
+  return { folder: path, manifests, blobs, links };
 }
 
 interface Walk {

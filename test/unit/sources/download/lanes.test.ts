@@ -20,6 +20,20 @@ describe('connections', () => {
     expect(await left(into)).toEqual(['m.gguf']);
   });
 
+  test('are asked for pieces that grow, one behind the other, on one connection', async () => {
+    const server = await origin();
+    const using = downloader({ leastPieceBytes: 100_000, mostPieceBytes: MIB });
+    const { path, bytesMoved } = await fetchTo(await folder(), remoteOf(server), using);
+    expect([sha256(await fs.readFile(path)), bytesMoved]).toEqual([sha256(FILE), FILE.length]);
+    const sizes = server.requests.map(({ range }) => {
+      const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
+      return Number(last) - Number(first) + 1;
+    });
+    expect(sizes[0]).toBe(100_000);
+    expect(Math.max(...sizes)).toBe(MIB);
+    expect(new Set(server.requests.map(({ connection }) => connection)).size).toBeLessThan(3);
+  });
+
   test('never more than allowed', async () => {
     let most = 0;
     const server = await origin(() => {

@@ -1,0 +1,54 @@
+import { formatBytes } from '../../core/units.ts';
+import type { Problem, RepairReport, RepairResult, VerifyReport, VerifyResult } from '../../provision/verify-schema.ts';
+import { paint, printable, type Terminal } from '../terminal.ts';
+
+/** The end of `verify`: what is wrong, what could not be looked at. */
+export function verifyText({ results }: VerifyReport, terminal: Terminal): string {
+  if (results.length === 0) return 'Nothing is installed by this tool: there is nothing to verify.';
+  return results.map((result) => verified(result, terminal)).join('\n');
+}
+
+function verified({ name, ok, problems, unchecked, bytesRead }: VerifyResult, terminal: Terminal): string {
+  const read = bytesRead === 0 ? '' : ` (${formatBytes(bytesRead)} read)`;
+  const head = ok
+    ? `${paint(terminal, 'green', printable(name))} is as recorded${read}.`
+    : `${paint(terminal, 'red', printable(name))} is not as recorded${read}:`;
+  const next =
+    ok || problems.every(({ kind }) => kind === 'not-asked') ? [] : [`  Put it right: ${remedy(name, problems)}`];
+  return [head, ...problems.map(line), ...unchecked.map(notLooked), ...next].join('\n');
+}
+
+function remedy(name: string, problems: readonly Problem[]): string {
+  const isFile = problems.some(({ kind, path }) => kind === 'bad-record' && path === name);
+  return printable(`gemma-provision repair ${isFile ? 'NAME, with the name of the model' : name}`);
+}
+
+/** The end of `repair`. */
+export function repairText({ results }: RepairReport, terminal: Terminal): string {
+  return results.map((result) => repaired(result, terminal)).join('\n');
+}
+
+function repaired(result: RepairResult, terminal: Terminal): string {
+  const { name, ok, changed, repairs, problems, unchecked, suggestions } = result;
+  const colour = ok ? 'green' : 'red';
+  const how = ok
+    ? changed
+      ? 'is as recorded again'
+      : 'is as recorded: nothing was changed'
+    : 'is still not as recorded';
+  return [
+    `${paint(terminal, colour, printable(name))} ${how}.`,
+    ...repairs.map((each) => printable(`  done: ${each}`)),
+    ...problems.map(line),
+    ...unchecked.map(notLooked),
+    ...suggestions.map((each) => printable(`  next: ${each}`)),
+  ].join('\n');
+}
+
+function line({ kind, detail }: Problem): string {
+  return printable(`  ${kind}: ${detail}`);
+}
+
+function notLooked(why: string): string {
+  return printable(`  not checked: ${why}`);
+}

@@ -1,0 +1,72 @@
+/** What of a runtime's folder can be read and written from here. */
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../../core/digest.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { BlobStore, RepairPlace } from '../../provision/repair-effects.ts';
+import { putBlob } from '../../runtimes/embedded/blob.ts';
+import { diskFault } from '../../runtimes/embedded/disk.ts';
+import { embeddedBlobs, readEmbeddedFolder } from '../../runtimes/embedded/read.ts';
+import type { OllamaRuntime, ProvenFolder } from '../../runtimes/ollama/index.ts';
+import type { HashFile } from '../../sources/contract.ts';
+import { createDigestCache, NO_DIGEST_CACHE } from '../../sources/digest-cache.ts';
+import { createHasher } from '../../sources/hash.ts';
+import { sourceFiles } from '../effects/cache-disk.ts';
+import { stateFiles } from '../effects/files.ts';
+import type { World } from '../world.ts';
+import type { OpenRuntime } from './runtime.ts';
+
+/** Reads every time: what it is asked about may have changed behind its back. */
+export function hashAgain(): HashFile {
+  return createHasher(sourceFiles, NO_DIGEST_CACHE);
+}
+
+/** Looks at the folder anew; whether it is the server's is asked once for one opened runtime. */
+export async function placeOf(opened: OpenRuntime, world: World): Promise<RepairPlace> {
+  const { runtime } = opened;
+  if (runtime.kind === 'embedded') {
+    const contents = await readEmbeddedFolder(world.paths.data, fs);
+    return { runtime, contents, store: embeddedStore(world) };
+  }
+  if (!isOllama(runtime)) return { runtime, contents: { refused: `${runtime.kind} keeps no folder of models.` } };
+  const folder = await runtime.folder(world.options.signal);
+  if ('refused' in folder) return { runtime, contents: folder };
+  const { readModelsFolder } = await import('../../runtimes/ollama/index.ts');
+  try {
+    return { runtime, contents: await readModelsFolder(folder.path, fs), store: await ollamaStore(folder) };
+  } catch (error) {
+    return { runtime, contents: { refused: `${folder.path} cannot be read: ${messageOf(error)}.` } };
+  }
+}
+
+function isOllama(runtime: OpenRuntime['runtime']): runtime is OllamaRuntime {
+  return runtime.kind === 'ollama' && 'folder' in runtime;
+}
+
+async function ollamaStore(folder: ProvenFolder): Promise<BlobStore> {
+  const { dropBlob, replaceBlob } = await import('../../runtimes/ollama/index.ts');
+  return {
+    replace: (file, signal) => replaceBlob(folder, file, hashAgain(), signal),
+    drop: (digest) => dropBlob(folder, digest),
+  };
+}
+
+function embeddedStore({ paths }: World): BlobStore {
+  const folder = embeddedBlobs(paths.data);
+  return {
+    async *replace({ ref, path, sizeBytes, digest }, signal) {
+      const digests = createDigestCache(stateFiles, paths.cache);
+      const put = { files: fs, digests, now: () => new Date(), folder, way: 'copy', replace: true, signal } as const;
+      yield* putBlob({ ...put, file: { ref, path, sizeBytes, digest } });
+    },
+    async drop(digest) {
+      const path = blobIn(folder, digest);
+      await fs.rm(path, { force: true }).catch((cause: unknown) => Promise.reject(diskFault(path, cause)));
+    },
+  };
+}
+
+/** Both runtimes call a blob by its digest. */
+export function blobIn(folder: string, digest: Digest): string {
+  return join(folder, digest.replace(':', '-'));
+}
