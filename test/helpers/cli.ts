@@ -30,6 +30,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
   readonly cwd?: string;
+  /** Runs as this user and group; only root can. */
+  readonly user?: number;
 }
 
 export interface Answer<Id extends keyof typeof RESULTS> {
@@ -55,6 +57,7 @@ export function makeHome(): Home {
     const child = spawn(process.execPath, [join(ROOT, 'bin/run.js'), ...args], {
       env: { ...env, GEMMA_PROVISION_THREADS: '1', ...options.env },
       cwd: options.cwd ?? path,
+      ...(options.user !== undefined && { uid: options.user, gid: options.user }),
     });
     child.stdin.on('error', () => undefined);
     child.stdin.end(options.input ?? '');

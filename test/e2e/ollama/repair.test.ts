@@ -21,6 +21,7 @@ const NAME = `gemma-provision-test:${tag}`;
 const FOREIGN = `somebody-elses:${tag}`;
 /** A byte of a tensor: no header tells that it changed. */
 const IN_A_TENSOR = 3_000_000;
+const MIB = 1024 ** 2;
 
 async function versionOf({ host }: OllamaServer): Promise<string> {
   const { version: found } = (await (await fetch(`http://${host}/api/version`)).json()) as { version: string };
@@ -85,6 +86,13 @@ describe.skipIf(reason !== undefined)(`damage on a real Ollama${reason ? ` (skip
     }
   }
 
+  async function loaded(): Promise<string[]> {
+    const { models: running } = (await (await fetch(`http://${server?.host}/api/ps`)).json()) as {
+      models: { name: string }[] | null;
+    };
+    return (running ?? []).map(({ name }) => name);
+  }
+
   const manifestOf = (name: string) => join(models, 'manifests/registry.ollama.ai/library', name.replace(':', '/'));
   const hexOf = (path: string) => path.slice(-64);
 
@@ -121,6 +129,23 @@ describe.skipIf(reason !== undefined)(`damage on a real Ollama${reason ? ` (skip
       await expectGood();
       // The bytes went in under the names that use them: no name was made again.
       expect(await manifestsOf(models)).toEqual(before);
+    },
+  );
+
+  test(
+    'row 35: a model that is in memory is loaded anew: it goes on reading the file that was replaced',
+    SLOW,
+    async () => {
+      expect(await answer()).toBe('The capital of France is Paris.');
+      expect(await loaded()).toContain(NAME);
+      const handle = await open(blob, 'r+');
+      await handle.write(Buffer.alloc(MIB, 0x55), 0, MIB, IN_A_TENSOR - MIB);
+      await handle.close();
+      expect((await verify()).code).toBe(11);
+      expect(await repair('--offline')).toMatchObject({ code: 0, data: { results: [{ ok: true, changed: true }] } });
+      // Servers answer an unload at once and carry it out a moment later.
+      await expect.poll(loaded, { timeout: 10_000 }).not.toContain(NAME);
+      await expectGood();
     },
   );
 

@@ -1,0 +1,207 @@
+/** The built command line on disks that are full and in folders that are not its own. */
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Home, makeHome, Q4 } from '../../helpers/cli.ts';
+import { type Origin, startOrigin } from '../../helpers/origin.ts';
+import {
+  cached,
+  FILES,
+  filesUnder,
+  fromOrigin,
+  installOf,
+  NAME,
+  NEW,
+  quantsOf,
+  snapshot,
+  told,
+  withOldModel,
+} from './host.ts';
+
+const LONG = { timeout: 120_000 };
+const KIB = 1024;
+
+let home: Home;
+let origin: Origin;
+const mounted: string[] = [];
+
+beforeEach(async () => {
+  home = makeHome();
+  origin = await startOrigin({ files: FILES });
+});
+afterEach(async () => {
+  for (const place of mounted.splice(0)) execFileSync('umount', ['-l', place], { stdio: 'ignore' });
+  home.remove();
+  await origin.close();
+});
+
+function mount(place: string, sizeKib: number): void {
+  mkdirSync(place, { recursive: true });
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeKib}k`, 'tmpfs', place], { stdio: 'ignore' });
+  mounted.push(place);
+}
+
+/** Why no small disk can be made here. */
+function whyNoDisk(): string | undefined {
+  if (process.getuid?.() !== 0) return 'only root can mount a tmpfs';
+  const place = mkdtempSync(join(tmpdir(), 'can-mount-'));
+  try {
+    mount(place, 64);
+    execFileSync('umount', ['-l', place], { stdio: 'ignore' });
+    return undefined;
+  } catch {
+    return 'a tmpfs cannot be mounted here';
+  } finally {
+    mounted.splice(0);
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+const noDisk = whyNoDisk();
+const install = () => installOf(home, fromOrigin(origin.url, '/new.gguf'));
+const bytesSent = () => origin.requests.filter(({ sent }) => sent > 1_100_000).length;
+
+describe.skipIf(noDisk !== undefined)(`a small disk${noDisk === undefined ? '' : ` (skipped: ${noDisk})`}`, () => {
+  test('row 17: a disk that is too small is refused before the first byte: need, have, where', LONG, async () => {
+    mount(home.path, 6 * KIB);
+    const before = await withOldModel(home);
+    const answer = await install();
+    expect(answer).toMatchObject({ code: 12, error: { code: 'disk-full' } });
+    expect(told(answer)).toMatch(/needs? .*3\.8 MiB.* free/s);
+    expect(told(answer)).toContain(join(home.path, 'data'));
+    expect(bytesSent()).toBe(0);
+    expect(snapshot(home)).toEqual(before);
+    expect(cached(home)).toEqual({ partial: [], blobs: [] });
+  });
+
+  test('row 17: where only the cache is too small, the bytes go past it in one pass', LONG, async () => {
+    await withOldModel(home);
+    mount(join(home.path, 'cache'), 2 * KIB);
+    const answer = await install();
+    expect(answer, told(answer)).toMatchObject({ code: 0, data: { changed: true, way: 'stream' } });
+    expect(await quantsOf(home)).toEqual(['q4_k_m']);
+    expect(cached(home)).toEqual({ partial: [], blobs: [] });
+  });
+
+  test(
+    'row 18: a disk that another fills mid-way: what was installed stays; with room the rest is fetched',
+    LONG,
+    async () => {
+      mount(home.path, 12 * KIB);
+      const before = await withOldModel(home);
+      await origin.close();
+      origin = await startOrigin({ files: FILES, behave: () => ({ bytesPerSecond: 1_000_000 }) });
+      const running = install();
+      await expect.poll(() => cached(home).partial.length, { timeout: 30_000 }).toBeGreaterThan(0);
+      const other = join(home.path, 'of-another');
+      expect(() => writeFileSync(other, Buffer.alloc(14 * KIB * KIB))).toThrow('ENOSPC');
+      const answer = await running;
+      expect(answer, told(answer)).toMatchObject({ code: 12, error: { code: 'disk-full' } });
+      expect(snapshot(home)).toEqual(before);
+      expect(cached(home).blobs).toEqual([]);
+      expect(cached(home).partial).not.toContain(0);
+      rmSync(other);
+      expect(await install()).toMatchObject({ code: 0, ok: true });
+      expect(await quantsOf(home)).toEqual(['q4_k_m']);
+      expect(cached(home)).toEqual({ partial: [], blobs: [NEW.length] });
+    },
+  );
+
+  test.each(['data/registry', 'data/journal', 'data/locks'])(
+    'row 24: %s on a disk that is full: told, what was installed stays, and works again with room',
+    LONG,
+    async (folder) => {
+      const before = await withOldModel(home);
+      const place = join(home.path, folder);
+      const aside = join(home.path, 'aside');
+      mkdirSync(place, { recursive: true });
+      renameSync(place, aside);
+      mount(place, 64);
+      execFileSync('cp', ['-a', `${aside}/.`, place]);
+      const filler = join(place, 'filler');
+      expect(() => writeFileSync(filler, Buffer.alloc(KIB * KIB))).toThrow('ENOSPC');
+      const answer = await installOf(home, ['--from', Q4, '--name', NAME, '--runtime', 'embedded', '--no-smoke']);
+      expect(answer, told(answer)).toMatchObject({ code: 12, error: { code: 'disk-full' } });
+      rmSync(filler);
+      expect(snapshot(home)).toEqual(before);
+      const again = await installOf(home, ['--from', Q4, '--name', NAME, '--runtime', 'embedded', '--no-smoke']);
+      expect(again, told(again)).toMatchObject({ code: 0, ok: true });
+      expect(await quantsOf(home)).toEqual(['q4_k_m']);
+    },
+  );
+
+  test('row 47: the cache on another file system', LONG, async () => {
+    mount(join(home.path, 'cache'), 16 * KIB);
+    expect(await install()).toMatchObject({ code: 0, ok: true });
+    expect(await quantsOf(home)).toEqual(['q4_k_m']);
+    expect(cached(home)).toEqual({ partial: [], blobs: [NEW.length] });
+  });
+});
+
+describe('folders of others', () => {
+  test('row 47: a cache that is a file is told by its path, with a way out', LONG, async () => {
+    const before = await withOldModel(home);
+    rmSync(join(home.path, 'cache'), { recursive: true, force: true });
+    writeFileSync(join(home.path, 'cache'), 'not a folder');
+    const answer = await install();
+    expect(answer).toMatchObject({ code: 12, error: { code: 'file-access' } });
+    expect(told(answer)).toContain(join(home.path, 'cache'));
+    expect(snapshot(home)).toEqual(before);
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'row 47: a cache of another user that may not be written (skipped where not root: nobody else to be)',
+    LONG,
+    async () => {
+      const cache = join(home.path, 'cache');
+      mkdirSync(join(cache, 'blobs'), { recursive: true });
+      for (const folder of [cache, join(cache, 'blobs')]) chmodSync(folder, 0o755);
+      chmodSync(home.path, 0o755);
+      mkdirSync(join(home.path, 'data'));
+      chownSync(join(home.path, 'data'), 65_534, 65_534);
+      const args = ['install', ...fromOrigin(origin.url, '/new.gguf'), '--json'];
+      const { stdout, code } = await home.run(args, { user: 65_534 });
+      expect(code, stdout).toBe(12);
+      expect(stdout).toContain('EACCES');
+      expect(stdout).toContain(cache);
+      expect(cached(home)).toEqual({ partial: [], blobs: [] });
+    },
+  );
+
+  test('row 47: a link in the cache that leads out of it is not written through', LONG, async () => {
+    const outside = join(home.path, 'outside');
+    mkdirSync(outside);
+    mkdirSync(join(home.path, 'cache'));
+    symlinkSync(outside, join(home.path, 'cache/partial'));
+    const answer = await install();
+    expect(answer).toMatchObject({ code: 12, ok: false });
+    expect(told(answer)).toContain(join(home.path, 'cache/partial'));
+    expect(filesUnder(home.path, 'outside')).toEqual([]);
+    expect(await quantsOf(home)).toEqual([]);
+  });
+
+  test('row 47: with umask 077 nothing is readable by others, and it works', LONG, async () => {
+    const before = process.umask(0o077);
+    try {
+      expect(await install()).toMatchObject({ code: 0, ok: true });
+    } finally {
+      process.umask(before);
+    }
+    const modes = filesUnder(home.path, 'data').map((path) => lstatSync(join(home.path, path)).mode & 0o077);
+    expect(modes.length).toBeGreaterThan(2);
+    expect(new Set(modes)).toEqual(new Set([0]));
+    expect(await installOf(home, fromOrigin(origin.url, '/new.gguf'))).toMatchObject({ data: { changed: false } });
+  });
+});
