@@ -3,6 +3,7 @@ import { findRecord, putRecord, readRecords, withLock } from '../registry/index.
 import type { Record as Installed } from '../registry/schema.ts';
 import { sameModel } from '../runtimes/names.ts';
 import { type Candidate, type Found, type GcEffects, NOTHING, type Taken } from './gc-effects.ts';
+import { keptForOthers, mayBeAtWork } from './gc-others.ts';
 import { busyIn, isAmong, isIn, runsIn } from './gc-runs.ts';
 import { takenBy } from './gc-sizes.ts';
 import { BROKEN, isKeptName, look } from './held.ts';
@@ -71,11 +72,18 @@ async function stays(
 ): Promise<string | undefined> {
   const { spokenFor } = await runsIn(effects.identity, effects, signal);
   if (isAmong(spokenFor, name)) return 'a run that is at work, or is still to be finished, speaks of it';
-  if (kind === 'transfer-name') return busyIn(effects.identity, effects, signal);
-  if (kind === 'staging-name') return undefined;
+  if (kind === 'transfer-name') {
+    const busy = await busyIn(effects.identity, effects, signal);
+    if (busy !== undefined) return busy;
+  }
+  const foreign = await mayBeAtWork(name, effects);
+  if (foreign !== undefined || kind !== 'previous-version') return foreign;
   const { records, broken } = await keptBy(effects);
   if (broken) return 'a record cannot be read, and may speak of it';
-  return records.some((record) => keeps(record, name)) ? 'a record speaks of it' : undefined;
+  if (records.some((record) => keeps(record, name))) return 'a record speaks of it';
+  const ours = records.map((record) => record.name);
+  const owner = await keptForOthers(name, ours, effects, signal);
+  return owner && `it is the earlier version of ${owner}, which somebody else installed`;
 }
 
 function ownItem(name: string, kind: OwnKind, takes: readonly Taken[], effects: GcEffects): Candidate {

@@ -64,7 +64,8 @@ function namesIn(journal: Journal): string[] {
   ];
 }
 
-async function isHeld(locker: Locker, name: string, signal: AbortSignal): Promise<boolean> {
+/** Is a lock held at this moment? `locker`: one that does not wait. */
+export async function isHeld(locker: Locker, name: string, signal: AbortSignal): Promise<boolean> {
   try {
     await (await locker.acquire(name, signal)).release();
     return false;

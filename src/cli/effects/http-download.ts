@@ -2,7 +2,7 @@
 import * as fs from 'node:fs/promises';
 import { setTimeout as after } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
-import { createDownloader, type Downloader, followHashInThread } from '../../sources/download/index.ts';
+import { createDownloader, type Downloader, followHash } from '../../sources/download/index.ts';
 import type { Http } from '../../sources/http.ts';
 
 export function openDownloader(http: Http): Downloader {
@@ -10,7 +10,7 @@ export function openDownloader(http: Http): Downloader {
   return createDownloader({
     http,
     files: fs,
-    followHash: followHashInThread,
+    followHash: followHash((path) => fs.open(path, 'r')),
     clock: () => performance.now(),
     now: () => new Date(),
     sleep: interruptibleSleep,
@@ -28,7 +28,8 @@ async function interruptibleSleep(ms: number, signal: AbortSignal): Promise<void
 
 /**
  * A download makes buffers of 64 KiB that are garbage at once. By default V8 lets its young generation grow while they
- * come, and with it what of them lies about: 180 MiB resident for a fast download, 115 MiB when it stays small, in less
+ * come, and with it what of them lies about:
+ * some 50 MiB resident in a fast download, and more
  * processor time. The size is looked at when it would grow, so that it can be told to a process that runs.
  */
 function keepGarbageSmall(): void {

@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import type { Work } from '../../core/progress.ts';
+import { openRunOf } from '../../provision/open-run.ts';
 import { verify } from '../../provision/verify.ts';
 import type { VerifyReport } from '../../provision/verify-schema.ts';
-import { readRecords } from '../../registry/index.ts';
+import { type Locker, readRecords } from '../../registry/index.ts';
 import type { Record as Installed } from '../../registry/schema.ts';
 import type { World } from '../world.ts';
 import { hashAgain, placeOf } from './places.ts';
@@ -28,8 +30,11 @@ export async function verifyOf(
   const named = name === undefined ? [] : await recordsNamed(registry, name, flags);
   const records = (all?.records ?? named).filter((record) => isMeant(record, flags));
   const request = { records, broken: all?.broken ?? [], quick: flags.quick === true };
+  const impatient = await impatientLocker(world);
   const effects = {
     hash: hashAgain(),
+    openRun: (record: Pick<Installed, 'name' | 'runtime'>) =>
+      openRunOf(record, { registry, impatient }, world.options.signal),
     place: async (runtime: Installed['runtime']) =>
       placeOf(await world.open({ ...whereOf(runtime), ...(flags.host !== undefined && { host: flags.host }) }), world),
   };
@@ -40,4 +45,10 @@ export async function verifyOf(
 function isMeant({ runtime }: Installed, { runtime: wanted, host }: VerifyFlags): boolean {
   if (wanted !== undefined && wanted !== 'auto') return runtime.kind === wanted;
   return host === undefined || runtime.kind === 'ollama';
+}
+
+/** Tells at once whether a lock is held. */
+async function impatientLocker({ paths, options }: World): Promise<Locker> {
+  const { createFileLocker } = await import('../effects/locker.ts');
+  return createFileLocker({ dir: join(paths.data, 'locks'), command: options.command, waitMs: 0 });
 }

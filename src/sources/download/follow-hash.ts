@@ -7,8 +7,11 @@ const CHUNK_BYTES = MIB;
 /** Opens a file for reading; `node:fs/promises` has it. */
 export type OpenForReading = (path: string) => Promise<Pick<PartHandle, 'read' | 'close'>>;
 
-/** Hashes on this thread, a MiB at a time, what was written to a file. Memory: one MiB. */
-export function followHashHere(open: OpenForReading): FollowHash {
+/**
+ * Hashes what was written to a file, behind the writer, a MiB at a time, out of the page cache. On this thread: a thread
+ * of its own was measured at 10 to 20 MiB more memory and a tenth more processor time, and brought nothing on two cores.
+ */
+export function followHash(open: OpenForReading): FollowHash {
   return (path) => new Follower(path, open);
 }
 
@@ -16,6 +19,8 @@ class Follower implements HashFollower {
   readonly #path: string;
   readonly #open: OpenForReading;
   readonly #hash = createHash('sha256');
+  #handle: Pick<PartHandle, 'read' | 'close'> | undefined;
+  #buffer: Buffer | undefined;
   #done = 0;
   #end = 0;
   #stopped = false;
@@ -33,37 +38,34 @@ class Follower implements HashFollower {
   }
 
   async finish(): Promise<string> {
-    while (this.#running !== undefined || (this.#done < this.#end && this.#fault === undefined)) {
-      this.#wake();
-      await this.#running;
-    }
+    while (this.#running !== undefined) await this.#running;
     if (this.#fault !== undefined) throw this.#fault;
+    if (this.#done < this.#end) throw new Error('the hashing was stopped');
     return this.#hash.digest('hex');
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
   }
 
   #wake(): void {
     if (this.#stopped || this.#fault !== undefined || this.#running !== undefined || this.#done >= this.#end) return;
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running = this.#run();
   }
 
   async #run(): Promise<void> {
     try {
-      const handle = await this.#open(this.#path);
-      try {
-        const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-        while (this.#done < this.#end && !this.#stopped) await this.#step(handle, buffer);
-      } finally {
-        await handle.close();
-      }
+      this.#handle ??= await this.#open(this.#path);
+      this.#buffer ??= Buffer.allocUnsafe(CHUNK_BYTES);
+      while (this.#done < this.#end && !this.#stopped) await this.#step(this.#handle, this.#buffer);
     } catch (cause) {
       this.#fault = cause;
+    } finally {
+      this.#running = undefined;
     }
   }
 

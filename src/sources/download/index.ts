@@ -7,7 +7,7 @@ import { streamFile } from './stream.ts';
 export type { Downloaded, Downloader } from './contract.ts';
 export { stateFileOf } from './contract.ts';
 export type { DownloadEffects, FollowHash, HashFollower, PartFiles, PartHandle } from './effects.ts';
-export { followHashHere } from './follow-hash.ts';
+export { followHash } from './follow-hash.ts';
 export { type DownloadLimits, LIMITS } from './limits.ts';
 
 export function createDownloader(effects: DownloadEffects, limits: Partial<DownloadLimits> = {}): Downloader {
@@ -17,4 +17,3 @@ export function createDownloader(effects: DownloadEffects, limits: Partial<Downl
     stream: (remote, signal) => streamFile(effects, all, remote, signal),
   };
 }
-export { followHashInThread } from './hash-thread.ts';

@@ -39,7 +39,7 @@ test('installs into Ollama, moves nothing the second time, talks and removes', a
   expect([...ollama.models]).toEqual([]);
 });
 
-describe('no server', () => {
+describe('row 29: no server', () => {
   test('a closed port that was named is exit 13, with what to do', async () => {
     const result = await home.json('install', ['tiny-gemma-3n', '--host', '127.0.0.1:1']);
     expect(result).toMatchObject({ code: 13, ok: false, error: { code: 'runtime-unreachable', exitCode: 13 } });
@@ -82,10 +82,13 @@ describe('failures on the way leave nothing behind', () => {
     expect(await install()).toMatchObject({ code: 12, error: { code: 'disk-full' } });
   });
 
-  test('wrong answers take the new model back and leave the old one', async () => {
+  test.each([
+    ['row 44: wrong answers', 'nonsense'],
+    ['row 34: the silence of a model without tensors, which the server called a success,', ''],
+  ])('%s take the new model back and leave the old one', async (_row, words) => {
     await install();
     const before = ollama.models.get(NAME);
-    ollama.answer = () => 'nonsense';
+    ollama.answer = () => words;
     expect(await install('--ctx', '256')).toMatchObject({ code: 17, error: { code: 'smoke-failed' } });
     expect([...ollama.models]).toEqual([[NAME, before]]);
   });

@@ -1,6 +1,7 @@
 /** A host in memory for the collection: files with links and times, names of a runtime, records, journals, locks. */
 import { basename, dirname } from 'node:path';
 import type { Digest } from '../../../src/core/digest.ts';
+import { digestOf } from '../../../src/core/digest-of.ts';
 import { ProvisionError } from '../../../src/core/errors.ts';
 import { drive } from '../../../src/core/progress.ts';
 import { collectGarbage, type GcEffects, type GcOptions } from '../../../src/provision/gc.ts';
@@ -44,11 +45,11 @@ export class World {
     return this.write(`${MODELS}/blobs/${name}`, text, { ageMs });
   }
 
-  manifest(model: string, digests: readonly string[]): string {
+  manifest(model: string, digests: readonly string[], ageMs = 2 * HOUR): string {
     const [config, ...layers] = digests;
     const text = JSON.stringify({ config: { digest: config }, layers: layers.map((digest) => ({ digest })) });
     this.names.add(model);
-    return this.write(manifestPath(model), text);
+    return this.write(manifestPath(model), text, { ageMs });
   }
 
   readonly registry = {
@@ -87,7 +88,7 @@ export class World {
       identity: { ...WHERE, version: '0.24.0' },
       runtime: {
         names: async () => [...names],
-        find: async (name): Promise<StoredModel | undefined> => (names.has(name) ? { name } : undefined),
+        find: async (name): Promise<StoredModel | undefined> => this.#stored(name),
         remove: async (name) => {
           this.removedNames.push(name);
           names.delete(name);
@@ -124,6 +125,13 @@ export class World {
       isTemporary,
       now: () => new Date(NOW),
     };
+  }
+
+  /** As the server: the digest of an entry is that of its manifest. */
+  #stored(name: string): StoredModel | undefined {
+    if (!this.names.has(name)) return undefined;
+    const text = this.files.get(manifestPath(name))?.text;
+    return { name, ...(text !== undefined && { entryDigest: digestOf(text) }) };
   }
 
   async *#prune({ inUse, apply }: { inUse: ReadonlySet<Digest>; apply: boolean }) {

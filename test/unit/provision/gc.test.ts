@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
+import { digestOf } from '../../../src/core/digest-of.ts';
 import { keptNameOf } from '../../../src/provision/held.ts';
 import { stagingNameOf } from '../../../src/provision/plan.ts';
 import { findRecord, listJournals } from '../../../src/registry/index.ts';
@@ -147,10 +148,41 @@ test.each([
   ['staging-name', stagingNameOf(NAME)],
   ['transfer-name', `gemma-provision-transfer:${'0'.repeat(24)}`],
   ['previous-version', KEPT],
-])('row 22: a %s that nobody speaks of goes', async (kind, name) => {
-  world.names.add(name);
-  await expectCollected(kind, () => world.names.has(name));
-  expect(world.removedNames).toEqual([name]);
+])(
+  'row 22: a %s that nobody speaks of goes after a day; until then it may be a run of somebody else',
+  async (kind, name) => {
+    world.manifest(name, [digest('a')], 23 * HOUR);
+    const young = await world.gc({ apply: true });
+    expect([young.items, world.names.has(name)]).toEqual([[], true]);
+    expect(young.notes.join()).toContain('another user or machine');
+    world.manifest(name, [digest('a')], 25 * HOUR);
+    await expectCollected(kind, () => world.names.has(name));
+    expect(world.removedNames).toEqual([name]);
+  },
+);
+
+test('names stay where the age of none can be seen', async () => {
+  world.names.add(stagingNameOf(NAME));
+  const report = await world.gc({ apply: true });
+  expect([report.items, world.removedNames]).toEqual([[], []]);
+  expect(report.notes.join()).toContain('its age cannot be seen from here');
+});
+
+test('row 49: the earlier version of a model that somebody else installed stays', async () => {
+  const theirs = 'their-model:latest';
+  const text =
+    world.files.get(world.manifest('was:latest', [digest('b')], 48 * HOUR))?.text ?? expect.fail('it is there');
+  world.names.delete('was:latest');
+  const kept = keptNameOf(theirs, { entryDigest: digestOf(text) });
+  world.manifest(theirs, [digest('a')], 48 * HOUR);
+  world.manifest(kept, [digest('b')], 48 * HOUR);
+  const report = await world.gc({ apply: true });
+  expect(world.removedNames).toEqual([]);
+  expect(report.notes.join()).toContain(`the earlier version of ${theirs}`);
+  // Once that model is gone, nothing can go back to it any more.
+  world.names.delete(theirs);
+  await world.gc({ apply: true });
+  expect(world.removedNames).toEqual([kept]);
 });
 
 test('a kept version stays while a record speaks of it, and goes with --previous', async () => {
@@ -170,7 +202,7 @@ test('a kept version stays while a record speaks of it, and goes with --previous
 });
 
 test('with a record that cannot be read, kept versions stay', async () => {
-  world.names.add(KEPT);
+  world.manifest(KEPT, [digest('a')], 48 * HOUR);
   world.write('/data/registry/gemma.json', 'not json');
   const report = await world.gc({ apply: true });
   expect([report.items, [...world.names]]).toEqual([[], [KEPT]]);

@@ -2,9 +2,9 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../../src/core/units.ts';
-import { followHashInThread, type PartFiles, type PartHandle } from '../../../../src/sources/download/index.ts';
+import type { PartFiles, PartHandle } from '../../../../src/sources/download/index.ts';
 import { sha256, testBytes } from '../../../helpers/origin.ts';
-import { downloader, FILE, fetchTo, folder, left, origin, plant, refusalOf, remoteOf } from './support.ts';
+import { downloader, FILE, FOLLOW_HASH, fetchTo, folder, left, origin, refusalOf, remoteOf } from './support.ts';
 
 const EAGER = { minSplitBytes: 256 * 1024, rampMs: 200, maxLanes: 8 };
 
@@ -80,31 +80,27 @@ describe('connections', () => {
   });
 });
 
-describe('hashing on a thread of its own', () => {
-  test('finds the same as hashing here, also for what was there before', async () => {
-    const server = await origin();
-    const into = await folder();
-    await plant(into, FILE.subarray(0, 3 * MIB));
-    const using = downloader({}, { followHash: followHashInThread });
-    const { bytesMoved } = await fetchTo(into, remoteOf(server), using);
-    expect(bytesMoved).toBe(FILE.length - 3 * MIB);
-  });
-
-  test('an empty file, a wrong one, and one that is cut while it is hashed', async () => {
+describe('hashing behind the writer', () => {
+  test('an empty file, a whole one, a wrong one, and one that is cut while it is hashed', async () => {
     const path = join(await folder(), 'f');
     await fs.writeFile(path, 'abc');
-    const none = followHashInThread(path);
+    const none = FOLLOW_HASH(path);
     expect(await none.finish()).toBe(sha256(new Uint8Array(0)).slice(7));
-    const cut = followHashInThread(path);
+    const whole = FOLLOW_HASH(path);
+    for (const end of [1, 2, 2, 3]) whole.advance(end);
+    expect(await whole.finish()).toBe(sha256(Buffer.from('abc')).slice(7));
+    await whole.stop();
+    const cut = FOLLOW_HASH(path);
     cut.advance(10);
     await expect(cut.finish()).rejects.toThrow('the file ends at 3 bytes');
-    const gone = followHashInThread(`${path}-gone`);
+    await cut.stop();
+    const gone = FOLLOW_HASH(`${path}-gone`);
     gone.advance(1);
     await expect(gone.finish()).rejects.toThrow('ENOENT');
-    const stopped = followHashInThread(path);
-    stopped.advance(2);
+    const stopped = FOLLOW_HASH(path);
     await stopped.stop();
-    await expect(stopped.finish()).rejects.toThrow('ended early');
+    stopped.advance(2);
+    await expect(stopped.finish()).rejects.toThrow('the hashing was stopped');
   });
 });
 

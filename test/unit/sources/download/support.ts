@@ -14,7 +14,7 @@ import {
   type DownloadEffects,
   type Downloader,
   type DownloadLimits,
-  followHashHere,
+  followHash,
   stateFileOf,
 } from '../../../../src/sources/download/index.ts';
 import { type Origin, type OriginOptions, sha256, startOrigin, testBytes } from '../../../helpers/origin.ts';
@@ -59,6 +59,8 @@ export function remoteOf({ url }: Pick<Origin, 'url'>, over: Partial<RemoteFile>
 /** One connection, so that requests can be counted. */
 const QUICK: Partial<DownloadLimits> = { answerMs: 2000, silenceMs: 400, waitMs: 10, tickMs: 10, maxLanes: 1 };
 
+export const FOLLOW_HASH = followHash((path) => fs.open(path, 'r'));
+
 export interface Waits {
   readonly waits: number[];
 }
@@ -72,7 +74,7 @@ export function downloader(
   const effects: DownloadEffects = {
     http: client.http,
     files: fs,
-    followHash: followHashHere((path) => fs.open(path, 'r')),
+    followHash: FOLLOW_HASH,
     clock: () => performance.now(),
     now: () => new Date(),
     async sleep(ms, signal) {
