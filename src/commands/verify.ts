@@ -9,7 +9,7 @@ export default class Verify extends BaseCommand<VerifyReport> {
   static override summary =
     'hold what is installed against what was recorded, down to the bytes; all models without NAME';
   static override description =
-    'Reads every byte again where it lies on this machine, and says what could not be read. Exits with the first of these that applies: 18 for a record or a manifest that is broken, 11 for bytes that are corrupt or gone, 13 for a server that does not answer, 4 for a model that is gone or was changed. Changes nothing.';
+    'Reads every byte again where it lies on this machine, and says what could not be read. Exits with the first of these that applies: 18 for a record or a manifest that is broken or a run that was interrupted, 11 for bytes that are corrupt or gone, 13 for a server that does not answer, 4 for a model that is gone or was changed. Changes nothing.';
   static override examples = [
     '<%= config.bin %> verify',
     '<%= config.bin %> verify gemma-3n-e4b:q4_k_m',

@@ -8,6 +8,7 @@ import type { LocalFile } from '../sources/contract.ts';
 import { workOnName } from './recover.ts';
 import { repairBlob } from './repair-bytes.ts';
 import type { RepairEffects } from './repair-effects.ts';
+import { removeNames, type WayRound, wayRound } from './repair-unwritable.ts';
 import { verifyRecord } from './verify.ts';
 import type { Problem, RepairResult, VerifyResult } from './verify-schema.ts';
 
@@ -30,10 +31,17 @@ export async function* repair(name: string, effects: RepairEffects, signal: Abor
   const needed = checked.problems.some((problem) => needsNewEntry(name, problem));
   const file = needed ? yield* sourceFile(record, effects, signal) : undefined;
   if (file === undefined) return resultOf(record, checked, progress);
-  yield* workOnName(name, effects, signal, () => clearBlobs(checked.problems, record, progress, effects));
-  const made = yield* effects.again(record, file);
+  const corrupt = checked.problems.filter((each) => each.kind === 'corrupt-blob' && needsNewEntry(name, each));
+  const way = wayRound(record, corrupt, file, await effects.place());
+  if (way !== undefined && way.suggestions.length > 0) {
+    return { ...resultOf(record, checked, progress), suggestions: [...way.suggestions] };
+  }
+  const cleared = yield* workOnName(name, effects, signal, (held) =>
+    clearBlobs(corrupt, way, { record, progress, effects, signal: held }),
+  );
+  const made = yield* effects.again(cleared, file);
   // Where its bytes came from is what it was: the file that served here may go at any time.
-  const now = withPast(made, record);
+  const now = withPast(made, cleared);
   yield* workOnName(name, effects, signal, () => effects.records.put(now));
   progress.repairs.push(`${name} was made again from ${file.path}`);
   return resultOf(now, yield* check(now, effects, signal), progress);
@@ -171,23 +179,32 @@ async function* isGood(file: LocalFile, { hash }: RepairEffects, signal: AbortSi
   }
 }
 
-/** A runtime takes a blob that is there for good: one that has no good copy has to go before the model is made again. */
+interface Clearing {
+  readonly record: Installed;
+  readonly progress: Progress;
+  readonly effects: RepairEffects;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A runtime takes a blob that is there for good: one that has no good copy has to go before the model is made again.
+ * Returns the record as it is then.
+ */
 async function* clearBlobs(
-  problems: readonly Problem[],
-  { name }: Installed,
-  { repairs }: Progress,
-  effects: RepairEffects,
-): Work<void> {
+  corrupt: readonly Problem[],
+  way: WayRound | undefined,
+  { record, progress, effects, signal }: Clearing,
+): Work<Installed> {
   const { store } = await effects.place();
-  for (const problem of problems) {
-    const { kind, digest, path } = problem;
-    if (kind !== 'corrupt-blob' || digest === undefined || store === undefined || !needsNewEntry(name, problem))
-      continue;
+  for (const { digest, path } of corrupt) {
+    if (digest === undefined || (store === undefined && way === undefined)) continue;
     // The manifest's schema has checked its form.
-    await store.drop(digest as Digest);
-    repairs.push(`the corrupt blob ${path ?? digest} was removed`);
-    yield { type: 'warning', message: `${path ?? digest} had no good copy; it is removed, and ${name} is made again` };
+    await store?.drop(digest as Digest);
+    progress.repairs.push(`the corrupt blob ${path ?? digest} was removed`);
+    const message = `${path ?? digest} had no good copy to put in its place; it is removed, and ${record.name} is made again`;
+    yield { type: 'warning', message };
   }
+  return way === undefined ? record : await removeNames(record, way.names, effects, signal);
 }
 
 function resultOf(record: Installed, checked: VerifyResult, { found, repairs }: Progress): RepairResult {
@@ -208,9 +225,21 @@ function resultOf(record: Installed, checked: VerifyResult, { found, repairs }: 
 
 function suggestionsFor({ name, source }: Installed, problems: readonly Problem[]): string[] {
   if (problems.every(({ kind }) => kind === 'not-asked')) return ['Start the server, then repair again.'];
-  const digest = source.digest === undefined ? '' : ` --digest ${source.digest}`;
+  const { ref, digest, pinnedRef, path } = source;
+  if (ref.startsWith('ollama:')) {
+    // A pull keeps a blob that is there, whatever is in it: it has to go with the model.
+    const again = `gemma-provision install --from ${ref} --name ${name}`;
+    return [`Remove it and let the server pull it again: gemma-provision remove ${name} --force && ${again}`];
+  }
+  const wanted = digest === undefined ? '' : ` --digest ${digest}`;
+  // A rebuilt record does not know where its bytes came from.
+  const from = ref === 'unknown' || ref === digest ? 'FILE' : ref;
+  const back = path === undefined ? [] : [`Put the file back where it was, and repair again: ${path}`];
+  const isElsewhere = pinnedRef !== undefined || /^(?:hf|oci|https?):/.test(ref);
+  const pull = `Bring the file of the model into reach and repair again: gemma-provision pull ${pinnedRef ?? ref}`;
   return [
-    `Bring the file of the model into reach and repair again: gemma-provision pull ${source.pinnedRef ?? source.ref}`,
-    `Or install it anew: gemma-provision install --from ${source.ref}${digest} --name ${name} --force`,
+    ...back,
+    ...(isElsewhere ? [pull] : []),
+    `Or install it anew: gemma-provision install --from ${from}${wanted} --name ${name} --force`,
   ];
 }

@@ -7,7 +7,7 @@ export interface HeldLock {
   release(): Promise<void>;
 }
 
-/** Mutual exclusion between processes of one host. */
+/** Mutual exclusion between processes that share a folder, also from several machines. */
 export interface Locker {
   /** Waits for the lock as long as the implementation allows. Throws `busy` naming the holder; an abort throws its reason. */
   acquire(name: string, signal: AbortSignal): Promise<HeldLock>;

@@ -213,6 +213,9 @@ function rangeOf(logged: LoggedRequest, etag: string | false, lastModified: stri
   return { first: Number(match[1]), end: last + 1 };
 }
 
+/** For `expect.poll` of what a busy machine may take its time for. */
+export const PATIENT = { timeout: 20_000 };
+
 /** The digest of what a test serves. */
 export function sha256(bytes: Uint8Array): `sha256:${string}` {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;

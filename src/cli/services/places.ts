@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { BlobStore, RepairPlace } from '../../provision/repair-effects.ts';
+import type { FolderContents } from '../../runtimes/contents.ts';
 import { putBlob } from '../../runtimes/embedded/blob.ts';
 import { diskFault } from '../../runtimes/embedded/disk.ts';
 import { embeddedBlobs, readEmbeddedFolder } from '../../runtimes/embedded/read.ts';
@@ -30,12 +31,32 @@ export async function placeOf(opened: OpenRuntime, world: World): Promise<Repair
   }
   if (!isOllama(runtime)) return { runtime, contents: { refused: `${runtime.kind} keeps no folder of models.` } };
   const folder = await runtime.folder(world.options.signal);
-  if ('refused' in folder) return { runtime, contents: folder };
+  if ('refused' in folder) return { runtime, contents: (await readOnly(runtime, world)) ?? folder };
+  const contents = await contentsOf(folder.path);
+  return 'refused' in contents ? { runtime, contents } : { runtime, contents, store: await ollamaStore(folder) };
+}
+
+/**
+ * A folder that this user may read and not write to, as that of a system's service. It is not proven to be the server's:
+ * whoever looks at a name in it holds the digest of its manifest against what the server says.
+ */
+async function readOnly(runtime: OllamaRuntime, world: World): Promise<FolderContents | undefined> {
+  const [{ parseHost }, { serverModels }] = await Promise.all([
+    import('../../runtimes/ollama/index.ts'),
+    import('./server-models.ts'),
+  ]);
+  const host = parseHost(runtime.endpoint);
+  const folder = host.loopback ? await serverModels(host, world.env, world.options.signal) : undefined;
+  const contents = folder && (await contentsOf(folder.path));
+  return contents === undefined || 'refused' in contents || contents.manifests.length === 0 ? undefined : contents;
+}
+
+async function contentsOf(path: string): Promise<RepairPlace['contents']> {
   const { readModelsFolder } = await import('../../runtimes/ollama/index.ts');
   try {
-    return { runtime, contents: await readModelsFolder(folder.path, fs), store: await ollamaStore(folder) };
+    return await readModelsFolder(path, fs);
   } catch (error) {
-    return { runtime, contents: { refused: `${folder.path} cannot be read: ${messageOf(error)}.` } };
+    return { refused: `${path} cannot be read: ${messageOf(error)}.` };
   }
 }
 

@@ -1,6 +1,18 @@
 /** Damage of every kind on a real Ollama, found by `verify` and put right by `repair`, without a network. */
 import { randomBytes } from 'node:crypto';
-import { copyFile, mkdtemp, open, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -157,8 +169,9 @@ describe.skipIf(reason !== undefined)(`damage on a real Ollama${reason ? ` (skip
     const refused = await repair('--offline');
     expect(refused.code).toBe(18);
     expect(refused.ok).toBe(false);
-    const told = JSON.stringify([refused.data, refused.error]);
-    expect(told).toContain('gemma-provision');
+    const told = refused.data?.results[0]?.suggestions.join() ?? '';
+    expect(told).toContain(`repair again: ${source}`);
+    expect(told).toContain(`gemma-provision install --from ${source} --digest sha256:${hexOf(blob)}`);
     expect(await digestOfFile(blob)).toBe(corrupt);
     expect(await manifestsOf(models)).toEqual(manifests);
     await rename(`${source}.away`, source);
@@ -188,6 +201,31 @@ describe.skipIf(reason !== undefined)(`damage on a real Ollama${reason ? ` (skip
     expect(repaired, JSON.stringify(repaired)).toMatchObject({ code: 0 });
     expect(await digestOfFile(path)).toBe(small.digest);
     await expectGood();
+  });
+
+  test('row 47: a folder that may be read and not written to is verified all the same', SLOW, async () => {
+    // The folder of blobs open to everybody is one that this tool does not write to.
+    await chmod(join(models, 'blobs'), 0o777);
+    const good = await verify(NAME);
+    expect([good.code, good.data?.results[0]?.unchecked]).toEqual([0, []]);
+    await flip(blob, IN_A_TENSOR);
+    expect(await verify()).toMatchObject({ code: 11, data: { results: [{ problems: [{ path: blob }] }] } });
+    // Another model uses it: what can be done is told, and nothing is.
+    const manifests = await manifestsOf(models);
+    const refused = await repair('--offline');
+    expect(refused).toMatchObject({ code: 18, data: { results: [{ ok: false, changed: false }] } });
+    expect(refused.data?.results[0]?.suggestions.join()).toContain(`ollama rm ${FOREIGN}`);
+    expect(await manifestsOf(models)).toEqual(manifests);
+    // The server drops it with the last model that uses it, and takes the right bytes then.
+    await api('DELETE', '/api/delete', { model: FOREIGN });
+    const repaired = await repair('--offline');
+    expect(repaired, JSON.stringify(repaired)).toMatchObject({
+      code: 0,
+      data: { results: [{ ok: true, changed: true }] },
+    });
+    await expectGood();
+    await api('POST', '/api/copy', { source: NAME, destination: FOREIGN });
+    await chmod(join(models, 'blobs'), 0o755);
   });
 
   test('a model that somebody removed is exit 4, and is made again', SLOW, async () => {

@@ -9,7 +9,7 @@ import type { ProvisionError } from '../../../src/core/errors.ts';
 import { networkFault } from '../../../src/gguf/http-faults.ts';
 import type { HttpRequest } from '../../../src/sources/http.ts';
 import { createAuthority, type ServerOptions } from '../../helpers/certificates.ts';
-import { type OriginOptions, startOrigin, testBytes } from '../../helpers/origin.ts';
+import { type OriginOptions, PATIENT, startOrigin, testBytes } from '../../helpers/origin.ts';
 import { type ProxyOptions, startProxy } from '../../helpers/proxy.ts';
 
 const BYTES = testBytes(200_000);
@@ -110,7 +110,7 @@ describe('requests', () => {
     const using = client();
     await expect(get(using, `${server.url}/m`, { answerMs: 100 })).rejects.toMatchObject({ name: 'TimeoutError' });
     await expect(get(using, `${server.url}/m`, { silenceMs: 100 })).rejects.toMatchObject({ name: 'TimeoutError' });
-    await expect.poll(() => server.openConnections()).toBe(0);
+    await expect.poll(() => server.openConnections(), PATIENT).toBe(0);
   });
 
   test('a reader that takes its time is not the server’s silence', async () => {
@@ -135,7 +135,7 @@ describe('requests', () => {
       setTimeout(() => stop.abort(reason), 50);
       await expect(get(using, `${server.url}/m`, { signal: stop.signal })).rejects.toBe(reason);
     }
-    await expect.poll(() => server.openConnections()).toBe(0);
+    await expect.poll(() => server.openConnections(), PATIENT).toBe(0);
   });
 
   test('a reply that is closed ends its connection', async () => {
@@ -143,7 +143,7 @@ describe('requests', () => {
     const reply = await client().http({ method: 'GET', url: `${server.url}/m`, signal: never });
     await reply.close();
     await reply.close();
-    await expect.poll(() => server.openConnections()).toBe(0);
+    await expect.poll(() => server.openConnections(), PATIENT).toBe(0);
   });
 });
 

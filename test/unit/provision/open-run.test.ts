@@ -8,7 +8,7 @@ import { installJournal, WHERE, World } from './gc-world.ts';
 
 const NAME = 'gemma:q4';
 const never = new AbortController().signal;
-const record = { ...recordOf(NAME), runtime: { ...WHERE, version: '0.24.0' }, stored: {} };
+const record = { ...recordOf(NAME), runtime: { ...WHERE, version: '0.24.0' }, stored: {}, parameters: {} };
 let world: World;
 
 beforeEach(async () => {

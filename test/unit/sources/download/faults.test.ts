@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../../src/core/units.ts';
-import { sha256 } from '../../../helpers/origin.ts';
+import { PATIENT, sha256 } from '../../../helpers/origin.ts';
 import { downloader, FILE, fetchTo, folder, left, origin, plant, refusalOf, remoteOf } from './support.ts';
 
 describe('bytes that are not the file', () => {
@@ -94,7 +94,7 @@ describe('row 10: a server that goes to sleep', () => {
     expect(error.message).toContain('the server fell silent');
     expect(server.requests).toHaveLength(5);
     expect(await left(into)).toEqual(come === 0 ? [] : ['m.gguf', 'm.gguf.state']);
-    await expect.poll(() => server.openConnections()).toBe(0);
+    await expect.poll(() => server.openConnections(), PATIENT).toBe(0);
   });
 
   test('dripping is as good as silent: too little in too long a time', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../../src/core/units.ts';
 import type { PartFiles, PartHandle } from '../../../../src/sources/download/index.ts';
-import { sha256, testBytes } from '../../../helpers/origin.ts';
+import { PATIENT, sha256, testBytes } from '../../../helpers/origin.ts';
 import { downloader, FILE, FOLLOW_HASH, fetchTo, folder, left, origin, refusalOf, remoteOf } from './support.ts';
 
 const EAGER = { minSplitBytes: 256 * 1024, rampMs: 200, maxLanes: 8 };
@@ -14,7 +14,7 @@ describe('connections', () => {
     const into = await folder();
     const { path, bytesMoved } = await fetchTo(into, remoteOf(server), downloader(EAGER));
     expect(sha256(await fs.readFile(path))).toBe(sha256(FILE));
-    expect(server.requests.length).toBeGreaterThanOrEqual(4);
+    expect(server.requests.length).toBeGreaterThanOrEqual(2);
     // What is under way when a connection is cut short for another one.
     expect(bytesMoved).toBeLessThan(FILE.length + MIB);
     expect(await left(into)).toEqual(['m.gguf']);
@@ -69,7 +69,7 @@ describe('connections', () => {
     const using = downloader(EAGER);
     const fetching = fetchTo(into, remoteOf(server), using, stop.signal);
     const settled = expect(fetching).rejects.toThrow('enough');
-    await expect.poll(() => server.requests.length).toBeGreaterThanOrEqual(3);
+    await expect.poll(() => server.requests.length, PATIENT).toBeGreaterThanOrEqual(2);
     stop.abort(new Error('enough'));
     await settled;
     const before = server.sentBytes();
@@ -172,22 +172,22 @@ function failing(errno: string, after: number): PartFiles {
   };
 }
 
-test('a killed process: at most a MiB for each connection is fetched again', async () => {
+test('a killed process: what was written is not fetched again, at most a MiB of what came is', async () => {
   const { spawn } = await import('node:child_process');
   const content = testBytes(24 * MIB);
-  const server = await origin(() => ({ bytesPerSecond: 8 * MIB }), content);
+  const come = 9 * MIB + 123;
+  const server = await origin((n) => (n === 0 ? { silent: come } : {}), content);
   const into = await folder();
+  const path = join(into, 'm.gguf');
   const remote = remoteOf(server, { sizeBytes: content.length, digest: sha256(content) });
-  const child = spawn(process.execPath, [
-    join(import.meta.dirname, 'killed-child.ts'),
-    JSON.stringify({ remote, path: join(into, 'm.gguf') }),
-  ]);
-  await expect.poll(() => server.sentBytes(), { timeout: 30_000 }).toBeGreaterThan(9 * MIB);
+  const script = join(import.meta.dirname, 'killed-child.ts');
+  const child = spawn(process.execPath, [script, JSON.stringify({ remote, path })]);
+  const size = async () => (await fs.stat(path).catch(() => undefined))?.size ?? 0;
+  await expect.poll(size, PATIENT).toBeGreaterThanOrEqual(come - MIB / 2);
   child.kill('SIGKILL');
   await new Promise((resolve) => child.on('close', resolve));
-  await expect.poll(() => server.openConnections()).toBe(0);
-  const [before, connections] = [server.sentBytes(), server.requests.length];
-  const { path, bytesMoved } = await fetchTo(into, remote);
+  expect(await left(into)).toEqual(['m.gguf', 'm.gguf.state']);
+  const { bytesMoved } = await fetchTo(into, remote);
   expect(sha256(await fs.readFile(path))).toBe(sha256(content));
-  expect(before + bytesMoved - content.length).toBeLessThanOrEqual(connections * MIB);
+  expect(bytesMoved).toBeLessThanOrEqual(content.length - come + MIB);
 });

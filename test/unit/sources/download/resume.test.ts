@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../../src/core/units.ts';
 import { stateFileOf } from '../../../../src/sources/download/index.ts';
-import { sha256 } from '../../../helpers/origin.ts';
+import { PATIENT, sha256 } from '../../../helpers/origin.ts';
 import { downloader, FILE, fetchTo, folder, left, origin, plant, refusalOf, remoteOf } from './support.ts';
 
 const HEAD = `${JSON.stringify({ schemaVersion: 1, sizeBytes: FILE.length, digest: sha256(FILE) })}\n`;
@@ -229,13 +229,13 @@ describe('an abort', () => {
     const fetching = fetchTo(into, remoteOf(server), using, stop.signal);
     const settled = expect(fetching).rejects.toBe(reason);
     await expect
-      .poll(async () => (await stat(join(into, 'm.gguf')).catch(() => undefined))?.size ?? 0)
+      .poll(async () => (await stat(join(into, 'm.gguf')).catch(() => undefined))?.size ?? 0, PATIENT)
       .toBeGreaterThan(MIB);
     const started = performance.now();
     stop.abort(reason);
     await settled;
     expect(performance.now() - started).toBeLessThan(2000);
-    await expect.poll(() => server.openConnections()).toBe(0);
+    await expect.poll(() => server.openConnections(), PATIENT).toBe(0);
     expect(await left(into)).toEqual(['m.gguf', 'm.gguf.state']);
     const { path, bytesMoved } = await fetchTo(into, remoteOf(server));
     expect([sha256(await readFile(path)), bytesMoved]).toEqual([sha256(FILE), FILE.length - 2 * MIB]);
@@ -247,7 +247,7 @@ describe('an abort', () => {
     const stop = new AbortController();
     const fetching = fetchTo(into, remoteOf(server), downloader({ answerMs: 30_000 }), stop.signal);
     const settled = expect(fetching).rejects.toThrow('enough');
-    await expect.poll(() => server.requests.length).toBe(1);
+    await expect.poll(() => server.requests.length, PATIENT).toBe(1);
     stop.abort(new Error('enough'));
     await settled;
     expect(await left(into)).toEqual([]);
@@ -259,7 +259,7 @@ describe('an abort', () => {
     const work = downloader().fetch(remoteOf(server), path, new AbortController().signal);
     for (let events = 0; events < 3; events += 1) await work.next();
     await work.return({ bytesMoved: 0 });
-    await expect.poll(() => server.openConnections()).toBe(0);
+    await expect.poll(() => server.openConnections(), PATIENT).toBe(0);
   });
 });
 

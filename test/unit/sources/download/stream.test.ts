@@ -5,7 +5,7 @@ import type { RemoteFile } from '../../../../src/sources/contract.ts';
 import { Ramp } from '../../../../src/sources/download/ramp.ts';
 import { Ranges } from '../../../../src/sources/download/ranges.ts';
 import { headLine, parseState, rangeLine } from '../../../../src/sources/download/state.ts';
-import { sha256 } from '../../../helpers/origin.ts';
+import { PATIENT, sha256 } from '../../../helpers/origin.ts';
 import { downloader, FILE, origin, refusalOf, remoteOf } from './support.ts';
 
 /** All bytes of a stream. */
@@ -70,7 +70,7 @@ describe('a stream', () => {
       expect(chunk.length).toBeGreaterThan(0);
       break;
     }
-    await expect.poll(() => server.openConnections()).toBe(0);
+    await expect.poll(() => server.openConnections(), PATIENT).toBe(0);
   });
 });
 

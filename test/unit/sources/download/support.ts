@@ -57,7 +57,7 @@ export function remoteOf({ url }: Pick<Origin, 'url'>, over: Partial<RemoteFile>
 }
 
 /** One connection, so that requests can be counted. */
-const QUICK: Partial<DownloadLimits> = { answerMs: 2000, silenceMs: 400, waitMs: 10, tickMs: 10, maxLanes: 1 };
+const QUICK: Partial<DownloadLimits> = { answerMs: 10_000, silenceMs: 10_000, waitMs: 10, tickMs: 10, maxLanes: 1 };
 
 export const FOLLOW_HASH = followHash((path) => fs.open(path, 'r'));
 
