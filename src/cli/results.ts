@@ -1,9 +1,7 @@
 /** The `data` of every command under `--json`, as schemas: `schemas/` is generated from here and scripts rely on it. */
 import * as z from 'zod';
-import { LockFile } from '../bundle/lock-file.ts';
 import { Family, Model } from '../catalog/schema.ts';
 import { Verified } from '../compat/schema.ts';
-import { Digest } from '../core/digest.ts';
 import { DoctorReport } from '../doctor/schema.ts';
 import { Recommendation } from '../fit/schema.ts';
 import { HostProfile } from '../hardware/schema.ts';
@@ -17,6 +15,9 @@ import { PromptProof } from '../smoke/proof/schema.ts';
 import { SmokeResult } from '../smoke/schema.ts';
 import { CacheContents, CachePruning, CacheVerification } from '../sources/cache/schema.ts';
 import { SCHEMA_VERSION } from './envelope.ts';
+import { BundleCreateData, BundleInstallData, LockData, PublishData, PullData } from './results-pinned.ts';
+
+export * from './results-pinned.ts';
 
 /** Why a command failed. */
 export const ErrorBody = z.strictObject({
@@ -190,81 +191,8 @@ export const CheckData = z.strictObject({
 });
 export type CheckData = z.infer<typeof CheckData>;
 
-const LockDifference = z.strictObject({ path: z.string(), wanted: z.string().optional(), got: z.string().optional() });
-
-export const LockData = z.strictObject({
-  /** Absolute. */
-  file: z.string(),
-  /** Of what is planned now; with `--check` the file itself may say otherwise. */
-  lock: LockFile,
-  /** Of the text of this lock. */
-  digest: z.string(),
-  /** False when the file said the same already, and with `--check`. */
-  changed: z.boolean(),
-  /** With `--check`: in what the file is not what is planned now, values as JSON. */
-  differences: z.array(LockDifference),
-});
-export type LockData = z.infer<typeof LockData>;
-
 export const CompletionData = z.strictObject({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() });
 export type CompletionData = z.infer<typeof CompletionData>;
-
-/** A file of a published or bundled model, by its path in it. */
-export const BundleContent = z.strictObject({ name: z.string(), digest: Digest });
-export type BundleContent = z.infer<typeof BundleContent>;
-
-export const PublishData = z.strictObject({
-  name: z.string(),
-  ref: z.string(),
-  /** Names the same for ever. */
-  pinnedRef: z.string(),
-  /** Of the manifest. */
-  digest: Digest,
-  /** All of it, the manifest included. */
-  sizeBytes: z.int().nonnegative(),
-  /** 0 when the registry had all of it. */
-  bytesSent: z.int().nonnegative(),
-  /** False when the tag named it already. */
-  changed: z.boolean(),
-  contents: z.array(BundleContent),
-});
-export type PublishData = z.infer<typeof PublishData>;
-
-export const PullData = z.strictObject({
-  ref: z.string(),
-  pinnedRef: z.string(),
-  fileName: z.string(),
-  digest: Digest,
-  sizeBytes: z.int().nonnegative(),
-  /** In our cache. */
-  path: z.string(),
-  bytesMoved: z.int().nonnegative(),
-});
-export type PullData = z.infer<typeof PullData>;
-
-export const BundleCreateData = z.strictObject({
-  file: z.string(),
-  name: z.string(),
-  /** Of the manifest: it names everything in the bundle but its signature. */
-  digest: Digest,
-  /** Of the file. */
-  fileDigest: Digest,
-  sizeBytes: z.int().nonnegative(),
-  /** SHA-256 of the public key's PEM text, in hex. */
-  signedBy: z.string().optional(),
-  contents: z.array(BundleContent),
-});
-export type BundleCreateData = z.infer<typeof BundleCreateData>;
-
-/** `signedBy`: the trusted key's file. */
-export const BundleInstallData = z.strictObject({
-  file: z.string(),
-  digest: Digest,
-  signedBy: z.string().optional(),
-  contents: z.array(BundleContent),
-  install: InstallReport,
-});
-export type BundleInstallData = z.infer<typeof BundleInstallData>;
 
 /** Command id → schema of its data. The test of the command surface holds it against the commands. */
 export const RESULTS = {
