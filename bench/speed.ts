@@ -10,12 +10,12 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
-import { measureRam } from '../src/cli/effects/ram-bandwidth.ts';
-import { readHeader } from '../src/cli/services/header.ts';
 import type { RunSettings, Speed } from '../src/fit/schema.ts';
 import { estimateSpeed } from '../src/fit/speed.ts';
 import { gigabytes, type MeasuredRam, ramBandwidth, ramMeasureOptions } from '../src/hardware/bandwidth-ram.ts';
+import { measureRam } from '../src/hardware/measure-ram.ts';
 import type { HostProfile } from '../src/hardware/schema.ts';
+import { readHeader } from '../src/provision/plan/header.ts';
 import { forkWorker } from '../src/runtimes/embedded/index.ts';
 import { defaultThreads } from '../src/runtimes/embedded/threads.ts';
 import { createWorkerClient } from '../src/runtimes/embedded/worker-client.ts';

@@ -6,7 +6,7 @@ import { globSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Plugin } from '@oclif/core';
 import { type BuildOptions, build } from 'esbuild';
-import { openCatalog } from '../src/cli/services/catalog.ts';
+import { openCatalog } from '../src/provision/plan/catalog.ts';
 import { lazyOclif, onlyInMainBundle, plainBuiltins } from './bundle-plugins.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -65,7 +65,7 @@ function entry(): string {
 const CHECK_ENTRY = `
   import command from './src/commands/check.ts';
   import { main as start } from './src/cli/main.ts';
-  import { readsOwnFiles } from './src/cli/services/check-target.ts';
+  import { readsOwnFiles } from './src/provision/check/target.ts';
   export async function main(root) {
     const argv = process.argv.slice(2);
     if (!readsOwnFiles(argv, process.env)) return start(root, argv, { commands: { check: command } });

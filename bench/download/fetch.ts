@@ -1,8 +1,9 @@
 /** What one download takes: node fetch.ts URL SIZE DIGEST PATH. Tells the bytes that came. */
-import { createHttp } from '../../src/cli/effects/http.ts';
-import { openDownloader } from '../../src/cli/effects/http-download.ts';
+
 import { Digest } from '../../src/core/digest.ts';
 import { drive } from '../../src/core/progress.ts';
+import { createHttp } from '../../src/net/client.ts';
+import { openDownloader } from '../../src/sources/download/open.ts';
 
 const [url = '', size = '', digest = '', path = ''] = process.argv.slice(2);
 const client = createHttp({ env: {} });

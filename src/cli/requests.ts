@@ -6,9 +6,9 @@ import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { KV_TYPES } from '../fit/kv-types.ts';
 import type { RunSettings } from '../fit/schema.ts';
-import type { InstallRequest } from '../provision/request.ts';
+import type { InstallRequest } from '../provision/plan/request.ts';
+import type { Settings } from '../provision/settings.ts';
 import { TRANSFER_WAYS } from '../runtimes/transfer-ways.ts';
-import type { Settings } from './settings.ts';
 
 interface ChoiceFlags {
   readonly quant?: string | undefined;

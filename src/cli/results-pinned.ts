@@ -1,8 +1,8 @@
 /** The `data` of the commands that write down or carry away what is installed: lock, publish, pull, bundle. */
 import * as z from 'zod';
-import { LockFile } from '../bundle/lock-file.ts';
 import { Digest } from '../core/digest.ts';
-import { InstallReport } from '../provision/schema.ts';
+import { LockFile } from '../package/lock-file.ts';
+import { InstallReport } from '../provision/install/schema.ts';
 
 const LockDifference = z.strictObject({ path: z.string(), wanted: z.string().optional(), got: z.string().optional() });
 

@@ -7,15 +7,33 @@ import type { Digest } from '../core/digest.ts';
 import type { Issue } from '../core/parse.ts';
 import type { Work } from '../core/progress.ts';
 import { secretsOfAddress } from '../core/redact.ts';
+import type { DoctorFlags } from '../doctor/doctor.ts';
 import type { HostProfile } from '../hardware/schema.ts';
-import type { InstallPlan } from '../provision/plan.ts';
-import type { InstallRequest } from '../provision/request.ts';
-import type { InstallReport, RemoveReport, UpgradeReport } from '../provision/schema.ts';
-import type { RepairReport, VerifyReport } from '../provision/verify-schema.ts';
+import type { CheckQuestion, Wanted } from '../provision/check/target.ts';
+import { World, type WorldOptions } from '../provision/context.ts';
+import type { Provisioning } from '../provision/install/provisioning.ts';
+import type { InstallReport, RemoveReport, UpgradeReport } from '../provision/install/schema.ts';
+import type { PruneFlags } from '../provision/maintain/cache.ts';
+import type { ChatFlags } from '../provision/maintain/chat.ts';
+import type { GcFlags } from '../provision/maintain/gc/collect.ts';
+import type { RepairFlags } from '../provision/maintain/repair-use.ts';
+import type { RollbackFlags } from '../provision/maintain/rollback-use.ts';
+import type { AcceptLicence, UpgradeFlags } from '../provision/maintain/upgrade-use.ts';
+import type { RepairReport, VerifyReport } from '../provision/maintain/verify-schema.ts';
+import type { VerifyFlags } from '../provision/maintain/verify-use.ts';
+import { type Paths, resolvePaths } from '../provision/paths.ts';
+import type { HostFlags } from '../provision/plan/host.ts';
+import type { InstallPlan } from '../provision/plan/plan.ts';
+import type { RecommendFlags } from '../provision/plan/recommend.ts';
+import type { InstallRequest } from '../provision/plan/request.ts';
+import { readSettings, type Settings } from '../provision/settings.ts';
+import type { BundleFlags, PlannedBundle } from '../provision/share/bundle.ts';
+import type { Frozen } from '../provision/share/lock.ts';
+import type { Pinned, PinnedFlags } from '../provision/share/pinned.ts';
 import type { Record as Installed } from '../registry/schema.ts';
 import type { ChatResult } from '../runtimes/contract.ts';
+import type { RuntimeFlags } from '../runtimes/open.ts';
 import type { Suite } from '../smoke/schema.ts';
-import { type Paths, resolvePaths } from './paths.ts';
 import { hideSecrets } from './redaction.ts';
 import type {
   BundleCreateData,
@@ -35,25 +53,7 @@ import type {
   RecommendData,
   SmokeData,
 } from './results.ts';
-import type { BundleFlags, PlannedBundle } from './services/bundle.ts';
-import type { PruneFlags } from './services/cache.ts';
-import type { ChatFlags } from './services/chat.ts';
-import type { CheckQuestion, Wanted } from './services/check-target.ts';
-import type { DoctorFlags } from './services/doctor.ts';
-import type { GcFlags } from './services/gc.ts';
-import type { HostFlags } from './services/host.ts';
-import type { Frozen } from './services/lock.ts';
-import type { Pinned, PinnedFlags } from './services/pinned.ts';
-import type { Provisioning } from './services/provisioning.ts';
-import type { RecommendFlags } from './services/recommend.ts';
-import type { RepairFlags } from './services/repair.ts';
-import type { RollbackFlags } from './services/rollback.ts';
-import type { RuntimeFlags } from './services/runtime.ts';
-import type { AcceptLicence, UpgradeFlags } from './services/upgrade.ts';
-import type { VerifyFlags } from './services/verify.ts';
-import { readSettings, type Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
-import { World, type WorldOptions } from './world.ts';
 
 export type ServiceOptions = WorldOptions;
 
@@ -138,21 +138,21 @@ export async function wire(options: ServiceOptions): Promise<Services> {
       return resolveModel(await world.catalog(), typed);
     },
     async validateCatalogFile(file) {
-      const { validateCatalogFile } = await import('./services/catalog.ts');
+      const { validateCatalogFile } = await import('../provision/plan/catalog.ts');
       return validateCatalogFile(options.root, paths, file);
     },
     async signCatalog(file, keyFile) {
       const [{ refuseInvalid }, { PASSPHRASE_VARIABLE, signCatalog }] = await Promise.all([
-        import('./services/catalog.ts'),
-        import('./services/catalog-trust.ts'),
+        import('../provision/plan/catalog.ts'),
+        import('../provision/plan/catalog-trust.ts'),
       ]);
       await refuseInvalid(options.root, paths, file);
       return signCatalog(file, keyFile, env[PASSPHRASE_VARIABLE]);
     },
     async verifyCatalog(file, keyFiles) {
       const [{ refuseInvalid }, { verifyCatalog }] = await Promise.all([
-        import('./services/catalog.ts'),
-        import('./services/catalog-trust.ts'),
+        import('../provision/plan/catalog.ts'),
+        import('../provision/plan/catalog-trust.ts'),
       ]);
       const keys = keyFiles.length > 0 ? keyFiles : (settings['catalog-key'] ?? []);
       const verified = await verifyCatalog(file, keys, world.trustWorld());
@@ -160,38 +160,38 @@ export async function wire(options: ServiceOptions): Promise<Services> {
       return verified;
     },
     async hostProfile(flags) {
-      const { hostProfile } = await import('./services/host.ts');
+      const { hostProfile } = await import('../provision/plan/host.ts');
       return hostProfile(flags, world.hostContext());
     },
     async saveProfile(file, profile) {
-      const { saveProfile } = await import('./services/host.ts');
+      const { saveProfile } = await import('../provision/plan/host.ts');
       return saveProfile(file, profile);
     },
     provisioning: (flags) => world.provisioning(flags),
     async recommend(request, flags) {
-      const { recommendFor } = await import('./services/recommend.ts');
+      const { recommendFor } = await import('../provision/plan/recommend.ts');
       return recommendFor(request, flags, world);
     },
     async checkTarget(question) {
-      const { wantedOf } = await import('./services/check-own.ts');
+      const { wantedOf } = await import('../provision/check/own.ts');
       return wantedOf(question, world);
     },
     async frozen(request, file) {
-      const { openFrozen } = await import('./services/lock.ts');
+      const { openFrozen } = await import('../provision/share/lock.ts');
       return openFrozen(file, request, world);
     },
     async pinned(request, flags) {
       // Most installs have neither: nothing is loaded for them.
       if (!flags.frozen && !request.from?.startsWith('oci:')) return undefined;
-      const { openPinned } = await import('./services/pinned.ts');
+      const { openPinned } = await import('../provision/share/pinned.ts');
       return openPinned(request, flags, world);
     },
     async lock(plan, { file, ...rest }) {
-      const { lockPath, lockPlan } = await import('./services/lock.ts');
+      const { lockPath, lockPlan } = await import('../provision/share/lock.ts');
       return lockPlan(plan, { file: lockPath(file), ...rest }, world);
     },
     async acceptLicence(licence, how) {
-      const { acceptLicence } = await import('./services/licence.ts');
+      const { acceptLicence } = await import('../provision/install/licence.ts');
       const user = userInfo().username;
       return acceptLicence(licence, {
         ...how,
@@ -202,87 +202,87 @@ export async function wire(options: ServiceOptions): Promise<Services> {
       });
     },
     async doctor(model, flags) {
-      const { doctorOf } = await import('./services/doctor.ts');
+      const { doctorOf } = await import('../doctor/doctor.ts');
       return doctorOf(model, flags, world);
     },
     async suite(idOrFile) {
-      const { openSuite } = await import('./services/smoke.ts');
+      const { openSuite } = await import('../provision/install/smoke.ts');
       return openSuite(options.root, idOrFile);
     },
     async smoke(name, flags) {
-      const { smokeOf } = await import('./services/smoke.ts');
+      const { smokeOf } = await import('../provision/install/smoke.ts');
       return smokeOf(name, flags, world);
     },
     async chat(name, prompt, flags) {
-      const { chatOf } = await import('./services/chat.ts');
+      const { chatOf } = await import('../provision/maintain/chat.ts');
       return chatOf(name, prompt, flags, world);
     },
     async cacheList() {
-      const { cacheListOf } = await import('./services/cache.ts');
+      const { cacheListOf } = await import('../provision/maintain/cache.ts');
       return cacheListOf(world);
     },
     async cacheVerify(remove) {
-      const { cacheVerifyOf } = await import('./services/cache.ts');
+      const { cacheVerifyOf } = await import('../provision/maintain/cache.ts');
       return cacheVerifyOf(remove, world);
     },
     async cachePrune(flags) {
-      const { cachePruneOf } = await import('./services/cache.ts');
+      const { cachePruneOf } = await import('../provision/maintain/cache.ts');
       return cachePruneOf(flags, world);
     },
     async gc(flags) {
-      const { gcOf } = await import('./services/gc.ts');
+      const { gcOf } = await import('../provision/maintain/gc/collect.ts');
       return gcOf(flags, world);
     },
     async allRecords() {
-      const { allRecords } = await import('./services/records.ts');
+      const { allRecords } = await import('../provision/maintain/records.ts');
       return allRecords(await world.registry());
     },
     async recordsNamed(name, flags) {
-      const { recordsNamed } = await import('./services/records.ts');
+      const { recordsNamed } = await import('../provision/maintain/records.ts');
       return recordsNamed(await world.registry(), name, flags);
     },
     async publish(name, ref, flags) {
-      const { publishOf } = await import('./services/publish.ts');
+      const { publishOf } = await import('../provision/share/publish.ts');
       return publishOf(name, ref, flags, world);
     },
     async pull(ref, digest) {
-      const { pullOf } = await import('./services/publish.ts');
+      const { pullOf } = await import('../provision/share/publish.ts');
       return pullOf(ref, digest, world);
     },
     async createBundle(name, file, flags) {
-      const { createBundle } = await import('./services/bundle.ts');
+      const { createBundle } = await import('../provision/share/bundle.ts');
       return createBundle(name, file, flags, world);
     },
     async planBundle(file, request, flags) {
-      const { planBundle } = await import('./services/bundle.ts');
+      const { planBundle } = await import('../provision/share/bundle.ts');
       return planBundle(file, request, flags, world);
     },
     async remove(name, force, flags) {
-      const { removeOf } = await import('./services/records.ts');
+      const { removeOf } = await import('../provision/maintain/records.ts');
       return removeOf(name, force, flags, world);
     },
     async rollback(name, flags) {
-      const { rollbackOf } = await import('./services/rollback.ts');
+      const { rollbackOf } = await import('../provision/maintain/rollback-use.ts');
       return rollbackOf(name, flags, world);
     },
     async verify(name, flags) {
-      const { verifyOf } = await import('./services/verify.ts');
+      const { verifyOf } = await import('../provision/maintain/verify-use.ts');
       return verifyOf(name, flags, world);
     },
     async repair(name, flags) {
-      const { repairOf } = await import('./services/repair.ts');
+      const { repairOf } = await import('../provision/maintain/repair-use.ts');
       return repairOf(name, flags, world);
     },
     async upgrade(name, flags, accept) {
-      const { upgradeAll, upgradeOne } = await import('./services/upgrade.ts');
+      const { upgradeAll, upgradeOne } = await import('../provision/maintain/upgrade-use.ts');
       return name === undefined ? upgradeAll(flags, accept, world) : upgradeOne(name, flags, accept, world);
     },
     async renderModelfile(typed, render) {
-      const { renderModelfileOf } = await import('./services/catalog.ts');
+      const { renderModelfileOf } = await import('../provision/plan/catalog.ts');
       return renderModelfileOf(await world.catalog(), options.root, typed, render);
     },
     async checkModelfiles(folder) {
-      const { checkModelfilesIn } = await import('./services/catalog.ts');
+      const { checkModelfilesIn } = await import('../provision/plan/catalog.ts');
       return checkModelfilesIn(await world.catalog(), options.root, folder ?? join(options.root, 'modelfiles'));
     },
     close: () => world.close(),

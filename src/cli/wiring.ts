@@ -1,4 +1,4 @@
-import type { CheckAnswer, CheckRequest } from './services/check.ts';
+import type { CheckAnswer, CheckRequest } from '../provision/check/check.ts';
 import type { Terminal } from './terminal.ts';
 import type { ServiceOptions, Services } from './wire.ts';
 
@@ -14,7 +14,7 @@ export const wiring = {
 
   /** A door of its own, for the quickest start: it opens the services only for a user who has files of his own. */
   async check(request: CheckRequest, options: ServiceOptions): Promise<CheckAnswer> {
-    const { checkFor } = await import('./services/check.ts');
+    const { checkFor } = await import('../provision/check/check.ts');
     return checkFor(request, { options, env: process.env, services: () => wiring.services(options) });
   },
 

@@ -3,8 +3,8 @@ import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
 import { doctorText } from '../cli/render/doctor.ts';
 import type { DoctorData } from '../cli/results.ts';
-import type { DoctorFlags } from '../cli/services/doctor.ts';
 import type { Services } from '../cli/wire.ts';
+import type { DoctorFlags } from '../doctor/doctor.ts';
 
 export default class Doctor extends BaseCommand<DoctorData> {
   static override summary = 'everything that would make an install fail or be slow, before it does';
@@ -37,7 +37,7 @@ export default class Doctor extends BaseCommand<DoctorData> {
     try {
       services = await this.services(flags);
     } catch (fault) {
-      const { doctorDespite } = await import('../cli/services/doctor.ts');
+      const { doctorDespite } = await import('../doctor/doctor.ts');
       return doctorDespite(fault, model, flags, this.serviceOptions(flags));
     }
     return services.doctor(model, flags);

@@ -4,7 +4,7 @@ import { BaseCommand } from '../cli/base-command.ts';
 import * as shared from '../cli/flags.ts';
 import { installText } from '../cli/render/install.ts';
 import { installRequest } from '../cli/requests.ts';
-import type { InstallReport } from '../provision/schema.ts';
+import type { InstallReport } from '../provision/install/schema.ts';
 
 export default class Install extends BaseCommand<InstallReport> {
   static override summary = 'choose the quant, get verified bytes, create the model, test it, record it';

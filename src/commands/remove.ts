@@ -2,7 +2,7 @@ import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { runtimeFlags } from '../cli/flags.ts';
-import type { RemoveReport } from '../provision/schema.ts';
+import type { RemoveReport } from '../provision/install/schema.ts';
 
 export default class Remove extends BaseCommand<RemoveReport> {
   static override summary = 'take an installed model away again; only what this tool installed';

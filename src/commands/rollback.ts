@@ -3,7 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
 import { rollbackText } from '../cli/render/upgrade.ts';
-import type { InstallReport } from '../provision/schema.ts';
+import type { InstallReport } from '../provision/install/schema.ts';
 
 export default class Rollback extends BaseCommand<InstallReport> {
   static override summary = 'give a name back to the version that an upgrade replaced';

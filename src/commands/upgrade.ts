@@ -3,7 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, changeFlags, keepFlags, runtimeFlags } from '../cli/flags.ts';
 import { upgradeText } from '../cli/render/upgrade.ts';
-import type { UpgradeReport } from '../provision/schema.ts';
+import type { UpgradeReport } from '../provision/install/schema.ts';
 
 export default class Upgrade extends BaseCommand<UpgradeReport> {
   static override summary = 'install what is new where an installed model came from; all models without NAME';

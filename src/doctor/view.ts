@@ -3,12 +3,12 @@ import { ProvisionError } from '../core/errors.ts';
 import { formatDuration } from '../core/units.ts';
 import { guessModelsFolder } from '../hardware/models-folder.ts';
 import type { HostProfile } from '../hardware/schema.ts';
+import { findServerProcess, type ServerProcess } from '../hardware/server-process.ts';
+import { isLoopback } from '../hardware/sockets.ts';
 import type { DoctorEffects, DoctorFiles, Env, ServerEffects } from './effects.ts';
 import { ollamaValue } from './environment.ts';
 import { isOneOf } from './findings.ts';
 import { type Loaded, loadedIn, namesIn } from './replies.ts';
-import { findServerProcess, type ServerProcess } from './server-process.ts';
-import { isLoopback } from './sockets.ts';
 
 /** The server's models folder, as well as it can be known from here. */
 export interface ModelsFolder {

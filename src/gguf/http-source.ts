@@ -1,10 +1,10 @@
 import { ProvisionError } from '../core/errors.ts';
 import { MIB } from '../core/units.ts';
+import { checkAnswer, type Stretch } from '../net/answer.ts';
+import type { HttpGet, HttpReply } from '../net/effects.ts';
+import { networkFault, wrongAnswer } from '../net/errors.ts';
+import { follow } from '../net/redirects.ts';
 import type { ByteSource } from './byte-source.ts';
-import { checkAnswer, type Stretch } from './http-answer.ts';
-import type { HttpGet, HttpReply } from './http-effects.ts';
-import { networkFault, wrongAnswer } from './http-faults.ts';
-import { follow } from './http-redirects.ts';
 
 /**
  * How far the first, the second and each later request reaches, in bytes. The first MiB holds the whole header of a model

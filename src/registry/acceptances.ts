@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { checkDocument, parseJson } from '../core/parse.ts';
-import type { Registry } from './effects.ts';
+import type { Registry } from '../disk/state-files.ts';
 import { refuseNewer } from './record-file.ts';
 import { type Acceptance, AcceptanceFile } from './schema.ts';
 

@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { ProvisionError } from '../core/errors.ts';
 import { checkDocument, parseJson } from '../core/parse.ts';
+import type { Registry } from '../disk/state-files.ts';
 import { RuntimeIdentity } from '../runtimes/contract.ts';
 import { comparedPart } from '../smoke/regress.ts';
 import { BaselineRun } from './baseline-run.ts';
-import type { Registry } from './effects.ts';
 import { asBadRecord, fileNameOf, looseJson, type RecordKey, refuseNewer } from './record-file.ts';
 
 /** One file a model, the last good run of each suite in it. */

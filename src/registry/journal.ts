@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
+import type { Registry } from '../disk/state-files.ts';
 import { RuntimeIdentity } from '../runtimes/contract.ts';
-import type { Registry } from './effects.ts';
 import { fileNameOf, looseJson, type RecordKey } from './record-file.ts';
 import { Record } from './schema.ts';
 

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
 import { RuntimeIdentity, TransferWay } from '../runtimes/contract.ts';
-import { PromptProof } from '../smoke/proof/schema.ts';
+import { PromptProof } from '../smoke/prompt/schema.ts';
 import { SmokeResult } from '../smoke/schema.ts';
 
 const When = z.iso.datetime();

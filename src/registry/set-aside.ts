@@ -1,4 +1,4 @@
-import type { Registry } from './effects.ts';
+import type { Registry } from '../disk/state-files.ts';
 import { looseJson, pathOf, type RecordKey } from './record-file.ts';
 
 /** What is left of a record file, for whoever makes a new one. */

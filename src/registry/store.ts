@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { ProvisionError } from '../core/errors.ts';
-import type { Registry } from './effects.ts';
+import type { Registry } from '../disk/state-files.ts';
 import { migrateRecord } from './migrate.ts';
 import {
   asBadRecord,

@@ -1,4 +1,4 @@
-import { firstDifference } from './proof/difference.ts';
+import { firstDifference } from './prompt/difference.ts';
 
 /** Where two texts part, with what comes there: `after 6 equal characters "d" instead of "c"`. Undefined for equal texts. */
 export function partingOf(now: string, before: string): string | undefined {

@@ -2,10 +2,10 @@ import { join, resolve } from 'node:path';
 import { errnoOf, ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { formatBytes } from '../core/units.ts';
+import { fileAccess, notFound } from '../disk/errors.ts';
 import { defineSource, type ResolvedSource, type ResolveRequest, type Source } from './contract.ts';
 import type { DigestCache } from './digest-cache.ts';
 import type { FileFacts, SourceFiles } from './effects.ts';
-import { fileAccess, notFound } from './file-errors.ts';
 import { requireDigest } from './hash.ts';
 import { pathOf, schemeOf } from './reference.ts';
 

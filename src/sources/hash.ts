@@ -3,11 +3,11 @@ import type { Digest } from '../core/digest.ts';
 import { errnoOf, ProvisionError } from '../core/errors.ts';
 import type { Work } from '../core/progress.ts';
 import { formatBytes, MIB } from '../core/units.ts';
+import { fileAccess, notFound } from '../disk/errors.ts';
+import { readChunks } from '../disk/read-chunks.ts';
 import type { HashFile, LocalFile } from './contract.ts';
 import { type DigestCache, stampOf } from './digest-cache.ts';
 import type { FileFacts, OpenFile, SourceFiles } from './effects.ts';
-import { fileAccess, notFound } from './file-errors.ts';
-import { readChunks } from './read-chunks.ts';
 
 /** Progress is told once per this many bytes: some ten times a second on a fast disk. */
 export const PROGRESS_STEP_BYTES = 32 * MIB;

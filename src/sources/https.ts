@@ -1,9 +1,11 @@
 import { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { redactReference } from '../core/redact.ts';
-import { checkAnswer } from '../gguf/http-answer.ts';
-import { shownUrl, wrongAnswer } from '../gguf/http-faults.ts';
-import { isPrivateHost } from '../gguf/http-private.ts';
+import { checkAnswer } from '../net/answer.ts';
+import { shownUrl, wrongAnswer } from '../net/errors.ts';
+import { sendFollowing } from '../net/follow.ts';
+import type { Http } from '../net/http.ts';
+import { isPrivateHost } from '../net/private-addresses.ts';
 import {
   defineSource,
   type KnownRef,
@@ -14,8 +16,6 @@ import {
   type Source,
 } from './contract.ts';
 import { requireExpected } from './expected.ts';
-import type { Http } from './http.ts';
-import { sendFollowing } from './http-follow.ts';
 import { schemeOf } from './reference.ts';
 
 /** `https:…` or `http:…` with the digest of the bytes, which alone makes a file from a web server what was asked for. */

@@ -7,7 +7,7 @@ import { wiring } from '../../src/cli/wiring.ts';
 import Install from '../../src/commands/install.ts';
 import List from '../../src/commands/list.ts';
 import { ProvisionError } from '../../src/core/errors.ts';
-import { planReport } from '../../src/provision/report.ts';
+import { planReport } from '../../src/provision/install/report.ts';
 import { ROOT } from '../helpers/cli.ts';
 import { tinyPlan } from '../helpers/plans.ts';
 

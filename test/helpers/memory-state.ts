@@ -1,5 +1,5 @@
-import type { Checkpoint } from '../../src/provision/checkpoints.ts';
-import type { TransactionEffects } from '../../src/provision/effects.ts';
+import type { Checkpoint } from '../../src/provision/install/checkpoints.ts';
+import type { TransactionEffects } from '../../src/provision/install/effects.ts';
 import type { Journal } from '../../src/registry/index.ts';
 import type { Record as Installed } from '../../src/registry/schema.ts';
 import { FakeRuntime } from './fake-runtime.ts';

@@ -1,5 +1,5 @@
 import { formatBytes } from '../../core/units.ts';
-import type { GcReport } from '../../provision/gc-schema.ts';
+import type { GcReport } from '../../provision/maintain/gc/schema.ts';
 import { printable } from '../terminal.ts';
 import { table } from './table.ts';
 

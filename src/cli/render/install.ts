@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration } from '../../core/units.ts';
-import type { InstallReport } from '../../provision/schema.ts';
+import type { InstallReport } from '../../provision/install/schema.ts';
 import type { MeasuredMemory } from '../../registry/schema.ts';
 import { paint, type Terminal } from '../terminal.ts';
 import { pairs } from './table.ts';

@@ -1,5 +1,5 @@
-import { differenceText } from '../../bundle/frozen.ts';
 import { formatBytes } from '../../core/units.ts';
+import { differenceText } from '../../package/frozen.ts';
 import type { LockData } from '../results.ts';
 import { printable } from '../terminal.ts';
 

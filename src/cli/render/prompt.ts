@@ -1,4 +1,4 @@
-import type { Finding, PromptProof, ShapeProof } from '../../smoke/proof/schema.ts';
+import type { Finding, PromptProof, ShapeProof } from '../../smoke/prompt/schema.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 
 const VERDICTS = {

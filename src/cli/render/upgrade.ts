@@ -1,4 +1,4 @@
-import type { InstallReport, UpgradeReport, UpgradeResult } from '../../provision/schema.ts';
+import type { InstallReport, UpgradeReport, UpgradeResult } from '../../provision/install/schema.ts';
 import type { Record as Installed } from '../../registry/schema.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 import { pairs } from './table.ts';

@@ -1,5 +1,11 @@
 import { formatBytes } from '../../core/units.ts';
-import type { Problem, RepairReport, RepairResult, VerifyReport, VerifyResult } from '../../provision/verify-schema.ts';
+import type {
+  Problem,
+  RepairReport,
+  RepairResult,
+  VerifyReport,
+  VerifyResult,
+} from '../../provision/maintain/verify-schema.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 
 /** The end of `verify`: what is wrong, what could not be looked at. */

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
+import { isLoopback, isWildcard } from '../../hardware/sockets.ts';
 import { defineCheck } from '../contract.ts';
 import { type Finding, ok, warning } from '../findings.ts';
-import { isLoopback, isWildcard } from '../sockets.ts';
 import type { DoctorView } from '../view.ts';
 import { withServer } from '../with-server.ts';
 

@@ -1,7 +1,7 @@
+import { goesThroughProxyInGo, proxyFor, proxyVariable } from '../../net/proxies.ts';
 import { defineCheck } from '../contract.ts';
 import type { Env } from '../effects.ts';
 import { type Finding, merged, ok, skipped, warning } from '../findings.ts';
-import { goesThroughProxyInGo, proxyFor, proxyVariable } from '../proxies.ts';
 import { shown } from '../secrets.ts';
 import type { DoctorView } from '../view.ts';
 

@@ -1,14 +1,14 @@
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import { formatBytes, formatDuration } from '../../core/units.ts';
-import { checkAnswer } from '../../gguf/http-answer.ts';
-import { networkFault, shownUrl, statusFault } from '../../gguf/http-faults.ts';
-import { follow, type Reached } from '../../gguf/http-redirects.ts';
+import { checkAnswer } from '../../net/answer.ts';
+import { networkFault, shownUrl, statusFault } from '../../net/errors.ts';
+import type { HttpReply } from '../../net/http.ts';
+import { follow, type Reached } from '../../net/redirects.ts';
+import { parseRetryAfter } from '../../net/retry-after.ts';
 import type { RemoteFile } from '../contract.ts';
-import type { HttpReply } from '../http.ts';
 import type { DownloadEffects } from './effects.ts';
 import { Failure } from './failure.ts';
 import type { DownloadLimits } from './limits.ts';
-import { parseRetryAfter } from './retry-after.ts';
 
 /** Statuses after which the same request may succeed. */
 const AGAIN = [408, 425, 429, 500, 502, 503, 504];

@@ -1,4 +1,4 @@
-import type { Http } from '../http.ts';
+import type { Http } from '../../net/http.ts';
 
 export interface PartHandle {
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;

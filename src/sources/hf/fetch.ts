@@ -1,6 +1,6 @@
 import { MIB } from '../../core/units.ts';
-import type { Http } from '../http.ts';
-import { readBody, sendFollowing } from '../http-follow.ts';
+import { readBody, sendFollowing } from '../../net/follow.ts';
+import type { Http } from '../../net/http.ts';
 import { type Asked, hubFault } from './faults.ts';
 
 /** The answer about a repository of 100,000 files has some 10 MB. */

@@ -1,8 +1,8 @@
 import type * as z from 'zod';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import { checkDocument } from '../../core/parse.ts';
-import { networkFault } from '../../gguf/http-faults.ts';
-import type { Http } from '../http.ts';
+import { networkFault } from '../../net/errors.ts';
+import type { Http } from '../../net/http.ts';
 import { type Asked, hubFault } from './faults.ts';
 import { hubFetch, tokenHeader } from './fetch.ts';
 import { urlPath } from './reference.ts';

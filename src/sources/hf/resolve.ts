@@ -1,10 +1,10 @@
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import { isPrivateHost } from '../../gguf/http-private.ts';
+import type { Http } from '../../net/http.ts';
+import { isPrivateHost } from '../../net/private-addresses.ts';
 import type { Provenance, RemoteFile, ResolvedSource, ResolveRequest } from '../contract.ts';
 import type { Credentials } from '../credentials.ts';
 import { requireExpected } from '../expected.ts';
-import type { Http } from '../http.ts';
 import type { Asked } from './faults.ts';
 import { tokenHeader } from './fetch.ts';
 import { type HubFile, hubFile, hubModel, requireReadable, resolveUrl } from './hub.ts';

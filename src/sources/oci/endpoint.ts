@@ -1,8 +1,8 @@
 /** Where a registry's API is, and whether it is reached by https. */
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
-import { networkFault } from '../../gguf/http-faults.ts';
-import { isPrivateHost } from '../../gguf/http-private.ts';
-import type { Http } from '../http.ts';
+import { networkFault } from '../../net/errors.ts';
+import type { Http } from '../../net/http.ts';
+import { isPrivateHost } from '../../net/private-addresses.ts';
 
 export interface Endpoint {
   /** Without a slash at its end. */

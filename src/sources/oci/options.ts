@@ -1,4 +1,4 @@
-import type { Http } from '../http.ts';
+import type { Http } from '../../net/http.ts';
 import type { RegistryLogins } from './logins.ts';
 
 /** What talking to registries needs. */

@@ -1,7 +1,7 @@
 /** Whom a registry may send us to for an access token, and whom of them a password is shown. */
 import { ProvisionError } from '../../core/errors.ts';
-import { shownUrl } from '../../gguf/http-faults.ts';
-import { isPrivateHost } from '../../gguf/http-private.ts';
+import { shownUrl } from '../../net/errors.ts';
+import { isPrivateHost } from '../../net/private-addresses.ts';
 
 /** Registries whose token server is known to be on another host of the same operator. */
 const KNOWN: Readonly<Record<string, string>> = {

@@ -1,8 +1,8 @@
 /** Requests to one repository, logged in as far as the registry asks for it. */
 import { ProvisionError } from '../../core/errors.ts';
-import { shownUrl, wrongAnswer } from '../../gguf/http-faults.ts';
-import type { HttpRequest } from '../http.ts';
-import { readBody, sendFollowing } from '../http-follow.ts';
+import { shownUrl, wrongAnswer } from '../../net/errors.ts';
+import { readBody, sendFollowing } from '../../net/follow.ts';
+import type { HttpRequest } from '../../net/http.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import { type Endpoint, findEndpoint, openlySent } from './endpoint.ts';
 import { HOW_TO_LOG_IN, type Refused, registryFault, type Wanted } from './faults.ts';

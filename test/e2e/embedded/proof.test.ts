@@ -3,9 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { drive } from '../../../src/core/progress.ts';
-import type { ProveRequest } from '../../../src/smoke/proof/contract.ts';
-import { prove } from '../../../src/smoke/proof/index.ts';
-import type { PromptProof } from '../../../src/smoke/proof/schema.ts';
+import type { ProveRequest } from '../../../src/smoke/prompt/contract.ts';
+import { prove } from '../../../src/smoke/prompt/index.ts';
+import type { PromptProof } from '../../../src/smoke/prompt/schema.ts';
 import { withBool, withString } from '../../helpers/gguf-edit.ts';
 import { ask, type Bench, bench, install, MODEL, NEVER, ROOT, SPEC } from './support.ts';
 

@@ -1,6 +1,7 @@
 /** Child of state-file.test.ts: writes a state file with the real code, and tells the code of the error if that fails. */
-import { stateFiles } from '../../../src/cli/effects/files.ts';
+
 import { ProvisionError } from '../../../src/core/errors.ts';
+import { stateFiles } from '../../../src/disk/files.ts';
 
 const [path = '', text = ''] = process.argv.slice(2);
 try {

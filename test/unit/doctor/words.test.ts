@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { doctorText } from '../../../src/cli/render/doctor.ts';
-import { goesThroughProxyInGo, proxyFor } from '../../../src/doctor/proxies.ts';
 import { shown } from '../../../src/doctor/secrets.ts';
 import { settleOrigins } from '../../../src/doctor/settings.ts';
-import { parseSockets, socketFor } from '../../../src/doctor/sockets.ts';
 import { subjectOf } from '../../../src/doctor/subject.ts';
+import { parseSockets, socketFor } from '../../../src/hardware/sockets.ts';
+import { goesThroughProxyInGo, proxyFor } from '../../../src/net/proxies.ts';
 import { familyOf } from './family.ts';
 
 describe('secrets', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { httpGet } from '../../../src/cli/effects/http-ranges.ts';
-import { readRemoteHeader } from '../../../src/cli/services/header.ts';
 import { MIB } from '../../../src/core/units.ts';
 import { openRemoteFile } from '../../../src/gguf/http-source.ts';
+import { httpGet } from '../../../src/net/ranges.ts';
+import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
 import { buildGguf, modelSpec } from '../../helpers/gguf-builder.ts';
 import { e4bSpec } from './e4b.ts';
 import { PATIENCE, read, refusalOf, sendRange, start } from './remote.ts';

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { readHeader } from '../../../src/cli/services/header.ts';
 import { readGgufHeader } from '../../../src/gguf/header.ts';
 import { quantOfName, quantWarning } from '../../../src/gguf/quant-claim.ts';
 import type { TensorFacts } from '../../../src/gguf/schema.ts';
+import { readHeader } from '../../../src/provision/plan/header.ts';
 import { buildGguf, type MetadataSpec, memorySource, modelSpec } from '../../helpers/gguf-builder.ts';
 
 /**

@@ -1,9 +1,9 @@
 /** Web servers for tests of remote headers, and the reader as they use it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach } from 'vitest';
-import { httpGet } from '../../../src/cli/effects/http-ranges.ts';
-import { readRemoteHeader } from '../../../src/cli/services/header.ts';
 import { ProvisionError } from '../../../src/core/errors.ts';
+import { httpGet } from '../../../src/net/ranges.ts';
+import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
 import { serve, type TestServer } from '../../helpers/http-server.ts';
 
 /** Longer than any answer takes on a machine that is busy. */

@@ -2,12 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { httpGet } from '../../../src/cli/effects/http-ranges.ts';
-import { readHeader, readInstallableHeader, readRemoteHeader } from '../../../src/cli/services/header.ts';
 import { ProvisionError } from '../../../src/core/errors.ts';
 import { readGgufHeader } from '../../../src/gguf/header.ts';
 import type { GgufFacts } from '../../../src/gguf/schema.ts';
 import { readSplitHeader, splitNames } from '../../../src/gguf/split.ts';
+import { httpGet } from '../../../src/net/ranges.ts';
+import { readHeader, readInstallableHeader, readRemoteHeader } from '../../../src/provision/plan/header.ts';
 import { buildGguf, type GgufSpec, type MetadataSpec, memorySource, modelSpec } from '../../helpers/gguf-builder.ts';
 import { serve } from '../../helpers/http-server.ts';
 

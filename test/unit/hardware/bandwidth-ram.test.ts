@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { measureRam } from '../../../src/cli/effects/ram-bandwidth.ts';
 import { GIB, MIB } from '../../../src/core/units.ts';
 import { gigabytes, MeasuredRam, ramBandwidth, ramMeasureOptions } from '../../../src/hardware/bandwidth-ram.ts';
+import { measureRam } from '../../../src/hardware/measure-ram.ts';
 import type { HostProfile } from '../../../src/hardware/schema.ts';
 
 function host(model: string, vendor: string, cores: number, gib: number): Pick<HostProfile, 'cpu' | 'memory'> {

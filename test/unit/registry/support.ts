@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import type { Registry } from '../../../src/registry/effects.ts';
+import type { Registry } from '../../../src/disk/state-files.ts';
 import type { Record } from '../../../src/registry/schema.ts';
 
 export const DIGEST = `sha256:${'a'.repeat(64)}`;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { createHttp, type HttpClient } from '../../../src/cli/effects/http.ts';
+import { createHttp, type HttpClient } from '../../../src/net/client.ts';
 import type { ResolvedSource } from '../../../src/sources/contract.ts';
 import type { AccessToken } from '../../../src/sources/credentials.ts';
 import { hubSource } from '../../../src/sources/hf.ts';

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createHttp } from '../../../src/cli/effects/http.ts';
-import { httpGet } from '../../../src/cli/effects/http-ranges.ts';
-import { readRemoteHeader } from '../../../src/cli/services/header.ts';
 import type { Digest } from '../../../src/core/digest.ts';
+import { createHttp } from '../../../src/net/client.ts';
+import { httpGet } from '../../../src/net/ranges.ts';
+import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
 import type { ResolvedSource } from '../../../src/sources/contract.ts';
 import { webSource } from '../../../src/sources/https.ts';
 import { resolveSource } from '../../../src/sources/index.ts';

@@ -1,7 +1,8 @@
 /** Child of together.test.ts: fetches one file into the cache with the real parts, and tells how. */
-import { openBytes } from '../../../../src/cli/services/bytes.ts';
+
 import { Digest } from '../../../../src/core/digest.ts';
 import { drive } from '../../../../src/core/progress.ts';
+import { openBytes } from '../../../../src/provision/bytes.ts';
 
 const [cacheFolder = '', url = '', digest = '', size = '0'] = process.argv.slice(2);
 const bytes = openBytes({ cacheFolder, env: {}, command: `child ${process.pid}` });

@@ -1,12 +1,12 @@
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createHttp } from '../../../../src/cli/effects/http.ts';
 import { digestOf } from '../../../../src/core/digest-of.ts';
+import { createHttp } from '../../../../src/net/client.ts';
+import type { Http } from '../../../../src/net/http.ts';
 import { cachedSource } from '../../../../src/sources/cache/source.ts';
 import type { ResolvedSource } from '../../../../src/sources/contract.ts';
 import { hubSource } from '../../../../src/sources/hf.ts';
-import type { Http } from '../../../../src/sources/http.ts';
 import { webSource } from '../../../../src/sources/https.ts';
 import { resolveSource } from '../../../../src/sources/index.ts';
 import { librarySource } from '../../../../src/sources/library.ts';

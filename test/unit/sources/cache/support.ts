@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheDisk } from '../../../../src/cli/effects/cache-disk.ts';
-import { stateFiles } from '../../../../src/cli/effects/files.ts';
-import { createFileLocker } from '../../../../src/cli/effects/locker.ts';
 import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest-of.ts';
 import { drive, type ProgressEvent, type Work } from '../../../../src/core/progress.ts';
-import { workUnderLock } from '../../../../src/registry/lock.ts';
+import { cacheDisk } from '../../../../src/disk/cache-disk.ts';
+import { stateFiles } from '../../../../src/disk/files.ts';
+import { workUnderLock } from '../../../../src/disk/lock.ts';
+import { createFileLocker } from '../../../../src/disk/locker.ts';
 import type { CacheDisk, Exclusive } from '../../../../src/sources/cache/effects.ts';
 import { type Cache, createCache } from '../../../../src/sources/cache/index.ts';
 import type { RemoteFile } from '../../../../src/sources/contract.ts';

@@ -1,9 +1,9 @@
 /** A process that downloads until it is killed. */
 import * as z from 'zod';
-import { createHttp } from '../../../../src/cli/effects/http.ts';
-import { openDownloader } from '../../../../src/cli/effects/http-download.ts';
 import type { Digest } from '../../../../src/core/digest.ts';
 import { drive } from '../../../../src/core/progress.ts';
+import { createHttp } from '../../../../src/net/client.ts';
+import { openDownloader } from '../../../../src/sources/download/open.ts';
 
 const Work = z.object({
   path: z.string(),

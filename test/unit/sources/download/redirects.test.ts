@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { isPrivateHost } from '../../../../src/gguf/http-private.ts';
-import type { Http } from '../../../../src/sources/http.ts';
+import type { Http } from '../../../../src/net/http.ts';
+import { isPrivateHost } from '../../../../src/net/private-addresses.ts';
 import { downloader, FILE, fetchTo, folder, origin, refusalOf, remoteOf, SECRET } from './support.ts';
 
 describe('row 13: redirects', () => {

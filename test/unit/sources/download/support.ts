@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { afterAll, afterEach } from 'vitest';
-import { createHttp } from '../../../../src/cli/effects/http.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import { MIB } from '../../../../src/core/units.ts';
+import { createHttp } from '../../../../src/net/client.ts';
 import type { RemoteFile } from '../../../../src/sources/contract.ts';
 import {
   createDownloader,

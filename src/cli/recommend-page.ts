@@ -1,0 +1,57 @@
+import { stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
+import { packageFiles, stateFiles, withFile } from '../disk/files.ts';
+import { isOurPage } from '../report/marker.ts';
+import { recommendationPage } from '../report/recommendation.ts';
+import type { RecommendData } from './results.ts';
+
+/** Where the template is inside this package. */
+const TEMPLATE = 'templates/report/recommend.html.hbs';
+/** The marker is in the page's head. */
+const HEAD_BYTES = 4096;
+
+/**
+ * Writes a recommendation as one page and returns its absolute path. A file that this tool did not write is left alone:
+ * one slip, and a model that took an hour to download would be a page. Throws `bad-usage`, `file-access`.
+ */
+export async function writePage(file: string, data: RecommendData, root: string): Promise<string> {
+  const path = resolve(file);
+  await refuseForeign(path, file);
+  const template = await packageFiles(root).readText(TEMPLATE);
+  try {
+    await stateFiles.writeAtomic(path, recommendationPage(data, template));
+  } catch (cause) {
+    throw new ProvisionError('file-access', `${file} cannot be written: ${messageOf(cause)}`, { cause });
+  }
+  return path;
+}
+
+async function refuseForeign(path: string, file: string): Promise<void> {
+  const folder = await stat(dirname(path)).catch(() => undefined);
+  if (folder?.isDirectory() !== true) {
+    throw new ProvisionError('bad-usage', `--html ${file}: there is no folder ${dirname(path)}`);
+  }
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isFile()) {
+    throw new ProvisionError('bad-usage', `--html ${file} is no file`, {
+      suggestions: [`Name a file: --html ${join(file, 'recommendation.html')}`],
+    });
+  }
+  if (found.size === 0 || isOurPage(await headOf(path))) return;
+  throw new ProvisionError('bad-usage', `--html ${file} is there already and is no page of this tool`, {
+    suggestions: ['Choose another name, or remove that file first.'],
+  });
+}
+
+async function headOf(path: string): Promise<string> {
+  try {
+    return await withFile(path, async (handle) => {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+      return buffer.toString('utf8', 0, bytesRead);
+    });
+  } catch (cause) {
+    throw new ProvisionError('file-access', `${path} cannot be read: ${errnoOf(cause) ?? messageOf(cause)}`, { cause });
+  }
+}

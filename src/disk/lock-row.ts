@@ -1,0 +1,191 @@
+/**
+ * One lock as a row of files, `NAME.1.lock`, `NAME.2.lock`, …: the one with the highest number counts, and says who holds
+ * the lock or that nobody does. Whoever wants a lock that is free, or whose holder is dead, makes the next file, which
+ * only one can; then it removes the lower ones. The highest file is never removed, so a process that slept between
+ * looking and making can never hold what another holds: after making its file it looks again, and gives way to a higher
+ * one.
+ */
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { digestOf } from '../core/digest-of.ts';
+import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
+
+/** What locks need of a file system. */
+export interface LockDisk {
+  mkdir(folder: string): Promise<void>;
+  readdir(folder: string): Promise<string[]>;
+  readText(path: string): Promise<string>;
+  /** `wx`: a new file; `r+`: over the beginning of one that is there. */
+  writeText(path: string, text: string, flag: 'wx' | 'r+'): Promise<void>;
+  link(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  stat(path: string): Promise<{ readonly mtimeNs: bigint; readonly nlink: bigint }>;
+  utimes(path: string, now: Date): Promise<void>;
+}
+
+export const nodeLockDisk: LockDisk = {
+  mkdir: async (folder) => void (await mkdir(folder, { recursive: true })),
+  readdir: (folder) => readdir(folder),
+  readText: (path) => readFile(path, 'utf8'),
+  writeText: (path, text, flag) => writeFile(path, text, { flag }),
+  link,
+  remove: (path) => rm(path, { force: true }),
+  stat: (path) => stat(path, { bigint: true }),
+  utimes: (path, now) => utimes(path, now, now),
+};
+
+const RELEASED = 'released\n';
+
+/** What the highest file of a row says. `sign` changes with every sign of life. */
+export interface Top {
+  readonly number: number;
+  readonly text: string;
+  readonly sign: string;
+}
+
+export class LockRow {
+  readonly #dir: string;
+  readonly #base: string;
+  readonly #disk: LockDisk;
+
+  constructor(dir: string, name: string, disk: LockDisk) {
+    this.#dir = dir;
+    this.#disk = disk;
+    // The hash keeps apart what the readable part makes alike.
+    const readable = name.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 120);
+    this.#base = `${readable}-${digestOf(name).slice(7, 17)}.`;
+  }
+
+  path(number: number): string {
+    return join(this.#dir, `${this.#base}${number}.lock`);
+  }
+
+  async makeFolder(): Promise<void> {
+    await this.#disk.mkdir(this.#dir).catch((cause: unknown) => Promise.reject(cannotLock(this.#dir, cause)));
+  }
+
+  /** The highest file; `free` when nobody holds the lock; undefined when it went away while it was read. */
+  async look(): Promise<Top | { readonly number: number; readonly free: true } | undefined> {
+    const number = await this.#top();
+    if (number === 0) return { number, free: true };
+    const path = this.path(number);
+    try {
+      const [text, { mtimeNs }] = await Promise.all([this.#disk.readText(path), this.#disk.stat(path)]);
+      return text.startsWith(RELEASED) ? { number, free: true } : { number, text, sign: `${number} ${mtimeNs}` };
+    } catch (cause) {
+      if (errnoOf(cause) === 'ENOENT') return undefined;
+      throw cannotLock(path, cause);
+    }
+  }
+
+  /** Makes the next file of the row and removes the lower ones; false when another was faster. */
+  async take(number: number, text: string): Promise<boolean> {
+    const path = this.path(number);
+    try {
+      if (!(await this.#make(path, text))) return false;
+      if (await this.isPassed(number)) {
+        await this.#disk.remove(path);
+        return false;
+      }
+      await this.#sweep(number);
+      return true;
+    } catch (cause) {
+      throw cannotLock(path, cause);
+    }
+  }
+
+  /**
+   * Whether a higher file is there. Looks twice: a listing may miss a file that is made while it runs, and one that is
+   * removed while it runs has been followed by a higher one, which the second listing sees.
+   */
+  async isPassed(number: number): Promise<boolean> {
+    return (await this.#top()) > number || (await this.#top()) > number;
+  }
+
+  async beat(number: number): Promise<void> {
+    await this.#disk.utimes(this.path(number), new Date());
+  }
+
+  /** Says that nobody holds the lock. After a takeover another does, and nothing is written. */
+  async release(number: number): Promise<void> {
+    // A folder that was taken away meanwhile needs no lock any more.
+    if (await this.isPassed(number).catch(() => false)) return;
+    // Over the beginning, in one write: nobody sees a file that says nothing.
+    await this.#disk.writeText(this.path(number), RELEASED, 'r+').catch(() => undefined);
+  }
+
+  async #top(): Promise<number> {
+    return Math.max(0, ...(await this.#numbered()).map(({ number }) => number));
+  }
+
+  /** The files of this row: the lock files, and what was written on the way to one. */
+  async #numbered(also: RegExp = LOCK): Promise<{ name: string; number: number }[]> {
+    const names = await this.#disk.readdir(this.#dir).catch((cause: unknown) => {
+      throw cannotLock(this.#dir, cause);
+    });
+    return names
+      .filter((name) => name.startsWith(this.#base) && also.test(name.slice(this.#base.length)))
+      .map((name) => ({ name, number: Number.parseInt(name.slice(this.#base.length), 10) }));
+  }
+
+  /** Lower files count no more; whoever is still on the way to one finds that out. */
+  async #sweep(number: number): Promise<void> {
+    for (const { name, number: lower } of await this.#numbered(LOCK_OR_WRITTEN))
+      if (lower < number) await this.#disk.remove(join(this.#dir, name));
+  }
+
+  /** Makes a file with its content in one step; false when it is there already. */
+  async #make(path: string, text: string): Promise<boolean> {
+    const written = `${path}.${randomUUID()}.tmp`;
+    try {
+      await this.#disk.writeText(written, text, 'wx');
+      return await this.#link(written, path, text);
+    } finally {
+      await this.#disk.remove(written);
+    }
+  }
+
+  async #link(written: string, path: string, text: string): Promise<boolean> {
+    try {
+      await this.#disk.link(written, path);
+      return true;
+    } catch (cause) {
+      const errno = errnoOf(cause) ?? '';
+      if (NO_LINKS.has(errno)) return this.#writeNew(path, text);
+      // Swept by whoever holds a higher file.
+      if (errno === 'ENOENT') return false;
+      if (errno !== 'EEXIST') throw cause;
+      // A network file system whose answer got lost asks again, and then meets its own link.
+      return this.#disk.stat(written).then(
+        ({ nlink }) => nlink === 2n,
+        () => false,
+      );
+    }
+  }
+
+  /** For a moment the file is there and empty: whoever is killed just then blocks others until its silence was long enough. */
+  async #writeNew(path: string, text: string): Promise<boolean> {
+    return this.#disk.writeText(path, text, 'wx').then(
+      () => true,
+      (cause: unknown) => {
+        if (errnoOf(cause) === 'EEXIST') return false;
+        throw cause;
+      },
+    );
+  }
+}
+
+const LOCK = /^\d+\.lock$/;
+const LOCK_OR_WRITTEN = /^\d+\.lock(?:\.[0-9a-f-]{36}\.tmp)?$/;
+/** File systems that have no hard links, by what they answer. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
+
+function cannotLock(path: string, cause: unknown): ProvisionError {
+  if (cause instanceof ProvisionError) return cause;
+  const full = ['ENOSPC', 'EDQUOT'].includes(errnoOf(cause) ?? '');
+  return new ProvisionError(full ? 'disk-full' : 'file-access', `Cannot lock ${path}: ${messageOf(cause)}.`, {
+    cause,
+    suggestions: ['Check that this user may write in that folder, and that the disk is not full.'],
+  });
+}

@@ -1,0 +1,87 @@
+/** Which process this is, and whether another one still lives, whatever the clock says. */
+import { execFile } from 'node:child_process';
+import { readFile, readlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { promisify } from 'node:util';
+import { errnoOf } from '../core/errors.ts';
+import type { LockHolder } from '../registry/schema.ts';
+
+export type ProcessIdentity = Pick<LockHolder, 'pid' | 'startedAt' | 'bootId' | 'place'>;
+
+/** `unknown`: it cannot be seen from here (another machine, another container). */
+export type Liveness = 'alive' | 'dead' | 'unknown';
+
+export interface Processes {
+  self(): Promise<ProcessIdentity>;
+  livenessOf(other: ProcessIdentity): Promise<Liveness>;
+}
+
+/** The processes of this machine: from /proc on Linux, from `ps` elsewhere; on Windows a start time cannot be had. */
+export function nodeProcesses(): Processes {
+  let known: Promise<ProcessIdentity> | undefined;
+  const self = (): Promise<ProcessIdentity> => {
+    known ??= identify();
+    return known;
+  };
+  return {
+    self,
+    async livenessOf(other) {
+      const own = await self();
+      if (other.place !== own.place) return 'unknown';
+      if (other.bootId !== own.bootId) return (await isNamed()) ? 'dead' : 'unknown';
+      if (!exists(other.pid)) return 'dead';
+      if (other.startedAt === undefined) return 'alive';
+      const startedAt = await startOf(other.pid);
+      // Exists, but its start cannot be read: it would be guessing to call it another process.
+      if (startedAt === undefined) return exists(other.pid) ? 'alive' : 'dead';
+      return startedAt === other.startedAt ? 'alive' : 'dead';
+    },
+  };
+}
+
+async function identify(): Promise<ProcessIdentity> {
+  const [startedAt, bootId, machine, namespace] = await Promise.all([
+    startOf(process.pid),
+    textOf('/proc/sys/kernel/random/boot_id'),
+    textOf('/etc/machine-id'),
+    readlink('/proc/self/ns/pid').catch(() => undefined),
+  ]);
+  const place = [hostname(), machine, namespace].filter((part) => part !== undefined && part !== '').join(' ');
+  return { pid: process.pid, place, ...(startedAt && { startedAt }), ...(bootId && { bootId }) };
+}
+
+/** Whether this machine is told from all others by its name and its number, so that another boot is another time. */
+async function isNamed(): Promise<boolean> {
+  const machine = await textOf('/etc/machine-id');
+  return machine !== undefined && machine !== '' && !/^localhost\b/.test(hostname());
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').then(
+    (text) => text.trim(),
+    () => undefined,
+  );
+}
+
+/** A process of somebody else is there all the same. */
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
+  }
+}
+
+/** A text that differs for two processes that had one number; `gone` for one that is dead but not reaped yet. */
+async function startOf(pid: number): Promise<string | undefined> {
+  if (process.platform === 'linux') {
+    const stat = await textOf(`/proc/${pid}/stat`);
+    // The name before it may hold blanks and brackets. Fields from there: state is the first, the start in ticks the 20th.
+    const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields !== undefined && /^[ZX]/.test(fields[0] ?? '') ? 'gone' : fields?.[19];
+  }
+  if (process.platform === 'win32') return undefined;
+  const told = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)]).catch(() => undefined);
+  return told?.stdout.trim() || undefined;
+}

@@ -1,0 +1,138 @@
+import { open } from 'node:fs/promises';
+import { homedir, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { resolveModel } from '../catalog/lookup.ts';
+import type { DoctorData } from '../cli/results.ts';
+import { ProvisionError } from '../core/errors.ts';
+import { doctorFiles } from '../disk/doctor-files.ts';
+import { doctorGet } from '../net/doctor-http.ts';
+import { World, type WorldOptions } from '../provision/context.ts';
+import { resolvePaths } from '../provision/paths.ts';
+import { hostProfile } from '../provision/plan/host.ts';
+import { STAGING_PREFIX } from '../provision/plan/plan.ts';
+import { DEFAULT_MODEL } from '../provision/plan/settle.ts';
+import { doctorEmbedded } from '../runtimes/embedded/doctor.ts';
+import { ollamaRuntime, parseHost, plainHttpWarning, requireTls } from '../runtimes/ollama/index.ts';
+import type { RuntimeFlags } from '../runtimes/open.ts';
+import type { HashFile } from '../sources/contract.ts';
+import type { DoctorEffects, ServerEffects, Wanted } from './effects.ts';
+import { runDoctor } from './run.ts';
+import { type Subject, subjectOf } from './subject.ts';
+
+export interface DoctorFlags extends RuntimeFlags {
+  readonly catalog?: string[] | undefined;
+  /** Flags as they were typed: what the environment set is in `host` and `runtime` too. */
+  readonly typed: Readonly<Record<string, string | undefined>>;
+}
+
+/** Shorter than in an install: a server that thinks for longer over its version is a finding. Milliseconds. */
+const PATIENCE = { connectMs: 2_500, answerMs: 3_000 };
+
+/** Looks at everything that an install would meet. Throws for a model that the catalog does not know. */
+export async function doctorOf(
+  model: string | undefined,
+  flags: DoctorFlags,
+  world: World,
+  fault?: unknown,
+): Promise<DoctorData> {
+  const { signal } = world.options;
+  const subject = () => subjectFor(model, world);
+  if (model !== undefined) await subject().catch(rethrowWrongQuestion);
+  const report = await runDoctor(await effectsOf(flags, world, subject, fault), signal);
+  return model === undefined ? report : { ...report, model };
+}
+
+/** The same where the settings could not be read (`fault`), which ends every other command at its start. */
+export async function doctorDespite(
+  fault: unknown,
+  model: string | undefined,
+  flags: DoctorFlags,
+  options: WorldOptions,
+): Promise<DoctorData> {
+  const world = new World(options, resolvePaths(process.env), {}, process.env);
+  try {
+    return await doctorOf(model, flags, world, fault);
+  } finally {
+    await world.close();
+  }
+}
+
+/** What is wrong with the question is an error, what is wrong with the catalog a finding. */
+const ASKED_WRONGLY: readonly string[] = ['model-not-found', 'quant-not-found'];
+
+function rethrowWrongQuestion(error: unknown): void {
+  if (!(error instanceof ProvisionError) || ASKED_WRONGLY.includes(error.code)) throw error;
+}
+
+async function subjectFor(typed: string | undefined, world: World): Promise<Subject> {
+  const { family, model, quant } = resolveModel(await world.catalog(), typed ?? DEFAULT_MODEL);
+  const subject = subjectOf(family, model, quant, typed !== undefined);
+  if (subject !== undefined) return subject;
+  throw new ProvisionError('bad-catalog', `The catalog has no size for ${model.id}.`, {
+    suggestions: ['Give its quants fileBytes or tensorBytes.'],
+  });
+}
+
+async function effectsOf(
+  flags: DoctorFlags,
+  world: World,
+  subject: () => Promise<Subject>,
+  fault: unknown,
+): Promise<DoctorEffects> {
+  const { paths, settings, env, options } = world;
+  const uid = process.getuid?.();
+  const context = await world.runtimeContext();
+  return {
+    platform: process.platform,
+    nodeVersion: process.versions.node,
+    ...(uid !== undefined && { uid }),
+    home: homedir(),
+    env,
+    paths,
+    ownFile: join(options.root, 'package.json'),
+    now: () => Date.now(),
+    files: doctorFiles,
+    get: doctorGet,
+    addresses: () => Object.values(networkInterfaces()).flatMap((each) => each ?? []),
+    server: serverOf(flags, world, context.hash),
+    embedded: doctorEmbedded(context),
+    registry: await world.registry(),
+    configuration: {
+      flags: flags.typed,
+      env,
+      file: settings,
+      filePath: join(paths.config, 'config.json'),
+      ...(fault !== undefined && { fault }),
+    },
+    wanted: wantedBy(flags, world),
+    stagingPrefix: STAGING_PREFIX,
+    catalog: () => world.catalog(),
+    subject,
+    profile: () => hostProfile({}, world.hostContext()),
+  };
+}
+
+/** As the opening of a runtime has it: a host that was named on the command line is meant. */
+function wantedBy({ host, runtime }: DoctorFlags, { settings }: World): Wanted {
+  const wanted = runtime ?? settings.runtime;
+  if (wanted === 'embedded') return { runtime: 'embedded', serverOnly: false };
+  if (wanted === 'ollama') return { runtime: 'ollama', serverOnly: true };
+  return { runtime: 'auto', serverOnly: host !== undefined };
+}
+
+function serverOf(flags: DoctorFlags, world: World, hash: HashFile): ServerEffects | ProvisionError {
+  try {
+    const host = parseHost(flags.host ?? world.settings.host ?? world.env.OLLAMA_HOST);
+    if (world.requiresTls) requireTls(host);
+    const files = { open: (path: string) => open(path, 'r'), hash };
+    const runtime = ollamaRuntime({ host, files, now: () => performance.now(), patience: PATIENCE });
+    const { url, headers, loopback, warnings } = host;
+    const plain = plainHttpWarning(host);
+    if (plain !== undefined) world.warnOnce(plain);
+    const version = async (signal: AbortSignal) => (await runtime.identify(signal)).version;
+    return { endpoint: url, headers, loopback, warnings, version };
+  } catch (error) {
+    if (error instanceof ProvisionError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,134 @@
+import { posix } from 'node:path';
+import { errnoOf } from '../core/errors.ts';
+import type { DoctorEffects, DoctorFiles, Env } from '../doctor/effects.ts';
+import { type ListeningSocket, parseSockets, socketFor } from './sockets.ts';
+
+/** The process behind the server's port, as far as it can be seen from here. */
+export interface ServerProcess {
+  /** Why less is known than could be, for people; absent when everything is. */
+  readonly hidden?: string;
+  readonly socket?: ListeningSocket;
+  readonly pid?: number;
+  /** Its program's name: `ollama`, `docker-proxy`, `node`. */
+  readonly name?: string;
+  /** True for a process that is no Ollama and passes requests on to one, or stands in for it: no more is known then. */
+  readonly passesOn?: boolean;
+  readonly environment?: Env;
+  /** Path of its program. */
+  readonly program?: string;
+  /** True when its program was replaced while it runs: it is still the old one. */
+  readonly replaced?: boolean;
+  /** What to put before a path of its, to reach it from here: it may live in a container. */
+  readonly root?: string;
+}
+
+type Where = Pick<DoctorEffects, 'platform' | 'files'>;
+
+/** Looks for the process that listens where `url` points. Only Linux tells; never throws, except when aborted. */
+export async function findServerProcess(
+  { platform, files }: Where,
+  url: URL,
+  signal: AbortSignal,
+): Promise<ServerProcess> {
+  if (platform !== 'linux') return { hidden: `the process of a server cannot be looked into on ${platform}` };
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
+  const tables = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map((path) => tableOf(files, path)));
+  if (tables.every((table) => table === undefined)) return { hidden: '/proc/net/tcp cannot be read' };
+  const socket = socketFor(
+    tables.flatMap((table) => table ?? []),
+    host,
+    port,
+  );
+  if (socket === undefined) return { hidden: `no socket of this system listens on port ${port}` };
+  const pid = await ownerOf(files, socket, signal);
+  if (pid === undefined) {
+    const who = socket.uid === 0 ? 'root' : `the user with number ${socket.uid}`;
+    return { socket, hidden: `the process behind port ${port} belongs to ${who}; it shows to that user and to root` };
+  }
+  return { socket, ...(await describe(files, pid, port)) };
+}
+
+async function tableOf(files: DoctorFiles, path: string): Promise<ListeningSocket[] | undefined> {
+  return files.readText(path).then(parseSockets, () => undefined);
+}
+
+/** Ollama's own processes are looked at first: there may be thousands of others. */
+async function ownerOf(files: DoctorFiles, socket: ListeningSocket, signal: AbortSignal): Promise<number | undefined> {
+  const names = await files.list('/proc').catch(() => []);
+  const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
+  const called = await Promise.all(pids.map(async (pid) => ({ pid, name: await nameOf(files, pid) })));
+  const isOllama = ({ name }: { name: string | undefined }) => (name?.startsWith('ollama') ? 0 : 1);
+  for (const { pid } of called.toSorted((a, b) => isOllama(a) - isOllama(b) || a.pid - b.pid)) {
+    signal.throwIfAborted();
+    if (await holds(files, pid, socket.inode)) return pid;
+  }
+  return undefined;
+}
+
+async function nameOf(files: DoctorFiles, pid: number): Promise<string | undefined> {
+  return files.readText(`/proc/${pid}/comm`).then(
+    (text) => text.trim(),
+    () => undefined,
+  );
+}
+
+async function holds(files: DoctorFiles, pid: number, inode: string): Promise<boolean> {
+  const folder = `/proc/${pid}/fd`;
+  for (const name of await files.list(folder).catch(() => [])) {
+    if ((await linkOf(files, `${folder}/${name}`)) === `socket:[${inode}]`) return true;
+  }
+  return false;
+}
+
+async function linkOf(files: DoctorFiles, path: string): Promise<string | undefined> {
+  return files.readLink(path).catch(() => undefined);
+}
+
+const REPLACED = / \(deleted\)$/;
+
+async function describe(files: DoctorFiles, pid: number, port: number): Promise<ServerProcess> {
+  const at = `/proc/${pid}`;
+  const [called, program, environment, mounts, ourMounts] = await Promise.all([
+    nameOf(files, pid),
+    linkOf(files, `${at}/exe`),
+    environmentOf(files, pid),
+    linkOf(files, `${at}/ns/mnt`),
+    linkOf(files, '/proc/self/ns/mnt'),
+  ]);
+  const path = program?.replace(REPLACED, '');
+  const name = path === undefined ? called : posix.basename(path);
+  if (name !== undefined && !/ollama/i.test(name)) {
+    return {
+      pid,
+      name,
+      passesOn: true,
+      hidden: `port ${port} is held by ${name} (process ${pid}), which passes requests on or stands in for Ollama`,
+    };
+  }
+  return {
+    pid,
+    ...(name !== undefined && { name }),
+    ...(path !== undefined && { program: path, replaced: path !== program }),
+    ...(typeof environment === 'string' ? { hidden: environment } : { environment }),
+    root: mounts === ourMounts ? '' : `${at}/root`,
+  };
+}
+
+async function environmentOf(files: DoctorFiles, pid: number): Promise<Env | string> {
+  const path = `/proc/${pid}/environ`;
+  try {
+    return parseEnvironment(await files.readText(path));
+  } catch (error) {
+    return `${path} cannot be read (${errnoOf(error) ?? 'no reason given'})`;
+  }
+}
+
+/** `NAME=value` pieces with a zero byte after each; the first of two wins, as for programs themselves. */
+function parseEnvironment(text: string): Env {
+  const pairs = text.split('\0').flatMap((piece): [string, string][] => {
+    const at = piece.indexOf('=');
+    return at > 0 ? [[piece.slice(0, at), piece.slice(at + 1)]] : [];
+  });
+  return Object.fromEntries(pairs.reverse());
+}

@@ -1,0 +1,47 @@
+import { networkFault, wrongAnswer } from './errors.ts';
+import type { Http, HttpReply, HttpRequest } from './http.ts';
+import { follow, type Reached } from './redirects.ts';
+
+export interface FollowRequest {
+  readonly method: HttpRequest['method'];
+  readonly url: URL;
+  /** For the first server alone. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal: AbortSignal;
+}
+
+const IDENTITY = { 'accept-encoding': 'identity' };
+
+/**
+ * Sends a request without a big body and follows redirects, by the rules that reading headers follows too. The answer is
+ * the caller's to close. Throws `network`, `remote-fault`, `unsafe-redirect`; an abort throws the signal's reason.
+ */
+export function sendFollowing(http: Http, request: FollowRequest): Promise<Reached<HttpReply>> {
+  const { method, url, secrets, headers = {}, body, signal } = request;
+  const sent = { method, signal, ...(body !== undefined && { body }) };
+  const send = (to: URL, all: Readonly<Record<string, string>>) =>
+    http({ ...sent, url: to.href, headers: { ...IDENTITY, ...all } });
+  return follow(send, url, secrets, headers, signal);
+}
+
+/** A whole body of at most `limit` bytes. Throws `network`, `remote-fault`; an abort throws the signal's reason. */
+export async function readBody(url: URL, reply: HttpReply, limit: number, signal: AbortSignal): Promise<Buffer> {
+  const encoding = reply.header('content-encoding')?.trim().toLowerCase() ?? '';
+  if (encoding !== '' && encoding !== 'identity')
+    throw wrongAnswer(url, `the answer is compressed (${encoding.slice(0, 20)}) though that was not asked for`);
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const piece of reply.body) {
+      size += piece.length;
+      if (size > limit) throw wrongAnswer(url, `the answer is longer than ${limit} bytes`);
+      pieces.push(piece);
+    }
+  } catch (thrown) {
+    signal.throwIfAborted();
+    throw networkFault(url, thrown);
+  }
+  return Buffer.concat(pieces);
+}

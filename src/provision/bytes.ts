@@ -1,0 +1,171 @@
+/** Where bytes come from: the sources, the cache of fetched files, and what brings and reads them. */
+import fs from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf, ProvisionError } from '../core/errors.ts';
+import { cacheDisk, sourceFiles } from '../disk/cache-disk.ts';
+import { stateFiles } from '../disk/files.ts';
+import { workUnderLock } from '../disk/lock.ts';
+import type { HttpClient } from '../net/client.ts';
+import type { HttpGet } from '../net/effects.ts';
+import type { Http } from '../net/http.ts';
+import { patientHttp } from '../net/retry.ts';
+import type { Exclusive } from '../sources/cache/effects.ts';
+import { type Cache, createCache } from '../sources/cache/index.ts';
+import { cachedSource } from '../sources/cache/source.ts';
+import type { FetchFile, HashFile, RemoteFile, Source, StreamFile } from '../sources/contract.ts';
+import { createCredentials } from '../sources/credentials.ts';
+import { createDigestCache, NO_DIGEST_CACHE } from '../sources/digest-cache.ts';
+import type { Downloader } from '../sources/download/contract.ts';
+import { fileSource } from '../sources/file.ts';
+import { createHasher } from '../sources/hash.ts';
+import { hubSource } from '../sources/hf.ts';
+import { webSource } from '../sources/https.ts';
+import { librarySource } from '../sources/library.ts';
+import { createRegistryLogins } from '../sources/oci/logins.ts';
+import type { OciOptions } from '../sources/oci/options.ts';
+import { ociSource } from '../sources/oci.ts';
+
+export interface BytesOptions {
+  readonly cacheFolder: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** PEM file of certificate authorities to trust beside the system's. */
+  readonly ca?: string | undefined;
+  /** How this run calls itself to others that wait for a file that it fetches. */
+  readonly command: string;
+}
+
+export interface Bytes {
+  /** Every source, in the order in which they are asked; those of the network look into the cache first. */
+  readonly sources: readonly Source[];
+  readonly hash: HashFile;
+  /** Into the cache. */
+  readonly fetch: FetchFile;
+  /** Past the cache. */
+  readonly stream: StreamFile;
+  readonly cache: Cache;
+  /** With the proxies and certificates of this machine. */
+  readonly http: Http;
+  /** What talking to registries needs, with the user's logins. */
+  readonly oci: OciOptions;
+  /** `http` for reading remote headers. */
+  readonly ranges: HttpGet;
+  /** Ends all connections. */
+  close(): Promise<void>;
+}
+
+/** A waiting run looks this often, in ms, at how far the one that fetches is. */
+const LOOK_MS = 2_000;
+
+export function openBytes(options: BytesOptions): Bytes {
+  const { cacheFolder, env } = options;
+  const digests = createDigestCache(stateFiles, cacheFolder);
+  const hash = createHasher(sourceFiles, digests);
+  const client = once(() => connect(options));
+  const http: Http = async (request) => (await client()).http(request);
+  const downloader = once(async () => (await import('../sources/download/open.ts')).openDownloader(http));
+  const cache = createCache({
+    folder: cacheFolder,
+    disk: cacheDisk,
+    files: stateFiles,
+    digests,
+    hash,
+    hashAgain: createHasher(sourceFiles, NO_DIGEST_CACHE),
+    downloader: {
+      async *fetch(file, path, signal) {
+        return yield* (await downloader()).fetch(file, path, signal);
+      },
+    },
+    exclusive: exclusiveIn(options),
+    now: () => new Date(),
+    clock: () => performance.now(),
+  });
+  const places = { env, home: homedir(), readText: stateFiles.readText };
+  const asking = patientHttp(http, { now: () => new Date(), sleep: interruptibleSleep, random: Math.random });
+  const oci = {
+    http: asking,
+    logins: createRegistryLogins(places),
+    plainHttp: hostsOf(env.GEMMA_PROVISION_OCI_PLAIN_HTTP),
+    realms: hostsOf(env.GEMMA_PROVISION_OCI_REALM),
+  };
+  const hub = hubSource({ http: asking, credentials: createCredentials(places), endpoint: env.HF_ENDPOINT });
+  const remote = [hub, webSource({ http: asking }), ociSource(oci)];
+  return {
+    sources: [
+      librarySource,
+      ...remote.map((source) => cachedSource(source, cache)),
+      fileSource({ files: sourceFiles, digests, cwd: process.cwd() }),
+    ],
+    hash,
+    fetch: cache.fetch,
+    stream: (file, signal) => streamOf(downloader, file, signal),
+    cache,
+    http,
+    oci,
+    ranges: async (...request) => (await import('../net/ranges.ts')).httpGet(undefined, http)(...request),
+    close: async () =>
+      client
+        .made()
+        ?.then((made) => made.close())
+        .catch(() => undefined),
+  };
+}
+
+/** `registry.lan:5000, other.lan` */
+function hostsOf(list: string | undefined): string[] {
+  return (list ?? '').split(/[\s,]+/).filter((host) => host !== '');
+}
+
+async function* streamOf(
+  downloader: () => Promise<Downloader>,
+  file: RemoteFile,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* (await downloader()).stream(file, signal);
+}
+
+/** In the cache itself, so that all who share it exclude each other. Loaded on use: most runs fetch nothing. */
+function exclusiveIn({ cacheFolder, command }: BytesOptions): Exclusive {
+  return async function* exclusive(name, signal, work) {
+    const { createFileLocker } = await import('../disk/locker.ts');
+    const locker = createFileLocker({ dir: join(cacheFolder, 'locks'), command, waitMs: LOOK_MS });
+    return yield* workUnderLock(locker, name, signal, work);
+  };
+}
+
+async function connect({ env, ca }: BytesOptions): Promise<HttpClient> {
+  const { createHttp } = await import('../net/client.ts');
+  return createHttp({ env, ...(ca !== undefined && { ca: await readCertificates(ca) }) });
+}
+
+async function readCertificates(file: string): Promise<string> {
+  const path = resolve(file);
+  try {
+    return await fs.readFile(path, 'utf8');
+  } catch (cause) {
+    throw new ProvisionError('bad-configuration', `The certificates in ${path} cannot be read: ${messageOf(cause)}`, {
+      cause,
+      suggestions: ['Pass a PEM file with the certificate of your certificate authority.'],
+    });
+  }
+}
+
+async function interruptibleSleep(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
+}
+
+interface Once<Value> {
+  (): Promise<Value>;
+  /** What was made, if it was. */
+  made(): Promise<Value> | undefined;
+}
+
+function once<Value>(make: () => Promise<Value>): Once<Value> {
+  let value: Promise<Value> | undefined;
+  const get = (): Promise<Value> => {
+    value ??= make();
+    return value;
+  };
+  return Object.assign(get, { made: () => value });
+}

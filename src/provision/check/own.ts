@@ -1,0 +1,73 @@
+/** The long way to a question: the user's own catalog and files, which need schemas and the header reader. */
+import { basename } from 'node:path';
+import { resolveFamily, resolveModel } from '../../catalog/lookup.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { GgufFacts } from '../../gguf/schema.ts';
+import { resolveSource } from '../../sources/index.ts';
+import type { World } from '../context.ts';
+import { readSourceHeader } from '../plan/header.ts';
+import { checkHeader, quantOf } from '../plan/identify.ts';
+import { placeOf } from '../plan/source-file.ts';
+import { type CheckQuestion, familyTarget, type Wanted, wantedModel } from './target.ts';
+
+/** Undefined when only the server is asked about. Throws as `install` does for the same model, family or file. */
+export async function wantedOf(question: CheckQuestion, world: World): Promise<Wanted | undefined> {
+  const { model: typed, family: familyId, from } = question;
+  if (from === undefined && typed === undefined && familyId === undefined) return undefined;
+  const file = from === undefined ? undefined : await headerOf(from, world);
+  if (typed !== undefined) {
+    const { family, model, quant } = resolveModel(await world.catalog(), typed);
+    const wanted = wantedModel(family, model, quant?.id);
+    if (file === undefined) return wanted;
+    checkHeader({ family, model }, file.header, file.path);
+    const found = quantOf(model, file.header, basename(file.path)).quant ?? quant?.id;
+    return { ...wanted, ...ofFile(file, wanted.target.parameters, found) };
+  }
+  const family = familyId === undefined ? undefined : resolveFamily(await world.catalog(), familyId);
+  const asked = family === undefined ? undefined : familyTarget(family);
+  const named = family === undefined ? {} : { family: family.id };
+  if (file !== undefined) return { ...named, ...ofFile(file, asked?.parameters) };
+  return asked === undefined ? undefined : { ...named, target: asked };
+}
+
+interface HeaderFile {
+  readonly path: string;
+  readonly header: GgufFacts;
+}
+
+async function headerOf(ref: string, world: World): Promise<HeaderFile> {
+  const { sources, ranges } = await world.bytes();
+  const { signal } = world.options;
+  const resolved = await resolveSource(sources, { ref, signal });
+  if (resolved.kind === 'library') {
+    throw new ProvisionError('bad-usage', `${ref} is no file: only the server knows what it would pull`, {
+      suggestions: ['Name the model instead: gemma-provision check gemma-3n-e4b'],
+    });
+  }
+  return { path: placeOf(resolved), header: await readSourceHeader(resolved, { get: ranges, signal }) };
+}
+
+/** What the file asks for; it is uploaded, so the library's gate is none of its concern. */
+function ofFile(
+  { path, header }: HeaderFile,
+  parameters: readonly string[] | undefined,
+  known?: string,
+): Pick<Wanted, 'file' | 'target'> {
+  const quant = known ?? header.declaredQuant?.toLowerCase();
+  return {
+    file: path,
+    target: {
+      architecture: header.architecture,
+      ...(quant !== undefined && { quant }),
+      fileSplit: Number(header.metadata.get('split.count') ?? 1) > 1,
+      projector: isProjector(header),
+      ...(parameters !== undefined && { parameters }),
+    },
+  };
+}
+
+/** A projector by the words of its converter: the architecture of all of them, and since 2025 the type as well. */
+function isProjector({ architecture, metadata }: GgufFacts): boolean {
+  const type = metadata.get('general.type');
+  return architecture === 'clip' || type === 'mmproj' || type === 'projector';
+}

@@ -1,0 +1,87 @@
+/** What a server is asked before it is judged: cheap questions, side by side, that change nothing on any version. */
+import { member } from '../../catalog/raw.ts';
+import type { Ask, Question, Reply } from '../../net/check-http.ts';
+import { type FailureContext, failureOf } from '../../runtimes/ollama/errors.ts';
+import { cleaned, ServerSaid, Unreadable } from '../../runtimes/ollama/faults.ts';
+import { type Evidence, evidenceOf, PROBES, type Probe } from './evidence.ts';
+
+export interface Round {
+  /** The server's own word, cleaned. */
+  readonly version: string;
+  /** Names of the models that it has; undefined when it did not tell. */
+  readonly installed: readonly string[] | undefined;
+  /** What its behaviour tells of its age; empty for a version that needs no proof. */
+  readonly evidence: readonly Evidence[];
+}
+
+interface RoundOptions {
+  readonly ask: Ask;
+  /** Base address without credentials, for messages. */
+  readonly endpoint: string;
+  readonly signal: AbortSignal;
+  /** True for a version whose word must be proven. */
+  readonly doubtful: (version: string) => boolean;
+}
+
+const VERSION: Question = { method: 'GET', path: '/api/version' };
+const TAGS: Question = { method: 'GET', path: '/api/tags' };
+
+/**
+ * One round. The probes wait for the version, since a known one needs none: a server that is what it says sees two
+ * GETs and no POST in its log. Throws `runtime-unreachable`, `runtime-timeout`, `runtime-not-ollama` as every command.
+ */
+export async function askRound({ ask, endpoint, signal, doubtful }: RoundOptions): Promise<Round> {
+  const context: FailureContext = { doing: 'asking for its version', endpoint, probing: true, signal };
+  const tags = ask(TAGS).catch(() => undefined);
+  const version = await ask(VERSION)
+    .then(versionIn)
+    .catch((thrown: unknown) => {
+      throw failureOf(thrown, context);
+    });
+  const probes = doubtful(version) ? PROBES : [];
+  const answers = await Promise.all(probes.map((probe) => answerTo(probe, ask)));
+  const list = await tags;
+  return {
+    version,
+    installed: list === undefined ? undefined : namesIn(list),
+    evidence: [...(probes.length > 0 && list !== undefined ? evidenceOf('tags', list) : []), ...answers.flat()],
+  };
+}
+
+/** A probe that fails proves nothing; the version was answered, so the server is there. */
+async function answerTo({ id, question }: Probe, ask: Ask): Promise<Evidence[]> {
+  return ask(question).then(
+    (reply) => evidenceOf(id, reply),
+    () => [],
+  );
+}
+
+function versionIn({ status, contentType, text }: Reply): string {
+  if (status < 200 || status > 299) throw new ServerSaid(status, cleaned(errorIn(text)));
+  const version = member(parsed(text), 'version');
+  if (typeof version === 'string' && version !== '' && version.length <= 200) return cleaned(version);
+  const what = parsed(text) === undefined ? `${cleaned(contentType) || 'something'} that is not JSON` : 'no version';
+  throw new Unreadable(`${what}: ${cleaned(text.slice(0, 200))}`);
+}
+
+function errorIn(text: string): string {
+  const error = member(parsed(text), 'error');
+  return typeof error === 'string' ? error : text.slice(0, 1000);
+}
+
+function namesIn({ status, text }: Reply): string[] | undefined {
+  const models = status === 200 ? member(parsed(text), 'models') : undefined;
+  // Old servers write null for an empty list.
+  if (models === null) return [];
+  if (!Array.isArray(models)) return undefined;
+  return models.map((model: unknown) => member(model, 'name')).filter((name) => typeof name === 'string');
+}
+
+/** Undefined for what is not JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

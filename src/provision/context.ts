@@ -1,0 +1,194 @@
+import { access } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Catalog } from '../catalog/load.ts';
+import type { Locker, Registry } from '../registry/index.ts';
+import type { RuntimeContext } from '../runtimes/context.ts';
+import type { OpenRuntime, RuntimeFlags } from '../runtimes/open.ts';
+import type { Bytes } from './bytes.ts';
+import type { Provisioning } from './install/provisioning.ts';
+import type { Paths } from './paths.ts';
+import type { TrustWorld } from './plan/catalog-trust.ts';
+import type { HostContext, HostFlags } from './plan/host.ts';
+import type { Settings } from './settings.ts';
+
+export interface WorldOptions {
+  readonly catalogFiles: readonly string[];
+  /** `--catalog-key`: public keys that replace those of the settings. */
+  readonly catalogKeys?: readonly string[];
+  /** `--allow-unsigned`. */
+  readonly allowUnsigned?: boolean;
+  readonly version: string;
+  /** Root of this package: where catalog/, templates/ and models/ are. */
+  readonly root: string;
+  /** `--require-tls`. */
+  readonly requireTls?: boolean;
+  /** Tells the user something, beside the answer. */
+  readonly warn?: (message: string) => void;
+  readonly signal: AbortSignal;
+  /** How this run calls itself to others that wait for its lock. */
+  readonly command: string;
+}
+
+/** The real parts that services share, each made once and only when something asks for it. */
+export class World {
+  readonly options: WorldOptions;
+  readonly paths: Paths;
+  readonly settings: Settings;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  #catalog: Promise<Catalog> | undefined;
+  #bytes: Promise<Bytes> | undefined;
+  #opened: OpenRuntime[] = [];
+  readonly #told = new Set<string>();
+
+  constructor(options: WorldOptions, paths: Paths, settings: Settings, env: World['env']) {
+    this.options = options;
+    this.paths = paths;
+    this.settings = settings;
+    this.env = env;
+  }
+
+  catalog(): Promise<Catalog> {
+    this.#catalog ??= this.#openCatalog();
+    return this.#catalog;
+  }
+
+  async #openCatalog(): Promise<Catalog> {
+    const { openCatalog } = await import('./plan/catalog.ts');
+    const { root, catalogFiles, catalogKeys, allowUnsigned = false } = this.options;
+    const extra = [...(this.settings.catalog ?? []), ...catalogFiles];
+    const keys = catalogKeys ?? this.settings['catalog-key'] ?? [];
+    // Loaded where there is anything to decide: most runs have no catalog but the built-in one.
+    if (extra.length === 0 && !(await exists(join(this.paths.config, 'catalog'))))
+      return openCatalog(root, this.paths, extra);
+    const { catalogTrust } = await import('./plan/catalog-trust.ts');
+    return openCatalog(root, this.paths, extra, await catalogTrust({ keys, allowUnsigned }, this.trustWorld()));
+  }
+
+  /** What remembering signed catalogs needs. */
+  trustWorld(): TrustWorld {
+    return { paths: this.paths, signal: this.options.signal, locker: () => this.locker() };
+  }
+
+  async registry(): Promise<Registry> {
+    const { stateFiles } = await import('../disk/files.ts');
+    return { files: stateFiles, dataDir: this.paths.data };
+  }
+
+  async locker(): Promise<Locker> {
+    const { createFileLocker } = await import('../disk/locker.ts');
+    return createFileLocker({ dir: join(this.paths.data, 'locks'), command: this.options.command });
+  }
+
+  /** Sources of bytes and the hasher that remembers what it read. */
+  bytes(): Promise<Bytes> {
+    this.#bytes ??= this.#openBytes();
+    return this.#bytes;
+  }
+
+  async #openBytes(): Promise<Bytes> {
+    const { openBytes } = await import('./bytes.ts');
+    const ca = this.env.GEMMA_PROVISION_CA ?? this.settings.ca;
+    return openBytes({ cacheFolder: this.paths.cache, env: this.env, ca, command: this.options.command });
+  }
+
+  /** The models folder of an Ollama on this machine, as far as it can be known from here. */
+  async models(): Promise<string> {
+    const { guessModelsFolder } = await import('../hardware/models-folder.ts');
+    return guessModelsFolder({ platform: process.platform, env: this.env, home: homedir(), exists });
+  }
+
+  hostContext(): HostContext {
+    return { paths: this.paths, env: this.env, models: () => this.models(), signal: this.options.signal };
+  }
+
+  get requiresTls(): boolean {
+    return this.options.requireTls ?? this.settings['require-tls'] ?? false;
+  }
+
+  warnOnce(message: string): void {
+    if (!this.#told.has(message)) this.options.warn?.(message);
+    this.#told.add(message);
+  }
+
+  async runtimeContext(): Promise<RuntimeContext> {
+    const { hash } = await this.bytes();
+    const { paths, settings, env, options } = this;
+    return {
+      paths,
+      settings,
+      env,
+      hash,
+      models: () => this.models(),
+      requireTls: this.requiresTls,
+      warn: (message) => this.warnOnce(message),
+      root: options.root,
+      signal: options.signal,
+    };
+  }
+
+  async open(flags: RuntimeFlags): Promise<OpenRuntime> {
+    const [{ openRuntime }, context] = await Promise.all([import('../runtimes/open.ts'), this.runtimeContext()]);
+    const opened = await openRuntime(flags, context);
+    this.#opened.push(opened);
+    return opened;
+  }
+
+  async provisioning(flags: HostFlags & RuntimeFlags): Promise<Provisioning> {
+    const [{ provisioningOf }, { openTemplates }, { hostProfile }, { speedInputs }] = await Promise.all([
+      import('./install/provisioning.ts'),
+      import('./plan/catalog.ts'),
+      import('./plan/host.ts'),
+      import('./plan/speed.ts'),
+    ]);
+    const isLive = flags.profile === undefined && flags['what-if'] === undefined;
+    const { root, version, signal } = this.options;
+    const [opened, catalog, templates, profile, bytes, registry, locker] = await Promise.all([
+      this.open(flags),
+      this.catalog(),
+      openTemplates(root),
+      hostProfile(flags, this.hostContext()),
+      this.bytes(),
+      this.registry(),
+      this.locker(),
+    ]);
+    const here = isLive && opened.facts.store !== undefined;
+    const watched = {
+      runtime: opened.identity,
+      here,
+      profile,
+      look: () => hostProfile(flags, this.hostContext()),
+    };
+    return provisioningOf({
+      root,
+      version,
+      catalog,
+      templates,
+      profile,
+      isLive,
+      opened,
+      bytes,
+      cacheFolder: this.paths.cache,
+      registry,
+      locker,
+      env: this.env,
+      speed: await speedInputs({ profile, here, world: this, ...(isLive && { identity: opened.identity }) }),
+      memoryUse: async (by) => (await import('./install/memory-watch.ts')).memoryUse(watched, by),
+      signal,
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([
+      ...this.#opened.map(({ runtime }) => runtime.close()),
+      this.#bytes?.then(({ close }) => close()),
+    ]);
+  }
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,189 @@
+import type { Digest } from '../../core/digest.ts';
+import { digestOf } from '../../core/digest-of.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { formatBytes } from '../../core/units.ts';
+import type { Held } from '../../registry/index.ts';
+import type { StorableFile, StoredModel, TransferWay } from '../../runtimes/contract.ts';
+import { sameModel } from '../../runtimes/names.ts';
+import type { InstallPlan, SourceFile } from '../plan/plan.ts';
+import type { TransactionEffects } from './effects.ts';
+import { BROKEN, heldOf, keptNameOf, look, sameHeld } from './held.ts';
+import type { Ledger } from './ledger.ts';
+import { onceMore } from './once-more.ts';
+import type { StepOutcome, Steps } from './steps.ts';
+
+/** A model that exists in the runtime but does not have its name yet. */
+export interface Candidate {
+  readonly name: string;
+  readonly stored: StoredModel;
+  /** Absent where the runtime fetched it itself, and where an earlier run made it. */
+  readonly way?: TransferWay;
+  readonly bytesMoved: number;
+  /** The runtime had exactly this under this name before; only a pull can tell. */
+  readonly unchanged: boolean;
+  /** Names that only the way to it needed. */
+  readonly scaffold: readonly string[];
+}
+
+/** What making a candidate needs. */
+export interface Making {
+  readonly plan: InstallPlan;
+  readonly steps: Steps;
+  readonly effects: TransactionEffects;
+  readonly ledger: Ledger;
+  readonly signal: AbortSignal;
+  /** What an interrupted run of the same install made whole already. */
+  readonly made: StoredModel | undefined;
+}
+
+/** What an install is about to make: the same install again may go on with what this one leaves. */
+export function wantedDigest({ source, family, model, quant }: InstallPlan): Digest | undefined {
+  if (source.kind === 'library') return digestOf(JSON.stringify(['library', source.libraryName]));
+  const { digest } = source.file;
+  if (digest === undefined) return undefined;
+  return digestOf(JSON.stringify([digest, source.spec, family.architecture, model.id, quant]));
+}
+
+/** Creates the model from a file under the staging name. */
+export async function* prepareFile(making: Making): Work<Candidate> {
+  const { plan, steps, effects, ledger, signal, made } = making;
+  const { stagingName: name } = plan;
+  if (made !== undefined) {
+    yield* steps.skip('store', 'created by the run that was interrupted');
+    return { name, stored: made, bytesMoved: 0, unchanged: false, scaffold: [name] };
+  }
+  const wanted = wantedDigest(plan);
+  await ledger.write({
+    step: 'stage',
+    undo: { restores: [], drop: [name] },
+    ...(wanted !== undefined && { wanted }),
+  });
+  // Creating over what another tool or a lost journal left would mix two models' stories.
+  await effects.runtime.remove(name, signal);
+  const candidate = yield* steps.run('store', store(making));
+  await ledger.write({ staged: { name, held: heldOf(candidate.stored) } });
+  effects.checkpoint?.('stage');
+  return candidate;
+}
+
+async function* store({ plan, effects, signal }: Making): Work<StepOutcome<Candidate>> {
+  if (plan.source.kind !== 'file') throw new TypeError('a library model is pulled, not stored');
+  const { spec } = plan.source;
+  const request = {
+    name: plan.stagingName,
+    file: storable(plan.source.file, effects),
+    ...(plan.way !== undefined && { way: plan.way }),
+    architecture: plan.family.architecture,
+    spec,
+  };
+  const { stored, way, bytesMoved, differences } = yield* watched(effects.runtime.store(request, signal), effects);
+  for (const message of differences) yield { type: 'warning', message };
+  const moved = bytesMoved === 0 ? 'no byte moved' : `${formatBytes(bytesMoved)} moved`;
+  return {
+    result: { name: plan.stagingName, stored, way, bytesMoved, unchanged: false, scaffold: [plan.stagingName] },
+    bytes: bytesMoved,
+    detail: `${way}: ${moved}`,
+  };
+}
+
+function storable(file: SourceFile, { stream }: TransactionEffects): StorableFile {
+  return file.kind === 'remote' ? { ...file, open: stream } : file;
+}
+
+/** Tells of the states between the first byte and the created model. */
+async function* watched<Result>(work: Work<Result>, { checkpoint }: TransactionEffects): Work<Result> {
+  if (checkpoint === undefined) return yield* work;
+  const told = { transfer: false, blob: false };
+  const tell = (name: 'transfer' | 'blob'): void => {
+    if (told[name]) return;
+    told[name] = true;
+    checkpoint(name);
+  };
+  for (;;) {
+    const step = await work.next();
+    if (step.done) {
+      tell('transfer');
+      tell('blob');
+      return step.value;
+    }
+    const event = step.value;
+    yield event;
+    if (event.type === 'bytes' && event.done > 0) tell('transfer');
+    if (event.type === 'bytes' && event.done > 0 && event.done === event.total) tell('blob');
+  }
+}
+
+/**
+ * Lets the server pull from its own library. What the library name had before is kept under another name first, since a
+ * pull replaces it in place.
+ */
+export async function* prepareLibrary(making: Making): Work<Candidate> {
+  const { plan, steps, effects, ledger, signal, made } = making;
+  const { runtime } = effects;
+  if (plan.source.kind !== 'library' || runtime.pull === undefined) {
+    throw new ProvisionError('bad-usage', `${runtime.kind} has no library of its own to pull from`, {
+      suggestions: ['Use --runtime ollama, or give a file with --from ./model.gguf.'],
+    });
+  }
+  const { libraryName } = plan.source;
+  const before = made === undefined ? await setAside(libraryName, making) : beforeOf(libraryName, ledger);
+  const { backup } = before;
+  const scaffold = [
+    ...(backup === undefined ? [] : [backup]),
+    // Under another name the library's own was only the way there.
+    ...(before.was === undefined && !sameModel(plan.name, libraryName) ? [libraryName] : []),
+  ];
+  if (made !== undefined) {
+    yield* steps.skip('pull', 'pulled by the run that was interrupted');
+    return { name: libraryName, stored: made, bytesMoved: 0, unchanged: false, scaffold };
+  }
+  const pull = runtime.pull.bind(runtime);
+  const pulling = () => watched(pull(libraryName, signal), effects);
+  const candidate = yield* steps.run(
+    'pull',
+    (async function* (): Work<StepOutcome<Candidate>> {
+      const stored = yield* onceMore(effects, libraryName, signal, pulling);
+      const { was } = before;
+      const unchanged = was?.entryDigest !== undefined && was.entryDigest === stored.entryDigest;
+      const bytesMoved = unchanged ? 0 : (stored.sizeBytes ?? 0);
+      return { result: { name: libraryName, stored, bytesMoved, unchanged, scaffold }, bytes: bytesMoved };
+    })(),
+  );
+  await ledger.write({ staged: { name: libraryName, held: heldOf(candidate.stored) } });
+  effects.checkpoint?.('stage');
+  return candidate;
+}
+
+interface Before {
+  readonly was: Held | undefined;
+  /** Where it is kept meanwhile. */
+  readonly backup: string | undefined;
+}
+
+/** Keeps what a library name has, under a name that the journal knows before it is made. */
+async function setAside(libraryName: string, making: Making): Promise<Before> {
+  const { plan, effects, ledger, signal } = making;
+  const { runtime } = effects;
+  const found = await look(runtime, libraryName, signal);
+  const was = found === undefined || found === BROKEN ? undefined : heldOf(found);
+  const wanted = wantedDigest(plan);
+  const common = { step: 'stage', ...(wanted !== undefined && { wanted }) } as const;
+  if (was === undefined) {
+    await ledger.write({ ...common, undo: { restores: [{ name: libraryName }], drop: [] } });
+    return { was, backup: undefined };
+  }
+  // In place, what was there is what a rollback goes back to.
+  const backup = sameModel(plan.name, libraryName) ? keptNameOf(plan.name, was) : plan.stagingName;
+  const kept = await look(runtime, backup, signal);
+  const isKept = kept !== undefined && kept !== BROKEN && sameHeld(kept, was);
+  const undo = { restores: [{ name: libraryName, was, from: backup }], drop: isKept ? [] : [backup] };
+  await ledger.write({ ...common, undo });
+  if (!isKept) await runtime.copy(libraryName, backup, signal);
+  return { was, backup };
+}
+
+function beforeOf(libraryName: string, { journal }: Ledger): Before {
+  const restore = journal.undo.restores.find(({ name }) => name === libraryName);
+  return { was: restore?.was, backup: restore?.from };
+}

@@ -1,0 +1,76 @@
+import type { Digest } from '../../core/digest.ts';
+import type { FoundJournal, Journal, Locker } from '../../registry/index.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import type { Runtime } from '../../runtimes/contract.ts';
+import type { Suite } from '../../smoke/schema.ts';
+import type { FetchFile, HashFile, StreamFile } from '../../sources/contract.ts';
+import type { Checkpoint } from './checkpoints.ts';
+import type { Reconnect } from './clean-up.ts';
+
+/** The records of one runtime endpoint. */
+export interface Records {
+  /** Throws `bad-record` for a file that is broken or too new; with `replace`, a broken one counts as none. */
+  find(name: string, replace?: 'replace'): Promise<Installed | undefined>;
+  put(record: Installed): Promise<void>;
+  drop(name: string): Promise<void>;
+}
+
+/** Journals of one runtime endpoint: what runs were about to do. */
+export interface Journals {
+  /** Throws `bad-record` for one of a newer version; a broken one is put aside. */
+  find(name: string): Promise<FoundJournal | undefined>;
+  put(journal: Journal): Promise<void>;
+  drop(name: string): Promise<void>;
+}
+
+/** Everything that carrying out, taking back and finishing a change needs. */
+export interface RecoveryEffects {
+  readonly runtime: Runtime;
+  readonly records: Records;
+  readonly journals: Journals;
+  /** For tests: called when a state is reached that a crash could leave behind (`CHECKPOINTS`). */
+  readonly checkpoint?: (name: Checkpoint) => void;
+}
+
+/** Everything that a change of what a name answers with needs. */
+export interface ChangeEffects extends RecoveryEffects {
+  readonly locker: Locker;
+  readonly now: () => Date;
+  /** Milliseconds since any fixed point. */
+  readonly clock: () => number;
+  readonly toolVersion: string;
+  /** How long a runtime that went away is waited for; the usual time unless given. */
+  readonly reconnect?: Reconnect;
+}
+
+/** Memory that models take on this host at one moment, in bytes; what cannot be seen is absent. */
+export interface MemoryUse {
+  /** RAM of the processes that run models. */
+  readonly residentBytes?: number;
+  /** Memory in use on all GPUs that have their own. */
+  readonly vramBytes?: number;
+}
+
+/** Everything outside that a transaction touches. */
+export interface TransactionEffects extends ChangeEffects {
+  readonly hash: HashFile;
+  /** Into our cache. */
+  readonly fetch: FetchFile;
+  /** Past our cache, straight into the runtime. */
+  readonly stream: StreamFile;
+  /** Looked at before and after a load; absent where the runtime is elsewhere. */
+  readonly memoryUse?: (signal: AbortSignal) => Promise<MemoryUse>;
+  /** When a licence text was accepted on this host; undefined where that is not on record. */
+  readonly acceptedAt?: (licence: string, textDigest: Digest) => Promise<string | undefined>;
+}
+
+export interface TransactionOptions {
+  /** Absent with `--no-smoke`. */
+  readonly suite?: Suite;
+  /** Install again although all is in place, and take over names that are not ours. */
+  readonly force: boolean;
+  /** False: what is replaced is not kept for a rollback. */
+  readonly keep?: boolean;
+  /** The lock file or bundle that is installed from. */
+  readonly lock?: Digest;
+}

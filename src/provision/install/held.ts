@@ -1,0 +1,54 @@
+/** What names of the runtime answer with, compared by digests. */
+import { digestOf } from '../../core/digest-of.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { Held } from '../../registry/index.ts';
+import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
+import { parseModelName } from '../../runtimes/names.ts';
+
+/** A name that exists and that the runtime cannot read: a full disk leaves manifests of 0 bytes. */
+export const BROKEN = Symbol('broken');
+
+/** What a name holds; undefined when there is nothing, `BROKEN` when the runtime cannot read it. */
+export async function look(
+  runtime: Pick<Runtime, 'find'>,
+  name: string,
+  signal: AbortSignal,
+): Promise<StoredModel | typeof BROKEN | undefined> {
+  try {
+    return await runtime.find(name, signal);
+  } catch (error) {
+    if (error instanceof ProvisionError && error.code === 'needs-repair') return BROKEN;
+    throw error;
+  }
+}
+
+export function heldOf({ entryDigest, layerDigest }: Held): Held {
+  return { ...(entryDigest && { entryDigest }), ...(layerDigest && { layerDigest }) };
+}
+
+/** By the whole entry where both sides have its digest, else by the model layer; what cannot be compared counts as the same. */
+export function sameHeld(a: Held, b: Held): boolean {
+  if (a.entryDigest !== undefined && b.entryDigest !== undefined) return a.entryDigest === b.entryDigest;
+  return a.layerDigest === undefined || b.layerDigest === undefined || a.layerDigest === b.layerDigest;
+}
+
+/** Model part of the names under which replaced versions wait for a rollback. */
+const KEPT_PREFIX = 'gemma-provision-previous';
+
+/**
+ * Where a version of a model is kept. Different for every version: the one before stays kept until the new one has its
+ * record, and a name in a record always means the version that the record speaks of.
+ */
+export function keptNameOf(name: string, { entryDigest, layerDigest }: Held): string {
+  const slug = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-+|-+$/g, '');
+  const what = JSON.stringify([parseModelName(name).canonical, entryDigest ?? layerDigest ?? '']);
+  return `${KEPT_PREFIX}:${slug.slice(0, 60)}-${digestOf(what).slice('sha256:'.length).slice(0, 12)}`;
+}
+
+/** True for names under which this tool keeps replaced versions, whether a record still speaks of them or not. */
+export function isKeptName(name: string): boolean {
+  return name.startsWith(`${KEPT_PREFIX}:`);
+}

@@ -1,0 +1,53 @@
+import { doctorFiles } from '../../disk/doctor-files.ts';
+import { residentBelow } from '../../hardware/resident.ts';
+import type { HostProfile } from '../../hardware/schema.ts';
+import { findServerProcess } from '../../hardware/server-process.ts';
+import type { Runtime } from '../../runtimes/contract.ts';
+import type { MemoryUse } from './effects.ts';
+
+interface Watched {
+  readonly runtime: Pick<Runtime, 'kind' | 'endpoint'>;
+  /** The runtime runs on this machine. */
+  readonly here: boolean;
+  /** This host before anything was loaded. */
+  readonly profile: HostProfile;
+  /** Looks at the host again. */
+  readonly look: () => Promise<HostProfile>;
+}
+
+/**
+ * What the processes that run models hold: of RAM where /proc tells, of VRAM where a GPU tells. It only looks on, so
+ * nothing but an abort is thrown.
+ */
+export async function memoryUse(watched: Watched, signal: AbortSignal): Promise<MemoryUse> {
+  try {
+    return watched.here ? await seen(watched, signal) : {};
+  } catch {
+    signal.throwIfAborted();
+    return {};
+  }
+}
+
+async function seen({ runtime, profile, look }: Watched, signal: AbortSignal): Promise<MemoryUse> {
+  const pid = await rootOf(runtime, signal);
+  const residentBytes = pid === undefined ? undefined : await residentBelow(doctorFiles, pid);
+  const vramBytes = vramUsed(profile) === undefined ? undefined : vramUsed(await look());
+  return { ...(residentBytes !== undefined && { residentBytes }), ...(vramBytes !== undefined && { vramBytes }) };
+}
+
+/** The process whose children run models: Ollama's server, or this one for the embedded runtime. */
+async function rootOf({ kind, endpoint }: Watched['runtime'], signal: AbortSignal): Promise<number | undefined> {
+  if (kind === 'embedded') return process.pid;
+  if (!URL.canParse(endpoint)) return undefined;
+  const where = { platform: process.platform, files: doctorFiles };
+  const { pid, passesOn } = await findServerProcess(where, new URL(endpoint), signal);
+  return passesOn ? undefined : pid;
+}
+
+/** Undefined where no GPU has memory of its own that can be read. */
+function vramUsed({ gpus }: HostProfile): number | undefined {
+  const told = gpus.flatMap(({ memoryKind, vramTotal, vramFree }) =>
+    memoryKind !== 'unified' && vramTotal !== undefined && vramFree !== undefined ? [vramTotal - vramFree] : [],
+  );
+  return told.length === 0 ? undefined : told.reduce((sum, used) => sum + used, 0);
+}

@@ -1,0 +1,128 @@
+/** From a tested candidate to the model that answers, with its record and the version before it kept. */
+import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import type { ChangeJournal, Held } from '../../registry/index.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import type { StoredModel } from '../../runtimes/contract.ts';
+import { sameModel } from '../../runtimes/names.ts';
+import type { ChangeEffects } from './effects.ts';
+import { BROKEN, heldOf, keptNameOf, look, sameHeld } from './held.ts';
+import type { Ledger } from './ledger.ts';
+import { onceMore } from './once-more.ts';
+import { type Previous, previousOf } from './previous.ts';
+import { stillHolds } from './record.ts';
+import type { Steps } from './steps.ts';
+
+export interface Promotion {
+  /** The name that answers in the end. */
+  readonly name: string;
+  /** `scaffold`: names that only the way to it needed. */
+  readonly candidate: { readonly name: string; readonly stored: StoredModel; readonly scaffold: readonly string[] };
+  /** Our record under the name, before this run. */
+  readonly before: Installed | undefined;
+  /** Keep what is replaced for a rollback. */
+  readonly keep: boolean;
+  recordWith(previous: Previous | undefined): Installed;
+}
+
+interface Around {
+  readonly steps: Steps;
+  readonly ledger: Ledger;
+  readonly effects: ChangeEffects;
+  readonly signal: AbortSignal;
+}
+
+/** Gives the candidate its name and writes the record. Call it in `takenBackOnFailure`. */
+export async function* promoteAndRecord(promotion: Promotion, around: Around): Work<Installed> {
+  const { steps, ledger, effects } = around;
+  const change = await changeOf(promotion, around);
+  await ledger.write({ step: 'promote', undo: change.undo, after: change.after });
+  effects.checkpoint?.('ready');
+  yield* steps.run('promote', promoted(promotion, change, around));
+  const { record } = change.after;
+  await ledger.write({ step: 'record' });
+  yield* steps.run('record', async () => ({ result: await effects.records.put(record) }));
+  effects.checkpoint?.('record');
+  await ledger.write({ step: 'clean' }).catch(() => undefined);
+  return record;
+}
+
+interface Change {
+  /** To be made of what answers now; undefined when there is nothing, or when it is kept already. */
+  readonly copyTo: string | undefined;
+  readonly undo: ChangeJournal['undo'];
+  readonly after: NonNullable<ChangeJournal['after']>;
+}
+
+/** Decides what is kept, what goes, and what a failure gives back. */
+async function changeOf(promotion: Promotion, { ledger, effects, signal }: Around): Promise<Change> {
+  const { name, candidate, before, keep } = promotion;
+  const { restores, drop } = ledger.journal.undo;
+  const inPlace = restores.find((restore) => sameModel(restore.name, name));
+  const was = inPlace === undefined ? await heldUnder(name, effects, signal) : inPlace.was;
+  const isOther = was !== undefined && !isSameVersion(was, candidate.stored);
+  const backup = isOther ? keptNameOf(name, was) : undefined;
+  const keptAs = keep && before !== undefined && was !== undefined && stillHolds(before, was) ? backup : undefined;
+  const isMade = backup !== undefined && sameOrAbsent(was, await heldUnder(backup, effects, signal));
+  const isSame = before !== undefined && isSameVersion(before.stored, candidate.stored);
+  const earlier = before?.previous?.keptAs;
+  const isEarlierThere = earlier !== undefined && (await heldUnder(earlier, effects, signal)) !== undefined;
+  const replacing = { keep, isSame, isEarlierThere, ...(keptAs !== undefined && { keptAs }) };
+  const previous = previousOf(before, replacing);
+  const record = promotion.recordWith(previous);
+  const unused = [...candidate.scaffold, backup, earlier];
+  const needless = unused.filter((each) => each !== undefined && each !== previous?.keptAs && !sameModel(each, name));
+  const restore = { name, ...(was !== undefined && { was, from: backup ?? candidate.name }) };
+  return {
+    copyTo: isMade ? undefined : backup,
+    undo: {
+      restores: inPlace === undefined ? [...restores, restore] : restores,
+      drop: isMade || backup === undefined ? drop : [...new Set([...drop, backup])],
+    },
+    after: { held: heldOf(candidate.stored), record, drop: [...new Set(needless)].filter(isText) },
+  };
+}
+
+function isText(name: string | undefined): name is string {
+  return name !== undefined;
+}
+
+async function heldUnder(name: string, { runtime }: ChangeEffects, signal: AbortSignal): Promise<Held | undefined> {
+  const found = await look(runtime, name, signal);
+  return found === undefined || found === BROKEN ? undefined : heldOf(found);
+}
+
+function sameOrAbsent(was: Held | undefined, kept: Held | undefined): boolean {
+  return was !== undefined && kept !== undefined && sameHeld(was, kept);
+}
+
+/** The whole entry is the same, by digests that both sides tell. */
+function isSameVersion(a: Held, b: Held): boolean {
+  return a.entryDigest !== undefined && a.entryDigest === b.entryDigest;
+}
+
+async function* promoted(
+  { name, candidate }: Promotion,
+  { copyTo }: Change,
+  { effects, signal }: Around,
+): Work<{ result: undefined }> {
+  const { runtime, checkpoint } = effects;
+  yield* onceMore(effects, candidate.name, signal, async () => {
+    if (copyTo !== undefined) await runtime.copy(name, copyTo, signal);
+    checkpoint?.('backup');
+    if (!sameModel(candidate.name, name)) await runtime.copy(candidate.name, name, signal);
+    const stored = await look(runtime, name, signal);
+    if (stored === undefined || stored === BROKEN || !sameHeld(stored, candidate.stored)) throw notHeld(name);
+  });
+  checkpoint?.('promote');
+  return { result: undefined };
+}
+
+function notHeld(name: string): ProvisionError {
+  return new ProvisionError('needs-repair', `${name} does not hold what was just tested`, {
+    suggestions: [
+      'Run the same install again: it puts the name right.',
+      'Check the disk of the server: a full one spoils names.',
+    ],
+  });
+}

@@ -1,0 +1,67 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { Family } from '../../catalog/schema.ts';
+import { digestOf } from '../../core/digest-of.ts';
+import type { GgufFacts } from '../../gguf/schema.ts';
+import type { Templates } from '../../modelfile/templates.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import type { StoredModel } from '../../runtimes/contract.ts';
+import { isJinja } from '../../runtimes/jinja.ts';
+import type { KnownPrompt } from '../../smoke/prompt/contract.ts';
+import { readHeader } from '../plan/header.ts';
+
+interface Known {
+  readonly stored: StoredModel;
+  readonly families: readonly Family[];
+  readonly record: Installed | undefined;
+  readonly templates: Templates;
+}
+
+/**
+ * The template that a stored model was trained with, best source first: the file itself where the runtime keeps it on
+ * this machine, the file's Jinja where the server shows that, the official template of the catalog's family.
+ */
+export async function knownPrompt(known: Known): Promise<KnownPrompt> {
+  const header = await headerOf(known.stored);
+  const addsBos = header?.tokenizer.addBos;
+  const source = ownTemplate(header, known.stored);
+  const official = officialTemplate(known);
+  const sentTemplate = sentTemplateOf(known);
+  return {
+    ...(official !== undefined && { reference: { source: official, from: 'catalog' } }),
+    ...(source !== undefined && { reference: { source, from: 'file' } }),
+    ...(addsBos !== undefined && { addsBos }),
+    ...(sentTemplate !== undefined && { sentTemplate }),
+  };
+}
+
+/** Undefined where the runtime's file is not on this machine, or not ours to read. */
+async function headerOf({ layerPath, layerDigest }: StoredModel): Promise<GgufFacts | undefined> {
+  // A path of another machine may exist here as well: only a name that is the digest tells that it is the same file.
+  const hex = layerDigest?.slice('sha256:'.length);
+  if (layerPath === undefined || hex === undefined || !basename(layerPath).includes(hex)) return undefined;
+  try {
+    return await readHeader(layerPath, (await stat(layerPath)).size);
+  } catch {
+    // The catalog's template is the way out; what is wrong with the file is not the question here.
+    return undefined;
+  }
+}
+
+/** From 0.30 on Ollama shows the file's own Jinja template where that one is used. */
+function ownTemplate(header: GgufFacts | undefined, { template }: StoredModel): string | undefined {
+  if (header !== undefined) return header.chatTemplate;
+  return template !== undefined && isJinja(template) ? template : undefined;
+}
+
+function officialTemplate({ families, templates }: Known): string | undefined {
+  const named = families.map(({ chatTemplate }) => templates.references.get(chatTemplate)?.text);
+  return named.find((text) => text !== undefined);
+}
+
+/** The template that we created the model with; known only as long as it is still one of ours. */
+function sentTemplateOf({ record, templates }: Known): string | undefined {
+  if (record === undefined) return undefined;
+  const text = templates.chats.get(record.template.name)?.text;
+  return text !== undefined && digestOf(text) === record.template.digest ? text : undefined;
+}

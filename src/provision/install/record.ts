@@ -1,0 +1,165 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Digest } from '../../core/digest.ts';
+import { digestOf } from '../../core/digest-of.ts';
+import type { Held } from '../../registry/index.ts';
+import type { Record as Installed, MeasuredMemory, RecordedProof } from '../../registry/schema.ts';
+import type { StoredModel, TransferWay } from '../../runtimes/contract.ts';
+import type { PromptProof } from '../../smoke/prompt/schema.ts';
+import type { SmokeResult, Suite } from '../../smoke/schema.ts';
+import type { InstallPlan, SourceFile } from '../plan/plan.ts';
+import type { TransactionEffects, TransactionOptions } from './effects.ts';
+import { sameHeld } from './held.ts';
+import type { Previous } from './previous.ts';
+
+/** Name that stands for the library's own template in records. */
+const LIBRARY_TEMPLATE = 'ollama-library';
+
+/** What was found out about a model before it got its name; nothing of it without a smoke test. */
+export interface Tested {
+  readonly smoke?: SmokeResult;
+  readonly prompt?: PromptProof;
+  readonly memory?: MeasuredMemory;
+}
+
+interface Ingredients {
+  /** The plan with the source's digest known. */
+  readonly plan: InstallPlan;
+  readonly promoted: StoredModel;
+  /** How the bytes got in. */
+  readonly way?: TransferWay | undefined;
+  readonly tested: Tested;
+  /** The suite that it passed. */
+  readonly suite?: Suite | undefined;
+  readonly acceptedAt?: string | undefined;
+  readonly previous?: Previous | undefined;
+  readonly lock?: Digest | undefined;
+  readonly effects: Pick<TransactionEffects, 'now' | 'toolVersion'>;
+}
+
+/** The record of a finished install. */
+export function recordOf(ingredients: Ingredients): Installed {
+  const { plan, promoted, way, tested, suite, acceptedAt, previous, lock, effects } = ingredients;
+  return {
+    schemaVersion: 2,
+    name: plan.name,
+    runtime: plan.runtime,
+    family: plan.family.id,
+    model: plan.model.id,
+    quant: plan.quant,
+    architecture: plan.family.architecture,
+    source: sourceOf(plan, promoted),
+    stored: {
+      ...(promoted.layerDigest && { layerDigest: promoted.layerDigest }),
+      ...(promoted.entryDigest && { entryDigest: promoted.entryDigest }),
+      ...(way !== undefined && { way }),
+    },
+    choice: { reasons: [...plan.reasons], ...(plan.useCase !== undefined && { useCase: plan.useCase }) },
+    ...modelfileOf(plan, promoted),
+    licence: {
+      id: plan.family.licence.id,
+      textDigest: digestOf(plan.family.licence.text),
+      ...(acceptedAt !== undefined && { acceptedAt }),
+    },
+    ...(suite !== undefined && tested.smoke !== undefined && { suite: suiteOf(suite) }),
+    ...(tested.smoke !== undefined && { smoke: tested.smoke }),
+    ...(tested.prompt !== undefined && { prompt: recordedProof(tested.prompt) }),
+    ...(tested.memory !== undefined && { memory: tested.memory }),
+    ...(lock !== undefined && { lock }),
+    toolVersion: effects.toolVersion,
+    installedAt: effects.now().toISOString(),
+    ...(previous !== undefined && { previous }),
+  };
+}
+
+/** A suite by its content: one that is edited later is another. */
+export function suiteOf(suite: Suite): NonNullable<Installed['suite']> {
+  return { id: suite.id, digest: digestOf(JSON.stringify(suite)) };
+}
+
+/** The texts stay in the report: a record says what was found, not what was compared. */
+function recordedProof(proof: PromptProof): RecordedProof {
+  const { verdict, expectedFrom, bosCount, stop, winner, context, findings } = proof;
+  return { verdict, expectedFrom, stop, winner, context, findings, ...(bosCount !== undefined && { bosCount }) };
+}
+
+function sourceOf(plan: InstallPlan, promoted: StoredModel): Installed['source'] {
+  if (plan.source.kind === 'file') return fileSourceOf(plan.source.file);
+  return {
+    ref: plan.source.ref,
+    ...(promoted.layerDigest && { digest: promoted.layerDigest }),
+    ...(promoted.sizeBytes !== undefined && { sizeBytes: promoted.sizeBytes }),
+  };
+}
+
+/** A source file as records and reports tell it. */
+export function fileSourceOf(file: SourceFile): Installed['source'] {
+  const { ref, digest, sizeBytes, pinnedRef, provenance } = file;
+  // A file of our cache is found by its digest: where it lies is the cache's own business.
+  const path = file.kind === 'file' && file.immutable !== true ? file.path : undefined;
+  return {
+    ref,
+    sizeBytes,
+    ...(digest !== undefined && { digest }),
+    ...(pinnedRef !== undefined && { pinnedRef }),
+    ...(path !== undefined && { path }),
+    ...(provenance !== undefined && { provenance }),
+  };
+}
+
+function modelfileOf(plan: InstallPlan, promoted: StoredModel): Pick<Installed, 'template' | 'profile' | 'parameters'> {
+  if (plan.source.kind === 'file') {
+    const { spec } = plan.source;
+    return {
+      template: { name: spec.templateName, digest: spec.templateDigest as Digest },
+      profile: spec.profile,
+      parameters: spec.parameters,
+    };
+  }
+  return {
+    template: { name: LIBRARY_TEMPLATE, digest: digestOf(promoted.template ?? '') },
+    profile: 'library',
+    parameters: {},
+  };
+}
+
+/** What must be the same for an install to have nothing to do. */
+interface Wanted {
+  readonly digest: Digest | undefined;
+  readonly options: Pick<TransactionOptions, 'suite'>;
+}
+
+/**
+ * True when the record says that exactly this was installed, the runtime still holds what was recorded, and a
+ * wanted smoke test was passed then.
+ */
+export function isUpToDate(
+  plan: InstallPlan,
+  { digest, options }: Wanted,
+  before: Installed | undefined,
+  present: StoredModel | undefined,
+): before is Installed {
+  if (plan.source.kind === 'library' || before === undefined || present === undefined) return false;
+  if (digest === undefined || before.source.digest !== digest) return false;
+  if (before.model !== plan.model.id || before.quant !== plan.quant) return false;
+  return isProven(before, options) && sameModelfile(plan, before) && stillHolds(before, present);
+}
+
+/** True when no smoke test is wanted now, or one was passed then and the prompt was looked at. */
+export function isProven({ smoke, prompt }: Installed, { suite }: Pick<TransactionOptions, 'suite'>): boolean {
+  return suite === undefined || (smoke?.failed === 0 && prompt !== undefined);
+}
+
+function sameModelfile(plan: InstallPlan, before: Installed): boolean {
+  if (plan.source.kind !== 'file') return false;
+  const { spec } = plan.source;
+  return (
+    before.template.digest === spec.templateDigest &&
+    isDeepStrictEqual(before.parameters, spec.parameters) &&
+    before.licence.textDigest === digestOf(plan.family.licence.text)
+  );
+}
+
+/** False when somebody changed the entry behind our back. */
+export function stillHolds(before: Pick<Installed, 'stored'>, present: Held): boolean {
+  return sameHeld(before.stored, present);
+}

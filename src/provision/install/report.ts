@@ -1,0 +1,41 @@
+import type { InstallPlan } from '../plan/plan.ts';
+import { fileSourceOf } from './record.ts';
+import type { InstallReport, StepId } from './schema.ts';
+
+const FILE_STEPS: readonly StepId[] = ['verify', 'store', 'smoke', 'prove', 'promote', 'record', 'clean'];
+const FETCH_STEPS: readonly StepId[] = ['fetch', ...FILE_STEPS.slice(1)];
+const LIBRARY_STEPS: readonly StepId[] = ['pull', 'smoke', 'prove', 'promote', 'record', 'clean'];
+
+/** The report of a plan that is not carried out. */
+export function planReport(plan: InstallPlan): InstallReport {
+  return {
+    dryRun: true,
+    changed: false,
+    model: plan.model.id,
+    quant: plan.quant,
+    name: plan.name,
+    runtime: plan.runtime,
+    source: sourceOf(plan),
+    choice: { reasons: [...plan.reasons] },
+    plan: { bytesToMove: plan.bytesToMove, disk: [...plan.disk], ...(plan.memory && { memory: plan.memory }) },
+    steps: stepsOf(plan).map((id) => ({ id, status: 'planned', ms: 0, bytes: 0 })),
+    bytesMoved: 0,
+    ...(plan.transfer !== undefined && { way: plan.transfer.way, why: plan.transfer.why }),
+  };
+}
+
+function stepsOf(plan: InstallPlan): readonly StepId[] {
+  if (plan.source.kind === 'library') return LIBRARY_STEPS;
+  return isFetched(plan) ? FETCH_STEPS : FILE_STEPS;
+}
+
+/** A file on a web server that comes into our cache first. */
+export function isFetched({ source, transfer }: InstallPlan): boolean {
+  if (source.kind !== 'file' || source.file.kind !== 'remote') return false;
+  return transfer?.way !== 'stream' && transfer?.way !== 'present';
+}
+
+function sourceOf({ source }: InstallPlan): InstallReport['source'] {
+  if (source.kind === 'library') return { ref: source.ref };
+  return fileSourceOf(source.file);
+}

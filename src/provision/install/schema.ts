@@ -1,0 +1,81 @@
+/** What `install` and its relatives report; all sizes in bytes, all times in milliseconds. */
+import * as z from 'zod';
+import { MemoryEstimate } from '../../fit/schema.ts';
+import { InstalledSource, Record } from '../../registry/schema.ts';
+import { RuntimeIdentity, TransferWay } from '../../runtimes/contract.ts';
+import { PromptProof } from '../../smoke/prompt/schema.ts';
+import { SmokeResult } from '../../smoke/schema.ts';
+
+const Bytes = z.int().nonnegative();
+
+export const StepId = z.enum(['fetch', 'verify', 'pull', 'store', 'smoke', 'prove', 'promote', 'record', 'clean']);
+export type StepId = z.infer<typeof StepId>;
+
+export const Step = z.strictObject({
+  id: StepId,
+  status: z.enum(['planned', 'done', 'skipped', 'failed']),
+  ms: z.number().nonnegative(),
+  /** Bytes read or moved by this step. */
+  bytes: Bytes,
+});
+export type Step = z.infer<typeof Step>;
+
+/** Room that one volume must have before the first byte moves. */
+export const DiskNeed = z.strictObject({
+  purpose: z.enum(['models', 'data', 'cache']),
+  path: z.string(),
+  needBytes: Bytes,
+  /** Absent where we cannot look: a server on another host. */
+  freeBytes: Bytes.optional(),
+  why: z.string(),
+});
+export type DiskNeed = z.infer<typeof DiskNeed>;
+
+export const InstallReport = z.strictObject({
+  dryRun: z.boolean(),
+  /** False when everything was in place already. */
+  changed: z.boolean(),
+  model: z.string(),
+  quant: z.string(),
+  name: z.string(),
+  runtime: RuntimeIdentity,
+  source: InstalledSource,
+  choice: z.strictObject({ reasons: z.array(z.string()) }),
+  plan: z.strictObject({ bytesToMove: Bytes, disk: z.array(DiskNeed), memory: MemoryEstimate.optional() }),
+  steps: z.array(Step),
+  smoke: SmokeResult.optional(),
+  /** What the runtime feeds the model, held against the template it was trained with. */
+  prompt: PromptProof.optional(),
+  bytesMoved: Bytes,
+  /** How the bytes get into the runtime, and why so; absent where the runtime fetches them itself, and where none moved. */
+  way: TransferWay.optional(),
+  why: z.string().optional(),
+  record: Record.optional(),
+  previous: Record.shape.previous,
+});
+export type InstallReport = z.infer<typeof InstallReport>;
+
+export const RemoveReport = z.strictObject({
+  name: z.string(),
+  runtime: RuntimeIdentity,
+  /** False when the runtime no longer had it and only the record was dropped. */
+  removedFromRuntime: z.boolean(),
+  /** The version before it, which was kept for a rollback and is gone as well. */
+  previous: z.strictObject({ model: z.string(), quant: z.string(), keptAs: z.string() }).optional(),
+});
+export type RemoveReport = z.infer<typeof RemoveReport>;
+
+/** One model of an `upgrade`: what an install of it reports, or why there was none. */
+export const UpgradeResult = z.strictObject({
+  name: z.string(),
+  runtime: RuntimeIdentity.pick({ kind: true, endpoint: true }),
+  ok: z.boolean(),
+  report: InstallReport.optional(),
+  error: z
+    .strictObject({ code: z.string(), message: z.string(), suggestions: z.array(z.string()), exitCode: z.int() })
+    .optional(),
+});
+export type UpgradeResult = z.infer<typeof UpgradeResult>;
+
+export const UpgradeReport = z.strictObject({ results: z.array(UpgradeResult) });
+export type UpgradeReport = z.infer<typeof UpgradeReport>;

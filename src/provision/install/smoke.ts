@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { findByArchitecture } from '../../catalog/lookup.ts';
+import type { Family } from '../../catalog/schema.ts';
+import type { SmokeData } from '../../cli/results.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { stateFiles } from '../../disk/files.ts';
+import { baselineRunOf, readRecords } from '../../registry/index.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
+import { sameModel } from '../../runtimes/names.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import {
+  loadBuiltInSuite,
+  loadSuiteFile,
+  proveTested,
+  runSuite,
+  templateMarkersOf,
+  unprovable,
+} from '../../smoke/index.ts';
+import type { PromptProof } from '../../smoke/prompt/schema.ts';
+import type { SmokeResult, Suite } from '../../smoke/schema.ts';
+import type { World } from '../context.ts';
+import { whereIs } from '../maintain/records.ts';
+import { openTemplates } from '../plan/catalog.ts';
+import { heldAgainstBaseline } from './baseline.ts';
+import { knownPrompt } from './prompt-proof.ts';
+
+/** Suite for a model of which neither a record nor the catalog says another. */
+const DEFAULT_SUITE = 'gemma';
+
+/** A built-in suite by its id, or a file: anything with a slash, a backslash or `.json` in it is one. */
+export function openSuite(root: string, idOrFile: string): Promise<Suite> {
+  if (/[/\\]|\.json$/i.test(idOrFile)) return loadSuiteFile(stateFiles, idOrFile);
+  return loadBuiltInSuite(stateFiles, join(root, 'catalog/suites'), idOrFile);
+}
+
+type Flags = RuntimeFlags & { readonly suite?: string | undefined; readonly proof?: boolean };
+
+/** A model that is installed somewhere, with all that is known of it here. */
+interface Subject {
+  readonly name: string;
+  readonly runtime: Runtime;
+  readonly identity: RuntimeIdentity;
+  readonly stored: StoredModel;
+  readonly record: Installed | undefined;
+  readonly families: readonly Family[];
+}
+
+/** Runs a suite on a model in the runtime, whoever installed it, and proves its prompt if asked to. */
+export async function smokeOf(name: string, flags: Flags, world: World): Promise<Work<SmokeData>> {
+  const subject = await subjectOf(name, flags, world);
+  const suite = await openSuite(world.options.root, flags.suite ?? (await suiteOf(subject, world)));
+  return smoked(subject, suite, flags, world);
+}
+
+async function subjectOf(name: string, flags: Flags, world: World): Promise<Subject> {
+  const { runtime, identity } = await world.open(await whereIs(world, name, flags));
+  const stored = await runtime.find(name, world.options.signal);
+  if (stored === undefined) {
+    throw new ProvisionError('model-not-found', `${runtime.kind} has no model ${name} at ${runtime.endpoint}`, {
+      suggestions: ['See what is installed: gemma-provision list'],
+    });
+  }
+  const { records } = await readRecords(await world.registry());
+  const here = records.filter(({ runtime: at }) => at.kind === identity.kind && at.endpoint === identity.endpoint);
+  const record = here.find((candidate) => sameModel(candidate.name, name));
+  const families = findByArchitecture(await world.catalog(), stored.architecture ?? '').map(({ family }) => family);
+  return { name, runtime, identity, stored, record, families };
+}
+
+async function* smoked(subject: Subject, suite: Suite, flags: Flags, world: World): Work<SmokeData> {
+  const { name, runtime, identity, stored, families } = subject;
+  const { signal, root } = world.options;
+  const stop = families.flatMap(({ tokens }) => tokens.stop);
+  const tokens = [...stop, ...families.map(({ tokens: { bos } }) => bos)];
+  const templateMarkers = templateMarkersOf(stored.template ?? '', tokens);
+  const chat = runtime.chat.bind(runtime);
+  const result = yield* runSuite({ suite, chat, name, runtime, stored, stop, templateMarkers, signal });
+  const around = { runtime: identity, stored, toolVersion: world.options.version, at: new Date() };
+  const parts = { registry: await world.registry(), locker: await world.locker(), signal };
+  const run = baselineRunOf(suite, result, around);
+  const baseline = yield* heldAgainstBaseline({ name, runtime: identity }, run, parts);
+  const smoke = { name, ...result, ...(baseline !== undefined && { baseline }) };
+  if (flags.proof !== true) return smoke;
+  return { ...smoke, prompt: yield* proofOf(subject, suite, result, { root, signal }) };
+}
+
+async function* proofOf(
+  { runtime, stored, record, families }: Subject,
+  suite: Suite,
+  smoke: SmokeResult,
+  { root, signal }: { root: string; signal: AbortSignal },
+): Work<PromptProof> {
+  const templates = await openTemplates(root);
+  const [family] = families;
+  const tokens = family?.tokens ?? { bos: '', stop: [] };
+  const blocked = smoke.checks.find(({ level, passed, advisory }) => level === 'loads' && !passed && !advisory);
+  if (blocked !== undefined) return unprovable(stored, tokens, `the model does not load (check ${blocked.id})`);
+  const known = family === undefined ? {} : await knownPrompt({ stored, families, record, templates });
+  const lacking = `the catalog has no template of the architecture ${stored.architecture ?? 'unknown'}`;
+  return yield* proveTested({ runtime, stored, tokens, suite, smoke, known, lacking }, signal);
+}
+
+/** The suite of the catalog model that our record names. */
+async function suiteOf({ record, families }: Subject, world: World): Promise<string> {
+  if (record === undefined) return DEFAULT_SUITE;
+  const catalog = await world.catalog();
+  const models = [...families, ...catalog.families.map(({ family }) => family)].flatMap(({ models: all }) => all);
+  return models.find(({ id }) => id === record.model)?.smokeSuite ?? DEFAULT_SUITE;
+}

@@ -1,0 +1,53 @@
+import type { ProgressEvent, Work } from '../../core/progress.ts';
+import type { Step, StepId } from './schema.ts';
+
+const TITLES: Readonly<Record<StepId, string>> = {
+  fetch: 'Fetch the bytes',
+  verify: 'Verify the bytes',
+  pull: 'Pull from the library',
+  store: 'Create under a staging name',
+  smoke: 'Smoke test',
+  prove: 'Prove the prompt',
+  promote: 'Give it its name',
+  record: 'Record it',
+  clean: 'Clean up',
+};
+
+/** What one step did, besides its result. */
+export interface StepOutcome<Result> {
+  readonly result: Result;
+  readonly bytes?: number;
+  readonly detail?: string;
+}
+
+/** Times steps and tells of them; the list goes into the report. */
+export class Steps {
+  readonly #now: () => number;
+  readonly list: Step[] = [];
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Runs one step: long work that tells of its progress, or a promise that has nothing to tell. */
+  async *run<Result>(id: StepId, step: Work<StepOutcome<Result>> | (() => Promise<StepOutcome<Result>>)): Work<Result> {
+    const startedAt = this.#now();
+    const title = TITLES[id];
+    yield { type: 'phase', id, title, status: 'started' };
+    try {
+      const { result, bytes = 0, detail } = typeof step === 'function' ? await step() : yield* step;
+      this.list.push({ id, status: 'done', ms: this.#now() - startedAt, bytes });
+      yield { type: 'phase', id, title, status: 'done', ...(detail !== undefined && { detail }) };
+      return result;
+    } catch (error) {
+      this.list.push({ id, status: 'failed', ms: this.#now() - startedAt, bytes: 0 });
+      yield { type: 'phase', id, title, status: 'failed' };
+      throw error;
+    }
+  }
+
+  *skip(id: StepId, detail: string): Generator<ProgressEvent, void, undefined> {
+    this.list.push({ id, status: 'skipped', ms: 0, bytes: 0 });
+    yield { type: 'phase', id, title: TITLES[id], status: 'skipped', detail };
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * The transaction: plan → lock → fetch → verify → stage → prove → promote → record → clean, every step in the journal
+ * before it is done. Until `promote` the final name is not touched, so a failure before it leaves the model that answered
+ * before; from then on the next run on the name brings what was interrupted to its end.
+ */
+import { digestOf } from '../../core/digest-of.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { ProgressEvent, Work } from '../../core/progress.ts';
+import { workUnderLock } from '../../registry/index.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import type { StoredModel } from '../../runtimes/contract.ts';
+import { sameModel } from '../../runtimes/names.ts';
+import { type InstallPlan, lockName } from '../plan/plan.ts';
+import { type Candidate, prepareFile, prepareLibrary } from './candidate.ts';
+import { cleanStep } from './clean-step.ts';
+import type { TransactionEffects, TransactionOptions } from './effects.ts';
+import { fetchStep } from './fetch-step.ts';
+import { BROKEN, look } from './held.ts';
+import { type Ledger, takenBackOnFailure } from './ledger.ts';
+import { promoteAndRecord } from './promote.ts';
+import { isProven, isUpToDate, recordOf, type Tested } from './record.ts';
+import { discard, type Leftover, recoverForInstall } from './recover.ts';
+import { isFetched, planReport } from './report.ts';
+import type { InstallReport } from './schema.ts';
+import { Steps } from './steps.ts';
+import { takenUp } from './take-up.ts';
+import { testStep } from './test-step.ts';
+
+/** One run of the transaction: what its steps share. */
+interface Run {
+  readonly plan: InstallPlan;
+  readonly options: TransactionOptions;
+  readonly effects: TransactionEffects;
+  readonly signal: AbortSignal;
+  readonly steps: Steps;
+  /** Our record under the final name, before this run. */
+  readonly before: Installed | undefined;
+}
+
+/**
+ * Carries out a plan. Throws what its steps throw; nothing of a failed run stays in the runtime or the records, and what
+ * cannot be taken back at once (the runtime is gone, the time after a signal is short) the next run on the name takes back.
+ */
+export async function* install(
+  plan: InstallPlan,
+  options: TransactionOptions,
+  effects: TransactionEffects,
+  signal: AbortSignal,
+): Work<InstallReport> {
+  for (const message of plan.warnings) yield { type: 'warning', message };
+  return yield* workUnderLock(effects.locker, lockName(plan.runtime, plan.name), signal, async function* (held) {
+    effects.checkpoint?.('lock');
+    const leftover = yield* recoverForInstall(plan.name, effects, held);
+    const steps = new Steps(effects.clock);
+    const before = await effects.records.find(plan.name, options.force ? 'replace' : undefined);
+    return yield* installLocked({ plan, options, effects, signal: held, steps, before }, leftover);
+  });
+}
+
+async function* installLocked(start: Run, leftover: Leftover | undefined): Work<InstallReport> {
+  const { options, effects, signal, steps, before } = start;
+  const found = await look(effects.runtime, start.plan.name, signal);
+  if (!options.force) refuseForeign(start, found);
+  // One that cannot be read holds nothing worth keeping, and is written anew.
+  const present = found === BROKEN ? undefined : found;
+  const plan = yield* verify(start);
+  const digest = plan.source.kind === 'file' ? plan.source.file.digest : undefined;
+  if (!options.force && isUpToDate(plan, { digest, options }, before, present)) {
+    if (leftover !== undefined) yield* discard(leftover, effects, signal);
+    return yield* inPlace(plan, before, steps, ['store', 'smoke', 'prove', 'promote', 'record']);
+  }
+  return yield* change({ ...start, plan }, leftover);
+}
+
+/** The part that changes something; whatever ends it early is taken back. */
+async function* change(run: Run, leftover: Leftover | undefined): Work<InstallReport> {
+  const { plan, effects, signal, options } = run;
+  const { ledger, made } = yield* takenUp(leftover, plan, effects, signal);
+  if (made === undefined) {
+    yield* heed(plan, options.force);
+    await ledger.write({ step: 'plan' });
+  }
+  effects.checkpoint?.('plan');
+  return yield* takenBackOnFailure(ledger, effects, signal, changed(run, ledger, made));
+}
+
+async function* changed(start: Run, ledger: Ledger, made: StoredModel | undefined): Work<InstallReport> {
+  const { effects, signal, steps, options, before } = start;
+  const { plan, bytes } = yield* fetched(start, ledger, made);
+  const run = { ...start, plan };
+  const prepare = plan.source.kind === 'file' ? prepareFile : prepareLibrary;
+  const candidate = yield* prepare({ plan, steps, effects, ledger, signal, made });
+  if (!options.force && candidate.unchanged && before !== undefined && isProven(before, options)) {
+    await ledger.write({ step: 'clean' });
+    const needless = candidate.scaffold.filter((name) => name !== before.previous?.keptAs);
+    yield* cleanStep(plan.name, needless, steps, effects, signal);
+    return yield* inPlace(plan, before, steps, ['smoke', 'prove', 'promote', 'record']);
+  }
+  await ledger.write({ step: 'prove' });
+  const tested = yield* testStep(candidate, run);
+  const record = yield* promoteAndRecord(await promotionOf(candidate, tested, run), { steps, ledger, effects, signal });
+  yield* cleanStep(plan.name, ledger.journal.after?.drop ?? [], steps, effects, signal);
+  const bytesMoved = bytes + candidate.bytesMoved;
+  return report(plan, steps, { changed: true, bytesMoved, record, tested, way: candidate.way });
+}
+
+/** Brings a file on a web server into our cache, unless it goes straight into the runtime or is staged already. */
+async function* fetched(
+  { plan, effects, signal, steps }: Run,
+  ledger: Ledger,
+  made: StoredModel | undefined,
+): Work<{ plan: InstallPlan; bytes: number }> {
+  if (!isFetched(plan) || made !== undefined) {
+    effects.checkpoint?.('fetch');
+    effects.checkpoint?.('verify');
+    return { plan, bytes: 0 };
+  }
+  await ledger.write({ step: 'fetch' });
+  const result = yield* fetchStep(plan, steps, effects, signal);
+  effects.checkpoint?.('fetch');
+  effects.checkpoint?.('verify');
+  return result;
+}
+
+async function promotionOf(candidate: Candidate, tested: Tested, { plan, options, effects, before }: Run) {
+  const promoted = { ...candidate.stored, name: plan.name };
+  const { licence } = plan.family;
+  const acceptedAt = await effects.acceptedAt?.(licence.id, digestOf(licence.text));
+  const { suite, lock, keep = true } = options;
+  const { way } = candidate;
+  return {
+    name: plan.name,
+    candidate,
+    before,
+    keep,
+    recordWith: (previous: Parameters<typeof recordOf>[0]['previous']) =>
+      recordOf({ plan, promoted, way, tested, suite, acceptedAt, previous, lock, effects }),
+  };
+}
+
+/** Too little memory or disk stops an install that would move bytes; force turns that into warnings. */
+function* heed({ obstacles }: InstallPlan, force: boolean): Generator<ProgressEvent, void, undefined> {
+  const [first] = obstacles;
+  if (first !== undefined && !force) throw first;
+  for (const { message } of obstacles) yield { type: 'warning', message: `forced: ${message}` };
+}
+
+/** A name that exists in the runtime but in no record of ours belongs to somebody else. */
+function refuseForeign({ plan, before }: Run, present: StoredModel | typeof BROKEN | undefined): void {
+  if (present === undefined || before !== undefined) return;
+  // A pull of a library name that is there already is what that name is for.
+  if (plan.source.kind === 'library' && sameModel(plan.source.libraryName, plan.name)) return;
+  throw new ProvisionError(
+    'foreign-model',
+    `${plan.name} exists in ${plan.runtime.kind} and was not installed by this tool`,
+    {
+      suggestions: [
+        'Install under another name with --name.',
+        'Or replace it with --force: what answers under that name now is then lost.',
+      ],
+    },
+  );
+}
+
+/** Makes sure that the source's digest is known before anything is stored. */
+async function* verify({ plan, effects, signal, steps }: Run): Work<InstallPlan> {
+  if (plan.source.kind === 'library' || isFetched(plan)) return plan;
+  const { source } = plan;
+  const { file } = source;
+  if (file.kind === 'remote' || file.digest !== undefined) {
+    yield* steps.skip('verify', `${(file.digest ?? '').slice(0, 19)}… known, checked as the bytes move`);
+    return plan;
+  }
+  const digest = yield* steps.run('verify', hashStep(file, effects, signal));
+  return { ...plan, source: { ...source, file: { ...file, digest } } };
+}
+
+async function* hashStep(
+  file: Parameters<TransactionEffects['hash']>[0],
+  effects: TransactionEffects,
+  signal: AbortSignal,
+) {
+  const result = yield* effects.hash(file, 'verify', signal);
+  return { result, bytes: file.sizeBytes, detail: result };
+}
+
+function* inPlace(
+  plan: InstallPlan,
+  record: Installed,
+  steps: Steps,
+  skipped: readonly ('store' | 'smoke' | 'prove' | 'promote' | 'record')[],
+): Generator<ProgressEvent, InstallReport, undefined> {
+  for (const id of skipped) yield* steps.skip(id, 'in place already');
+  return report(plan, steps, { changed: false, bytesMoved: 0, record, tested: {}, way: undefined });
+}
+
+interface Outcome {
+  readonly changed: boolean;
+  readonly bytesMoved: number;
+  readonly record: Installed;
+  readonly tested: Tested;
+  readonly way: Candidate['way'];
+}
+
+function report(plan: InstallPlan, steps: Steps, outcome: Outcome): InstallReport {
+  const { changed, bytesMoved, record, tested, way } = outcome;
+  const smoke = tested.smoke ?? (changed ? undefined : record.smoke);
+  const { way: planned, why, ...common } = planReport(plan);
+  return {
+    ...common,
+    dryRun: false,
+    changed,
+    steps: steps.list,
+    bytesMoved,
+    record,
+    source: record.source,
+    ...(way !== undefined && { way, ...(way === planned && why !== undefined && { why }) }),
+    ...(smoke !== undefined && { smoke }),
+    ...(tested.prompt !== undefined && { prompt: tested.prompt }),
+    ...(record.previous !== undefined && { previous: record.previous }),
+  };
+}

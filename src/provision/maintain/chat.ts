@@ -1,0 +1,54 @@
+import { text } from 'node:stream/consumers';
+import { ProvisionError } from '../../core/errors.ts';
+import type { ChatResult, Message } from '../../runtimes/contract.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { World } from '../context.ts';
+import { whereIs } from './records.ts';
+
+export interface ChatFlags extends RuntimeFlags {
+  readonly system?: string | undefined;
+  readonly temperature?: string | undefined;
+  readonly seed?: number | undefined;
+  readonly 'max-tokens'?: number | undefined;
+}
+
+/** Starts a chat of one turn with an installed model. Throws `bad-usage` when there is nothing to say. */
+export async function chatOf(
+  name: string,
+  prompt: string | undefined,
+  flags: ChatFlags,
+  world: World,
+): Promise<AsyncGenerator<string, ChatResult, undefined>> {
+  const options = optionsOf(flags);
+  const content = (prompt ?? (await fromStdin())).trim();
+  if (content === '') {
+    throw new ProvisionError('bad-usage', 'there is no prompt', {
+      suggestions: ['Give it as an argument, or pipe it in: echo Hello | gemma-provision run NAME'],
+    });
+  }
+  const opened = await world.open(await whereIs(world, name, flags));
+  const messages: Message[] = [];
+  if (flags.system !== undefined) messages.push({ role: 'system', content: flags.system });
+  messages.push({ role: 'user', content });
+  return opened.runtime.chat({ name, messages, options }, world.options.signal);
+}
+
+async function fromStdin(): Promise<string> {
+  return process.stdin.isTTY === true ? '' : text(process.stdin);
+}
+
+function optionsOf(flags: ChatFlags): Record<string, number> {
+  const options: Record<string, number> = {};
+  if (flags.temperature !== undefined) options.temperature = temperatureOf(flags.temperature);
+  if (flags.seed !== undefined) options.seed = flags.seed;
+  if (flags['max-tokens'] !== undefined) options.num_predict = flags['max-tokens'];
+  return options;
+}
+
+function temperatureOf(typed: string): number {
+  const value = Number(typed);
+  if (typed.trim() !== '' && value >= 0 && value <= 2) return value;
+  throw new ProvisionError('bad-usage', `--temperature ${typed} is out of range`, {
+    suggestions: ['Use a number from 0 to 2.'],
+  });
+}

@@ -1,0 +1,75 @@
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Work } from '../../../core/progress.ts';
+import { doctorFiles } from '../../../disk/doctor-files.ts';
+import { gcFiles, listStaleLocks } from '../../../disk/gc-files.ts';
+import { createFileLocker } from '../../../disk/locker.ts';
+import { isTrue, ollamaValue } from '../../../doctor/environment.ts';
+import { findServerProcess } from '../../../hardware/server-process.ts';
+import type { Runtime } from '../../../runtimes/contract.ts';
+import { readModelsFolder } from '../../../runtimes/ollama/folder/read.ts';
+import { isTemporary, isTransferName, type OllamaRuntime } from '../../../runtimes/ollama/index.ts';
+import type { OpenRuntime, RuntimeFlags } from '../../../runtimes/open.ts';
+import type { World } from '../../context.ts';
+import { digestsInUse } from '../cache.ts';
+import type { ServerFolder } from './effects.ts';
+import { collectGarbage, type GcEffects, type GcOptions } from './gc.ts';
+import type { GcReport } from './schema.ts';
+
+export interface GcFlags extends RuntimeFlags, GcOptions {}
+
+export async function gcOf(flags: GcFlags, world: World): Promise<Work<GcReport>> {
+  const effects = await gcEffects(await world.open(flags), world);
+  return collectGarbage({ apply: flags.apply, previous: flags.previous }, effects, world.options.signal);
+}
+
+async function gcEffects({ runtime, identity }: OpenRuntime, world: World): Promise<GcEffects> {
+  const { paths, options } = world;
+  const [registry, locker, { cache }] = await Promise.all([world.registry(), world.locker(), world.bytes()]);
+  const locks = join(paths.data, 'locks');
+  const now = () => new Date();
+  const folder = isOllama(runtime) ? await serverFolder(runtime, options.signal) : undefined;
+  return {
+    identity,
+    runtime,
+    registry,
+    locker,
+    impatient: createFileLocker({ dir: locks, command: options.command, waitMs: 0 }),
+    cache,
+    digestsInUse: () => digestsInUse(registry),
+    files: gcFiles,
+    stateFolders: stateFoldersOf(paths),
+    listStaleLocks: () => listStaleLocks(locks, now()),
+    ...(folder !== undefined && { folder }),
+    isTransferName,
+    isTemporary,
+    now,
+  };
+}
+
+function stateFoldersOf({ data, cache }: World['paths']): string[] {
+  return [
+    data,
+    ...['registry', 'journal', 'baselines', join('embedded', 'models')].map((name) => join(data, name)),
+    cache,
+  ];
+}
+
+function isOllama(runtime: Runtime): runtime is OllamaRuntime {
+  return runtime.kind === 'ollama' && 'folder' in runtime;
+}
+
+/** The folder of a server on this machine, as far as it is proven to be its own. */
+export async function serverFolder(
+  runtime: OllamaRuntime,
+  signal: AbortSignal,
+): Promise<ServerFolder | { readonly refused: string }> {
+  const proven = await runtime.folder(signal);
+  if ('refused' in proven) return proven;
+  const where = { platform: process.platform, files: doctorFiles };
+  const { environment } = await findServerProcess(where, new URL(runtime.endpoint), signal);
+  return {
+    read: () => readModelsFolder(proven.path, fs),
+    keepsAll: environment !== undefined && isTrue(ollamaValue(environment, 'OLLAMA_NOPRUNE')),
+  };
+}

@@ -1,0 +1,120 @@
+/** What nobody references: found, shown, and removed on request. */
+
+import type { Digest } from '../../../core/digest.ts';
+import { messageOf } from '../../../core/errors.ts';
+import type { Work } from '../../../core/progress.ts';
+import { listJournals, workUnderLock } from '../../../registry/index.ts';
+import type { CachePruning } from '../../../sources/cache/schema.ts';
+import type { Found, GcEffects, Taken } from './effects.ts';
+import { namesLeft } from './names.ts';
+import { embeddedLeft, stateLeft } from './own.ts';
+import { journalsLeft } from './runs.ts';
+import type { GcItem, GcReport } from './schema.ts';
+import { serverLeft } from './server.ts';
+import { freedBytes, sizeOf, takenBy } from './sizes.ts';
+
+export type { GcEffects } from './effects.ts';
+
+export interface GcOptions {
+  /** Without it nothing is removed. */
+  readonly apply: boolean;
+  /** Offer the versions that are kept for a rollback too. */
+  readonly previous: boolean;
+}
+
+interface Outcome {
+  readonly item: GcItem;
+  readonly takes: readonly Taken[];
+}
+
+/**
+ * Finds what nobody references, and removes it with `apply`. Nothing of a run that is alive, no blob that a manifest
+ * names and no model of somebody else is touched; everything is looked at again right before it is removed. What cannot
+ * be removed is told and stops nothing. Throws `busy` when another collection is at work, what asking the runtime throws,
+ * and `file-access`.
+ */
+export function collectGarbage(options: GcOptions, effects: GcEffects, signal: AbortSignal): Work<GcReport> {
+  if (!options.apply) return collect(options, effects, signal);
+  return workUnderLock(effects.locker, 'gc', signal, (held) => collect(options, effects, held));
+}
+
+async function* collect(options: GcOptions, effects: GcEffects, signal: AbortSignal): Work<GcReport> {
+  const { apply, previous } = options;
+  const parts = [
+    await journalsLeft(effects, signal),
+    await namesLeft(effects, previous, signal),
+    await serverLeft(effects, signal),
+    await embeddedLeft(effects, signal),
+    await stateLeft(effects),
+  ];
+  const cached = yield* cacheLeft(apply, effects, signal);
+  const outcomes = [...cached.outcomes];
+  for (const { candidates } of parts) outcomes.push(...(yield* dealtWith(candidates, apply, signal)));
+  const counted = apply ? outcomes.filter(({ item }) => item.removed) : outcomes;
+  return {
+    runtime: effects.identity,
+    applied: apply,
+    previous,
+    items: outcomes.map(({ item }) => item),
+    reclaimableBytes: freedBytes(counted.flatMap(({ takes }) => takes)),
+    removed: outcomes.filter(({ item }) => item.removed).length,
+    notes: [...cached.notes, ...parts.flatMap(({ notes }) => notes)],
+  };
+}
+
+async function* dealtWith(candidates: Found['candidates'], apply: boolean, signal: AbortSignal): Work<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (const { kind, path, name, reason, takes, remove } of candidates) {
+    signal.throwIfAborted();
+    const problem = apply ? await remove(signal).catch((error: unknown) => thrown(error, signal)) : undefined;
+    if (problem !== undefined) yield { type: 'warning', message: `${path ?? name ?? ''} stays: ${problem}` };
+    const item: GcItem = {
+      kind,
+      ...(path !== undefined && { path }),
+      ...(name !== undefined && { name }),
+      sizeBytes: sizeOf(takes),
+      reason,
+      removed: apply && problem === undefined,
+      ...(problem !== undefined && { problem }),
+    };
+    outcomes.push({ item, takes });
+  }
+  return outcomes;
+}
+
+function thrown(error: unknown, signal: AbortSignal): string {
+  signal.throwIfAborted();
+  return messageOf(error);
+}
+
+async function* cacheLeft(
+  apply: boolean,
+  effects: GcEffects,
+  signal: AbortSignal,
+): Work<{ outcomes: Outcome[]; notes: string[] }> {
+  const { digests, broken } = await effects.digestsInUse();
+  if (broken !== undefined)
+    return { outcomes: [], notes: [`Fetched files were left alone, as a record cannot be read: ${broken.message}`] };
+  const inUse = new Set([...digests, ...(await digestsOfRuns(effects))]);
+  const found = yield* effects.cache.prune({ inUse, apply: false }, signal);
+  const takes = new Map<string, Taken[]>();
+  for (const { path } of found.items) takes.set(path, await takenBy(effects.files, path));
+  const pruned = apply ? yield* effects.cache.prune({ inUse, apply: true }, signal) : found;
+  return { outcomes: pruned.items.map((item) => cachedOutcome(item, takes.get(item.path) ?? [])), notes: [] };
+}
+
+function cachedOutcome(item: CachePruning['items'][number], takes: readonly Taken[]): Outcome {
+  const { path, sizeBytes, reason, removed, problem, fileName } = item;
+  const kind = /[\\/]partial[\\/][^\\/]+$/.test(path) ? 'partial-download' : 'cached-file';
+  const named = fileName === undefined ? {} : { name: fileName };
+  const why = problem === undefined ? {} : { problem };
+  return { item: { kind, path, ...named, sizeBytes, reason, removed, ...why }, takes };
+}
+
+/** What interrupted runs that are still to be finished came from: finishing them needs no network then. */
+async function digestsOfRuns({ registry }: GcEffects): Promise<Digest[]> {
+  return (await listJournals(registry)).flatMap(({ journal }) => {
+    const digest = journal?.operation === 'remove' ? undefined : journal?.after?.record.source.digest;
+    return digest === undefined ? [] : [digest as Digest];
+  });
+}

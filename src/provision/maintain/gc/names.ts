@@ -1,0 +1,172 @@
+/** Names of the runtime that only this tool makes, and that nobody needs any more. */
+import { findRecord, putRecord, readRecords, withLock } from '../../../registry/index.ts';
+import type { Record as Installed } from '../../../registry/schema.ts';
+import { sameModel } from '../../../runtimes/names.ts';
+import { BROKEN, isKeptName, look } from '../../install/held.ts';
+import { isStagingName, lockName } from '../../plan/plan.ts';
+import { type Candidate, type Found, type GcEffects, NOTHING, type Taken } from './effects.ts';
+import { keptForOthers, mayBeAtWork } from './others.ts';
+import { busyIn, isAmong, isIn, runsIn } from './runs.ts';
+import { takenBy } from './sizes.ts';
+
+type OwnKind = 'staging-name' | 'transfer-name' | 'previous-version';
+
+const REASONS: Readonly<Record<OwnKind, string>> = {
+  'staging-name': 'a model under test whose run is dead',
+  'transfer-name': 'made while a file came in, by a run that is dead',
+  'previous-version': 'a replaced version that no record speaks of any more',
+};
+
+/** Staging and transfer names of dead runs, and kept versions that no record names; all kept versions with `previous`. */
+export async function namesLeft(effects: GcEffects, previous: boolean, signal: AbortSignal): Promise<Found> {
+  const names = (await effects.runtime.names?.(signal)) ?? [];
+  const kinds = names.flatMap((name) => {
+    const kind = kindOf(name, effects);
+    return kind === undefined ? [] : [{ name, kind }];
+  });
+  if (kinds.length === 0) return NOTHING;
+  const sizes = await sizesOf(
+    names,
+    kinds.map(({ name }) => name),
+    effects,
+    signal,
+  );
+  const kept = await keptBy(effects);
+  const candidates: Candidate[] = [];
+  const notes: string[] = [];
+  for (const { name, kind } of kinds) {
+    const takes = sizes.get(name) ?? [];
+    const holder = kept.records.find((record) => keeps(record, name));
+    if (holder !== undefined) {
+      if (previous) candidates.push(keptItem(holder, name, takes, effects));
+      continue;
+    }
+    const why = await stays(name, kind, effects, signal);
+    if (why === undefined) candidates.push(ownItem(name, kind, takes, effects));
+    else notes.push(`${name} was left alone: ${why}.`);
+  }
+  return { candidates, notes };
+}
+
+function kindOf(name: string, { isTransferName }: GcEffects): OwnKind | undefined {
+  if (isStagingName(name)) return 'staging-name';
+  if (isTransferName(name)) return 'transfer-name';
+  return isKeptName(name) ? 'previous-version' : undefined;
+}
+
+function keeps({ previous }: Installed, name: string): boolean {
+  return previous?.keptAs !== undefined && sameModel(previous.keptAs, name);
+}
+
+async function keptBy({ registry, identity }: GcEffects): Promise<{ records: Installed[]; broken: boolean }> {
+  const { records, broken } = await readRecords(registry);
+  return { records: records.filter((record) => isIn(record, identity)), broken: broken.length > 0 };
+}
+
+/** Why a name is not removed; undefined when nobody needs it. Everything is read anew: a run may have come meanwhile. */
+async function stays(
+  name: string,
+  kind: OwnKind,
+  effects: GcEffects,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { spokenFor } = await runsIn(effects.identity, effects, signal);
+  if (isAmong(spokenFor, name)) return 'a run that is at work, or is still to be finished, speaks of it';
+  if (kind === 'transfer-name') {
+    const busy = await busyIn(effects.identity, effects, signal);
+    if (busy !== undefined) return busy;
+  }
+  const foreign = await mayBeAtWork(name, effects);
+  if (foreign !== undefined || kind !== 'previous-version') return foreign;
+  const { records, broken } = await keptBy(effects);
+  if (broken) return 'a record cannot be read, and may speak of it';
+  if (records.some((record) => keeps(record, name))) return 'a record speaks of it';
+  const ours = records.map((record) => record.name);
+  const owner = await keptForOthers(name, ours, effects, signal);
+  return owner && `it is the earlier version of ${owner}, which somebody else installed`;
+}
+
+function ownItem(name: string, kind: OwnKind, takes: readonly Taken[], effects: GcEffects): Candidate {
+  return {
+    kind,
+    name,
+    reason: REASONS[kind],
+    takes,
+    async remove(signal) {
+      const why = await stays(name, kind, effects, signal);
+      if (why === undefined) await effects.runtime.remove(name, signal);
+      return why;
+    },
+  };
+}
+
+/** The record forgets it first: a version without a record is found again, a record without its version is a promise broken. */
+function keptItem(record: Installed, name: string, takes: readonly Taken[], effects: GcEffects): Candidate {
+  const { registry, locker, identity, runtime } = effects;
+  return {
+    kind: 'previous-version',
+    name,
+    reason: `kept for a rollback of ${record.name}, which is not possible without it`,
+    takes,
+    remove: (signal) =>
+      withLock(locker, lockName(identity, record.name), signal, async (held) => {
+        const { spokenFor } = await runsIn(identity, { registry, impatient: effects.impatient }, held);
+        if (isAmong(spokenFor, name)) return 'a run that is still to be finished speaks of it';
+        const now = await findRecord(registry, record);
+        if (now?.previous !== undefined && keeps(now, name)) {
+          const { keptAs: _, ...rest } = now.previous;
+          await putRecord(registry, { ...now, previous: rest });
+        }
+        await runtime.remove(name, held);
+        return undefined;
+      }),
+  };
+}
+
+/** What goes with names, by name: files of the server's folder where that is known, else what the runtime tells. */
+async function sizesOf(
+  names: readonly string[],
+  going: readonly string[],
+  effects: GcEffects,
+  signal: AbortSignal,
+): Promise<Map<string, Taken[]>> {
+  const { folder } = effects;
+  if (folder === undefined || 'refused' in folder) return sizesByWord(names, going, effects, signal);
+  const { manifests, blobs } = await folder.read();
+  const isGoing = (name: string) => isAmong(going, name);
+  const stay = new Set(manifests.filter(({ name }) => !isGoing(name)).flatMap(({ digests }) => digests));
+  const sizes = new Map<string, Taken[]>();
+  for (const { name, digests } of manifests) {
+    if (!isGoing(name)) continue;
+    const own = blobs.filter(({ digest }) => digest !== undefined && digests.includes(digest) && !stay.has(digest));
+    sizes.set(name, (await Promise.all(own.map(({ path }) => takenBy(effects.files, path)))).flat());
+  }
+  return sizes;
+}
+
+async function sizesByWord(
+  names: readonly string[],
+  going: readonly string[],
+  { runtime }: GcEffects,
+  signal: AbortSignal,
+): Promise<Map<string, Taken[]>> {
+  const sizes = new Map<string, Taken[]>();
+  const stay = new Set<string>();
+  for (const name of names) {
+    const found = await look(runtime, name, signal);
+    if (found === undefined || found === BROKEN) continue;
+    const { layerDigest, sizeBytes = 0 } = found;
+    if (!isAmong(going, name)) {
+      if (layerDigest !== undefined) stay.add(layerDigest);
+    } else {
+      const path = layerDigest ?? name;
+      sizes.set(name, [{ path, inode: path, links: 1, bytes: sizeBytes }]);
+    }
+  }
+  for (const [name, takes] of sizes)
+    sizes.set(
+      name,
+      takes.filter(({ path }) => !stay.has(path)),
+    );
+  return sizes;
+}

@@ -1,0 +1,111 @@
+/** Files of this tool's own data folder that nothing needs. */
+import { join } from 'node:path';
+import type { Candidate, Found, GcEffects } from './effects.ts';
+import { busyIn, type Where } from './runs.ts';
+import type { GcKind } from './schema.ts';
+import { takenBy } from './sizes.ts';
+
+/** A state file is written in milliseconds; what lies beside it for longer belongs to nobody. Milliseconds. */
+const WRITER_MS = 3_600_000;
+/** As writers name what they rename at the end, now and in earlier versions of this tool. */
+const WRITERS = /\.gemma-provision\.tmp$|\.json\.\d{1,10}$/;
+const SAVED_ASIDE = /\.json\.broken(?:[.-].*)?$/;
+const WHOLE = /^sha256-[0-9a-f]{64}$/;
+const INCOMPLETE = /^\.incomplete-/;
+
+/** Temporary files of state writers, what was saved aside because it could not be read, and lock files of the past. */
+export async function stateLeft(effects: GcEffects): Promise<Found> {
+  const { files, stateFolders, now } = effects;
+  const candidates: Candidate[] = [];
+  for (const folder of stateFolders) {
+    for (const name of await files.list(folder)) {
+      const path = join(folder, name);
+      const facts = WRITERS.test(name) || SAVED_ASIDE.test(name) ? await files.facts(path) : undefined;
+      if (facts === undefined) continue;
+      if (SAVED_ASIDE.test(name))
+        candidates.push(await fileItem('state-file', path, 'put aside, as it could not be read', effects));
+      else if (now().getTime() - facts.modifiedMs >= WRITER_MS)
+        candidates.push(await fileItem('temporary-file', path, 'written by a run that is dead', effects));
+    }
+  }
+  for (const { path, reason } of await effects.listStaleLocks())
+    candidates.push(await fileItem('lock', path, reason, effects));
+  return { candidates, notes: [] };
+}
+
+async function fileItem(kind: GcKind, path: string, reason: string, { files }: GcEffects): Promise<Candidate> {
+  const before = await files.facts(path);
+  return {
+    kind,
+    path,
+    reason,
+    takes: await takenBy(files, path),
+    async remove() {
+      const facts = await files.facts(path);
+      if (facts !== undefined && facts.inode !== before?.inode) return 'another file is there now';
+      await files.remove(path);
+      return undefined;
+    },
+  };
+}
+
+/** The embedded runtime; only this tool writes into its folder. */
+const EMBEDDED: Where = { kind: 'embedded', endpoint: 'embedded' };
+
+/** Files of the embedded runtime that no model of it names. */
+export async function embeddedLeft(effects: GcEffects, signal: AbortSignal): Promise<Found> {
+  const folder = join(effects.registry.dataDir, 'embedded', 'blobs');
+  const names = (await effects.files.list(folder)).filter((name) => WHOLE.test(name) || INCOMPLETE.test(name));
+  if (names.length === 0) return { candidates: [], notes: [] };
+  const busy = await busyIn(EMBEDDED, effects, signal);
+  if (busy !== undefined) return { candidates: [], notes: [`Files of the embedded runtime were left alone: ${busy}.`] };
+  const { named, unknown } = await namedByEmbedded(effects);
+  const candidates: Candidate[] = [];
+  for (const name of names.filter((each) => !named.has(each))) {
+    if (unknown === undefined || INCOMPLETE.test(name)) candidates.push(await storedItem(folder, name, effects));
+  }
+  const notes =
+    unknown === undefined
+      ? []
+      : [`${unknown} cannot be read; blobs of the embedded runtime stay, as it may name them.`];
+  return { candidates, notes };
+}
+
+async function storedItem(folder: string, name: string, effects: GcEffects): Promise<Candidate> {
+  const path = join(folder, name);
+  return {
+    kind: 'stored-file',
+    path,
+    reason: INCOMPLETE.test(name)
+      ? 'not whole; the run that wrote it is dead'
+      : 'no model of the embedded runtime names it',
+    takes: await takenBy(effects.files, path),
+    async remove(signal) {
+      const busy = await busyIn(EMBEDDED, effects, signal);
+      if (busy !== undefined) return busy;
+      const { named, unknown } = await namedByEmbedded(effects);
+      if (named.has(name)) return 'a model names it now';
+      if (unknown !== undefined && WHOLE.test(name)) return `${unknown} cannot be read, and may name it`;
+      await effects.files.remove(path);
+      return undefined;
+    },
+  };
+}
+
+/** Names of the blobs in manifests, by any digest in their text: too many rather than too few. */
+async function namedByEmbedded({
+  registry,
+  files,
+}: GcEffects): Promise<{ named: ReadonlySet<string>; unknown?: string }> {
+  const folder = join(registry.dataDir, 'embedded', 'models');
+  const named = new Set<string>();
+  let unknown: string | undefined;
+  for (const name of (await files.list(folder)).filter((each) => each.endsWith('.json'))) {
+    const path = join(folder, name);
+    const text = (await files.readText(path).catch(() => undefined)) ?? '';
+    const digests = [...text.matchAll(/sha256:[0-9a-f]{64}/g)];
+    if (digests.length === 0) unknown = path;
+    for (const [digest] of digests) named.add(digest.replace(':', '-'));
+  }
+  return { named, ...(unknown !== undefined && { unknown }) };
+}

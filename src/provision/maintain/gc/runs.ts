@@ -1,0 +1,129 @@
+/** Runs that journals tell of: those that are alive, and those that were interrupted. */
+import { ProvisionError } from '../../../core/errors.ts';
+import { type Journal, type Locker, listJournals, readRecords } from '../../../registry/index.ts';
+import type { RuntimeIdentity } from '../../../runtimes/contract.ts';
+import { sameModel } from '../../../runtimes/names.ts';
+import { look } from '../../install/held.ts';
+import { lockName, stagingNameOf } from '../../plan/plan.ts';
+import type { Candidate, Found, GcEffects } from './effects.ts';
+import { takenBy } from './sizes.ts';
+
+export type Where = Pick<RuntimeIdentity, 'kind' | 'endpoint'>;
+
+/** Runs in one runtime. */
+export interface Runs {
+  /** Names of those that are alive. */
+  readonly alive: readonly string[];
+  /** Names of the runtime that journals speak of, of dead runs and live ones: none of them is a leftover. */
+  readonly spokenFor: readonly string[];
+}
+
+type Asking = Pick<GcEffects, 'registry' | 'impatient'>;
+
+/** What runs there are in a runtime at this moment. */
+export async function runsIn(where: Where, effects: Asking, signal: AbortSignal): Promise<Runs> {
+  const alive: string[] = [];
+  const spokenFor: string[] = [];
+  for (const { journal } of await listJournals(effects.registry)) {
+    if (journal === undefined || !isIn(journal, where)) continue;
+    spokenFor.push(...namesIn(journal));
+    if (await isHeld(effects.impatient, lockName(journal.runtime, journal.name), signal)) alive.push(journal.name);
+  }
+  return { alive, spokenFor };
+}
+
+/** Why nothing may be taken from a runtime now; undefined when no run is at work in it. */
+export async function busyIn(where: Where, effects: Asking, signal: AbortSignal): Promise<string | undefined> {
+  const { alive } = await runsIn(where, effects, signal);
+  return alive.length === 0 ? undefined : `a run on ${alive.join(', ')} is at work`;
+}
+
+export function isIn({ runtime }: Pick<Journal, 'runtime'>, { kind, endpoint }: Where): boolean {
+  return runtime.kind === kind && runtime.endpoint === endpoint;
+}
+
+export function isAmong(names: readonly string[], name: string): boolean {
+  return names.some((each) => sameModel(each, name));
+}
+
+/** Every name that a journal speaks of. */
+function namesIn(journal: Journal): string[] {
+  const { name } = journal;
+  if (journal.operation === 'remove') return [name, ...journal.drop];
+  const { undo, staged, after } = journal;
+  const restored = undo.restores.flatMap((each) => [each.name, ...(each.from === undefined ? [] : [each.from])]);
+  const kept = after?.record.previous?.keptAs;
+  return [
+    name,
+    stagingNameOf(name),
+    ...restored,
+    ...undo.drop,
+    ...(staged === undefined ? [] : [staged.name]),
+    ...(after?.drop ?? []),
+    ...(kept === undefined ? [] : [kept]),
+  ];
+}
+
+/** Is a lock held at this moment? `locker`: one that does not wait. */
+export async function isHeld(locker: Locker, name: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await (await locker.acquire(name, signal)).release();
+    return false;
+  } catch (error) {
+    if (error instanceof ProvisionError && error.code === 'busy') return true;
+    throw error;
+  }
+}
+
+/** Journals of dead runs of which nothing is left in the runtime; those that have work left are told. */
+export async function journalsLeft(effects: GcEffects, signal: AbortSignal): Promise<Found> {
+  const candidates: Candidate[] = [];
+  const notes: string[] = [];
+  for (const { path, journal } of await listJournals(effects.registry)) {
+    if (journal === undefined) notes.push(`${path} cannot be read; the next run of its name deals with it.`);
+    else if (!isIn(journal, effects.identity))
+      notes.push(`${path} is of ${journal.name} in ${journal.runtime.kind} at ${journal.runtime.endpoint}; not asked.`);
+    else if (await isHeld(effects.impatient, lockName(journal.runtime, journal.name), signal))
+      notes.push(`A run on ${journal.name} is at work; what is its own was left alone.`);
+    else if (await hasWorkLeft(journal, effects, signal))
+      notes.push(`The ${journal.operation} of ${journal.name} was interrupted; the next run of it finishes it.`);
+    else candidates.push(await journalItem(path, journal, effects));
+  }
+  return { candidates, notes };
+}
+
+async function journalItem(path: string, journal: Journal, effects: GcEffects): Promise<Candidate> {
+  const { name, operation } = journal;
+  return {
+    kind: 'journal',
+    path,
+    name,
+    reason: `of an interrupted ${operation} of which nothing is left`,
+    takes: await takenBy(effects.files, path),
+    async remove(signal) {
+      const held = await effects.impatient.acquire(lockName(journal.runtime, name), signal).catch((error: unknown) => {
+        if (error instanceof ProvisionError && error.code === 'busy') return undefined;
+        throw error;
+      });
+      if (held === undefined) return 'a run on this name is at work';
+      try {
+        const now = (await listJournals(effects.registry)).find((each) => each.path === path)?.journal;
+        if (now !== undefined && (await hasWorkLeft(now, effects, signal)))
+          return 'the next run of its name finishes it';
+        await effects.files.remove(path);
+        return undefined;
+      } finally {
+        await held.release();
+      }
+    },
+  };
+}
+
+/** Is there a name in the runtime, or a record, for the next run to bring to a definite state? */
+async function hasWorkLeft(journal: Journal, { runtime, registry }: GcEffects, signal: AbortSignal): Promise<boolean> {
+  const { records, broken } = await readRecords(registry);
+  if (broken.length > 0) return true;
+  if (records.some((record) => isIn(record, journal.runtime) && sameModel(record.name, journal.name))) return true;
+  for (const name of new Set(namesIn(journal))) if ((await look(runtime, name, signal)) !== undefined) return true;
+  return false;
+}

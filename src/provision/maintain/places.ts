@@ -1,0 +1,93 @@
+/** What of a runtime's folder can be read and written from here. */
+import * as fs from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../../core/digest.ts';
+import { messageOf } from '../../core/errors.ts';
+import { sourceFiles } from '../../disk/cache-disk.ts';
+import { stateFiles } from '../../disk/files.ts';
+import type { FolderContents } from '../../runtimes/contents.ts';
+import { putBlob } from '../../runtimes/embedded/blob.ts';
+import { diskFault } from '../../runtimes/embedded/disk.ts';
+import { embeddedBlobs, readEmbeddedFolder } from '../../runtimes/embedded/read.ts';
+import type { OllamaRuntime, ProvenFolder } from '../../runtimes/ollama/index.ts';
+import type { OpenRuntime } from '../../runtimes/open.ts';
+import type { HashFile } from '../../sources/contract.ts';
+import { createDigestCache, NO_DIGEST_CACHE } from '../../sources/digest-cache.ts';
+import { createHasher } from '../../sources/hash.ts';
+import type { World } from '../context.ts';
+import type { BlobStore, RepairPlace } from './repair-effects.ts';
+
+/** Reads every time: what it is asked about may have changed behind its back. */
+export function hashAgain(): HashFile {
+  return createHasher(sourceFiles, NO_DIGEST_CACHE);
+}
+
+/** Looks at the folder anew; whether it is the server's is asked once for one opened runtime. */
+export async function placeOf(opened: OpenRuntime, world: World): Promise<RepairPlace> {
+  const { runtime } = opened;
+  if (runtime.kind === 'embedded') {
+    const contents = await readEmbeddedFolder(world.paths.data, fs);
+    return { runtime, contents, store: embeddedStore(world) };
+  }
+  if (!isOllama(runtime)) return { runtime, contents: { refused: `${runtime.kind} keeps no folder of models.` } };
+  const folder = await runtime.folder(world.options.signal);
+  if ('refused' in folder) return { runtime, contents: (await readOnly(runtime, world)) ?? folder };
+  const contents = await contentsOf(folder.path);
+  return 'refused' in contents ? { runtime, contents } : { runtime, contents, store: await ollamaStore(folder) };
+}
+
+/**
+ * A folder that this user may read and not write to, as that of a system's service. It is not proven to be the server's:
+ * whoever looks at a name in it holds the digest of its manifest against what the server says.
+ */
+async function readOnly(runtime: OllamaRuntime, world: World): Promise<FolderContents | undefined> {
+  const [{ parseHost }, { serverModels }] = await Promise.all([
+    import('../../runtimes/ollama/index.ts'),
+    import('../../runtimes/ollama/models-folder.ts'),
+  ]);
+  const host = parseHost(runtime.endpoint);
+  const folder = host.loopback ? await serverModels(host, world.env, world.options.signal) : undefined;
+  const contents = folder && (await contentsOf(folder.path));
+  return contents === undefined || 'refused' in contents || contents.manifests.length === 0 ? undefined : contents;
+}
+
+async function contentsOf(path: string): Promise<RepairPlace['contents']> {
+  const { readModelsFolder } = await import('../../runtimes/ollama/index.ts');
+  try {
+    return await readModelsFolder(path, fs);
+  } catch (error) {
+    return { refused: `${path} cannot be read: ${messageOf(error)}.` };
+  }
+}
+
+function isOllama(runtime: OpenRuntime['runtime']): runtime is OllamaRuntime {
+  return runtime.kind === 'ollama' && 'folder' in runtime;
+}
+
+async function ollamaStore(folder: ProvenFolder): Promise<BlobStore> {
+  const { dropBlob, replaceBlob } = await import('../../runtimes/ollama/index.ts');
+  return {
+    replace: (file, signal) => replaceBlob(folder, file, hashAgain(), signal),
+    drop: (digest) => dropBlob(folder, digest),
+  };
+}
+
+function embeddedStore({ paths }: World): BlobStore {
+  const folder = embeddedBlobs(paths.data);
+  return {
+    async *replace({ ref, path, sizeBytes, digest }, signal) {
+      const digests = createDigestCache(stateFiles, paths.cache);
+      const put = { files: fs, digests, now: () => new Date(), folder, way: 'copy', replace: true, signal } as const;
+      yield* putBlob({ ...put, file: { ref, path, sizeBytes, digest } });
+    },
+    async drop(digest) {
+      const path = blobIn(folder, digest);
+      await fs.rm(path, { force: true }).catch((cause: unknown) => Promise.reject(diskFault(path, cause)));
+    },
+  };
+}
+
+/** Both runtimes call a blob by its digest. */
+export function blobIn(folder: string, digest: Digest): string {
+  return join(folder, digest.replace(':', '-'));
+}

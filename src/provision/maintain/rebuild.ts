@@ -1,0 +1,116 @@
+/** A record file that cannot be read, made anew from what the runtime tells and from what can still be read of it. */
+import * as z from 'zod';
+import type { Catalog } from '../../catalog/load.ts';
+import { findByArchitecture } from '../../catalog/lookup.ts';
+import type { Family, Model } from '../../catalog/schema.ts';
+import { digestOf } from '../../core/digest-of.ts';
+import { Record as Installed } from '../../registry/schema.ts';
+import type { RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
+import { parseParameters } from '../../runtimes/ollama/parameters.ts';
+import type { Identified } from '../plan/identify.ts';
+
+export interface RebuildParts {
+  readonly name: string;
+  readonly runtime: RuntimeIdentity;
+  readonly stored: StoredModel;
+  /** JSON value of the broken file, of whatever form; undefined where it is none. */
+  readonly remains: unknown;
+  readonly catalog: Catalog;
+  /** Text of a chat template by its name; undefined when there is no such. */
+  chatTemplate(name: string): Promise<string | undefined>;
+  /** From the header of the model's file, where it can be read: tells models of one architecture apart. */
+  readonly identified?: Identified;
+  readonly now: Date;
+  readonly toolVersion: string;
+}
+
+/** Undefined where the catalog has no family of the architecture: such a model has to be installed again. */
+export async function rebuildRecord(parts: RebuildParts): Promise<Installed | undefined> {
+  const { stored, catalog, remains, identified } = parts;
+  const known = remainsOf(remains);
+  const of = findByArchitecture(catalog, stored.architecture ?? '').map(({ family }) => family);
+  const families = identified === undefined ? of : [identified.family, ...of];
+  const told = await byTemplate(families, parts, known.family ?? identified?.family.id);
+  if (told === undefined) return undefined;
+  const { family, text } = told;
+  const model = identified?.model ?? modelOf(family, known.model);
+  return Installed.parse({
+    ...bodyOf(parts, family, model),
+    ...known,
+    // The runtime's own word wins where it has one.
+    ...(text !== undefined && { template: { name: family.chatTemplate, digest: digestOf(text) } }),
+    schemaVersion: 2,
+    name: parts.name,
+    runtime: parts.runtime,
+    architecture: family.architecture,
+    stored: {
+      ...(stored.layerDigest && { layerDigest: stored.layerDigest }),
+      ...(stored.entryDigest && { entryDigest: stored.entryDigest }),
+    },
+  });
+}
+
+function bodyOf({ stored, identified, now, toolVersion }: RebuildParts, family: Family, model: Model | undefined) {
+  const { licence } = family;
+  return {
+    family: family.id,
+    model: model?.id ?? family.id,
+    quant: identified?.quant ?? stored.quant?.toLowerCase() ?? 'unknown',
+    source: {
+      ref: stored.layerDigest ?? 'unknown',
+      ...(stored.layerDigest && { digest: stored.layerDigest }),
+      ...(stored.sizeBytes !== undefined && { sizeBytes: stored.sizeBytes }),
+    },
+    choice: { reasons: ['rebuilt by repair: the file of the record could not be read'] },
+    template: { name: 'unknown', digest: digestOf(stored.template ?? '') },
+    profile: 'unknown',
+    parameters: parametersOf(stored),
+    licence: { id: licence.id, textDigest: licenceDigest(stored, licence.text) },
+    toolVersion,
+    installedAt: now.toISOString(),
+  };
+}
+
+/** Servers trim what they show. */
+function licenceDigest({ license }: StoredModel, text: string) {
+  return digestOf(license === undefined || license.trim() === text.trim() ? text : license);
+}
+
+/** Every field that is whole by itself. */
+function remainsOf(value: unknown): Partial<Installed> {
+  const fields = z.record(z.string(), z.unknown()).safeParse(value).data ?? {};
+  const kept = Object.entries(Installed.shape).flatMap(([key, schema]) => {
+    const field = Object.hasOwn(fields, key) ? schema.safeParse(fields[key]) : undefined;
+    return field?.success === true && field.data !== undefined ? [[key, field.data] as const] : [];
+  });
+  return Object.fromEntries(kept);
+}
+
+/** The family whose template the runtime has; else the one that is named, or the only one of the architecture. */
+async function byTemplate(
+  families: readonly Family[],
+  { stored, chatTemplate }: RebuildParts,
+  named: string | undefined,
+): Promise<{ family: Family; text?: string } | undefined> {
+  for (const family of families) {
+    const text = await chatTemplate(family.chatTemplate);
+    if (text !== undefined && text === stored.template) return { family, text };
+  }
+  const family = families.find(({ id }) => id === named) ?? families[0];
+  return family && { family };
+}
+
+function modelOf({ models }: Family, id: string | undefined): Model | undefined {
+  return models.find((model) => model.id === id) ?? (models.length === 1 ? models[0] : undefined);
+}
+
+function parametersOf({ parameters }: StoredModel): Installed['parameters'] {
+  const plain = [...parseParameters(parameters ?? '')].map(([key, values]) => {
+    const [first] = values;
+    const isList = values.length > 1 || key === 'stop';
+    return [key, isList ? values.map(String) : first] as const;
+  });
+  return Object.fromEntries(
+    plain.filter((each): each is readonly [string, NonNullable<(typeof each)[1]>] => each[1] !== undefined),
+  );
+}

@@ -1,0 +1,78 @@
+import type { ListData } from '../../cli/results.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { didYouMean } from '../../core/suggest.ts';
+import { type Registry, readRecords } from '../../registry/index.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import { parseModelName } from '../../runtimes/names.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { World } from '../context.ts';
+import { changeEffects } from '../install/provisioning.ts';
+import type { RemoveReport } from '../install/schema.ts';
+import { removeModel } from './remove.ts';
+
+export async function allRecords(registry: Registry): Promise<ListData> {
+  const { records, broken } = await readRecords(registry);
+  return { records, broken: broken.map(({ path, error }) => ({ path, message: error.message })) };
+}
+
+/** Records under a name, narrowed by `--runtime`. Throws `record-not-found`. */
+export async function recordsNamed(registry: Registry, typed: string, flags: RuntimeFlags): Promise<Installed[]> {
+  const { records, broken } = await readRecords(registry);
+  const name = parseModelName(typed).canonical;
+  const wanted = flags.runtime === undefined || flags.runtime === 'auto' ? undefined : flags.runtime;
+  const found = records.filter(
+    (record) =>
+      parseModelName(record.name).canonical === name && (wanted === undefined || record.runtime.kind === wanted),
+  );
+  if (found.length > 0) return found;
+  if (broken[0] !== undefined) throw broken[0].error;
+  throw new ProvisionError('record-not-found', `nothing named ${typed} was installed by this tool`, {
+    suggestions: didYouMean(
+      typed,
+      records.map((record) => record.name),
+    ),
+  });
+}
+
+/** Flags that lead to the runtime of a name: what the user said, else where our record says that it is. */
+export async function whereIs(world: World, name: string, flags: RuntimeFlags): Promise<RuntimeFlags> {
+  if (flags.host !== undefined || (flags.runtime !== undefined && flags.runtime !== 'auto')) return flags;
+  const { records } = await readRecords(await world.registry());
+  const canonical = parseModelName(name).canonical;
+  const found = records.filter((record) => parseModelName(record.name).canonical === canonical);
+  const [only] = found;
+  if (only === undefined) return flags;
+  if (found.length > 1) {
+    const places = found.map(({ runtime }) => `${runtime.kind} at ${runtime.endpoint}`).join(', ');
+    throw new ProvisionError('bad-usage', `${name} is installed in more than one place: ${places}`, {
+      suggestions: ['Say which with --runtime, or with --host for a server.'],
+    });
+  }
+  return only.runtime.kind === 'ollama'
+    ? { runtime: 'ollama', host: only.runtime.endpoint }
+    : { runtime: only.runtime.kind };
+}
+
+export async function removeOf(
+  name: string,
+  force: boolean,
+  flags: RuntimeFlags,
+  world: World,
+): Promise<Work<RemoveReport>> {
+  const { effects, registry } = await changing(name, flags, world);
+  const { records } = await readRecords(registry);
+  const knownNames = records.map((record) => record.name);
+  return removeModel(parseModelName(name).text, force, { ...effects, knownNames }, world.options.signal);
+}
+
+/** The runtime that has a name, opened, with what a change of the name needs. */
+export async function changing(name: string, flags: RuntimeFlags, world: World) {
+  const [opened, registry, locker] = await Promise.all([
+    whereIs(world, name, flags).then((where) => world.open(where)),
+    world.registry(),
+    world.locker(),
+  ]);
+  const { version } = world.options;
+  return { registry, effects: changeEffects({ opened, registry, locker, version, env: world.env }) };
+}

@@ -1,0 +1,88 @@
+import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { didYouMean } from '../../core/suggest.ts';
+import type { RemoveJournal } from '../../registry/index.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
+import type { ChangeEffects } from '../install/effects.ts';
+import { BROKEN, heldOf, look } from '../install/held.ts';
+import { stillHolds } from '../install/record.ts';
+import { carryOnRemoval, workOnName } from '../install/recover.ts';
+import type { RemoveReport } from '../install/schema.ts';
+
+export interface RemoveEffects extends Omit<ChangeEffects, 'clock' | 'reconnect'> {
+  /** Names of all records, for nearest matches. */
+  readonly knownNames: readonly string[];
+}
+
+/**
+ * Takes a model of ours away again, with the version that was kept for a rollback. Throws `foreign-model` for one that we
+ * did not install, or that somebody changed since (unless forced), and `record-not-found` when nobody has it.
+ */
+export function removeModel(
+  name: string,
+  force: boolean,
+  effects: RemoveEffects,
+  signal: AbortSignal,
+): Work<RemoveReport> {
+  return workOnName(name, effects, signal, (held) => remove(name, force, effects, held));
+}
+
+async function remove(
+  name: string,
+  force: boolean,
+  effects: RemoveEffects,
+  signal: AbortSignal,
+): Promise<RemoveReport> {
+  const record = await effects.records.find(name);
+  const present = await look(effects.runtime, name, signal);
+  if (record === undefined) throw present ? foreign(name, effects.runtime) : unknown(name, effects.knownNames);
+  if (present !== undefined && present !== BROKEN && !force && !stillHolds(record, present)) throw changed(name);
+  const journal = journalOf(record, present, effects);
+  await effects.journals.put(journal);
+  effects.checkpoint?.('plan');
+  // Never taken back: from here on, whoever takes the lock of the name next carries it on.
+  await carryOnRemoval(journal, effects, signal);
+  return reportOf(record, present !== undefined);
+}
+
+function journalOf(
+  { name, previous }: Installed,
+  present: StoredModel | typeof BROKEN | undefined,
+  { runtime: { kind, endpoint }, now, toolVersion }: RemoveEffects,
+): RemoveJournal {
+  return {
+    schemaVersion: 1,
+    operation: 'remove',
+    name,
+    runtime: { kind, endpoint },
+    startedAt: now().toISOString(),
+    toolVersion,
+    ...(present !== undefined && { had: present === BROKEN ? {} : heldOf(present) }),
+    drop: previous?.keptAs === undefined ? [] : [previous.keptAs],
+  };
+}
+
+function reportOf({ name, runtime, previous }: Installed, removedFromRuntime: boolean): RemoveReport {
+  const { model, quant, keptAs } = previous ?? {};
+  const kept = model !== undefined && quant !== undefined && keptAs !== undefined;
+  return { name, runtime, removedFromRuntime, ...(kept && { previous: { model, quant, keptAs } }) };
+}
+
+function foreign(name: string, runtime: Runtime): ProvisionError {
+  return new ProvisionError('foreign-model', `${name} was not installed by this tool, so it is not removed`, {
+    suggestions: [runtime.kind === 'ollama' ? `Remove it yourself: ollama rm ${name}` : 'See gemma-provision list.'],
+  });
+}
+
+function changed(name: string): ProvisionError {
+  return new ProvisionError('foreign-model', `${name} is no longer what this tool installed: somebody changed it`, {
+    suggestions: ['Look at it first; remove it all the same with --force.'],
+  });
+}
+
+function unknown(name: string, known: readonly string[]): ProvisionError {
+  return new ProvisionError('record-not-found', `nothing named ${name} is installed`, {
+    suggestions: didYouMean(name, known),
+  });
+}

@@ -1,0 +1,140 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../../core/digest.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import { drive, type Work } from '../../core/progress.ts';
+import { readRecords, setAside } from '../../registry/index.ts';
+import { pathOf } from '../../registry/record-file.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import { EMBEDDED_ENDPOINT } from '../../runtimes/embedded/index.ts';
+import { embeddedBlobs } from '../../runtimes/embedded/read.ts';
+import { parseModelName } from '../../runtimes/names.ts';
+import type { OpenRuntime, RuntimeFlags } from '../../runtimes/open.ts';
+import type { LocalFile } from '../../sources/contract.ts';
+import { resolveSource } from '../../sources/index.ts';
+import type { World } from '../context.ts';
+import { changeEffects, recordsOf } from '../install/provisioning.ts';
+import { openSuite } from '../install/smoke.ts';
+import { blobIn, hashAgain, placeOf } from './places.ts';
+import { rebuiltRecord } from './rebuild-plan.ts';
+import { whereIs } from './records.ts';
+import { repair } from './repair.ts';
+import type { RepairEffects } from './repair-effects.ts';
+import type { RepairReport } from './verify-schema.ts';
+import { whereOf } from './verify-use.ts';
+
+export interface RepairFlags extends RuntimeFlags {
+  readonly offline?: boolean | undefined;
+  readonly 'no-smoke'?: boolean | undefined;
+}
+
+/** Puts one model right. Throws what `repair` throws. */
+export async function* repairOf(typed: string, flags: RepairFlags, world: World): Work<RepairReport> {
+  const name = parseModelName(typed).text;
+  const where = await whereOfName(name, flags, world);
+  const opened = await world.open(where);
+  const effects = await effectsOf(name, { opened, where, flags }, world);
+  return { results: [yield* repair(name, effects, world.options.signal)] };
+}
+
+interface Around {
+  readonly opened: OpenRuntime;
+  readonly where: RuntimeFlags;
+  readonly flags: RepairFlags;
+}
+
+async function effectsOf(name: string, around: Around, world: World): Promise<RepairEffects> {
+  const { opened, where, flags } = around;
+  const [registry, locker] = await Promise.all([world.registry(), world.locker()]);
+  const { version } = world.options;
+  const key = { name, runtime: opened.identity };
+  return {
+    ...changeEffects({ opened, registry, locker, version, env: world.env }),
+    hash: hashAgain(),
+    place: () => placeOf(opened, world),
+    copies: async (digest) => copiesOf(digest, await recordOrNone(name, opened, world), opened, world),
+    fetch: (source) => fetched(source, flags, world),
+    async *again(record, file) {
+      const provisioning = await world.provisioning(where);
+      const plan = await provisioning.planAgain(record, { kind: 'file', ...file });
+      const suite = flags['no-smoke'] === true ? undefined : await openSuite(world.options.root, plan.model.smokeSuite);
+      const report = yield* provisioning.install(plan, { force: true, keep: true, ...(suite && { suite }) });
+      if (report.record === undefined) throw new TypeError('an install leaves a record');
+      return report.record;
+    },
+    async rebuild() {
+      const file = await setAside(registry, key);
+      return rebuiltRecord(name, file?.value, opened, world);
+    },
+    async setAside() {
+      const file = await setAside(registry, key);
+      return (await file?.keep()) ?? pathOf(registry.dataDir, key);
+    },
+  };
+}
+
+async function recordOrNone(name: string, opened: OpenRuntime, world: World): Promise<Installed | undefined> {
+  return recordsOf(await world.registry(), opened.identity).find(name, 'replace');
+}
+
+/** As for every command; a record that cannot be read lies in a file whose name tells of its place. */
+async function whereOfName(name: string, flags: RepairFlags, world: World): Promise<RuntimeFlags> {
+  const { host, runtime } = flags;
+  const where = await whereIs(world, name, { host, runtime });
+  if (where.host !== undefined || (where.runtime !== undefined && where.runtime !== 'auto')) return where;
+  const registry = await world.registry();
+  const { records, broken } = await readRecords(registry);
+  const places = [{ kind: 'embedded', endpoint: EMBEDDED_ENDPOINT } as const, ...records.map((each) => each.runtime)];
+  const place = places.find((each) => {
+    const path = pathOf(registry.dataDir, { name, runtime: each });
+    return broken.some((file) => file.path === path);
+  });
+  return place === undefined ? where : whereOf({ version: '', ...place });
+}
+
+/** Where bytes of a digest may lie on this machine: where the model came from, our cache, the folders of the runtimes. */
+async function copiesOf(
+  digest: Digest,
+  record: Installed | undefined,
+  opened: OpenRuntime,
+  world: World,
+): Promise<LocalFile[]> {
+  const sources = [record?.source, record?.previous?.source].filter((source) => source?.digest === digest);
+  const ours = sources.flatMap((source) => (source?.path === undefined ? [] : [source.path]));
+  const { cache } = await world.bytes();
+  const cached = await drive(cache.find(digest, world.options.signal), () => undefined);
+  const folders = [embeddedBlobs(world.paths.data), join(await world.models(), 'blobs')];
+  const { contents } = await placeOf(opened, world);
+  const own = 'refused' in contents ? [] : contents.blobs.filter((blob) => blob.digest === digest);
+  const paths = [...ours, ...folders.map((folder) => blobIn(folder, digest)), ...own.map(({ path }) => path)];
+  const files = await Promise.all([...new Set(paths)].map((path) => fileAt(path, digest)));
+  const kept = cached === undefined ? [] : [{ ref: cached.path, ...cached, immutable: true as const }];
+  return [...files.slice(0, ours.length), ...kept, ...files.slice(ours.length)].filter((file) => file !== undefined);
+}
+
+async function fileAt(path: string, digest: Digest): Promise<LocalFile | undefined> {
+  const facts = await stat(path).catch(() => undefined);
+  return facts?.isFile() ? { ref: path, path, sizeBytes: facts.size, digest } : undefined;
+}
+
+/** Over the network; what goes wrong is told, and counts as not possible. */
+async function* fetched(
+  { pinnedRef: ref, digest, sizeBytes }: Installed['source'],
+  { offline }: RepairFlags,
+  world: World,
+): Work<LocalFile | undefined> {
+  if (offline === true || ref === undefined) return undefined;
+  const { sources, fetch } = await world.bytes();
+  const { signal } = world.options;
+  // The record's schema has checked its form; its type says no more than text.
+  const expected = { ...(digest && { digest: digest as Digest }), ...(sizeBytes !== undefined && { sizeBytes }) };
+  try {
+    const found = await resolveSource(sources, { ref, expected, signal });
+    if (found.kind === 'file') return found;
+    return found.kind === 'remote' ? yield* fetch(found, signal) : undefined;
+  } catch (error) {
+    if (signal.aborted || !(error instanceof ProvisionError)) throw error;
+    yield { type: 'warning', message: `${ref} could not be fetched: ${error.message}` };
+    return undefined;
+  }
+}

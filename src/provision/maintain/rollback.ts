@@ -1,0 +1,186 @@
+/** Back to the version that an upgrade replaced; what answers now is kept in its place, so that a second rollback goes forward again. */
+import { messageOf, ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import type { StoredModel } from '../../runtimes/contract.ts';
+import type { Suite } from '../../smoke/schema.ts';
+import { cleanStep } from '../install/clean-step.ts';
+import { isGone } from '../install/clean-up.ts';
+import type { ChangeEffects } from '../install/effects.ts';
+import { BROKEN, heldOf, look, sameHeld } from '../install/held.ts';
+import { Ledger, startOf, takenBackOnFailure } from '../install/ledger.ts';
+import { onceMore } from '../install/once-more.ts';
+import type { Previous } from '../install/previous.ts';
+import { promoteAndRecord } from '../install/promote.ts';
+import { stillHolds, suiteOf } from '../install/record.ts';
+import { workOnName } from '../install/recover.ts';
+import type { InstallReport } from '../install/schema.ts';
+import { type Subject, smokeStep } from '../install/smoke-step.ts';
+import { Steps } from '../install/steps.ts';
+
+export interface RollbackOptions {
+  /** The test that the earlier version has to pass before it gets the name; absent with `--no-smoke`. */
+  readonly suiteFor: (previous: Previous) => Promise<Suite | undefined>;
+  /** What a suite must know of the earlier version, beyond what the runtime says. */
+  readonly known: (previous: Previous) => Promise<Pick<Subject, 'bos' | 'stop' | 'template'>>;
+  /** Also when somebody changed the model since it was installed. */
+  readonly force: boolean;
+}
+
+/**
+ * Gives a name back to the version before. Throws `record-not-found` when there is no earlier version, `needs-repair`
+ * before anything is touched when what was kept is gone or is not what was recorded, `smoke-failed` when it fails its
+ * test; what answered stays then.
+ */
+export function rollback(
+  name: string,
+  options: RollbackOptions,
+  effects: ChangeEffects,
+  signal: AbortSignal,
+): Work<InstallReport> {
+  return workOnName(name, effects, signal, (held) => rolledBack(name, options, effects, held));
+}
+
+async function* rolledBack(
+  name: string,
+  options: RollbackOptions,
+  effects: ChangeEffects,
+  signal: AbortSignal,
+): Work<InstallReport> {
+  const before = await effects.records.find(name);
+  if (before === undefined) throw unknown(name);
+  const present = await look(effects.runtime, before.name, signal);
+  if (present !== undefined && present !== BROKEN && !options.force && !stillHolds(before, present))
+    throw changed(name);
+  const { previous, keptAs } = keptOf(before);
+  const stored = await keptModel(previous, keptAs, effects, signal);
+  const steps = new Steps(effects.clock);
+  const ledger = new Ledger(startOf('rollback', before.name, effects), effects);
+  await ledger.write({ step: 'prove', staged: { name: keptAs, held: heldOf(stored) } });
+  effects.checkpoint?.('plan');
+  const work = swapped({ before, previous, keptAs, stored, options, steps, ledger, effects, signal });
+  return yield* takenBackOnFailure(ledger, effects, signal, work);
+}
+
+interface Swap {
+  readonly before: Installed;
+  readonly previous: Previous;
+  readonly keptAs: string;
+  readonly stored: StoredModel;
+  readonly options: RollbackOptions;
+  readonly steps: Steps;
+  readonly ledger: Ledger;
+  readonly effects: ChangeEffects;
+  readonly signal: AbortSignal;
+}
+
+async function* swapped(swap: Swap): Work<InstallReport> {
+  const { before, previous, keptAs, stored, steps, ledger, effects, signal } = swap;
+  const tested = yield* test(swap);
+  const { keptAs: _, ...body } = previous;
+  const promotion = {
+    name: before.name,
+    candidate: { name: keptAs, stored, scaffold: [keptAs] },
+    before,
+    keep: true,
+    recordWith: (replaced: Previous | undefined): Installed => ({
+      ...body,
+      name: before.name,
+      ...tested,
+      ...(replaced !== undefined && { previous: replaced }),
+    }),
+  };
+  const record = yield* promoteAndRecord(promotion, { steps, ledger, effects, signal });
+  yield* cleanStep(before.name, ledger.journal.after?.drop ?? [], steps, effects, signal);
+  return reportOf(record, steps);
+}
+
+/** The earlier version passes its test under the name that it is kept as: until then nothing is touched. */
+async function* test(swap: Swap): Work<Pick<Installed, 'smoke' | 'suite'>> {
+  const { before, previous, keptAs: name, stored, options, steps, effects, signal } = swap;
+  const suite = await options.suiteFor(previous);
+  const known = await options.known(previous);
+  const label = `${previous.model}:${previous.quant}`;
+  const subject = { name, stored, label, finalName: before.name, ...known };
+  const smoke = yield* onceMore(effects, name, signal, () => smokeStep(subject, suite, steps, effects.runtime, signal));
+  effects.checkpoint?.('smoke');
+  return { ...(smoke !== undefined && suite !== undefined && { smoke, suite: suiteOf(suite) }) };
+}
+
+function reportOf(record: Installed, steps: Steps): InstallReport {
+  return {
+    dryRun: false,
+    changed: true,
+    model: record.model,
+    quant: record.quant,
+    name: record.name,
+    runtime: record.runtime,
+    source: record.source,
+    choice: { reasons: record.choice.reasons },
+    plan: { bytesToMove: 0, disk: [] },
+    steps: steps.list,
+    bytesMoved: 0,
+    record,
+    ...(record.smoke !== undefined && { smoke: record.smoke }),
+    ...(record.previous !== undefined && { previous: record.previous }),
+  };
+}
+
+/** The earlier version in the runtime, if it is what was recorded. */
+async function keptModel(
+  previous: Previous,
+  keptAs: string,
+  { runtime }: ChangeEffects,
+  signal: AbortSignal,
+): Promise<StoredModel> {
+  let found: Awaited<ReturnType<typeof look>>;
+  try {
+    found = await look(runtime, keptAs, signal);
+  } catch (error) {
+    if (signal.aborted || isGone(error)) throw error;
+    // A manifest whose blob is gone makes some servers fail on the question.
+    throw notKept(previous, keptAs, `the runtime cannot read it (${messageOf(error)})`);
+  }
+  if (found === undefined) throw notKept(previous, keptAs, 'the runtime does not have it any more');
+  if (found === BROKEN) throw notKept(previous, keptAs, 'the runtime cannot read it');
+  if (!sameHeld(found, previous.stored)) throw notKept(previous, keptAs, 'it is not what was recorded');
+  return found;
+}
+
+function keptOf({ name, previous }: Installed): { previous: Previous; keptAs: string } {
+  if (previous === undefined)
+    throw new ProvisionError('record-not-found', `${name} has no earlier version to go back to`, {
+      suggestions: ['Only what an upgrade or another install replaced can be gone back to.'],
+    });
+  const { keptAs } = previous;
+  if (keptAs !== undefined) return { previous, keptAs };
+  throw new ProvisionError('record-not-found', `the version of ${name} before this one was not kept`, {
+    suggestions: [again(name, previous)],
+  });
+}
+
+function notKept(previous: Previous, keptAs: string, why: string): ProvisionError {
+  const { name } = previous;
+  return new ProvisionError(
+    'needs-repair',
+    `${name} cannot go back to ${previous.model}:${previous.quant}, kept as ${keptAs}: ${why}. Nothing was changed.`,
+    { suggestions: [again(name, previous)] },
+  );
+}
+
+function again(name: string, { source }: Previous): string {
+  const digest = source.digest === undefined ? '' : ` --digest ${source.digest}`;
+  return `Install that version again: gemma-provision install --from ${source.ref}${digest} --name ${name}`;
+}
+
+function changed(name: string): ProvisionError {
+  return new ProvisionError('foreign-model', `${name} is no longer what this tool installed: somebody changed it`, {
+    suggestions: ['Look at it first; go back all the same with --force: what answers now is then lost.'],
+  });
+}
+
+function unknown(name: string): ProvisionError {
+  return new ProvisionError('record-not-found', `nothing named ${name} was installed by this tool`, {
+    suggestions: ['See gemma-provision list.'],
+  });
+}

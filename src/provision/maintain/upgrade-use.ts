@@ -1,0 +1,131 @@
+import type { Licence } from '../../catalog/schema.ts';
+import { failureOf, isAbort } from '../../cli/failure.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { didYouMean } from '../../core/suggest.ts';
+import { readRecords } from '../../registry/index.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import { sameModel } from '../../runtimes/names.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { World } from '../context.ts';
+import type { Provisioning } from '../install/provisioning.ts';
+import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/schema.ts';
+import { openSuite } from '../install/smoke.ts';
+import type { HostFlags } from '../plan/host.ts';
+import { whereIs } from './records.ts';
+import { upgradeRequest } from './upgrade.ts';
+
+export interface UpgradeFlags extends RuntimeFlags, HostFlags {
+  readonly suite?: string | undefined;
+  readonly 'no-smoke'?: boolean | undefined;
+  readonly 'no-keep'?: boolean | undefined;
+  readonly 'dry-run'?: boolean | undefined;
+}
+
+/** Asks for a licence whose text is not accepted on this host yet. */
+export type AcceptLicence = (licence: Licence) => Promise<void>;
+
+/** One model moves forward; what goes wrong is thrown. */
+export async function* upgradeOne(
+  name: string,
+  flags: UpgradeFlags,
+  accept: AcceptLicence,
+  world: World,
+): Work<UpgradeReport> {
+  const where = await whereIs(world, name, flags);
+  const provisioning = await world.provisioning({ ...flags, ...where });
+  const record = await recordOf(name, provisioning, world);
+  const report = yield* upgraded(record, flags, accept, provisioning, world);
+  return { results: [resultOf(record, { ok: true, report })] };
+}
+
+async function recordOf(name: string, { runtime }: Provisioning, world: World): Promise<Installed> {
+  const { records } = await readRecords(await world.registry());
+  const here = records.filter((each) => isIn(each, runtime));
+  const found = here.find((each) => sameModel(each.name, name));
+  if (found !== undefined) return found;
+  throw new ProvisionError('record-not-found', `nothing named ${name} was installed by this tool`, {
+    suggestions: didYouMean(
+      name,
+      here.map((each) => each.name),
+    ),
+  });
+}
+
+function isIn({ runtime }: Installed, { kind, endpoint }: Provisioning['runtime']): boolean {
+  return runtime.kind === kind && runtime.endpoint === endpoint;
+}
+
+/** Every model that this tool installed, where it is; what goes wrong with one is in its result and stops no other. */
+export async function* upgradeAll(flags: UpgradeFlags, accept: AcceptLicence, world: World): Work<UpgradeReport> {
+  const { records, broken } = await readRecords(await world.registry());
+  for (const { error } of broken) yield { type: 'warning', message: error.message };
+  const opened = new Map<string, Promise<Provisioning>>();
+  const results: UpgradeResult[] = [];
+  for (const record of await wanted(records, flags, world)) {
+    results.push(yield* attempted(record, flags, accept, opened, world));
+  }
+  return { results };
+}
+
+/** Those of one runtime where the user names it, else all. */
+async function wanted(records: readonly Installed[], flags: UpgradeFlags, world: World): Promise<readonly Installed[]> {
+  const named = flags.host !== undefined || (flags.runtime !== undefined && flags.runtime !== 'auto');
+  if (!named) return records;
+  const { identity } = await world.open(flags);
+  return records.filter((record) => isIn(record, identity));
+}
+
+async function* attempted(
+  record: Installed,
+  flags: UpgradeFlags,
+  accept: AcceptLicence,
+  opened: Map<string, Promise<Provisioning>>,
+  world: World,
+): Work<UpgradeResult> {
+  try {
+    const provisioning = await openFor(record, flags, opened, world);
+    return resultOf(record, { ok: true, report: yield* upgraded(record, flags, accept, provisioning, world) });
+  } catch (error) {
+    if (world.options.signal.aborted || isAbort(error)) throw error;
+    const { code, message, suggestions, exitCode } = failureOf(error);
+    yield { type: 'warning', message: `${record.name}: ${message}` };
+    return resultOf(record, { ok: false, error: { code, message, suggestions: [...suggestions], exitCode } });
+  }
+}
+
+function openFor(
+  { runtime: { kind, endpoint } }: Installed,
+  flags: UpgradeFlags,
+  opened: Map<string, Promise<Provisioning>>,
+  world: World,
+): Promise<Provisioning> {
+  const key = `${kind} ${endpoint}`;
+  const where = kind === 'ollama' ? { runtime: kind, host: endpoint } : { runtime: kind, host: undefined };
+  const provisioning = opened.get(key) ?? world.provisioning({ ...flags, ...where });
+  opened.set(key, provisioning);
+  return provisioning;
+}
+
+async function* upgraded(
+  record: Installed,
+  flags: UpgradeFlags,
+  accept: AcceptLicence,
+  provisioning: Provisioning,
+  world: World,
+): Work<InstallReport> {
+  const plan = await provisioning.plan(upgradeRequest(record, await world.catalog()));
+  if (flags['dry-run'] === true) return provisioning.dryRun(plan, false);
+  await accept(plan.family.licence);
+  const suite =
+    flags['no-smoke'] === true ? undefined : await openSuite(world.options.root, flags.suite ?? plan.model.smokeSuite);
+  const options = { force: false, keep: flags['no-keep'] !== true, ...(suite !== undefined && { suite }) };
+  return yield* provisioning.install(plan, options);
+}
+
+function resultOf(
+  { name, runtime: { kind, endpoint } }: Installed,
+  outcome: Omit<UpgradeResult, 'name' | 'runtime'>,
+): UpgradeResult {
+  return { name, runtime: { kind, endpoint }, ...outcome };
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import type { Work } from '../../core/progress.ts';
+import { type Locker, readRecords } from '../../registry/index.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { World } from '../context.ts';
+import { openRunOf } from '../install/open-run.ts';
+import { hashAgain, placeOf } from './places.ts';
+import { recordsNamed } from './records.ts';
+import { verify } from './verify.ts';
+import type { VerifyReport } from './verify-schema.ts';
+
+export interface VerifyFlags extends RuntimeFlags {
+  readonly quick?: boolean | undefined;
+}
+
+/** Flags that lead to where a record says that its model is. */
+export function whereOf({ kind, endpoint }: Installed['runtime']): RuntimeFlags {
+  return kind === 'ollama' ? { runtime: kind, host: endpoint } : { runtime: kind };
+}
+
+/** One model, or all that this tool installed. Throws `record-not-found`, `bad-record` for a NAME whose record is broken. */
+export async function verifyOf(
+  name: string | undefined,
+  flags: VerifyFlags,
+  world: World,
+): Promise<Work<VerifyReport>> {
+  const registry = await world.registry();
+  const all = name === undefined ? await readRecords(registry) : undefined;
+  const named = name === undefined ? [] : await recordsNamed(registry, name, flags);
+  const records = (all?.records ?? named).filter((record) => isMeant(record, flags));
+  const request = { records, broken: all?.broken ?? [], quick: flags.quick === true };
+  const impatient = await impatientLocker(world);
+  const effects = {
+    hash: hashAgain(),
+    openRun: (record: Pick<Installed, 'name' | 'runtime'>) =>
+      openRunOf(record, { registry, impatient }, world.options.signal),
+    place: async (runtime: Installed['runtime']) =>
+      placeOf(await world.open({ ...whereOf(runtime), ...(flags.host !== undefined && { host: flags.host }) }), world),
+  };
+  return verify(request, effects, world.options.signal);
+}
+
+/** `--runtime` narrows; `--host` says where the server is, which is all that a record of Ollama has to match. */
+function isMeant({ runtime }: Installed, { runtime: wanted, host }: VerifyFlags): boolean {
+  if (wanted !== undefined && wanted !== 'auto') return runtime.kind === wanted;
+  return host === undefined || runtime.kind === 'ollama';
+}
+
+/** Tells at once whether a lock is held. */
+async function impatientLocker({ paths, options }: World): Promise<Locker> {
+  const { createFileLocker } = await import('../../disk/locker.ts');
+  return createFileLocker({ dir: join(paths.data, 'locks'), command: options.command, waitMs: 0 });
+}

@@ -1,0 +1,118 @@
+/** Signatures of catalog files, with the real files of this host. */
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { seenCatalogs } from '../../catalog/seen.ts';
+import {
+  type CatalogTrust,
+  checkExpiry,
+  checkSignature,
+  checkVersion,
+  type SeenCatalogs,
+  signaturePathOf,
+  statusOf,
+} from '../../catalog/trust.ts';
+import type { CatalogSignData, CatalogVerifyData } from '../../cli/results.ts';
+import { digestOf } from '../../core/digest-of.ts';
+import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import { stateFiles } from '../../disk/files.ts';
+import { type Locker, withLock } from '../../registry/index.ts';
+import { type PublicKey, readPrivateKey, readPublicKey, signManifest } from '../../trust/index.ts';
+import type { Paths } from '../paths.ts';
+
+/** Where the passphrase of an encrypted key is read: an argument could be read by every process of this host. */
+export const PASSPHRASE_VARIABLE = 'GEMMA_PROVISION_KEY_PASSPHRASE';
+
+export interface TrustWorld {
+  readonly paths: Paths;
+  readonly signal: AbortSignal;
+  locker(): Promise<Locker>;
+}
+
+export interface TrustOptions {
+  /** Paths of public keys. */
+  readonly keys: readonly string[];
+  readonly allowUnsigned: boolean;
+}
+
+/** What catalog files must prove in this run. */
+export async function catalogTrust({ keys, allowUnsigned }: TrustOptions, world: TrustWorld): Promise<CatalogTrust> {
+  return { keys: await publicKeys(keys), allowUnsigned, seen: seenHere(world), now: new Date() };
+}
+
+/** Signs a catalog file that is valid; the signature goes beside it. */
+export async function signCatalog(
+  file: string,
+  keyFile: string,
+  passphrase: string | undefined,
+): Promise<CatalogSignData> {
+  const text = await readFile(file, 'utf8');
+  const key = readPrivateKey(await readKey(keyFile), {
+    name: keyFile,
+    passphrase,
+    passphraseHint: `Put its passphrase into the environment: ${PASSPHRASE_VARIABLE}=…`,
+  });
+  const signature = signaturePathOf(file);
+  const files = [{ name: '.', digest: digestOf(text) }];
+  await stateFiles.writeAtomic(signature, signManifest({ subject: basename(file), files }, key));
+  return { file, signature, key: key.hint, ...publishedStatus(text) };
+}
+
+/** Checks a catalog file as loading it would, and remembers nothing. Throws `untrusted` and `stale-catalog`. */
+export async function verifyCatalog(
+  file: string,
+  keyFiles: readonly string[],
+  world: TrustWorld,
+): Promise<CatalogVerifyData> {
+  if (keyFiles.length === 0) {
+    throw new ProvisionError('bad-usage', 'no key to verify with', {
+      suggestions: ['Give the public key of whoever publishes the catalog with --key FILE.'],
+    });
+  }
+  const keys = await publicKeys(keyFiles);
+  const text = await readFile(file, 'utf8');
+  const signature = await stateFiles.readText(signaturePathOf(file));
+  const key = await checkSignature({ path: file, text, signature }, { keys, allowUnsigned: false });
+  if (key === undefined) throw new TypeError('a signature is checked where there are keys');
+  const document = documentOf(text);
+  checkExpiry(file, document, new Date());
+  checkVersion({ path: file, text }, document, key, await seenHere(world).read());
+  return { file, signature: signaturePathOf(file), key: key.hint, keyFile: key.name, ...publishedStatus(text) };
+}
+
+function publishedStatus(text: string): Pick<CatalogSignData, 'version' | 'expires'> {
+  const { id: _id, ...status } = statusOf(documentOf(text));
+  return status;
+}
+
+/** The file was checked before; editors on Windows like to write a byte order mark, which JSON does not allow. */
+function documentOf(text: string): unknown {
+  return JSON.parse(text.replace(/^\uFEFF/, ''));
+}
+
+async function publicKeys(files: readonly string[]): Promise<PublicKey[]> {
+  return Promise.all(files.map(async (file) => readPublicKey(await readKey(file), file)));
+}
+
+async function readKey(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    const missing = errnoOf(cause) === 'ENOENT';
+    throw new ProvisionError(
+      missing ? 'file-not-found' : 'file-access',
+      missing ? `there is no key file ${file}` : `the key ${file} cannot be read: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+}
+
+function seenHere({ paths, signal, locker }: TrustWorld): SeenCatalogs {
+  return seenCatalogs(
+    {
+      readText: stateFiles.readText,
+      writeAtomic: stateFiles.writeAtomic,
+      locked: async (task) => withLock(await locker(), 'trust', signal, task),
+    },
+    join(paths.data, 'trust.json'),
+  );
+}

@@ -1,0 +1,104 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { type Catalog, loadCatalog } from '../../catalog/load.ts';
+import { resolveModel } from '../../catalog/lookup.ts';
+import type { CatalogTrust } from '../../catalog/trust.ts';
+import { validateCatalogText } from '../../catalog/validate.ts';
+import type { ModelfileCheckData, ModelfileRenderData } from '../../cli/results.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { Issue } from '../../core/parse.ts';
+import { catalogFiles, packageFiles } from '../../disk/files.ts';
+import { loadTemplates, type Templates } from '../../modelfile/templates.ts';
+import type { Paths } from '../paths.ts';
+
+/** The catalog of this run: built-in, the config folder's, then `--catalog` files. */
+export function openCatalog(
+  root: string,
+  paths: Paths,
+  extra: readonly string[],
+  trust?: CatalogTrust,
+): Promise<Catalog> {
+  const places = {
+    builtin: join(root, 'catalog'),
+    // In the bundle: scripts/build.ts refuses to build with a wrong one.
+    builtinIsChecked: !import.meta.filename.endsWith('.ts'),
+    user: join(paths.config, 'catalog'),
+    extra,
+    ...(trust !== undefined && { trust }),
+  };
+  return loadCatalog(catalogFiles, places);
+}
+
+export function openTemplates(root: string): Promise<Templates> {
+  return loadTemplates(packageFiles(root));
+}
+
+/** What is wrong with a user's catalog file. It may be partial where it overlays a built-in family. */
+export async function validateCatalogFile(root: string, paths: Paths, file: string): Promise<Issue[]> {
+  const base = await openCatalog(root, { ...paths, config: join(root, 'no-such-folder') }, []);
+  return [...validateCatalogText(file, await readFile(file, 'utf8'), base)];
+}
+
+/** Throws `bad-catalog` with everything that is wrong in a user's catalog file. */
+export async function refuseInvalid(root: string, paths: Paths, file: string): Promise<void> {
+  const issues = await validateCatalogFile(root, paths, file);
+  if (issues.length === 0) return;
+  const lines = issues.slice(0, 10).map((issue) => `  ${issue.path}: ${issue.message}`);
+  throw new ProvisionError('bad-catalog', `${file} is not a valid catalog file:\n${lines.join('\n')}`, {
+    suggestions: [`See all of it with: gemma-provision catalog validate ${file}`],
+  });
+}
+
+interface RenderOptions {
+  readonly ctx?: number | undefined;
+  readonly sampling?: string | undefined;
+}
+
+export async function renderModelfileOf(
+  catalog: Catalog,
+  root: string,
+  typed: string,
+  options: RenderOptions,
+): Promise<ModelfileRenderData> {
+  const [{ renderModelfile }, { modelSpec }, { chatTemplateOf, modelfileTemplateOf }] = await Promise.all([
+    import('../../modelfile/render.ts'),
+    import('../../modelfile/spec.ts'),
+    import('../../modelfile/templates.ts'),
+  ]);
+  const { family, model, quant: named } = resolveModel(catalog, typed);
+  const quant = named ?? (model.quants.length === 1 && model.quants[0] ? model.quants[0] : undefined);
+  if (quant === undefined) {
+    throw new ProvisionError('bad-usage', `${typed} names no quant`, {
+      suggestions: [`Write it with one, such as ${model.id}:${model.quants[0]?.id}.`],
+    });
+  }
+  const templates = await openTemplates(root);
+  const spec = modelSpec({
+    family,
+    model,
+    chatTemplate: chatTemplateOf(templates, family.chatTemplate),
+    ...(options.ctx !== undefined && { contextLength: options.ctx }),
+    ...(options.sampling !== undefined && { profile: options.sampling }),
+  });
+  const template = modelfileTemplateOf(templates, family.id);
+  return { model: model.id, quant: quant.id, modelfile: renderModelfile({ spec, family, model, quant, template }) };
+}
+
+/** Compares a folder of Modelfiles with what templates and catalog give now. */
+export async function checkModelfilesIn(catalog: Catalog, root: string, folder: string): Promise<ModelfileCheckData> {
+  const { compareModelfiles, expectedModelfiles } = await import('../../modelfile/generate.ts');
+  const families = catalog.families.map(({ family }) => family);
+  const expected = expectedModelfiles(families, await openTemplates(root));
+  const actual = await filesBelow(folder, 'modelfiles');
+  return { folder, checked: expected.size, differences: compareModelfiles(expected, actual) };
+}
+
+async function filesBelow(folder: string, prefix: string): Promise<Map<string, string>> {
+  const texts = new Map<string, string>();
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    texts.set(`${prefix}/${relative(folder, path).replaceAll('\\', '/')}`, await readFile(path, 'utf8'));
+  }
+  return texts;
+}

@@ -1,0 +1,99 @@
+import type { Family, Model } from '../../catalog/schema.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import { comparison } from '../../fit/reasons.ts';
+import { type LoadedModel, recommend } from '../../fit/recommend.ts';
+import type { Candidate, Recommendation, RunSettings } from '../../fit/schema.ts';
+import type { GgufFacts } from '../../gguf/schema.ts';
+import type { InstallRequest, PlanningInputs } from './request.ts';
+import { runSettings } from './run-settings.ts';
+
+/** What a ranking looks at besides the request. */
+export interface RankInputs extends Pick<PlanningInputs, 'facts' | 'profile' | 'ram' | 'measured'> {
+  /** Models that are loaded now. */
+  readonly loaded?: readonly LoadedModel[];
+  /** Adds the table of quants, contexts and types of the KV cache. */
+  readonly table?: boolean;
+}
+
+/** Ranks the quants of a model on the host of this plan. */
+export function rank(model: Model, family: Family, request: InstallRequest, inputs: RankInputs): Recommendation {
+  const { facts, profile, ram, loaded, table } = inputs;
+  const { architecture } = family;
+  return recommend({
+    family,
+    model,
+    ...runSettings(model, architecture, facts.engine, request.settings),
+    engine: facts.engine,
+    profile,
+    ...(request.useCase !== undefined && { useCase: request.useCase }),
+    blockedByServer: (quant) => facts.quantRefusal(architecture, quant),
+    measured: (quant) => inputs.measured?.(model.id, quant),
+    ...(ram !== undefined && { ram }),
+    ...(loaded !== undefined && { loaded }),
+    ...(table !== undefined && { table }),
+  });
+}
+
+/** A model of one quant, with the shape and the tensors that a file's own header tells. */
+export function measuredModel(model: Model, quant: string, header: GgufFacts): Model {
+  const entry = model.quants.find(({ id }) => id === quant);
+  const { weights } = header;
+  const measured = { id: quant, file: entry?.file ?? 'model.gguf', quality: entry?.quality ?? 3, weights };
+  return { ...model, hyperparameters: header.hyperparameters ?? model.hyperparameters, quants: [measured] };
+}
+
+/** A settled quant on this host, and what its Modelfile says of the load. */
+export interface Fit {
+  readonly candidate: Candidate;
+  readonly settings: RunSettings;
+  /** Layers for the GPU, where only a part of them goes there. */
+  readonly gpuLayers?: number;
+  readonly reasons: readonly string[];
+}
+
+/** The verdict for the settled quant, from the tensor list of the file itself. */
+export function fitOf(
+  { family, model, quant }: { family: Family; model: Model; quant: string },
+  header: GgufFacts,
+  request: InstallRequest,
+  inputs: RankInputs,
+): Fit {
+  const { candidates, choice, settings, settingReasons } = rank(
+    measuredModel(model, quant, header),
+    family,
+    request,
+    inputs,
+  );
+  const [candidate] = candidates;
+  if (candidate === undefined) throw new TypeError('a model with one quant has one candidate');
+  const gpuLayers = choice?.parameters.num_gpu;
+  return {
+    candidate,
+    settings,
+    ...(gpuLayers !== undefined && { gpuLayers }),
+    reasons: [...candidate.reasons, ...settingReasons],
+  };
+}
+
+/** What a quant that somebody named costs against the one that would have been chosen; nothing where they are the same. */
+export function overrideReasons(quant: string, { choice, candidates }: Recommendation): string[] {
+  if (choice === undefined || choice.quant === quant) return [];
+  const named = candidates.find((candidate) => candidate.quant === quant);
+  const chosen = candidates.find((candidate) => candidate.quant === choice.quant);
+  if (named === undefined || chosen === undefined) return [];
+  return [`Without --quant it would be ${choice.quant}; against that ${quant} means: ${comparison(named, chosen)}.`];
+}
+
+export function tooLarge(model: Model, candidate: Candidate): ProvisionError {
+  return new ProvisionError(
+    'memory-short',
+    `${model.id}:${candidate.quant} does not fit: ${candidate.blockedBy.join('; ')}`,
+    {
+      suggestions: [
+        'Choose a smaller quant, or a smaller context with --ctx.',
+        `See what fits: gemma-provision recommend ${model.id}`,
+        'Install it all the same with --force.',
+      ],
+    },
+  );
+}

@@ -1,0 +1,69 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { cpus, hostname, release, totalmem } from 'node:os';
+import { ProvisionError } from '../../core/errors.ts';
+import { parseProfile } from '../../hardware/saved.ts';
+import type { HostProfile } from '../../hardware/schema.ts';
+import type { Paths } from '../paths.ts';
+
+export interface HostFlags {
+  readonly profile?: string | undefined;
+  readonly 'what-if'?: string | undefined;
+}
+
+export interface HostContext {
+  readonly paths: Paths;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The models folder of an Ollama on this machine, as far as it can be known from here. */
+  models(): Promise<string>;
+  readonly signal: AbortSignal;
+}
+
+/** The profile that decisions use: a saved one or this host's, with other sizes if the user asks what if. */
+export async function hostProfile(flags: HostFlags, context: HostContext): Promise<HostProfile> {
+  const profile = flags.profile === undefined ? await probe(context) : await readProfile(flags.profile);
+  if (flags['what-if'] === undefined) return profile;
+  const { applyWhatIf, parseWhatIf } = await import('../../hardware/what-if.ts');
+  return applyWhatIf(profile, parseWhatIf(flags['what-if']));
+}
+
+async function readProfile(file: string): Promise<HostProfile> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new ProvisionError('file-not-found', `the host profile ${file} cannot be read`, {
+      cause,
+      suggestions: ['Make one with: gemma-provision hardware --save FILE'],
+    });
+  }
+  return parseProfile(text, file);
+}
+
+async function probe({ paths, env, models, signal }: HostContext): Promise<HostProfile> {
+  signal.throwIfAborted();
+  const [{ probeHost }, { hardwareProbes }] = await Promise.all([
+    import('../../hardware/probe-host.ts'),
+    import('../../hardware/system.ts'),
+  ]);
+  const folders = [
+    { purpose: 'models', path: await models() },
+    { purpose: 'cache', path: paths.cache },
+    { purpose: 'data', path: paths.data },
+  ] as const;
+  const processors = cpus();
+  return probeHost(await hardwareProbes(), {
+    platform: process.platform,
+    architecture: process.arch,
+    hostName: hostname(),
+    env,
+    totalMemory: totalmem(),
+    availableMemory: process.availableMemory(),
+    cpus: { model: processors[0]?.model ?? '', count: processors.length },
+    release: release(),
+    folders,
+  });
+}
+
+export async function saveProfile(file: string, profile: HostProfile): Promise<void> {
+  await writeFile(file, `${JSON.stringify(profile, null, 2)}\n`);
+}

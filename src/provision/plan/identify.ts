@@ -1,0 +1,149 @@
+/** From a MODEL, a file's header, or both: which model of the catalog is meant. */
+
+import type { Catalog } from '../../catalog/load.ts';
+import { findByArchitecture, resolveFamily, resolveModel, resolveQuant } from '../../catalog/lookup.ts';
+import type { Family, Hyperparameters, Model, Quant } from '../../catalog/schema.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { GgufFacts } from '../../gguf/schema.ts';
+
+/** A model with the quant that is settled already, if any. */
+export interface Identified {
+  readonly family: Family;
+  readonly model: Model;
+  readonly quant?: string;
+}
+
+/** Model and quant as typed. `--quant` and the quant in MODEL must not contradict each other. */
+export function identifyByName(catalog: Catalog, typed: string, quantFlag: string | undefined): Identified {
+  const { family, model, quant } = resolveModel(catalog, typed);
+  const flagged = quantFlag === undefined ? undefined : resolveQuant(model, quantFlag);
+  if (quant !== undefined && flagged !== undefined && quant.id !== flagged.id) {
+    throw new ProvisionError('bad-usage', `${typed} names the quant ${quant.id}, --quant says ${flagged.id}`, {
+      suggestions: ['Leave one of them out.'],
+    });
+  }
+  const chosen = quant ?? flagged;
+  return { family, model, ...(chosen !== undefined && { quant: chosen.id }) };
+}
+
+/** Makes sure that a file is what the catalog says of the model. Throws `wrong-architecture`. */
+export function checkHeader({ family, model }: Identified, header: GgufFacts, path: string): void {
+  if (header.architecture !== family.architecture) {
+    throw new ProvisionError(
+      'wrong-architecture',
+      `${path} is of architecture ${header.architecture}; ${model.id} is ${family.architecture}`,
+      { suggestions: ['Give the file that belongs to the model, or leave the model out: the header says what it is.'] },
+    );
+  }
+  const found = header.hyperparameters;
+  if (found === undefined) throw noLanguageModel(path);
+  if (sameShape(found, model.hyperparameters)) return;
+  throw new ProvisionError(
+    'wrong-architecture',
+    `${path} is another ${family.architecture} model than ${model.id}: ${shapeText(found)} against ${shapeText(model.hyperparameters)}`,
+    { suggestions: ['Leave the model out and give it a name with --name, or name the right model.'] },
+  );
+}
+
+/** Finds the catalog's model that a header describes, or makes one of the header for a model that the catalog lacks. */
+export function identifyByHeader(
+  catalog: Catalog,
+  header: GgufFacts,
+  fileName: string,
+  familyFlag: string | undefined,
+): Identified {
+  const families =
+    familyFlag === undefined
+      ? findByArchitecture(catalog, header.architecture).map(({ family }) => family)
+      : [resolveFamily(catalog, familyFlag)];
+  if (families.length === 0) throw noFamily(catalog, header.architecture, fileName);
+  const shape = header.hyperparameters;
+  if (shape === undefined) {
+    throw noLanguageModel(fileName);
+  }
+  for (const family of families) {
+    const model = family.models.find((candidate) => sameShape(shape, candidate.hyperparameters));
+    if (model !== undefined) return { family, model, ...quantOf(model, header, fileName) };
+  }
+  return unknownModel(families, header, shape, fileName);
+}
+
+/** The quant that a file is: by the catalog's file name, else by what the header declares, else unknown. */
+export function quantOf(model: Model, header: GgufFacts, fileName: string): { quant?: string } {
+  const lower = fileName.toLowerCase();
+  const named = model.quants.find((quant) => quant.file.toLowerCase() === lower);
+  const quant = named?.id ?? model.quants.find((candidate) => candidate.id === header.declaredQuant?.toLowerCase())?.id;
+  return quant === undefined ? {} : { quant };
+}
+
+/** The numbers that tell models of one architecture apart and that every converter writes. */
+function sameShape(a: Hyperparameters, b: Hyperparameters): boolean {
+  return a.blockCount === b.blockCount && a.embeddingLength === b.embeddingLength && a.headCount === b.headCount;
+}
+
+function shapeText(shape: Hyperparameters): string {
+  return `${shape.blockCount} blocks of width ${shape.embeddingLength}`;
+}
+
+function noLanguageModel(file: string): ProvisionError {
+  return new ProvisionError('wrong-architecture', `${file} holds no language model (projector or adapter?)`, {
+    suggestions: ['Give the model file itself.'],
+  });
+}
+
+function noFamily(catalog: Catalog, architecture: string, fileName: string): ProvisionError {
+  const known = [...new Set(catalog.families.map(({ family }) => family.architecture))].join(', ');
+  return new ProvisionError(
+    'wrong-architecture',
+    `${fileName} is of architecture ${architecture}, which no family of the catalog has`,
+    {
+      suggestions: [
+        `The catalog has: ${known}.`,
+        'If its chat format is that of a known family, say so with --family FAMILY; else add a catalog file with --catalog.',
+      ],
+    },
+  );
+}
+
+/** A model that the catalog does not list, described by its own header; template and sampling are the family's. */
+function unknownModel(
+  families: readonly Family[],
+  header: GgufFacts,
+  hyperparameters: Hyperparameters,
+  fileName: string,
+): Identified {
+  const family =
+    families.find((candidate) => candidate.models.some((model) => model.kind === 'instruct')) ?? families[0];
+  const template = family?.models.find((model) => model.kind === 'instruct') ?? family?.models[0];
+  if (family === undefined || template === undefined) throw new TypeError('a family has models');
+  const quant = header.declaredQuant?.toLowerCase() ?? 'unknown';
+  const total = header.tensors.reduce((sum, tensor) => sum + tensor.shape.reduce((a, b) => a * b, 1), 0);
+  const entry: Quant = {
+    id: quant,
+    file: fileName,
+    quality: 3,
+    weights: header.weights,
+    note: 'not in the catalog: read from the header',
+  };
+  const { library: _library, collection: _collection, ...common } = template;
+  const model: Model = {
+    ...common,
+    id: slug(header.name ?? fileName.replace(/\.gguf$/i, '')),
+    title: header.name ?? fileName,
+    baseModel: 'unknown',
+    parameters: { total, source: 'tensor list of the file' },
+    hyperparameters,
+    defaultContext: Math.min(template.defaultContext, hyperparameters.contextLength),
+    corrections: [],
+    quants: [entry],
+  };
+  return { family, model, quant };
+}
+
+function slug(text: string): string {
+  const plain = text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.]+/g, '-')
+    .replaceAll(/^[-.]+|[-.]+$/g, '');
+  return plain.slice(0, 48) || 'model';
+}

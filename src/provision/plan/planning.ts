@@ -1,0 +1,107 @@
+/** Decides everything about an install before anything changes: model, quant, source, name, room, and why. */
+import type { Model } from '../../catalog/schema.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import { modelSpec } from '../../modelfile/spec.ts';
+import { parseModelName } from '../../runtimes/names.ts';
+import { diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
+import { expectedPrompt } from './expected-prompt.ts';
+import { fitOf, tooLarge } from './fit-check.ts';
+import { type InstallPlan, stagingNameOf } from './plan.ts';
+import { planLibrary } from './plan-library.ts';
+import type { InstallRequest, LoadSettings, PlanningInputs } from './request.ts';
+import { type Settled, settle } from './settle.ts';
+import { smallerPlan } from './smaller.ts';
+
+/**
+ * Plans an install. Throws for everything that would make it fail later and can be known now: unknown names,
+ * files that are missing, cut short or of another architecture, a server that is too old. Too little memory or disk
+ * become `obstacles`: they do not matter to an install that is in place already.
+ */
+export async function planInstall(request: InstallRequest, inputs: PlanningInputs): Promise<InstallPlan> {
+  if (request.from?.startsWith('ollama:')) return planLibrary(request, inputs);
+  const settled = await settle(request, inputs);
+  const { family, model, quant } = settled.identified;
+  refuseRuntime(inputs, family.architecture);
+  const name = parseModelName(request.name ?? `${model.id}:${quant}`).text;
+  const kept = request.load ?? (await keptLoad(settled.identified, name, request, inputs));
+  const load = { ...request, settings: { ...request.settings, ...kept?.settings } };
+  const fit = fitOf(settled.identified, settled.header, load, inputs);
+  const { candidate } = fit;
+  const { settings, gpuLayers } = kept ?? fit;
+  const { transfer, disk } = await wayIn(settled, name, request, inputs);
+  const spec = modelSpec({
+    family,
+    model,
+    chatTemplate: await inputs.chatTemplate(family.chatTemplate),
+    ...(settings.contextLength !== undefined && { contextLength: settings.contextLength }),
+    ...(request.sampling !== undefined && { profile: request.sampling }),
+    ...(settings.batch !== undefined && { batch: settings.batch }),
+    ...(gpuLayers !== undefined && { gpuLayers }),
+  });
+  const contextLength = settings.contextLength ?? model.defaultContext;
+  const chosen = { quant, contextLength, freeQuant: settled.freeQuant };
+  return {
+    family,
+    model,
+    quant,
+    name,
+    stagingName: stagingNameOf(name),
+    runtime: inputs.runtime,
+    source: { kind: 'file', file: settled.file, spec, header: settled.header },
+    prompt: await expectedPrompt(family, settled.header, inputs),
+    reasons: [...new Set([...settled.reasons, ...fit.reasons])],
+    ...(request.useCase !== undefined && { useCase: request.useCase }),
+    memory: candidate.memory,
+    engine: inputs.facts.engine,
+    wholeOnGpu: candidate.verdict === 'gpu',
+    smaller: () => smallerPlan(request, chosen, (next) => planInstall(next, inputs)),
+    ...(transfer !== undefined && { transfer }),
+    ...(request.way !== undefined && { way: request.way }),
+    disk,
+    bytesToMove: settled.file.sizeBytes,
+    obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],
+    warnings: [...inputs.facts.warnings, ...(settled.file.warnings ?? []), ...settled.header.warnings],
+  };
+}
+
+/** How the bytes get in and the room for it. Of a file that is installed already nothing is asked: it need not move. */
+async function wayIn(
+  { identified, file }: Settled,
+  name: string,
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<TransferAndDisk> {
+  const record = request.force ? undefined : await inputs.installed(identified.model.id, name);
+  const inPlace = file.digest !== undefined && record?.source.digest === file.digest;
+  return inPlace ? { disk: [] } : planTransferAndDisk(file, request.way, inputs);
+}
+
+/**
+ * How this model was set up here before, unless the user now asks otherwise. While it is loaded it takes the memory that
+ * the next look at the host misses: choosing anew would give the same command another Modelfile every time.
+ */
+async function keptLoad(
+  { model, quant }: { model: Model; quant: string },
+  name: string,
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<LoadSettings | undefined> {
+  const record = request.force ? undefined : await inputs.installed(model.id, name);
+  if (record === undefined || record.quant !== quant) return undefined;
+  const { num_ctx: contextLength, num_batch: batch, num_gpu: gpuLayers } = record.parameters;
+  const settings = {
+    ...(typeof contextLength === 'number' && { contextLength }),
+    ...(typeof batch === 'number' && { batch }),
+  };
+  const { settings: asked } = request;
+  const same = (['contextLength', 'batch'] as const).every(
+    (setting) => asked[setting] === undefined || asked[setting] === settings[setting],
+  );
+  return same ? { settings, ...(typeof gpuLayers === 'number' && { gpuLayers }) } : undefined;
+}
+
+export function refuseRuntime(inputs: PlanningInputs, architecture: string): void {
+  const refusal = inputs.facts.refusal(architecture);
+  if (refusal === undefined) return;
+  throw new ProvisionError('runtime-too-old', refusal.reason, { suggestions: [refusal.remedy] });
+}

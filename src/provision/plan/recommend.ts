@@ -1,0 +1,134 @@
+import type { Family, Model } from '../../catalog/schema.ts';
+import type { RecommendData } from '../../cli/results.ts';
+import { matrix } from '../../compat/matrix.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { LoadedModel } from '../../fit/recommend.ts';
+import type { GgufFacts } from '../../gguf/schema.ts';
+import type { RuntimeIdentity } from '../../runtimes/contract.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import { resolveSource } from '../../sources/index.ts';
+import type { World } from '../context.ts';
+import { measuredModel, overrideReasons, rank } from './fit-check.ts';
+import type { HostFlags } from './host.ts';
+import { identifyByHeader, identifyByName } from './identify.ts';
+import { loadedModels } from './recommend-loaded.ts';
+import type { InstallRequest, RuntimeFacts } from './request.ts';
+import { DEFAULT_MODEL } from './settle.ts';
+import { fileNameOf } from './source-file.ts';
+import { speedInputs } from './speed.ts';
+
+export interface RecommendFlags extends HostFlags, RuntimeFlags {
+  readonly 'server-version'?: string | undefined;
+  readonly table?: boolean | undefined;
+  readonly html?: string | undefined;
+}
+
+/** The server that a recommendation is for, and what it means for the estimate. */
+interface Target {
+  readonly facts: RuntimeFacts;
+  readonly server?: { readonly version: string; readonly endpoint: string };
+  /** Models that are loaded there now and share this host's memory. */
+  readonly loaded?: readonly LoadedModel[];
+  /** The runtime is on this machine, and the profile is of it as it is. */
+  readonly here: boolean;
+  /** Who answered; absent where nobody was asked, or the plan is for another machine. */
+  readonly identity?: RuntimeIdentity;
+}
+
+/**
+ * Ranks a model's quants. With a saved profile nothing of this host is asked, so the answer is the same everywhere;
+ * `--server-version` stands for a server that is not here.
+ */
+export async function recommendFor(
+  request: InstallRequest,
+  flags: RecommendFlags,
+  world: World,
+): Promise<{ data: RecommendData; warnings: readonly string[] }> {
+  const { hostProfile } = await import('./host.ts');
+  const profile = await hostProfile(flags, world.hostContext());
+  const { family, model, quant, doubts } = await modelFor(request, world);
+  const { facts, server, loaded, here, identity } = await targetOf(flags, world);
+  const refusal = facts.refusal(family.architecture);
+  const speed = await speedInputs({ profile, here, world, ...(identity !== undefined && { identity }) });
+  const inputs = {
+    facts,
+    profile,
+    ...speed,
+    ...(loaded !== undefined && { loaded }),
+    ...(flags.table && { table: true }),
+  };
+  const ranking = rank(quant === undefined ? model : only(model, quant), family, request, inputs);
+  // Who names a quant is told what it means against the choice among all.
+  const against = quant === undefined ? [] : overrideReasons(quant, rank(model, family, request, inputs));
+  ranking.choice?.reasons.push(...against);
+  const warnings = [
+    ...(ranking.choice === undefined ? against : []),
+    ...facts.warnings,
+    ...doubts,
+    ...profile.warnings,
+    ...(refusal ? [`${refusal.reason} ${refusal.remedy}`] : []),
+  ];
+  const data: RecommendData = { ...ranking, hardware: profile, ...(server && { server }) };
+  if (flags.html === undefined) return { data, warnings };
+  const { writePage } = await import('../../cli/recommend-page.ts');
+  return { data: { ...data, html: await writePage(flags.html, data, world.options.root) }, warnings };
+}
+
+/** The catalog's model, or the one that a file's header describes. */
+async function modelFor(
+  request: InstallRequest,
+  world: World,
+): Promise<{ family: Family; model: Model; quant?: string | undefined; doubts: readonly string[] }> {
+  const catalog = await world.catalog();
+  if (request.from === undefined) {
+    return { ...identifyByName(catalog, request.model ?? DEFAULT_MODEL, request.quant), doubts: [] };
+  }
+  const { header, name } = await headerFrom(request.from, world);
+  const { family, model, quant } = identifyByHeader(catalog, header, name, request.family);
+  return { family, model: measuredModel(model, quant ?? 'unknown', header), doubts: header.warnings };
+}
+
+/** The header of a file on this machine or on a web server. */
+async function headerFrom(ref: string, world: World): Promise<{ header: GgufFacts; name: string }> {
+  const { readSourceHeader, readRemoteHeader } = await import('./header.ts');
+  const { sources, ranges } = await world.bytes();
+  const options = { get: ranges, signal: world.options.signal };
+  // Without a digest this is no reference that could be installed, but its header can be read all the same.
+  if (/^https?:/i.test(ref)) {
+    const name = URL.parse(ref)?.pathname.split('/').at(-1) ?? '';
+    return { header: await readRemoteHeader(ref, options), name };
+  }
+  const resolved = await resolveSource(sources, { ref, signal: world.options.signal });
+  if (resolved.kind === 'library') {
+    throw new ProvisionError('bad-usage', `${ref} is no file: only the server knows what it would pull`, {
+      suggestions: ['Name the model instead: gemma-provision recommend gemma-3n-e4b'],
+    });
+  }
+  const header = await readSourceHeader(resolved, options);
+  const warnings = [...(resolved.warnings ?? []), ...header.warnings];
+  return { header: { ...header, warnings }, name: fileNameOf(resolved) };
+}
+
+function only(model: Model, quant: string): Model {
+  return { ...model, quants: model.quants.filter(({ id }) => id === quant) };
+}
+
+async function targetOf(flags: RecommendFlags, world: World): Promise<Target> {
+  const { ollamaFacts } = await import('../../runtimes/open.ts');
+  const version = flags['server-version'];
+  if (version !== undefined)
+    return { facts: ollamaFacts(version), here: false, server: { version, endpoint: 'not asked' } };
+  // A saved profile is another machine: what answers here says nothing about it.
+  if (flags.profile !== undefined && flags.host === undefined && flags.runtime === undefined) {
+    const { newestKnown: version } = matrix();
+    return { facts: { ...ollamaFacts(version), warnings: [] }, here: false, server: { version, endpoint: 'assumed' } };
+  }
+  const { runtime, facts, identity } = await world.open(flags);
+  const live = flags.profile === undefined && flags['what-if'] === undefined;
+  const here = live && facts.store !== undefined;
+  const known = { facts, here, ...(live && { identity }) };
+  if (identity.kind !== 'ollama') return known;
+  const server = { version: identity.version, endpoint: identity.endpoint };
+  const loaded = here ? await loadedModels(runtime, world.options.signal) : [];
+  return { ...known, server, ...(loaded.length > 0 && { loaded }) };
+}

@@ -1,0 +1,78 @@
+/** The plan of an install that makes again exactly what a record says. */
+import { findByArchitecture } from '../../catalog/lookup.ts';
+import type { Family, Model } from '../../catalog/schema.ts';
+import type { Digest } from '../../core/digest.ts';
+import { digestOf } from '../../core/digest-of.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { ModelSpec } from '../../modelfile/schema.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import { expectedPrompt } from './expected-prompt.ts';
+import { identifyByHeader } from './identify.ts';
+import { type InstallPlan, type SourceFile, stagingNameOf } from './plan.ts';
+import type { PlanningInputs } from './request.ts';
+import { fileNameOf } from './source-file.ts';
+
+type Inputs = Pick<
+  PlanningInputs,
+  'catalog' | 'runtime' | 'facts' | 'chatTemplate' | 'referenceTemplate' | 'readHeader'
+>;
+
+/**
+ * The same model, quant, template, parameters and licence from a file with the recorded bytes; carry it out with `install`
+ * and `force`. Throws `needs-repair` where this version of the tool cannot make the same: its template or licence text is
+ * another one, or the model came from the runtime's own library.
+ */
+export async function planAgain(record: Installed, file: SourceFile, inputs: Inputs): Promise<InstallPlan> {
+  const header = await inputs.readHeader(file);
+  const { family, model } =
+    knownModel(record, inputs) ?? identifyByHeader(inputs.catalog, header, fileNameOf(file), record.family);
+  return {
+    family,
+    model,
+    quant: record.quant,
+    name: record.name,
+    stagingName: stagingNameOf(record.name),
+    runtime: inputs.runtime,
+    source: { kind: 'file', file, spec: await specOf(record, family, inputs) },
+    prompt: await expectedPrompt(family, header, inputs),
+    reasons: record.choice.reasons,
+    ...(record.choice.useCase !== undefined && { useCase: record.choice.useCase }),
+    engine: inputs.facts.engine,
+    wholeOnGpu: false,
+    disk: [],
+    bytesToMove: file.sizeBytes,
+    obstacles: [],
+    warnings: [],
+  };
+}
+
+function knownModel(record: Installed, { catalog }: Inputs): { family: Family; model: Model } | undefined {
+  for (const { family } of findByArchitecture(catalog, record.architecture)) {
+    const model = family.id === record.family ? family.models.find(({ id }) => id === record.model) : undefined;
+    if (model !== undefined) return { family, model };
+  }
+  return undefined;
+}
+
+async function specOf(record: Installed, family: Family, inputs: Inputs): Promise<ModelSpec> {
+  const { template, licence, parameters, profile } = record;
+  if (template.name !== family.chatTemplate) throw another(record, `the template ${template.name}`);
+  const text = await inputs.chatTemplate(template.name);
+  if (digestOf(text) !== template.digest) throw another(record, `the template ${template.name}`);
+  if (digestOf(family.licence.text) !== licence.textDigest) throw another(record, `the text of ${licence.id}`);
+  return {
+    templateName: template.name,
+    template: text,
+    // The record's schema has checked its form; its type says no more than text.
+    templateDigest: template.digest as Digest,
+    profile,
+    parameters,
+    license: family.licence.text,
+  };
+}
+
+function another({ name, source }: Installed, what: string): ProvisionError {
+  return new ProvisionError('needs-repair', `${name} cannot be made again as it was: ${what} is another one by now`, {
+    suggestions: [`Install it anew: gemma-provision install --from ${source.ref} --name ${name} --force`],
+  });
+}

@@ -1,0 +1,101 @@
+import type { Catalog } from '../../catalog/load.ts';
+import type { UseCaseId } from '../../catalog/schema.ts';
+import type { Digest } from '../../core/digest.ts';
+import type { Engine, RunSettings } from '../../fit/schema.ts';
+import type { MeasuredSpeed } from '../../fit/speed.ts';
+import type { GgufFacts } from '../../gguf/schema.ts';
+import type { RamBandwidth } from '../../hardware/bandwidth-ram.ts';
+import type { HostProfile } from '../../hardware/schema.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import type { RuntimeIdentity, TransferPlan, TransferWay } from '../../runtimes/contract.ts';
+import type { ResolvedSource } from '../../sources/contract.ts';
+import type { SourceFile } from './plan.ts';
+
+/** What a Modelfile says of the load; what is absent is left to the server. */
+export interface LoadSettings {
+  readonly settings: Pick<Partial<RunSettings>, 'contextLength' | 'batch'>;
+  /** Layers for the GPU. */
+  readonly gpuLayers?: number;
+}
+
+/** What the user asked for, parsed but not yet decided. */
+export interface InstallRequest {
+  /** `gemma-3n-e4b[:q5_k_m]`; absent when a file's header decides. */
+  readonly model?: string;
+  /** A quant, or undefined for auto. */
+  readonly quant?: string;
+  readonly from?: string;
+  /** Quants that were tried and do not fit. */
+  readonly without?: readonly string[];
+  readonly name?: string;
+  readonly family?: string;
+  readonly useCase?: UseCaseId;
+  readonly sampling?: string;
+  readonly digest?: Digest;
+  /** The only way into the runtime that is wanted. */
+  readonly way?: TransferWay;
+  readonly settings: Partial<RunSettings>;
+  /** How it is to be loaded, as a lock file says: then nothing is chosen. */
+  readonly load?: LoadSettings;
+  readonly force: boolean;
+}
+
+/** What the server or runtime allows and needs; comes from the compatibility room for Ollama. */
+export interface RuntimeFacts {
+  readonly engine: Engine;
+  /** Disk that a create takes at its peak, as a multiple of the file's size. */
+  readonly diskFactor: number;
+  /** Where the bytes go; absent for a server on another host. */
+  readonly store?: { readonly purpose: 'models' | 'data'; readonly path: string };
+  readonly warnings: readonly string[];
+  /** Why this runtime cannot run the architecture, or undefined. */
+  refusal(architecture: string): { readonly reason: string; readonly remedy: string } | undefined;
+  /** Why this runtime cannot load a quant of the architecture, as one sentence, or undefined. */
+  quantRefusal(architecture: string, quant: string): string | undefined;
+  /** Why this runtime cannot pull a library model, or undefined. */
+  pullRefusal(minimumVersion: string | undefined): { readonly reason: string; readonly remedy: string } | undefined;
+}
+
+/** The volume of a path, or of the nearest folder above it that exists. */
+export interface Volume {
+  /** The same for two paths exactly when their files share one volume's room. */
+  readonly device: string;
+  readonly freeBytes: number;
+}
+
+/** What a plan of the disk looks at; without it, the host's profile has to do. */
+export interface DiskLooks {
+  /** Undefined where it cannot be looked at. */
+  volumeOf?(path: string): Promise<Volume | undefined>;
+  /** What of a file is still to be fetched into our cache; undefined for files of this machine, and for cached ones. */
+  toFetch?(file: SourceFile): Promise<{ readonly folder: string; readonly bytes: number } | undefined>;
+}
+
+/** Everything that planning looks at; nothing here changes anything. */
+export interface PlanningInputs extends DiskLooks {
+  readonly catalog: Catalog;
+  readonly runtime: RuntimeIdentity;
+  readonly facts: RuntimeFacts;
+  readonly profile: HostProfile;
+  /** How fast this host's RAM is, where that was measured. */
+  readonly ram?: RamBandwidth;
+  /** How fast a quant of a model was when it last ran in this runtime. */
+  measured?(modelId: string, quant: string): MeasuredSpeed | undefined;
+  /** Finds a source without moving bytes. */
+  resolve(request: {
+    ref: string;
+    fileName?: string;
+    expected?: { digest?: Digest; sizeBytes?: number };
+  }): Promise<ResolvedSource>;
+  /** Absolute path of a file that ships with this package. */
+  bundledPath(relative: string): string;
+  /** Of a file on a web server only the header is fetched. */
+  readHeader(file: SourceFile): Promise<GgufFacts>;
+  /** How the runtime would take a file; absent where it does not say. */
+  planTransfer?(file: SourceFile, way: TransferWay | undefined): Promise<TransferPlan>;
+  chatTemplate(name: string): Promise<string>;
+  /** The official Jinja template of that name, for files that cannot be read or have none of their own. */
+  referenceTemplate(name: string): Promise<string | undefined>;
+  /** The newest record of a model in this runtime (under `name`, if one is given). */
+  installed(modelId: string, name: string | undefined): Promise<Installed | undefined>;
+}

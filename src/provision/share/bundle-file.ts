@@ -1,0 +1,119 @@
+/** Bundles on disk: read at any place, written beside their name and renamed when they are whole. */
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Digest } from '../../core/digest.ts';
+import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { formatBytes, MIB } from '../../core/units.ts';
+import type { RandomAccess } from '../../package/tar-read.ts';
+
+export type OpenBundleFile = RandomAccess & { close(): Promise<void> };
+
+/** Opens a file for reading at any place. Throws `file-not-found`, `file-access`. */
+export async function openRandomAccess(path: string): Promise<OpenBundleFile> {
+  const handle = await open(path, 'r').catch((cause: unknown) => {
+    throw readFault(path, cause);
+  });
+  try {
+    const facts = await handle.stat();
+    if (!facts.isFile()) throw new ProvisionError('file-access', `${path} is no file.`);
+    return {
+      name: path,
+      size: facts.size,
+      async read(buffer, position) {
+        try {
+          return (await handle.read(buffer, 0, buffer.length, position)).bytesRead;
+        } catch (cause) {
+          throw readFault(path, cause);
+        }
+      },
+      close: () => handle.close(),
+    };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** What was written. */
+export interface WrittenFile {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Writes a file in one step: whoever looks sees the old one or the whole new one. What a broken run left is overwritten by
+ * the next. Progress under `id`. Throws `disk-full`, `file-access`, and what `chunks` throws.
+ */
+export async function* writeWhole(
+  path: string,
+  chunks: AsyncIterable<Uint8Array>,
+  { id, total }: { readonly id: string; readonly total: number },
+  signal: AbortSignal,
+): Work<WrittenFile> {
+  const partial = `${path}.partial`;
+  const handle = await prepare(path, partial, total);
+  const hash = createHash('sha256');
+  try {
+    let done = 0;
+    let told = 0;
+    for await (const chunk of chunks) {
+      signal.throwIfAborted();
+      hash.update(chunk);
+      await guarded(path, total, handle.writeFile(chunk));
+      done += chunk.length;
+      if (done - told < 32 * MIB) continue;
+      told = done;
+      yield { type: 'bytes', id, done, total };
+    }
+    await guarded(path, total, handle.sync());
+    await handle.close();
+    await guarded(path, total, rename(partial, path));
+    await syncFolder(dirname(path));
+    yield { type: 'bytes', id, done, total };
+    return { digest: `sha256:${hash.digest('hex')}`, sizeBytes: done };
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
+
+async function prepare(path: string, partial: string, total: number): Promise<FileHandle> {
+  await guarded(path, total, mkdir(dirname(path), { recursive: true }));
+  // A link that somebody put there would be written through.
+  await guarded(path, total, rm(partial, { force: true }));
+  return guarded(path, total, open(partial, 'wx', 0o644));
+}
+
+/** The rename lasts through a power cut. Not every system can open a folder. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
+
+async function guarded<Result>(path: string, total: number, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+      throw new ProvisionError(
+        'disk-full',
+        `${path} cannot be written: its disk has no room for ${formatBytes(total)}.`,
+        {
+          cause,
+          suggestions: ['Free some room there, or write to another disk.'],
+        },
+      );
+    }
+    throw new ProvisionError('file-access', `${path} cannot be written: ${messageOf(cause)}.`, { cause });
+  }
+}
+
+function readFault(path: string, cause: unknown): ProvisionError {
+  if (errnoOf(cause) === 'ENOENT') return new ProvisionError('file-not-found', `There is no file ${path}.`, { cause });
+  return new ProvisionError('file-access', `${path} cannot be read: ${messageOf(cause)}.`, { cause });
+}

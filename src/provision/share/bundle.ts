@@ -1,0 +1,213 @@
+/** `bundle create` and `bundle install`. */
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { BundleContent, BundleCreateData } from '../../cli/results.ts';
+import type { Digest } from '../../core/digest.ts';
+import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { cacheDisk } from '../../disk/cache-disk.ts';
+import { workUnderLock } from '../../disk/lock.ts';
+import { readGgufHeader } from '../../gguf/header.ts';
+import { type Bundle, bundleFiles, mismatch, modelBytes, readBundle } from '../../package/archive.ts';
+import { differences, refuseDifferences } from '../../package/frozen.ts';
+import { lockOf } from '../../package/lock-of.ts';
+import { exactly, type RandomAccess } from '../../package/tar-read.ts';
+import { tarSize, writeTar } from '../../package/tar-write.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { Suite } from '../../smoke/schema.ts';
+import { tooSmall } from '../../sources/cache/errors.ts';
+import type { LocalFile } from '../../sources/contract.ts';
+import { matchFiles, readPrivateKey, readPublicKey, signManifest, verifySignature } from '../../trust/index.ts';
+import type { World } from '../context.ts';
+import type { Provisioning } from '../install/provisioning.ts';
+import { PASSPHRASE_VARIABLE } from '../plan/catalog-trust.ts';
+import { readInstallableHeader } from '../plan/header.ts';
+import type { InstallPlan, SourceFile } from '../plan/plan.ts';
+import type { InstallRequest } from '../plan/request.ts';
+import { openRandomAccess, writeWhole } from './bundle-file.ts';
+import { packOf } from './pack.ts';
+import { provenanceOf, requestOf, withContents } from './published.ts';
+
+/** Writes an installed model with everything that belongs to it into one file. */
+export async function* createBundle(
+  name: string,
+  typed: string,
+  flags: RuntimeFlags & { readonly sign?: string | undefined },
+  world: World,
+): Work<BundleCreateData> {
+  const file = resolve(typed);
+  const key = flags.sign === undefined ? undefined : await privateKey(flags.sign, world);
+  const { record, pack, open } = yield* packOf(name, flags, world);
+  const signature = key === undefined ? undefined : signManifest({ subject: record.name, files: pack.files }, key);
+  const files = bundleFiles(pack, record.name, open, signature);
+  const total = tarSize(files);
+  const written = yield* writeWhole(file, writeTar(files), { id: 'bundle', total }, world.options.signal);
+  return {
+    file,
+    name: record.name,
+    digest: pack.manifest.digest,
+    fileDigest: written.digest,
+    sizeBytes: written.sizeBytes,
+    ...(key !== undefined && { signedBy: key.hint }),
+    contents: pack.files.map((each) => ({ ...each })),
+  };
+}
+
+async function privateKey(path: string, { env }: World) {
+  const passphrase = env[PASSPHRASE_VARIABLE];
+  return readPrivateKey(await keyText(path), {
+    name: path,
+    passphrase,
+    passphraseHint: `Put its passphrase into the environment: ${PASSPHRASE_VARIABLE}=…`,
+  });
+}
+
+async function keyText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const missing = errnoOf(cause) === 'ENOENT';
+    const why = missing ? `there is no key file ${path}` : `the key ${path} cannot be read: ${messageOf(cause)}`;
+    throw new ProvisionError(missing ? 'file-not-found' : 'file-access', why, { cause });
+  }
+}
+
+export interface BundleFlags extends RuntimeFlags {
+  /** Public keys: then the bundle must be signed by one of them. */
+  readonly key?: readonly string[] | undefined;
+}
+
+/** A bundle that holds what it says, and the plan of its install. */
+export interface PlannedBundle {
+  readonly digest: Digest;
+  readonly contents: readonly BundleContent[];
+  readonly signedBy?: string;
+  readonly provisioning: Provisioning;
+  readonly plan: InstallPlan;
+  readonly suite?: Suite;
+}
+
+/**
+ * Checks a whole bundle on this machine, brings its model into the cache, and plans the install; nothing is asked of a
+ * server before all of it held. Throws `bad-bundle`, `digest-mismatch`, `truncated-file`, `bad-gguf`, `untrusted`, and
+ * what planning throws.
+ */
+export async function* planBundle(
+  typed: string,
+  request: InstallRequest,
+  flags: BundleFlags,
+  world: World,
+): Work<PlannedBundle> {
+  const path = resolve(typed);
+  const file = await openRandomAccess(path);
+  try {
+    const bundle = await readBundle(file);
+    const signedBy = await requireSigned(bundle, path, flags.key ?? []);
+    await checkHeader(file, bundle);
+    const model = yield* intoCache(file, bundle, world);
+    const provisioning = await world.provisioning(flags);
+    const plan = await planFrom(bundle, model, request, provisioning, world);
+    return {
+      digest: bundle.digest,
+      contents: bundle.files.map((each) => ({ ...each })),
+      ...(signedBy !== undefined && { signedBy }),
+      provisioning,
+      plan,
+      ...(bundle.suite && { suite: bundle.suite }),
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+async function requireSigned(bundle: Bundle, path: string, keyFiles: readonly string[]): Promise<string | undefined> {
+  if (keyFiles.length === 0) return undefined;
+  const keys = await Promise.all(keyFiles.map(async (each) => readPublicKey(await keyText(each), each)));
+  if (bundle.signature === undefined) {
+    throw new ProvisionError('untrusted', `${path} is not signed`, {
+      suggestions: ['Get a signed bundle, or leave out --key if you trust where this one comes from.'],
+    });
+  }
+  const signed = verifySignature(bundle.signature, { name: `in ${path}`, keys });
+  matchFiles(signed, bundle.files, { name: path });
+  return signed.key.name;
+}
+
+/** A file that no server could load is refused where it lies. */
+async function checkHeader(file: RandomAccess, { model, gguf }: Bundle): Promise<void> {
+  const source = {
+    read: (offset: number, length: number) =>
+      exactly(file, model.offset + Math.min(offset, model.size), Math.max(0, Math.min(length, model.size - offset))),
+  };
+  try {
+    await readGgufHeader(source, { fileBytes: model.size });
+  } catch (error) {
+    if (!(error instanceof ProvisionError)) throw error;
+    throw new ProvisionError(error.code, `${gguf.fileName} in ${file.name}: ${error.message}`, {
+      suggestions: error.suggestions,
+    });
+  }
+}
+
+/** Out of the tar into the cache, its digest checked on the way. A copy that a killed run left is overwritten. */
+async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, world: World): Work<LocalFile> {
+  const { signal } = world.options;
+  const { cache } = await world.bytes();
+  const found = yield* cache.find(gguf.digest, signal);
+  if (found !== undefined) return { ref: file.name, ...found };
+  // Among the partial files, where `cache list` shows it and `cache prune` takes away what a killed run left.
+  const folder = join(cache.folder, 'partial');
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const free = await cacheDisk.freeBytes(folder);
+  if (free !== undefined && free < gguf.size) throw tooSmall(cache.folder, gguf.fileName, gguf.size, free);
+  const temporary = join(folder, `${gguf.digest.replace(':', '-')}.bundle`);
+  const locker = await world.locker();
+  return yield* workUnderLock(locker, `bundle ${gguf.digest}`, signal, async function* (held) {
+    const written = yield* writeWhole(temporary, modelBytes(file, model), { id: 'unpack', total: gguf.size }, held);
+    if (written.digest !== gguf.digest) {
+      await rm(temporary, { force: true });
+      throw mismatch(file, gguf.digest, written.digest);
+    }
+    const adopted = yield* cache.adopt({ path: temporary, digest: gguf.digest, move: true }, held);
+    return { ref: file.name, ...adopted };
+  });
+}
+
+/** The normal plan of what the lock file says, with template, licence and suite of the bundle instead of this host's. */
+async function planFrom(
+  bundle: Bundle,
+  model: LocalFile,
+  asked: InstallRequest,
+  provisioning: Provisioning,
+  world: World,
+): Promise<InstallPlan> {
+  const { lock, gguf, suite, spec } = bundle;
+  const request = requestOf(lock, { ...asked, from: model.path }, await world.catalog());
+  const planned = await provisioning.plan(request);
+  if (planned.source.kind !== 'file') throw new TypeError('a file makes a plan of a file');
+  const { pinnedRef, provenance } = lock.source;
+  const file: SourceFile = {
+    kind: 'file',
+    ...model,
+    ref: `bundle:${basename(model.ref)}`,
+    fileName: gguf.fileName,
+    immutable: true,
+    digest: gguf.digest,
+    ...(pinnedRef !== undefined && { pinnedRef }),
+    ...(provenance !== undefined && { provenance: provenanceOf(provenance) }),
+  };
+  const plan = withContents({ ...planned, source: { ...planned.source, file } }, bundle, asked);
+  const header = planned.source.header ?? (await readInstallableHeader(file, { signal: world.options.signal }));
+  const { family, quant, name } = plan;
+  const context = { folder: '/', root: world.options.root, server: undefined, suite, toolVersion: lock.toolVersion };
+  const now = lockOf(
+    { family, model: plan.model, quant, name, file: { ...file, digest: gguf.digest }, spec, header },
+    context,
+  );
+  // The catalog of this host may know more by now; what is installed is all in the bundle.
+  const found = differences(lock, now).filter(
+    ({ path }) => !/^(catalog|server)\b|^source\.(ref|pinnedRef)$|^name$/.test(path),
+  );
+  refuseDifferences(found, model.ref);
+  return plan;
+}

@@ -1,0 +1,140 @@
+/** The lock file of an install: made, compared, and held against what is about to be installed. */
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import type { Catalog } from '../../catalog/load.ts';
+import type { LockData } from '../../cli/results.ts';
+import { loadRange } from '../../compat/load-range.ts';
+import { isIn, rangeText } from '../../compat/range.ts';
+import { parseServerVersion } from '../../compat/version.ts';
+import type { Digest } from '../../core/digest.ts';
+import { digestOf } from '../../core/digest-of.ts';
+import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { stateFiles } from '../../disk/files.ts';
+import { type Difference, differences, refuseDifferences } from '../../package/frozen.ts';
+import { frozenRequest } from '../../package/frozen-request.ts';
+import { LOCK_FILE_NAME, type LockFile, parseLock, writeLock } from '../../package/lock-file.ts';
+import { type Lockable, lockOf } from '../../package/lock-of.ts';
+import type { Suite } from '../../smoke/schema.ts';
+import type { World } from '../context.ts';
+import { readInstallableHeader } from '../plan/header.ts';
+import type { InstallPlan, SourceFile } from '../plan/plan.ts';
+import type { InstallRequest } from '../plan/request.ts';
+
+/** A lock file that an install must obey. */
+export interface Frozen {
+  /** Absolute path. */
+  readonly file: string;
+  readonly lock: LockFile;
+  /** Of the file's text: for the record. */
+  readonly digest: Digest;
+  /** What the user asked for, with the rest from the lock file. */
+  readonly request: InstallRequest;
+}
+
+/** `--lock FILE`, else the usual name in the current folder; absolute. */
+export function lockPath(flag: string | undefined): string {
+  return resolve(flag ?? LOCK_FILE_NAME);
+}
+
+/** Reads the lock file and fills the request up from it. Throws `file-not-found`, `bad-lock-file`. */
+export async function openFrozen(flag: string | undefined, request: InstallRequest, world: World): Promise<Frozen> {
+  const file = lockPath(flag);
+  const text = await readLockText(file);
+  const lock = parseLock(text, file);
+  const known = knows(await world.catalog(), lock.model);
+  const filled = frozenRequest(lock, request, { folder: dirname(file), known });
+  return { file, lock, digest: digestOf(text), request: filled };
+}
+
+/**
+ * Holds a plan against the lock file before anything is changed or fetched. Returns the plan without its smaller ways: a
+ * frozen install does not step down. Throws `lock-differs` with every difference.
+ */
+export async function* holdFrozen(
+  { lock, file }: Frozen,
+  plan: InstallPlan,
+  suite: Suite | undefined,
+  world: World,
+): Work<InstallPlan> {
+  const { now, source } = yield* lockNow(plan, file, suite, world);
+  const found = differences(lock, now, { suite: suite !== undefined });
+  refuseDifferences([...found, ...serverDifference(lock, plan)], file);
+  const { smaller: _smaller, ...pinned } = plan;
+  return { ...pinned, source };
+}
+
+/** `lock`: writes the file, or with `check` only compares it. Writing the same again leaves the file alone. */
+export async function* lockPlan(
+  plan: InstallPlan,
+  options: { readonly file: string; readonly suite: Suite | undefined; readonly check: boolean },
+  world: World,
+): Work<LockData> {
+  const { file, suite, check } = options;
+  const { now: lock } = yield* lockNow(plan, file, suite, world);
+  const text = writeLock(lock);
+  if (check) {
+    const wanted = parseLock(await readLockText(file), file);
+    const found = [...differences(wanted, lock), ...serverDifference(wanted, plan)];
+    return { file, lock, digest: digestOf(text), changed: false, differences: found };
+  }
+  const before = await stateFiles.readText(file);
+  const changed = before !== text;
+  if (changed) await stateFiles.writeAtomic(file, text);
+  return { file, lock, digest: digestOf(text), changed, differences: [] };
+}
+
+/** The lock that pins a plan as it is now, and its source with the digest computed. */
+async function* lockNow(
+  plan: InstallPlan,
+  file: string,
+  suite: Suite | undefined,
+  world: World,
+): Work<{ readonly now: LockFile; readonly source: InstallPlan['source'] }> {
+  const { source, family, model, quant, name } = plan;
+  if (source.kind === 'library') {
+    throw new ProvisionError('bad-usage', `${source.ref} cannot be locked: only the server learns what it pulled`, {
+      suggestions: ['Lock a file instead: --from ./model.gguf, or --from hf:owner/repo@commit/file.gguf.'],
+    });
+  }
+  const withDigest = yield* digested(source.file, world);
+  const { root, version, signal } = world.options;
+  const header = source.header ?? (await readInstallableHeader(source.file, { signal }));
+  const lockable: Lockable = { family, model, quant, name, file: withDigest, spec: source.spec, header };
+  const server = loadRange(family.architecture);
+  const now = lockOf(lockable, { folder: dirname(file), root, server, suite, toolVersion: version });
+  return { now, source: { ...source, file: withDigest } };
+}
+
+/** A file of this machine is read to its end: a digest that somebody claimed is not one that it has. */
+async function* digested(file: SourceFile, world: World): Work<SourceFile & { readonly digest: Digest }> {
+  if (file.kind === 'remote') return file;
+  const { hash } = await world.bytes();
+  const digest = yield* hash(file, 'hash', world.options.signal);
+  return { ...file, digest };
+}
+
+/** A server that the lock file rules out. The embedded runtime comes with this tool, so its version is not asked. */
+function serverDifference({ server }: LockFile, { runtime }: InstallPlan): Difference[] {
+  if (server === undefined || runtime.kind !== 'ollama') return [];
+  const range = { since: server.min, until: server.max };
+  if (isIn(parseServerVersion(runtime.version), range)) return [];
+  return [{ path: 'server', wanted: `Ollama ${rangeText(range)}`, got: runtime.version }];
+}
+
+function knows({ families }: Catalog, model: string): boolean {
+  return families.some(({ family }) => family.models.some(({ id }) => id === model));
+}
+
+async function readLockText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    const missing = errnoOf(cause) === 'ENOENT';
+    throw new ProvisionError(
+      missing ? 'file-not-found' : 'file-access',
+      missing ? `there is no lock file ${file}` : `the lock file ${file} cannot be read: ${messageOf(cause)}`,
+      { cause, suggestions: missing ? ['Write one with: gemma-provision lock', 'Name it with --lock FILE.'] : [] },
+    );
+  }
+}

@@ -1,0 +1,204 @@
+/** From an installed model to what `publish` and `bundle create` send out. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { loadRange } from '../../compat/load-range.ts';
+import type { Digest } from '../../core/digest.ts';
+import { digestOf } from '../../core/digest-of.ts';
+import { messageOf, ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { redactReference } from '../../core/redact.ts';
+import { MIB } from '../../core/units.ts';
+import { fileAccess } from '../../disk/errors.ts';
+import { renderModelfile } from '../../modelfile/render.ts';
+import { modelfileTemplateOf } from '../../modelfile/templates.ts';
+import { composePack, type Pack } from '../../package/compose.ts';
+import { lockOf } from '../../package/lock-of.ts';
+import type { Record as Installed } from '../../registry/schema.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { Suite } from '../../smoke/schema.ts';
+import type { LocalFile } from '../../sources/contract.ts';
+import { isFileName } from '../../sources/oci/reference.ts';
+import type { World } from '../context.ts';
+import { openSuite } from '../install/smoke.ts';
+import { recordsNamed, whereIs } from '../maintain/records.ts';
+import { openTemplates } from '../plan/catalog.ts';
+import { readInstallableHeader } from '../plan/header.ts';
+import type { InstallPlan } from '../plan/plan.ts';
+import { provenanceOf } from './published.ts';
+
+/** A model that is installed, ready to be sent out. */
+export interface Packed {
+  readonly record: Installed;
+  readonly pack: Pack;
+  /** The bytes of the model, from the start each time. */
+  open(): AsyncIterable<Uint8Array>;
+}
+
+type Located = LocalFile & { readonly digest: Digest };
+
+/**
+ * Puts together what an installed model consists of. Its file was read to the end and has the digest that is told.
+ * Throws `record-not-found`, `source-not-found` where the bytes are nowhere on this machine, `needs-repair`.
+ */
+export async function* packOf(name: string, flags: RuntimeFlags, world: World): Work<Packed> {
+  const where = await whereIs(world, name, flags);
+  const [record] = await recordsNamed(await world.registry(), name, where);
+  if (record === undefined) throw new TypeError('records are found or an error is thrown');
+  const file = yield* locate(record, where, world);
+  const { signal, root, version } = world.options;
+  const plan = await (await world.provisioning(where)).planAgain(record, { kind: 'file', ...file });
+  if (plan.source.kind !== 'file') throw new TypeError('a file makes a plan of a file');
+  const { spec } = plan.source;
+  const suite = yield* suiteOf(record, plan, root);
+  const fileName = fileNameFor(record, plan);
+  const header = await readInstallableHeader({ kind: 'file', ...file }, { signal });
+  const lockable = {
+    family: plan.family,
+    model: plan.model,
+    quant: plan.quant,
+    name: record.name,
+    file: { kind: 'file', ...file } as const,
+    spec,
+    header,
+  };
+  const context = { folder: '/', root, server: loadRange(plan.family.architecture), suite, toolVersion: version };
+  const lock = lockOf(lockable, context);
+  const modelfile = await modelfileOf(plan, fileName, root);
+  const pack = composePack({
+    lock: { ...lock, source: { ...sourceFor(record, file, fileName), digest: file.digest, sizeBytes: file.sizeBytes } },
+    template: spec.template,
+    licence: spec.license,
+    ...(modelfile !== undefined && { modelfile }),
+    ...(suite && { suite }),
+    gguf: { fileName, digest: file.digest, size: file.sizeBytes },
+  });
+  return { record, pack, open: () => readAgain(file) };
+}
+
+/** A file that was hashed once may have been changed since: it is hashed while it is sent, and the last bytes are held back. */
+async function* readAgain({ path, digest, sizeBytes }: Located): AsyncGenerator<Uint8Array, void, undefined> {
+  const hash = createHash('sha256');
+  let done = 0;
+  for await (const chunk of readStream(path)) {
+    hash.update(chunk);
+    done += chunk.length;
+    if (done > sizeBytes || (done === sizeBytes && `sha256:${hash.copy().digest('hex')}` !== digest))
+      throw changed(path);
+    yield chunk;
+  }
+  if (done < sizeBytes) throw changed(path);
+}
+
+async function* readStream(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* createReadStream(path, { highWaterMark: 4 * MIB });
+  } catch (cause) {
+    throw fileAccess(path, cause);
+  }
+}
+
+function changed(path: string): ProvisionError {
+  return new ProvisionError('digest-mismatch', `${path} changed while it was read.`, {
+    suggestions: ['Wait until whatever writes it has ended, then run the command again.'],
+  });
+}
+
+/** The cache's file, the one that it came from, or the runtime's own: the first that has the bytes. */
+async function* locate(record: Installed, flags: RuntimeFlags, world: World): Work<Located> {
+  const { source } = record;
+  const { signal } = world.options;
+  const { hash, cache } = await world.bytes();
+  const wanted = source.digest as Digest | undefined;
+  const cached = wanted === undefined ? undefined : yield* cache.find(wanted, signal);
+  if (cached !== undefined) return { ref: source.ref, ...cached };
+  const { runtime } = await world.open(flags);
+  const stored = await runtime.find(record.name, signal);
+  const places = [
+    { path: source.path, digest: wanted },
+    { path: stored?.layerPath, digest: wanted },
+    // What the server made of the file may have another digest than what it was given.
+    { path: stored?.layerPath, digest: record.stored.layerDigest as Digest | undefined },
+  ];
+  for (const { path, digest } of places) {
+    if (path === undefined || digest === undefined) continue;
+    try {
+      const got = yield* hash({ ref: path, path, sizeBytes: 0 }, 'hash', signal);
+      if (got !== digest) continue;
+      const { size } = await stat(path);
+      return { ref: path, path, digest, sizeBytes: size };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ProvisionError)) throw error;
+    }
+  }
+  throw new ProvisionError(
+    'source-not-found',
+    `the bytes of ${record.name} are nowhere on this machine that this user may read`,
+    {
+      suggestions: [
+        `Fetch them again: gemma-provision pull ${source.pinnedRef ?? 'REF'}`,
+        'Run it as a user who may read the models folder of the server.',
+      ],
+    },
+  );
+}
+
+/** The suite that the model passed, if it is still the same; a text that nobody tested with is not sent out. */
+async function* suiteOf(record: Installed, plan: InstallPlan, root: string): Work<Suite | undefined> {
+  if (record.suite === undefined) return undefined;
+  for (const id of new Set([record.suite.id, plan.model.smokeSuite])) {
+    try {
+      const suite = await openSuite(root, id);
+      if (digestOf(JSON.stringify(suite)) === record.suite.digest) return suite;
+    } catch (error) {
+      if (!(error instanceof ProvisionError)) throw error;
+    }
+  }
+  yield {
+    type: 'warning',
+    message: `The smoke suite ${record.suite.id} that ${record.name} passed is not at hand any more: it is left out.`,
+  };
+  return undefined;
+}
+
+function fileNameFor({ source }: Installed, { model, quant }: InstallPlan): string {
+  const known = model.quants.find(({ id }) => id === quant)?.file;
+  const own = basename(source.ref.replace(/[#?].*$/, ''));
+  const names = [known, own, `${model.id}-${quant}.gguf`];
+  return (
+    names.find((name) => name !== undefined && isFileName(name) && name.toLowerCase().endsWith('.gguf')) ?? 'model.gguf'
+  );
+}
+
+/** Where the bytes first came from, unless the server made other bytes of them. No path of this machine is told to others. */
+function sourceFor({ source }: Installed, file: Located, fileName: string) {
+  if (source.digest !== file.digest || source.pinnedRef === undefined) return { ref: `file:${fileName}` };
+  const provenance = provenanceOf(source.provenance ?? {});
+  return {
+    ref: redactReference(source.ref),
+    pinnedRef: redactReference(source.pinnedRef),
+    ...(Object.keys(provenance).length > 0 && { provenance }),
+  };
+}
+
+/** For people and for `ollama create`. A model that the catalog does not know has none. */
+async function modelfileOf(
+  { family, model, quant, source }: InstallPlan,
+  fileName: string,
+  root: string,
+): Promise<string | undefined> {
+  const entry = model.quants.find(({ id }) => id === quant);
+  if (entry === undefined || source.kind !== 'file') return undefined;
+  const template = modelfileTemplateOf(await openTemplates(root), family.id);
+  try {
+    return renderModelfile({ spec: source.spec, family, model, quant: entry, template, from: `./${fileName}` });
+  } catch (error) {
+    // A text that has no form in a Modelfile; the model itself is created without one.
+    if (error instanceof ProvisionError && error.code === 'bad-template') return undefined;
+    throw new ProvisionError('bug', `the Modelfile of ${model.id} cannot be rendered: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

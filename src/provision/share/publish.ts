@@ -1,0 +1,118 @@
+/** `publish` and `pull`. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PublishData, PullData } from '../../cli/results.ts';
+import type { Digest } from '../../core/digest.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import { resolveSource } from '../../sources/index.ts';
+import { openRepository, type Repository } from '../../sources/oci/client.ts';
+import { MANIFEST } from '../../sources/oci/media-types.ts';
+import { formatOciRef, type OciRef, parseOciRef } from '../../sources/oci/reference.ts';
+import { putManifest, type UploadBlob, uploadBlob } from '../../sources/oci/upload.ts';
+import type { World } from '../context.ts';
+import { type Packed, packOf } from './pack.ts';
+
+/** Pushes an installed model with everything that belongs to it. Throws what reading it, the registry and the network throw. */
+export async function* publishOf(
+  name: string,
+  typed: string,
+  flags: RuntimeFlags & { readonly 'plain-http': boolean },
+  world: World,
+): Work<PublishData> {
+  const ref = targetOf(typed);
+  const { signal } = world.options;
+  const { oci, http } = await world.bytes();
+  const plainHttp = [...(oci.plainHttp ?? []), ...(flags['plain-http'] ? [ref.host] : [])];
+  const repository = openRepository({ ...oci, plainHttp }, ref, 'pull,push');
+  const before = await publishedAs(repository, ref, signal);
+  const packed = yield* packOf(name, flags, world);
+  const { manifest, files } = packed.pack;
+  const blobs = blobsOf(packed);
+  const upload = {
+    http,
+    sleep: (ms: number, stop: AbortSignal) => sleep(ms, undefined, { signal: stop }),
+    random: Math.random,
+  };
+  let bytesSent = 0;
+  for (const blob of blobs) bytesSent += yield* uploadBlob(upload, repository, blob, signal);
+  const changed = before !== manifest.digest;
+  const version = ref.tag ?? 'latest';
+  if (changed) await putManifest(upload, repository, { bytes: manifest.bytes, mediaType: MANIFEST, version }, signal);
+  return {
+    name: packed.record.name,
+    ref: formatOciRef(ref),
+    pinnedRef: formatOciRef({ host: ref.host, repository: ref.repository, digest: manifest.digest }),
+    digest: manifest.digest,
+    sizeBytes: blobs.reduce((sum, { size }) => sum + size, manifest.bytes.length),
+    bytesSent,
+    changed,
+    contents: files.map((file) => ({ ...file })),
+  };
+}
+
+/** A tag to publish under. Throws `bad-usage`. */
+function targetOf(typed: string): OciRef {
+  const ref = parseOciRef(typed.startsWith('oci:') ? typed : `oci:${typed}`);
+  if (ref.digest === undefined && ref.file === undefined) return ref;
+  throw new ProvisionError('bad-usage', 'A model is published under a tag; its digest is known only then.', {
+    suggestions: [`Write it as ${formatOciRef({ host: ref.host, repository: ref.repository, tag: 'TAG' })}.`],
+  });
+}
+
+/** What the tag names now. Asking also shows early that the login is good, before a large file is read. */
+async function publishedAs(repository: Repository, ref: OciRef, signal: AbortSignal): Promise<Digest | undefined> {
+  try {
+    return (await repository.manifest(ref.tag ?? 'latest', signal)).digest;
+  } catch (error) {
+    if (error instanceof ProvisionError && error.code === 'source-not-found') return undefined;
+    throw error;
+  }
+}
+
+/** The small ones first: they show what a registry does not take before the large one is sent. */
+function blobsOf({ pack, open }: Packed): UploadBlob[] {
+  const small = new Map(pack.blobs.map(({ digest, bytes }) => [digest, bytes]));
+  return [
+    ...[...small].map(([digest, bytes]) => ({
+      digest,
+      size: bytes.length,
+      async *open() {
+        yield bytes;
+      },
+    })),
+    { digest: pack.gguf.digest, size: pack.gguf.size, open },
+  ];
+}
+
+/** Fetches what a reference names into the cache. Throws what its source and the download throw. */
+export async function* pullOf(typed: string, digest: Digest | undefined, world: World): Work<PullData> {
+  const { signal } = world.options;
+  const { sources, fetch } = await world.bytes();
+  const found = await resolveSource(sources, { ref: typed, ...(digest && { expected: { digest } }), signal });
+  for (const message of found.kind === 'library' ? [] : (found.warnings ?? [])) yield { type: 'warning', message };
+  if (found.kind === 'remote') {
+    const file = yield* fetch(found, signal);
+    const { ref, pinnedRef, fileName } = found;
+    return {
+      ref,
+      pinnedRef,
+      fileName,
+      digest: file.digest,
+      sizeBytes: file.sizeBytes,
+      path: file.path,
+      bytesMoved: file.bytesMoved,
+    };
+  }
+  if (found.kind === 'library' || found.immutable !== true || found.digest === undefined) throw notRemote(typed);
+  const { ref, pinnedRef = ref, fileName = '', sizeBytes, path } = found;
+  return { ref, pinnedRef, fileName, digest: found.digest, sizeBytes, path, bytesMoved: 0 };
+}
+
+function notRemote(typed: string): ProvisionError {
+  return new ProvisionError('bad-usage', `${typed} is nothing to fetch.`, {
+    suggestions: [
+      'Name a model elsewhere: oci:HOST/REPOSITORY:TAG, hf:OWNER/REPO/FILE.gguf or https://… with --digest.',
+    ],
+  });
+}

@@ -1,0 +1,93 @@
+/** Installing what `publish` and `bundle create` made: its lock file, template, licence and suite count, not this host's. */
+
+import type { Catalog } from '../../catalog/load.ts';
+import type { Digest } from '../../core/digest.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { PackContents } from '../../package/contents.ts';
+import { frozenRequest } from '../../package/frozen-request.ts';
+import type { LockFile } from '../../package/lock-file.ts';
+import { readPublished } from '../../package/remote.ts';
+import type { Suite } from '../../smoke/schema.ts';
+import type { Provenance } from '../../sources/contract.ts';
+import { schemeOf } from '../../sources/reference.ts';
+import type { World } from '../context.ts';
+import type { InstallPlan } from '../plan/plan.ts';
+import type { InstallRequest } from '../plan/request.ts';
+
+/** A published model that is to be installed. */
+export interface Published {
+  /** What the user asked for, with the rest from the published lock file. */
+  readonly request: InstallRequest;
+  /** Of the manifest: for the record. */
+  readonly digest: Digest;
+  readonly suite?: Suite;
+  /** The plan with template, parameters and licence as published. */
+  complete(planned: InstallPlan): InstallPlan;
+}
+
+/**
+ * Looks whether `--from` names a model that `publish` pushed; undefined for everything else, and, with a warning, where
+ * its registry cannot be asked: the model itself may be in the cache. Throws what reading it throws.
+ */
+export async function openPublished(asked: InstallRequest, world: World): Promise<Published | undefined> {
+  const { from } = asked;
+  if (from === undefined || schemeOf(from) !== 'oci') return undefined;
+  const contents = await contentsOf(from, world);
+  if (contents === undefined) return undefined;
+  const { digest, suite, lock } = contents;
+  return {
+    request: requestOf(lock, asked, await world.catalog()),
+    digest,
+    ...(suite && { suite }),
+    complete: (planned) => withContents(planned, contents, asked),
+  };
+}
+
+async function contentsOf(from: string, world: World): Promise<PackContents | undefined> {
+  const { oci } = await world.bytes();
+  try {
+    return await readPublished(oci, from, world.options.signal);
+  } catch (error) {
+    world.options.signal.throwIfAborted();
+    if (!(error instanceof ProvisionError) || !['network', 'remote-fault'].includes(error.code)) throw error;
+    world.warnOnce(
+      `What was published with ${from} cannot be read (${error.message}): template and settings are those of this host.`,
+    );
+    return undefined;
+  }
+}
+
+/** What the lock file says, where the user says nothing. A sampling profile is only a name for parameters that are there. */
+export function requestOf(lock: LockFile, asked: InstallRequest, { families }: Catalog): InstallRequest {
+  const known = families.some(({ family }) => family.models.some(({ id }) => id === lock.model));
+  const { sampling: _sampling, ...request } = frozenRequest(lock, asked, { folder: '/', known });
+  return { ...request, ...(asked.sampling !== undefined && { sampling: asked.sampling }) };
+}
+
+/** A plan of a file with what the pack says of everything but its bytes; the user's own sampling and context stay. */
+export function withContents(
+  planned: InstallPlan,
+  { lock, spec, licence }: PackContents,
+  asked: InstallRequest,
+): InstallPlan {
+  const { smaller: _smaller, ...plan } = planned;
+  if (plan.source.kind !== 'file') return planned;
+  const { contextLength, batch } = asked.settings;
+  const isOwn = asked.sampling !== undefined || contextLength !== undefined || batch !== undefined;
+  const { profile, parameters } = isOwn ? plan.source.spec : spec;
+  const family = { ...plan.family, licence: { ...plan.family.licence, id: lock.licence.id, text: licence } };
+  return { ...plan, family, source: { ...plan.source, spec: { ...spec, profile, parameters } } };
+}
+
+/** Without what is absent. */
+export function provenanceOf({
+  licence,
+  baseModel,
+  quantiser,
+}: NonNullable<LockFile['source']['provenance']>): Provenance {
+  return {
+    ...(licence !== undefined && { licence }),
+    ...(baseModel !== undefined && { baseModel }),
+    ...(quantiser !== undefined && { quantiser }),
+  };
+}

@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import type { EmbeddedEffects } from '../../doctor/effects.ts';
+import type { RuntimeContext } from '../context.ts';
+import type { Runtime } from '../contract.ts';
+import { forkWorker } from './index.ts';
+import { openEmbeddedRuntime, workerFile } from './open.ts';
+import { createWorkerClient } from './worker-client.ts';
+
+/** The smallest model that comes with this package. */
+const TINY = 'models/tiny-gemma-3n/tiny-gemma-3n-q2_k.gguf';
+const LIKELIEST = { temperature: 0, topK: 1, topP: 1, minP: 0, repeatPenalty: 1, repeatLastTokens: 0, seed: 0 };
+
+/** The embedded runtime of this host; opened on use, since wrong settings of it are one of the things to find. */
+export function doctorEmbedded(context: RuntimeContext): EmbeddedEffects {
+  let opened: Runtime | undefined;
+  const runtime = (): Runtime => {
+    opened ??= openEmbeddedRuntime(context);
+    return opened;
+  };
+  return {
+    version: async (signal) => (await runtime().identify(signal)).version,
+    has: async (name, signal) => (await runtime().find(name, signal)) !== undefined,
+    tryOut: (signal) => answerOnce(context, signal),
+  };
+}
+
+/** A package that is there says nothing: its binary may need instructions that this processor lacks. */
+async function answerOnce({ root, env }: RuntimeContext, signal: AbortSignal): Promise<void> {
+  const worker = createWorkerClient(forkWorker(workerFile(root)));
+  const gpu = env.GEMMA_PROVISION_GPU === 'off' ? 'off' : 'auto';
+  const load = { modelPath: join(root, TINY), contextLength: 256, batch: 64, threads: 1, gpu } as const;
+  const messages = [{ role: 'user' as const, content: 'Hi' }];
+  try {
+    const answer = worker.chat(load, { messages, stop: [], maxTokens: 1, sampling: LIKELIEST }, signal);
+    while (!(await answer.next()).done);
+  } finally {
+    await worker.close();
+  }
+}

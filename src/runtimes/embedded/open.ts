@@ -1,0 +1,51 @@
+import { randomInt } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { ProvisionError } from '../../core/errors.ts';
+import { stateFiles } from '../../disk/files.ts';
+import { createDigestCache } from '../../sources/digest-cache.ts';
+import type { RuntimeContext } from '../context.ts';
+import type { Runtime } from '../contract.ts';
+import { embeddedRuntime, forkWorker } from './index.ts';
+
+/** The embedded runtime with its models in our data folder. */
+export function openEmbeddedRuntime({ paths, env, root }: RuntimeContext): Runtime {
+  const threads = threadsOf(env.GEMMA_PROVISION_THREADS);
+  return embeddedRuntime({
+    dataDir: paths.data,
+    files: fs,
+    texts: stateFiles,
+    digests: createDigestCache(stateFiles, paths.cache),
+    now: () => new Date(),
+    startWorker: forkWorker(workerFile(root)),
+    engine: { resolve: (name) => import.meta.resolve(name), readText: stateFiles.readText },
+    physicalCores: physicalCores(),
+    randomSeed: () => randomInt(2 ** 32 - 1),
+    gpu: env.GEMMA_PROVISION_GPU === 'off' ? 'off' : 'auto',
+    ...(threads !== undefined && { threads }),
+  });
+}
+
+/** The built worker, or its source when the sources run as they are. */
+export function workerFile(root: string): string {
+  const built = join(root, 'dist/embedded-worker.js');
+  const source = join(root, 'src/runtimes/embedded/worker.ts');
+  return import.meta.filename.endsWith('.ts') && existsSync(source) ? source : built;
+}
+
+/** Node counts logical cores; on x64 two of them usually share a physical one. */
+function physicalCores(): number {
+  const logical = availableParallelism();
+  return process.arch === 'x64' && logical > 2 ? Math.ceil(logical / 2) : logical;
+}
+
+function threadsOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const threads = Number(text);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= 512) return threads;
+  throw new ProvisionError('bad-configuration', `GEMMA_PROVISION_THREADS is ${text}`, {
+    suggestions: ['Set it to a whole number from 1 to 512, or unset it.'],
+  });
+}

@@ -1,0 +1,24 @@
+import * as fs from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { doctorFiles } from '../../disk/doctor-files.ts';
+import { modelsFolder } from '../../doctor/view.ts';
+import { findServerProcess } from '../../hardware/server-process.ts';
+import type { HostAddress, ModelsFolder } from './index.ts';
+
+/**
+ * Where the server behind a loopback address keeps its models, from its own environment where that shows, else guessed.
+ * Undefined for a server behind another process, or in a container: its folder has another path here, or none.
+ */
+export async function serverModels(
+  host: Pick<HostAddress, 'url'>,
+  env: Readonly<Record<string, string | undefined>>,
+  signal: AbortSignal,
+): Promise<ModelsFolder | undefined> {
+  const { platform } = process;
+  const uid = process.getuid?.();
+  const found = await findServerProcess({ platform, files: doctorFiles }, new URL(host.url), signal);
+  const user = { platform, env, home: homedir(), files: doctorFiles, ...(uid !== undefined && { uid }) };
+  const folder = await modelsFolder(user, found);
+  if (folder === undefined || folder.reach !== folder.path) return undefined;
+  return { path: folder.path, files: fs, uid };
+}

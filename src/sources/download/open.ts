@@ -1,0 +1,37 @@
+/** The downloader on this machine's disk, clock and threads. */
+import * as fs from 'node:fs/promises';
+import { setTimeout as after } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import type { Http } from '../../net/http.ts';
+import { createDownloader, type Downloader, followHash } from './index.ts';
+
+export function openDownloader(http: Http): Downloader {
+  keepGarbageSmall();
+  return createDownloader({
+    http,
+    files: fs,
+    followHash: followHash((path) => fs.open(path, 'r')),
+    clock: () => performance.now(),
+    now: () => new Date(),
+    sleep: interruptibleSleep,
+    random: Math.random,
+  });
+}
+
+async function interruptibleSleep(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await after(ms, undefined, { signal });
+  } catch (thrown) {
+    throw signal.aborted ? signal.reason : thrown;
+  }
+}
+
+/**
+ * A download makes buffers of 64 KiB that are garbage at once. By default V8 lets its young generation grow while they
+ * come, and with it what of them lies about:
+ * some 50 MiB resident in a fast download, and more
+ * processor time. The size is looked at when it would grow, so that it can be told to a process that runs.
+ */
+function keepGarbageSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+}

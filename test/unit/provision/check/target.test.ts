@@ -1,0 +1,166 @@
+/** From what was typed to what a server is asked for; and what people read of the answer. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkText } from '../../../../src/cli/render/check.ts';
+import { CheckData } from '../../../../src/cli/results.ts';
+import { ProvisionError } from '../../../../src/core/errors.ts';
+import { checkFor } from '../../../../src/provision/check/check.ts';
+import { builtinModel, hasOwnFiles, readsOwnFiles } from '../../../../src/provision/check/target.ts';
+import { ROOT } from '../../../helpers/cli.ts';
+
+const TERMINAL = { stdout: process.stdout, stderr: process.stderr, interactive: false, columns: 80, color: false };
+
+describe('a model of the built-in catalog', () => {
+  test('with its quant in any spelling', () => {
+    expect(builtinModel(ROOT, ' gemma-3n-e4b:Q5-K-M ')).toMatchObject({
+      model: 'gemma-3n-e4b',
+      family: 'gemma-3n',
+      target: {
+        architecture: 'gemma3n',
+        quant: 'q5_k_m',
+        pull: { library: 'gemma3n:e4b', minimumVersion: '0.10.0' },
+        parameters: expect.arrayContaining(['num_ctx', 'stop', 'temperature', 'top_k']),
+      },
+    });
+  });
+
+  test('without a quant, and of a family whose file begins like another', () => {
+    expect(builtinModel(ROOT, 'gemma-3n-e2b').target).not.toHaveProperty('quant');
+    expect(builtinModel(ROOT, 'gemma-3-270m').target.architecture).toBe('gemma3');
+    expect(builtinModel(ROOT, 'tiny-gemma-3n:q4_k_m').target).not.toHaveProperty('pull');
+  });
+
+  test.each([
+    ['gemma-3n-e4', 'model-not-found', 'gemma-3n-e4b'],
+    ['gemma3n:e4b', 'model-not-found', 'gemma-3n-e4b'],
+    ['gemma-3n-e4b:q5_k_x', 'quant-not-found', 'q5_k_'],
+    ['gemma-3n-e4b:', 'quant-not-found', 'Known:'],
+    ['', 'model-not-found', 'Known:'],
+    ['../catalog/gemma-3n', 'model-not-found', 'Known:'],
+  ])('%s is refused with the nearest match', (typed, code, hint) => {
+    const error = thrownBy(() => builtinModel(ROOT, typed));
+    expect(error.code).toBe(code);
+    expect(error.suggestions.join(' ')).toContain(hint);
+  });
+
+  test('of a damaged installation', () => {
+    const root = mkdtempSync(join(tmpdir(), 'check-'));
+    mkdirSync(join(root, 'catalog'));
+    writeFileSync(join(root, 'catalog/gemma-3n.json'), '{"id":');
+    expect(thrownBy(() => builtinModel(root, 'gemma-3n-e4b'))).toMatchObject({ code: 'bad-catalog' });
+    rmSync(root, { recursive: true });
+  });
+});
+
+function thrownBy(work: () => unknown): ProvisionError {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof ProvisionError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('files of the user', () => {
+  let home: string;
+  beforeEach(() => {
+    home = mkdtempSync(join(tmpdir(), 'check-'));
+    mkdirSync(join(home, 'config'));
+  });
+  afterEach(() => rmSync(home, { recursive: true }));
+  const paths = () => ({ config: join(home, 'config'), data: '', cache: '' });
+
+  test('are none in a fresh home, nor in one that is not there', () => {
+    expect(hasOwnFiles(paths())).toBe(false);
+    expect(hasOwnFiles({ ...paths(), config: join(home, 'nowhere/at/all') })).toBe(false);
+  });
+
+  test.each(['config.json', 'catalog'])('%s is one', (name) => {
+    mkdirSync(join(home, 'config', name));
+    expect(hasOwnFiles(paths())).toBe(true);
+  });
+
+  test.each([
+    [['check', 'gemma-3n-e4b', '--json'], false],
+    [['check', '--from', './x.gguf'], true],
+    [['check', '--from=./x.gguf'], true],
+    [['check', '--family', 'gemma-3n'], true],
+    [['check', '--catalog=./x.json'], true],
+    [['check', '--host', 'from'], false],
+  ])('%j reads one: %s', (argv, expected) => {
+    expect(readsOwnFiles(argv, { GEMMA_PROVISION_HOME: home })).toBe(expected);
+    writeFileSync(join(home, 'config/config.json'), '{}');
+    expect(readsOwnFiles(argv, { GEMMA_PROVISION_HOME: home })).toBe(true);
+  });
+
+  test('only they open the services', async () => {
+    let opened = 0;
+    const context = {
+      options: { catalogFiles: [], version: '', root: ROOT, signal: new AbortController().signal, command: '' },
+      env: { GEMMA_PROVISION_HOME: home },
+      services: async () => {
+        opened += 1;
+        return { settings: {}, checkTarget: async () => ({ target: { architecture: 'other' } }) };
+      },
+    };
+    const ask = (more: object) => checkFor({ 'server-version': '0.24.0', ...more }, context);
+    await ask({ model: 'gemma-3n-e4b' });
+    expect(opened).toBe(0);
+    expect((await ask({ from: './some.gguf' })).data.target?.architecture).toBe('other');
+    await ask({ family: 'gemma-3n' });
+    writeFileSync(join(home, 'config/config.json'), '{}');
+    await ask({ model: 'gemma-3n-e4b' });
+    expect(opened).toBe(3);
+  });
+});
+
+describe('what people read', () => {
+  const verdict = { ok: true, blocking: false, reason: 'It is so.', basis: 'live' } as const;
+  const data: CheckData = {
+    server: { version: '0.6.5', endpoint: 'http://127.0.0.1:11434' },
+    target: { model: 'gemma-3n-e4b', architecture: 'gemma3n', quant: 'q5_k_m' },
+    supported: false,
+    verdicts: [
+      { ...verdict, id: 'architecture.gemma3n', ok: false, blocking: true, since: '0.9.3', remedy: 'Upgrade.' },
+      { ...verdict, id: 'quant.q5_k_m', ok: false, blocking: true, remedy: 'Upgrade.' },
+      { ...verdict, id: 'create.protocol' },
+      { ...verdict, id: 'feature.requires' },
+      { ...verdict, id: 'feature.split-gguf', ok: false, remedy: 'Merge the parts.' },
+    ],
+  };
+  const text = (all: boolean, more: Partial<CheckData> = {}) =>
+    checkText(CheckData.parse({ ...data, ...more }), { terminal: TERMINAL, all });
+
+  test('one table, each advice once, the answer last', () => {
+    const lines = text(false).split('\n');
+    expect(lines[0]).toBe('Ollama 0.6.5 at http://127.0.0.1:11434');
+    expect(lines.filter((line) => line.startsWith('✗')).map((line) => line.split(/ +/)[1])).toEqual([
+      'architecture.gemma3n',
+      'quant.q5_k_m',
+    ]);
+    expect(lines.filter((line) => line.startsWith('→'))).toEqual(['→ Upgrade.']);
+    expect(lines.at(-1)).toBe('gemma-3n-e4b:q5_k_m: not supported by this server');
+  });
+
+  test('background that is fine shows only when asked for', () => {
+    expect(text(false)).not.toContain('feature.requires');
+    expect(text(false)).toContain('1 more are fine, 1 features are lacking and not needed; --verbose shows them.');
+    expect(text(true)).toContain('feature.requires');
+    expect(text(true)).toContain('→ Merge the parts.');
+    expect(text(true)).not.toContain('--verbose');
+  });
+
+  test('a server that is only planned for, and one without a model', () => {
+    const planned = text(false, { server: { version: '0.24.0', endpoint: 'not asked' }, supported: true });
+    expect(planned.split('\n')[0]).toBe('Ollama 0.24.0 (not asked)');
+    expect(text(false, { target: undefined, supported: true }).split('\n').at(-1)).toBe('Ollama 0.6.5: supported');
+  });
+
+  test('names that the server has, without its escape codes', () => {
+    const told = text(false, { installed: ['gemma-3n-e4b:q5_k_m', '\u001b[31mred'] });
+    expect(told).toContain('Installed already: gemma-3n-e4b:q5_k_m, red');
+  });
+});

@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { digestOf } from '../../../../src/core/digest-of.ts';
+import type { RepairPlace } from '../../../../src/provision/maintain/repair-effects.ts';
+import { removeNames, wayRound } from '../../../../src/provision/maintain/repair-unwritable.ts';
+import type { Problem } from '../../../../src/provision/maintain/verify-schema.ts';
+import type { Record as Installed } from '../../../../src/registry/schema.ts';
+import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
+import { recordOf } from '../../registry/support.ts';
+
+const NAME = 'gemma:q4';
+const KEPT = 'gemma-provision-previous:gemma-q4-0123456789ab';
+const BLOB = { name: 'sha256-a', path: '/models/blobs/sha256-a', sizeBytes: 1, modifiedMs: 0 };
+const never = new AbortController().signal;
+
+const place: RepairPlace = {
+  runtime: new FakeRuntime(),
+  contents: { folder: '/models', manifests: [], blobs: [BLOB], links: [] },
+};
+const elsewhere = { path: '/home/model.gguf' };
+
+function corrupt(...models: string[]): Problem[] {
+  return [{ kind: 'corrupt-blob', detail: 'corrupt', digest: digestOf('a'), path: BLOB.path, models }];
+}
+
+function keeping(): Installed {
+  const { previous: _, ...body } = recordOf(NAME);
+  return { ...body, previous: { ...body, keptAs: KEPT } };
+}
+
+test('row 47: what only we use goes with our names', () => {
+  const way = wayRound(keeping(), corrupt(NAME, KEPT), elsewhere, place);
+  expect(way).toEqual({ names: [NAME, KEPT], suggestions: [] });
+});
+
+test('row 49: what somebody else uses stays, and both ways out are told', () => {
+  const way = wayRound(recordOf(NAME), corrupt(NAME, 'theirs:latest', KEPT), elsewhere, place);
+  expect(way?.names).toEqual([]);
+  expect(way?.suggestions.join()).toMatch(
+    /user who may write to \/models.*ollama rm theirs:latest gemma-provision-prev/,
+  );
+});
+
+test('row 35: the only good copy is not removed with the names', () => {
+  const way = wayRound(recordOf(NAME), corrupt(NAME), { path: BLOB.path }, place);
+  expect(way?.names).toEqual([]);
+  expect(way?.suggestions.join()).toContain(`copy ${BLOB.path}`);
+});
+
+test('a folder that can be written to needs no way round, nor does a model without a corrupt blob', () => {
+  const store = { replace: async function* () {}, drop: async () => {} };
+  expect(wayRound(recordOf(NAME), corrupt(NAME, 'theirs:latest'), elsewhere, { ...place, store })).toBeUndefined();
+  expect(wayRound(recordOf(NAME), [], elsewhere, place)).toBeUndefined();
+  const unseen = { ...place, contents: { refused: 'It is elsewhere.' } };
+  expect(wayRound(recordOf(NAME), corrupt(NAME), elsewhere, unseen)).toBeUndefined();
+});
+
+test('the record stops promising a version before that version goes', async () => {
+  const runtime = new FakeRuntime();
+  const done: string[] = [];
+  const records = {
+    find: async () => undefined,
+    put: async ({ previous }: Installed) => void done.push(`record ${previous?.keptAs ?? 'without it'}`),
+    drop: async () => {},
+  };
+  const watched = Object.assign(runtime, { remove: async (name: string) => void done.push(`remove ${name}`) });
+  const now = await removeNames(keeping(), [NAME, KEPT], { runtime: watched, records }, never);
+  expect(done).toEqual(['record without it', `remove ${NAME}`, `remove ${KEPT}`]);
+  expect(now.previous).toMatchObject({ name: NAME });
+  expect(now.previous?.keptAs).toBeUndefined();
+
+  done.length = 0;
+  const kept = await removeNames(keeping(), [NAME], { runtime: watched, records }, never);
+  expect([kept.previous?.keptAs, done]).toEqual([KEPT, [`remove ${NAME}`]]);
+});

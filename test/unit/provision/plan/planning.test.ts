@@ -1,0 +1,230 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Catalog } from '../../../../src/catalog/load.ts';
+import { ProvisionError } from '../../../../src/core/errors.ts';
+import { GIB } from '../../../../src/core/units.ts';
+import type { GgufFacts } from '../../../../src/gguf/schema.ts';
+import { recordOf } from '../../../../src/provision/install/record.ts';
+import { openCatalog } from '../../../../src/provision/plan/catalog.ts';
+import { readHeader } from '../../../../src/provision/plan/header.ts';
+import { planInstall } from '../../../../src/provision/plan/planning.ts';
+import type { InstallRequest, PlanningInputs } from '../../../../src/provision/plan/request.ts';
+import { placeOf } from '../../../../src/provision/plan/source-file.ts';
+import { ollamaFacts } from '../../../../src/runtimes/open.ts';
+import { ROOT, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../../helpers/plans.ts';
+import { E4B_SHAPE, host, tabledWeights } from '../../fit/support.ts';
+
+let catalog: Catalog;
+let tiny: GgufFacts;
+beforeAll(async () => {
+  const nowhere = join(ROOT, 'no-such-folder');
+  catalog = await openCatalog(ROOT, { config: nowhere, data: nowhere, cache: nowhere }, []);
+  tiny = await readHeader(TINY_FILE, 3_999_936);
+});
+
+/** Files by path; a folder is a path that ends with a slash. */
+function inputs(
+  files: Readonly<Record<string, Partial<GgufFacts>>> = {},
+  changes: Partial<PlanningInputs> = {},
+): PlanningInputs {
+  return {
+    catalog,
+    runtime: { kind: 'ollama', version: '0.24.0', endpoint: 'http://127.0.0.1:11434' },
+    facts: ollamaFacts('0.24.0'),
+    profile: host({ ram: 32 }),
+    async resolve({ ref, fileName, expected }) {
+      if (ref.startsWith('ollama:')) return { kind: 'library', ref, name: ref.slice('ollama:'.length) };
+      if (ref.endsWith('/') && fileName === undefined) throw new ProvisionError('bad-usage', 'a folder');
+      const path = ref.endsWith('/') ? `${ref}${fileName}` : ref;
+      if (files[path] === undefined) throw new ProvisionError('source-not-found', path);
+      return { kind: 'file', ref, path, sizeBytes: 100, ...(expected?.digest && { digest: expected.digest }) };
+    },
+    bundledPath: (relative) => `/bundled/${relative}`,
+    readHeader: async (file) => ({ ...tiny, ...files[placeOf(file)] }),
+    chatTemplate: async () => '{{ .Prompt }}',
+    referenceTemplate: async (name) => `official ${name}`,
+    installed: async () => undefined,
+    ...changes,
+  };
+}
+
+function plan(request: Partial<InstallRequest>, given = inputs()) {
+  return planInstall({ settings: {}, force: false, ...request }, given);
+}
+
+function refused(code: string, message?: RegExp) {
+  return expect.objectContaining({ code, ...(message && { message: expect.stringMatching(message) }) });
+}
+
+const BUNDLED = '/bundled/models/tiny-gemma-3n/tiny-gemma-3n-q4_k_m.gguf';
+const BUNDLED_Q2 = '/bundled/models/tiny-gemma-3n/tiny-gemma-3n-q2_k.gguf';
+const E4B = { hyperparameters: E4B_SHAPE, weights: tabledWeights('q4_k_m'), declaredQuant: 'Q4_K_M' };
+
+describe('what is meant', () => {
+  test('auto takes the best of what ships, with the digest of the catalog and a reason', async () => {
+    const found = await plan(
+      { model: 'tiny-gemma-3n' },
+      inputs({ [BUNDLED]: {}, [BUNDLED_Q2]: { declaredQuant: 'Q2_K' } }),
+    );
+    expect(found).toMatchObject({ quant: 'q4_k_m', name: 'tiny-gemma-3n:q4_k_m', obstacles: [] });
+    expect(found.source).toMatchObject({ kind: 'file', file: { path: BUNDLED, digest: TINY_DIGEST } });
+    expect(found.reasons).not.toEqual([]);
+  });
+
+  test("the prompt is to be the one of the file's own template, else of the family's official one", async () => {
+    const own = await plan({ model: 'tiny-gemma-3n:q4_k_m' }, inputs({ [BUNDLED]: {} }));
+    expect(own.prompt).toEqual({ reference: { source: tiny.chatTemplate, from: 'file' }, addsBos: true });
+    const { chatTemplate: _, ...bare } = tiny;
+    const given = inputs({ [BUNDLED]: {} }, { readHeader: async () => bare });
+    const official = await plan({ model: 'tiny-gemma-3n:q4_k_m' }, given);
+    expect(official.prompt.reference).toEqual({ source: 'official gemma', from: 'catalog' });
+    const none = await plan({ model: 'tiny-gemma-3n:q4_k_m' }, { ...given, referenceTemplate: async () => undefined });
+    expect(none.prompt.reference).toBeUndefined();
+    const pulled = await plan({ from: 'ollama:gemma3n:e4b' }, inputs());
+    expect(pulled.prompt).toEqual({ reference: { source: 'official gemma', from: 'catalog' } });
+  });
+
+  describe('auto where the model is installed already', () => {
+    const files = { [BUNDLED]: {}, [BUNDLED_Q2]: { declaredQuant: 'Q2_K' } };
+    const earlier = recordOf({
+      plan: tinyPlan({ quant: 'q2_k', reasons: ['memory was short then'] }),
+      promoted: { name: 'tiny-gemma-3n:q2_k' },
+      tested: {},
+
+      effects: { now: () => new Date(0), toolVersion: '1.0.0' },
+    });
+    const given = () => inputs(files, { installed: async () => earlier });
+
+    test('keeps what was chosen before, with its reasons', async () => {
+      const found = await plan({ model: 'tiny-gemma-3n' }, given());
+      expect(found).toMatchObject({ quant: 'q2_k', reasons: expect.arrayContaining(['memory was short then']) });
+    });
+
+    test.each<[string, Partial<InstallRequest>]>([
+      ['force', { force: true }],
+      ['another use case', { useCase: 'chatbot' }],
+    ])('%s chooses anew', async (_what, request) => {
+      expect((await plan({ model: 'tiny-gemma-3n', ...request }, given())).quant).toBe('q4_k_m');
+    });
+  });
+
+  test('a file decides the quant', async () => {
+    const found = await plan({ model: 'tiny-gemma-3n', from: '/x/a.gguf' }, inputs({ '/x/a.gguf': {} }));
+    expect(found).toMatchObject({ quant: 'q4_k_m', reasons: expect.arrayContaining(['it is the quant of a.gguf']) });
+  });
+
+  test('a folder offers the quants that are in it', async () => {
+    const given = inputs({ '/x/tiny-gemma-3n-q2_k.gguf': { declaredQuant: 'Q2_K' } });
+    expect(await plan({ model: 'tiny-gemma-3n', from: '/x/' }, given)).toMatchObject({ quant: 'q2_k' });
+    await expect(plan({ model: 'gemma-3n-e4b', from: '/x/' }, given)).rejects.toEqual(refused('source-not-found'));
+  });
+
+  test('a model that the catalog lacks is described by its own header', async () => {
+    const shape = { ...E4B_SHAPE, blockCount: 7 };
+    const given = inputs({ '/x/odd.gguf': { ...E4B, hyperparameters: shape, name: 'Odd One!' } });
+    expect(await plan({ from: '/x/odd.gguf' }, given)).toMatchObject({ name: 'odd-one:q4_k_m', quant: 'q4_k_m' });
+  });
+
+  test('nobody names anything: the card’s model, which does not ship', async () => {
+    await expect(plan({})).rejects.toEqual(refused('source-not-found', /gemma-3n-e4b/));
+  });
+});
+
+describe('what is refused', () => {
+  const file = { from: '/x/a.gguf' };
+
+  test('two quants at once', async () => {
+    await expect(plan({ model: 'tiny-gemma-3n:q4_k_m', quant: 'q2_k' })).rejects.toEqual(
+      refused('bad-usage', /q4_k_m.*q2_k/),
+    );
+    await expect(
+      plan({ model: 'tiny-gemma-3n:Q4-K-M', quant: 'q4_k_m' }, inputs({ [BUNDLED]: {} })),
+    ).resolves.toBeDefined();
+  });
+
+  test('a file of another quant than was asked for', async () => {
+    const given = inputs({ '/x/a.gguf': {} });
+    await expect(plan({ model: 'tiny-gemma-3n:q2_k', ...file }, given)).rejects.toEqual(
+      refused('bad-usage', /says it is q4_k_m/),
+    );
+  });
+
+  test('another architecture, another model of the same, no language model', async () => {
+    const named = { model: 'tiny-gemma-3n', ...file };
+    await expect(plan(named, inputs({ '/x/a.gguf': { architecture: 'llama' } }))).rejects.toEqual(
+      refused('wrong-architecture', /llama/),
+    );
+    await expect(plan(named, inputs({ '/x/a.gguf': E4B }))).rejects.toEqual(refused('wrong-architecture', /35 blocks/));
+    await expect(plan(file, inputs({ '/x/a.gguf': { architecture: 'llama' } }))).rejects.toEqual(
+      refused('wrong-architecture'),
+    );
+    const { hyperparameters: _, ...projector } = tiny;
+    const given = inputs({ '/x/a.gguf': {} }, { readHeader: async () => projector });
+    await expect(plan(file, given)).rejects.toEqual(refused('wrong-architecture', /no language model/));
+  });
+
+  test('a file whose quant nobody can tell', async () => {
+    const { declaredQuant: _, ...silent } = tiny;
+    const given = inputs({ '/x/a.gguf': {} }, { readHeader: async () => silent });
+    await expect(plan({ model: 'tiny-gemma-3n', ...file }, given)).rejects.toEqual(refused('quant-not-found'));
+    await expect(plan({ model: 'tiny-gemma-3n', quant: 'q3_k_m', ...file }, given)).resolves.toMatchObject({
+      quant: 'q3_k_m',
+    });
+  });
+
+  test('a server too old for the architecture', async () => {
+    const old = inputs({ [BUNDLED]: {} }, { facts: ollamaFacts('0.9.2') });
+    await expect(plan({ model: 'tiny-gemma-3n:q4_k_m' }, old)).rejects.toEqual(refused('runtime-too-old'));
+  });
+
+  test('a context beyond the model’s', async () => {
+    const given = inputs({ [BUNDLED]: {} });
+    const request = { model: 'tiny-gemma-3n:q4_k_m', settings: { contextLength: 1_000_000 } };
+    await expect(plan(request, given)).rejects.toEqual(refused('bad-usage', /--ctx 1000000/));
+  });
+});
+
+describe('room', () => {
+  const model = 'gemma-3n-e4b:q4_k_m';
+  const from = '/x/e4b.gguf';
+
+  test('too little memory is an obstacle to a named quant, and an error when nothing fits', async () => {
+    const small = inputs({ [from]: E4B }, { profile: host({ ram: 2 }) });
+    const found = await plan({ model, from }, small);
+    expect(found.obstacles).toEqual([refused('memory-short')]);
+    const folder = { model: 'gemma-3n-e4b', from: '/y/' };
+    const files = inputs({ '/y/gemma-3n-E4B-it-Q4_K_M.gguf': E4B, [from]: E4B }, { profile: host({ ram: 2 }) });
+    const entry = catalog.families
+      .flatMap(({ family }) => family.models)
+      .find(({ id }) => id === 'gemma-3n-e4b')
+      ?.quants.find(({ id }) => id === 'q4_k_m');
+    const byFolder = inputs({ [`/y/${entry?.file}`]: E4B }, { profile: files.profile });
+    await expect(plan(folder, byFolder)).rejects.toEqual(refused('memory-short'));
+    await expect(plan({ ...folder, force: true }, byFolder)).resolves.toMatchObject({ quant: 'q4_k_m' });
+  });
+
+  test('too small a disk is an obstacle; a server elsewhere is not judged', async () => {
+    const store = { purpose: 'models', path: '/models' } as const;
+    const profile = { ...host({ ram: 32 }), disks: [{ ...store, free: 99, total: GIB }] };
+    const here = inputs({ [from]: E4B }, { profile, facts: ollamaFacts('0.24.0', [], store) });
+    expect((await plan({ model, from }, here)).obstacles).toEqual([refused('disk-full', /99 B free/)]);
+    const elsewhere = inputs({ [from]: E4B }, { profile });
+    expect((await plan({ model, from }, elsewhere)).obstacles).toEqual([]);
+  });
+});
+
+describe('the library of the server', () => {
+  const from = 'ollama:gemma3n:e4b';
+
+  test('keeps its own name', async () => {
+    const found = await plan({ from });
+    expect(found).toMatchObject({ model: { id: 'gemma-3n-e4b' }, name: 'gemma3n:e4b', source: { kind: 'library' } });
+  });
+
+  test('is refused below 0.10.0, without a library, and for a name that it lacks', async () => {
+    await expect(plan({ from }, inputs({}, { facts: ollamaFacts('0.9.6') }))).rejects.toEqual(
+      refused('runtime-too-old', /0\.10\.0/),
+    );
+    await expect(plan({ from: 'ollama:gemma3n:e5b' })).rejects.toEqual(refused('model-not-found'));
+  });
+});

@@ -1,0 +1,394 @@
+import * as fs from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import nock from 'nock';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { digestOf } from '../../../../src/core/digest-of.ts';
+import { ProvisionError } from '../../../../src/core/errors.ts';
+import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
+import type { StorableFile, StoreRequest, TransferWay } from '../../../../src/runtimes/contract.ts';
+import { type FolderFiles, isTemporary } from '../../../../src/runtimes/ollama/folder/files.ts';
+import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
+import {
+  isTransferName,
+  pulledName,
+  registryPortOf,
+  stubName,
+} from '../../../../src/runtimes/ollama/loopback/names.ts';
+import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
+import type { SideDoors } from '../../../../src/runtimes/ollama/ways/facts.ts';
+import type { LocalFile } from '../../../../src/sources/contract.ts';
+import { NO_DIGEST_CACHE } from '../../../../src/sources/digest-cache.ts';
+import { createHasher } from '../../../../src/sources/hash.ts';
+import { type FakeOllama, fakeOllama, refuse } from '../../../helpers/fake-ollama.ts';
+import { specOf } from '../../../helpers/runtime-fakes.ts';
+
+const never = new AbortController().signal;
+const CONTENT = 'GGUF and all that belongs to it';
+const DIGEST = digestOf(CONTENT);
+const SPEC = specOf({ template: '{{ .Prompt }}', parameters: { temperature: 0 } });
+
+let folder: string;
+let models: string;
+let fake: FakeOllama | undefined;
+
+beforeAll(() => nock.restore());
+afterAll(() => nock.activate());
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ways-'));
+  models = join(folder, 'models');
+});
+afterEach(async () => {
+  await fake?.close();
+  fake = undefined;
+  await rm(folder, { recursive: true, force: true });
+});
+
+const uid = process.getuid?.();
+const doorsTo = (path: string, files: FolderFiles = fs): SideDoors => ({
+  models: async () => ({ path, files, uid }),
+  loopback: true,
+});
+
+function at(server: FakeOllama, doors: SideDoors): OllamaRuntime {
+  return ollamaRuntime({
+    host: parseHost(server.host),
+    files: { open: (path) => fs.open(path), hash: createHasher(fs, NO_DIGEST_CACHE) },
+    now: () => performance.now(),
+    patience: { reconnectMs: 100 },
+    doors,
+  });
+}
+
+async function own(content = CONTENT): Promise<LocalFile> {
+  const path = join(folder, 'own.gguf');
+  await writeFile(path, content);
+  return { ref: path, path, sizeBytes: content.length, digest: DIGEST };
+}
+
+async function cached(): Promise<LocalFile> {
+  const file = await own();
+  await chmod(file.path, 0o444);
+  return { ...file, immutable: true };
+}
+
+function elsewhere(pieces: readonly string[]): StorableFile {
+  return {
+    ref: 'hf:a/b',
+    pinnedRef: 'hf:a/b@1',
+    fileName: 'b.gguf',
+    sizeBytes: CONTENT.length,
+    digest: DIGEST,
+    access: { url: 'http://127.0.0.1/', headers: {} },
+    async *open() {
+      for (const piece of pieces) yield Buffer.from(piece);
+    },
+  };
+}
+
+async function store(runtime: OllamaRuntime, file: StorableFile, way?: TransferWay) {
+  const events: ProgressEvent[] = [];
+  const request: StoreRequest = { name: 'm:t', file, architecture: 'gemma3n', spec: SPEC, ...(way && { way }) };
+  const result = await drive(runtime.store(request, never), (event) => events.push(event));
+  return { result, events };
+}
+
+async function failure(work: Promise<unknown>): Promise<ProvisionError> {
+  const thrown = await work.then(
+    () => expect.fail('it succeeded'),
+    (error: unknown) => error,
+  );
+  if (!(thrown instanceof ProvisionError)) throw thrown;
+  return thrown;
+}
+
+const blobs = () => readdir(join(models, 'blobs'));
+const BLOB = DIGEST.replace(':', '-');
+
+describe('the folder is only used when it is proven to be the server’s own', () => {
+  test('a blob of ours shows in the server’s answers, and is gone again', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const found = await at(fake, doorsTo(models)).folder(never);
+    expect(found).toMatchObject({ path: models, blobs: join(models, 'blobs') });
+    expect(await blobs()).toEqual([]);
+  });
+
+  test.each<[string, (other: string) => Promise<void>, string]>([
+    [
+      'another folder',
+      (other) => mkdir(join(other, 'blobs'), { recursive: true }).then(() => {}),
+      'is not where the server keeps its models',
+    ],
+    ['no folder', async () => {}, 'is not there'],
+    [
+      'a file in its place',
+      async (other) => mkdir(other).then(() => writeFile(join(other, 'blobs'), '')),
+      'has no folder of blobs',
+    ],
+    [
+      'a folder that everybody may write to',
+      async (other) => {
+        await mkdir(join(other, 'blobs'), { recursive: true });
+        await chmod(join(other, 'blobs'), 0o777);
+      },
+      'can be written to by everybody',
+    ],
+  ])('%s is not it', async (_, make, reason) => {
+    fake = await fakeOllama('0.24.0', { models });
+    const other = join(folder, 'other');
+    await make(other);
+    const runtime = at(fake, { models: async () => ({ path: other, files: fs, uid }) });
+    expect(await runtime.folder(never)).toEqual({ refused: expect.stringContaining(reason) });
+    expect((await store(runtime, await own())).result.way).toBe('upload');
+    expect(await readdir(join(other, 'blobs')).catch(() => [])).toEqual([]);
+  });
+
+  test('a server that has every blob proves nothing', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    fake.trick = (response, path) => path.startsWith('HEAD') && Boolean(response.writeHead(200).end());
+    expect(await at(fake, doorsTo(models)).folder(never)).toEqual({ refused: expect.stringContaining('every blob') });
+    expect(await blobs()).toEqual([]);
+  });
+
+  test('a folder that cannot be written to is not used', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const files: FolderFiles = {
+      ...fs,
+      open: async () => Promise.reject(Object.assign(new Error('read-only file system'), { code: 'EROFS' })),
+    };
+    expect(await at(fake, doorsTo(models, files)).folder(never)).toEqual({ refused: expect.stringContaining('EROFS') });
+  });
+
+  test('the probe is removed although the server fails', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    let heads = 0;
+    fake.trick = (response, path) => {
+      if (!path.startsWith('HEAD')) return false;
+      heads += 1;
+      response.writeHead(heads === 1 ? 404 : 500).end();
+      return true;
+    };
+    const error = await failure(at(fake, doorsTo(models)).folder(never));
+    expect(error.exitCode).toBe(13);
+    expect(heads).toBe(2);
+    expect(await blobs()).toEqual([]);
+  });
+
+  test('a folder of another user is not used, unless we are root', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const somebody = { models: async () => ({ path: models, files: fs, uid: 4_000_000_000 }) };
+    expect(await at(fake, somebody).folder(never)).toEqual({ refused: expect.stringContaining('belongs to the user') });
+  });
+});
+
+describe.each(['0.24.0', '0.33.0'])('a file gets into a server of %s', (version) => {
+  const isNew = version === '0.33.0';
+
+  test.each<[TransferWay, number]>([
+    ['hard-link', 0],
+    ['copy', CONTENT.length],
+    ['upload', CONTENT.length],
+    ['loopback-pull', CONTENT.length],
+  ])('by %s', async (way, bytesMoved) => {
+    fake = await fakeOllama(version, { models });
+    const file = await own();
+    const runtime = at(fake, doorsTo(models));
+    expect(await runtime.planTransfer?.(file, way, never)).toMatchObject({ way });
+    expect(await blobs()).toEqual([]);
+    const { result } = await store(runtime, file, way);
+    expect(result).toMatchObject({ way, bytesMoved, uploadedDigest: DIGEST });
+    expect(await readFile(join(models, 'blobs', BLOB), 'utf8')).toBe(CONTENT);
+    expect((await blobs()).filter(isTemporary)).toEqual([]);
+    expect([...fake.models.keys()]).toEqual(['m:t']);
+    // Since 0.30 a create from a blob writes the file anew; from a model it does not.
+    expect(fake.count('POST /api/pull')).toBe(isNew ? 2 : way === 'loopback-pull' ? 2 : 0);
+    expect((await stat(file.path)).nlink).toBe(way === 'hard-link' ? 2 : 1);
+  });
+
+  test('a file of our cache by a hard link, unasked and unread', async () => {
+    fake = await fakeOllama(version, { models });
+    const file = await cached();
+    const { result, events } = await store(at(fake, doorsTo(models)), file);
+    expect(result).toMatchObject({ way: 'hard-link', bytesMoved: 0 });
+    expect(events.filter(({ type }) => type === 'bytes' || type === 'warning')).toEqual([]);
+    expect((await stat(file.path)).ino).toBe((await stat(join(models, 'blobs', BLOB))).ino);
+  });
+
+  test('from its source, in one pass', async () => {
+    fake = await fakeOllama(version, { models });
+    const file = elsewhere([CONTENT.slice(0, 5), CONTENT.slice(5)]);
+    const { result } = await store(at(fake, doorsTo(models)), file);
+    expect(result).toMatchObject({ way: 'stream', bytesMoved: CONTENT.length });
+    expect(await readFile(join(models, 'blobs', BLOB), 'utf8')).toBe(CONTENT);
+  });
+
+  test('a server that reaches nobody is uploaded to', async () => {
+    fake = await fakeOllama(version, { contained: true });
+    const runtime = at(fake, { loopback: true });
+    const file = await own();
+    const refused = await failure(runtime.planTransfer?.(file, 'loopback-pull', never) ?? expect.fail());
+    expect([refused.code, refused.exitCode]).toEqual(['bad-usage', 2]);
+    expect(refused.message).toContain('container');
+    expect((await store(runtime, file)).result).toMatchObject({ way: 'upload', bytesMoved: CONTENT.length });
+    expect([...fake.models.keys()]).toEqual(['m:t']);
+  });
+
+  test('without doors there is only the upload', async () => {
+    fake = await fakeOllama(version, { models });
+    const { result } = await store(at(fake, {}), await own());
+    expect(result.way).toBe('upload');
+    expect(fake.count('POST /api/pull')).toBe(0);
+  });
+});
+
+describe('row 7: other bytes than promised', () => {
+  test.each<TransferWay>(['hard-link', 'copy', 'upload', 'loopback-pull'])('by %s: nothing stays', async (way) => {
+    fake = await fakeOllama('0.33.0', { models });
+    const file = await own('GGUF but not the one that was meant');
+    const error = await failure(store(at(fake, doorsTo(models)), { ...file, digest: DIGEST }, way));
+    expect([error.code, error.exitCode]).toEqual(['digest-mismatch', 11]);
+    expect(await blobs()).toEqual([]);
+    expect([...fake.models.keys()]).toEqual([]);
+  });
+
+  test('where the folder is not known, the orphan is told', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const text = 'GGUF but not the one that was meant';
+    const error = await failure(store(at(fake, {}), { ...(await own(text)), digest: DIGEST }));
+    expect(error.message).toContain(`keeps what it was sent as ${digestOf(text)}`);
+  });
+
+  test('bytes that another model holds are no orphan', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const text = 'GGUF but not the one that was meant';
+    const manifest = join(models, 'manifests/registry.ollama.ai/library/other');
+    await mkdir(manifest, { recursive: true });
+    await writeFile(join(manifest, 'latest'), JSON.stringify({ layers: [{ digest: digestOf(text) }] }));
+    await failure(store(at(fake, doorsTo(models)), { ...(await own(text)), digest: DIGEST }, 'upload'));
+    expect(await blobs()).toEqual([digestOf(text).replace(':', '-')]);
+  });
+
+  test('a source that sends more, or fewer, bytes than it said', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const runtime = at(fake, doorsTo(models));
+    for (const pieces of [[CONTENT, 'more'], [CONTENT.slice(1)]]) {
+      const error = await failure(store(runtime, elsewhere(pieces)));
+      expect([error.code, error.exitCode]).toEqual(['truncated-file', 11]);
+      expect(fake.models.size).toBe(0);
+    }
+  });
+});
+
+describe('what turns out not to work', () => {
+  const failing = (method: keyof FolderFiles, code: string): FolderFiles => ({
+    ...fs,
+    [method]: () => Promise.reject(Object.assign(new Error(code), { code })),
+  });
+
+  test('row 47: a link that the file system refuses is no failure: the next way is taken', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const { result, events } = await store(at(fake, doorsTo(models, failing('link', 'EPERM'))), await cached());
+    expect(['reflink', 'copy']).toContain(result.way);
+    expect(events).toContainEqual({
+      type: 'warning',
+      message: expect.stringContaining('hard-link does not work here'),
+    });
+    expect((await blobs()).filter(isTemporary)).toEqual([]);
+  });
+
+  test('but it is one where the link was asked for', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const work = store(at(fake, doorsTo(models, failing('link', 'EXDEV'))), await cached(), 'hard-link');
+    const error = await failure(work);
+    expect([error.code, error.exitCode]).toEqual(['bad-usage', 2]);
+    expect(error.message).toContain('EXDEV');
+    expect(await blobs()).toEqual([]);
+  });
+
+  test('row 20: a full disk ends the copy, and nothing of it stays', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const full: FolderFiles = {
+      ...fs,
+      async open(path, flags, mode) {
+        const handle = await fs.open(path, flags, mode);
+        if (isTemporary(path.slice(path.lastIndexOf('/') + 1))) {
+          handle.write = () => Promise.reject(Object.assign(new Error('no space'), { code: 'ENOSPC' }));
+        }
+        return handle;
+      },
+    };
+    const error = await failure(store(at(fake, doorsTo(models, full)), await own(), 'copy'));
+    expect([error.code, error.exitCode]).toEqual(['disk-full', 12]);
+    expect(error.message).toContain(models);
+    expect(await blobs()).toEqual([]);
+    expect(fake.models.size).toBe(0);
+  });
+
+  test('row 28: a copy that is given up leaves nothing', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const stop = new AbortController();
+    const files: FolderFiles = {
+      ...fs,
+      async open(path, flags, mode) {
+        if (flags === 'wx' && path.endsWith('.incomplete')) stop.abort(new ProvisionError('interrupted', 'stop'));
+        return fs.open(path, flags, mode);
+      },
+    };
+    const request: StoreRequest = { name: 'm:t', file: await own(), architecture: 'gemma3n', spec: SPEC, way: 'copy' };
+    const work = at(fake, doorsTo(models, files)).store(request, stop.signal);
+    const error = await failure(drive(work, () => {}));
+    expect(error.exitCode).toBe(130);
+    expect(await blobs()).toEqual([]);
+    expect(fake.models.size).toBe(0);
+  });
+
+  test('a pull that the server refuses: its create takes the blob instead, and says so', async () => {
+    fake = await fakeOllama('0.33.0', { models });
+    const runtime = at(fake, doorsTo(models));
+    await runtime.planTransfer?.(await own(), undefined, never);
+    fake.trick = refuse('POST /api/pull', 500, '{"error":"pulls are forbidden here"}');
+    const { result, events } = await store(runtime, await own(), 'copy');
+    expect(result.way).toBe('copy');
+    expect(events).toContainEqual({ type: 'warning', message: expect.stringContaining('pulls are forbidden here') });
+    expect([...fake.models.keys()]).toEqual(['m:t']);
+  });
+
+  test('row 6: a blob of the right name and the wrong size is replaced', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    await writeFile(join(models, 'blobs', BLOB), 'GG');
+    const { result } = await store(at(fake, doorsTo(models)), await cached());
+    expect(result.way).toBe('hard-link');
+    expect(await readFile(join(models, 'blobs', BLOB), 'utf8')).toBe(CONTENT);
+    expect((await blobs()).filter(isTemporary)).toEqual([]);
+  });
+
+  test('row 47: a symbolic link in the cache is not linked into the folder', async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    const file = await own();
+    const path = join(folder, 'link');
+    await symlink(file.path, path);
+    const { result } = await store(at(fake, doorsTo(models)), { ...file, path, immutable: true });
+    expect(result.way).not.toBe('hard-link');
+    expect((await fs.lstat(join(models, 'blobs', BLOB))).isFile()).toBe(true);
+  });
+});
+
+describe('names that only exist while a file gets in', () => {
+  test('are recognised, and no others', () => {
+    const pulled = pulledName(4711, 'blob');
+    const stub = stubName('gemma:t', DIGEST);
+    for (const name of [pulled, stub, pulledName(1, 'probe')]) expect(isTransferName(name)).toBe(true);
+    for (const name of ['gemma:t', 'gemma-provision-transfer:t', '127.0.0.1:4711/library/x:blob', `x${stub}`]) {
+      expect(isTransferName(name)).toBe(false);
+    }
+    expect(registryPortOf(pulled)).toBe(4711);
+    expect(registryPortOf(stub)).toBeUndefined();
+  });
+
+  test('a stub is the same for one model of one file, and for no other', () => {
+    expect(stubName('Gemma:T', DIGEST)).toBe(stubName('gemma:t', DIGEST));
+    expect(stubName('gemma:u', DIGEST)).not.toBe(stubName('gemma:t', DIGEST));
+    expect(stubName('gemma:t', digestOf('other'))).not.toBe(stubName('gemma:t', DIGEST));
+  });
+});
