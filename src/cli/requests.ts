@@ -1,6 +1,7 @@
 /** From parsed flags, the environment's and the settings file's defaults to what the rooms take. */
 import type { UseCaseId } from '../catalog/schema.ts';
 import { USE_CASES } from '../catalog/use-cases.ts';
+import { defined } from '../core/defined.ts';
 import { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
@@ -73,11 +74,4 @@ function parseUseCase(text: string | undefined): UseCaseId | undefined {
   throw new ProvisionError('bad-configuration', `${text} is no use case`, {
     suggestions: didYouMean(text, USE_CASES),
   });
-}
-
-type Defined<Given> = { [Key in keyof Given]?: Exclude<Given[Key], undefined> };
-
-/** Leaves out what is undefined, so that optional fields stay absent. */
-function defined<Given extends object>(given: Given): Defined<Given> {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Defined<Given>;
 }
