@@ -1,9 +1,9 @@
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { formatDuration } from '../core/units.ts';
+import type { Check } from './check.ts';
+import { type Finding, warning } from './check.ts';
 import { CHECKS } from './checks/all.ts';
-import type { Check } from './contract.ts';
 import type { DoctorEffects } from './effects.ts';
-import { type Finding, warning } from './findings.ts';
 import type { CheckResult, DoctorReport } from './schema.ts';
 import { settleOrigins } from './settings.ts';
 import { type DoctorView, openView } from './view.ts';

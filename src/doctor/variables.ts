@@ -1,7 +1,7 @@
 import { isAtLeast, type ServerVersion } from '../compat/version.ts';
+import { type Finding, warning } from './check.ts';
 import type { Env } from './effects.ts';
 import { isTrue, ollamaValue } from './environment.ts';
-import { type Finding, warning } from './findings.ts';
 
 interface Rule {
   readonly names: readonly string[];

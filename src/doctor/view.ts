@@ -7,7 +7,6 @@ import { findServerProcess, type ServerProcess } from '../hardware/server-proces
 import { isLoopback } from '../hardware/sockets.ts';
 import type { DoctorEffects, DoctorFiles, Env, ServerEffects } from './effects.ts';
 import { ollamaValue } from './environment.ts';
-import { isOneOf } from './findings.ts';
 import { type Loaded, loadedIn, namesIn } from './replies.ts';
 
 /** The server's models folder, as well as it can be known from here. */
@@ -36,8 +35,12 @@ export interface DoctorView extends DoctorEffects {
   models(): Promise<ModelsFolder | undefined>;
 }
 
-/** Failures of the server after which `auto` takes the embedded runtime, as the opening of a runtime has it. */
-export const FALL_BACK = ['runtime-unreachable', 'runtime-not-ollama', 'runtime-timeout'] as const;
+const FALL_BACK: readonly string[] = ['runtime-unreachable', 'runtime-not-ollama', 'runtime-timeout'];
+
+/** Failures of the server after which `auto` uses the embedded runtime, as when a runtime is opened. */
+export function allowsFallBack(error: unknown): boolean {
+  return error instanceof ProvisionError && FALL_BACK.includes(error.code);
+}
 
 /** A server that sends a byte now and then is never silent, so the whole question has a limit too. Milliseconds. */
 const VERSION_MS = 4_000;
@@ -114,7 +117,7 @@ async function targetOf(
     await facts();
     return 'server';
   } catch (error) {
-    return wanted.serverOnly || !isOneOf(error, FALL_BACK) ? 'none' : embeddedOr('none');
+    return wanted.serverOnly || !allowsFallBack(error) ? 'none' : embeddedOr('none');
   }
 }
 

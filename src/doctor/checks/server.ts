@@ -1,8 +1,22 @@
 import { posix, win32 } from 'node:path';
+import { matrix } from '../../compat/matrix.ts';
+import { compareNumbers, isAtLeast, numbersOf } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import { defineCheck } from '../contract.ts';
-import { type Finding, isOneOf, ok, problem, skipped, warning } from '../findings.ts';
-import { type DoctorView, FALL_BACK } from '../view.ts';
+import {
+  defineCheck,
+  type Finding,
+  merged,
+  ok,
+  problem,
+  skipped,
+  warning,
+  withLocalServer,
+  withServer,
+} from '../check.ts';
+import type { Env } from '../effects.ts';
+import { shown } from '../secrets.ts';
+import { variableFindings } from '../variables.ts';
+import { allowsFallBack, type DoctorView } from '../view.ts';
 
 /** Whether an Ollama server answers; if not, who else has the port, and whether the embedded runtime can stand in. */
 export const server = defineCheck({
@@ -22,35 +36,35 @@ export const server = defineCheck({
         : warning(detail, 'Correct the host: --host, GEMMA_PROVISION_HOST or OLLAMA_HOST.');
     } catch (error) {
       if (!(error instanceof ProvisionError)) throw error;
-      return absent(view, error);
+      return noServer(view, error);
     }
   },
 });
 
-async function absent(view: DoctorView, error: ProvisionError): Promise<Finding> {
-  const details = [sentence(error.message), ...(await moreOf(view, error))];
+async function noServer(view: DoctorView, error: ProvisionError): Promise<Finding> {
+  const details = [asSentence(error.message), ...(await otherDetails(view, error))];
   const remedy = error.suggestions.join('\n') || 'Start the server, then run doctor again.';
   if ((await view.target()) !== 'embedded') {
-    const why = view.wanted.serverOnly || !isOneOf(error, FALL_BACK) ? [] : ['The embedded runtime cannot stand in.'];
+    const why = view.wanted.serverOnly || !allowsFallBack(error) ? [] : ['The embedded runtime cannot stand in.'];
     return problem([...details, ...why].join(' '), remedy);
   }
   return warning([...details, 'An install would use the embedded runtime.'].join(' '), remedy);
 }
 
 /** What else can be seen: the process that has the port, or a server program that nobody started. */
-async function moreOf(view: DoctorView, { code }: ProvisionError): Promise<string[]> {
+async function otherDetails(view: DoctorView, { code }: ProvisionError): Promise<string[]> {
   if (view.server instanceof ProvisionError || !view.local()) return [];
   if (code !== 'runtime-unreachable') {
     const { name, pid } = await view.process();
     return name === undefined ? [] : [`The port is served by ${name} (process ${pid}).`];
   }
-  const program = await programOf(view);
+  const program = await findProgram(view);
   return [
     program === undefined ? 'No ollama program is on the PATH.' : `${program} is installed, but does not run there.`,
   ];
 }
 
-async function programOf({ env, platform, files }: DoctorView): Promise<string | undefined> {
+async function findProgram({ env, platform, files }: DoctorView): Promise<string | undefined> {
   const { delimiter, join } = platform === 'win32' ? win32 : posix;
   const name = platform === 'win32' ? 'ollama.exe' : 'ollama';
   for (const folder of (env.PATH ?? '').split(delimiter).filter((each) => each !== '')) {
@@ -60,6 +74,113 @@ async function programOf({ env, platform, files }: DoctorView): Promise<string |
   return undefined;
 }
 
-function sentence(text: string): string {
+function asSentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+/** What the server's version means: too old, too new, a custom build, known dangers. */
+export const serverVersion = defineCheck({
+  id: 'server-version',
+  title: 'Server version',
+  run: (view) =>
+    withServer(view, async ({ version, dangers, warnings }) => {
+      const { oldestSupported } = matrix();
+      if (!isAtLeast(version, oldestSupported)) {
+        return problem(
+          `Ollama ${version.raw} is older than ${oldestSupported}, the oldest version this tool works with.`,
+          `Upgrade Ollama to ${oldestSupported} or later, or use --runtime embedded.`,
+        );
+      }
+      const known = dangers.map(({ id, title, fixedIn }) => `${id}: ${title} (fixed in ${fixedIn}).`);
+      // The lookup words dangers as warnings too; what is left is about the version itself.
+      const others = warnings.filter((text) => !dangers.some(({ id }) => text.startsWith(`${id}:`)));
+      const lastFix = dangers
+        .map(({ fixedIn }) => fixedIn)
+        .toSorted(byVersion)
+        .at(-1);
+      const findings: Finding[] = [
+        ...others.map((text) => warning(text, 'Prefer a released version that this tool knows.')),
+        ...(lastFix === undefined ? [] : [warning(known.join(' '), `Upgrade Ollama to ${lastFix} or later.`)]),
+      ];
+      const [first, ...rest] = findings;
+      return first === undefined
+        ? ok(`Ollama ${version.raw} has no danger that this tool knows of.`)
+        : merged([first, ...rest]);
+    }),
+});
+
+function byVersion(a: string, b: string): number {
+  return compareNumbers(numbersOf(a), numbersOf(b));
+}
+
+/** Programs that the server starts since 0.30, for every create and every load. */
+const HELPERS = ['llama-server', 'llama-quantize'];
+
+/** Whether the running server is the one on disk, and has its helper programs. */
+export const serverProgram = defineCheck({
+  id: 'server-program',
+  title: 'Server program',
+  run: (view) =>
+    withLocalServer(view, async ({ version }) => {
+      const { program, replaced, hidden = 'no reason is known', root = '' } = await view.process();
+      if (program === undefined) return skipped(`The server's program cannot be seen: ${hidden}.`);
+      const findings: Finding[] = [];
+      if (replaced) {
+        findings.push(
+          warning(
+            `${program} was replaced or removed while the server runs: Ollama ${version.raw} is still the old one.`,
+            'Restart the server: systemctl restart ollama, or end "ollama serve" and start it again.',
+          ),
+        );
+      }
+      if (isAtLeast(version, '0.30.0')) findings.push(...(await missingHelpers(view, program, root)));
+      return merged([ok(`The server is ${program}.`), ...findings]);
+    }),
+});
+
+async function missingHelpers({ files }: DoctorView, program: string, root: string): Promise<Finding[]> {
+  const own = posix.dirname(program);
+  const folders = [posix.join(own, '../lib/ollama'), posix.join(own, 'lib/ollama'), own];
+  const names = await Promise.all(folders.map((folder) => files.list(`${root}${folder}`).catch(() => [])));
+  const there = new Set(names.flat());
+  const missing = HELPERS.filter((helper) => !there.has(helper));
+  if (missing.length === 0) return [];
+  return [
+    problem(
+      `${missing.join(' and ')} should be in ${folders[0]}: without them the server can neither create nor load a model.`,
+      'Install the whole Ollama archive, not only its program.',
+    ),
+  ];
+}
+
+/** Variables that change what the server does: the server's own where they can be seen, else those here. */
+export const serverEnvironment = defineCheck({
+  id: 'server-environment',
+  title: 'Server environment',
+  run: (view) =>
+    withServer(view, async ({ version }) => {
+      const here = `Here: ${listVariables(view.env)}.`;
+      if (!view.local()) return skipped(`${here} The server's own variables show only on its machine.`);
+      const { environment, hidden = 'no reason is known', pid } = await view.process();
+      if (environment === undefined) {
+        // What is set here reaches the server only if it was started from here.
+        return skipped(`${here} The server's own variables cannot be seen: ${hidden}.`, hiddenRemedy(view));
+      }
+      const seen = ok(`The server (process ${pid}) has ${listVariables(environment)}. ${here}`);
+      const findings: readonly Finding[] = variableFindings(environment, version);
+      return merged([seen, ...findings]);
+    }),
+});
+
+function listVariables(env: Env): string {
+  const set = Object.entries(env)
+    .filter(([name]) => name.startsWith('OLLAMA_'))
+    .map(([name, value = '']) => `${name}=${shown(name, value)}`);
+  return set.length === 0 ? 'no OLLAMA_* variable' : set.sort().join(', ');
+}
+
+function hiddenRemedy({ platform }: DoctorView): string | undefined {
+  return platform === 'linux'
+    ? 'Look at them: systemctl show ollama -p Environment, or run doctor as root.'
+    : undefined;
 }

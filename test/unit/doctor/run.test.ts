@@ -1,8 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { type Check, defineCheck, merged, ok, problem, skipped, warning } from '../../../src/doctor/check.ts';
 import { CHECKS } from '../../../src/doctor/checks/all.ts';
-import { defineCheck } from '../../../src/doctor/contract.ts';
-import { merged, ok, problem, skipped, warning } from '../../../src/doctor/findings.ts';
 import { runDoctor } from '../../../src/doctor/run.ts';
 import { DoctorReport } from '../../../src/doctor/schema.ts';
 import { fakeEffects, hang } from './fakes.ts';
@@ -18,6 +17,10 @@ const broken = defineCheck({
 });
 const slow = defineCheck({ id: 'slow', title: 'Slow', run: hang });
 
+function byId(a: Check, b: Check): number {
+  return a.id < b.id ? -1 : 1;
+}
+
 describe('the run', () => {
   test('on a host in order, everything is ok and nothing is skipped', async () => {
     const report = DoctorReport.parse(await runDoctor(fakeEffects(), never));
@@ -25,9 +28,14 @@ describe('the run', () => {
     expect(report.checks.map(({ id }) => id)).toEqual(CHECKS.map(({ id }) => id));
   });
 
-  test('every file of checks/ is in the list, under its own name', () => {
-    const files = readdirSync('src/doctor/checks').map((name) => name.replace(/\.ts$/, ''));
-    expect(CHECKS.map(({ id }) => id).sort()).toEqual(files.filter((name) => name !== 'all').sort());
+  test('every check that a file of checks/ exports is in the list, once', async () => {
+    const themes = readdirSync('src/doctor/checks').map((name) => name.replace(/\.ts$/, ''));
+    const modules = await Promise.all(
+      themes.filter((name) => name !== 'all').map((name) => import(`../../../src/doctor/checks/${name}.ts`)),
+    );
+    const exported = modules.flatMap((module) => Object.values(module));
+    expect(exported.length).toBeGreaterThan(20);
+    expect([...CHECKS].sort(byId)).toEqual((exported as Check[]).sort(byId));
   });
 
   test('a check that throws or hangs costs itself alone, and the order stays', async () => {

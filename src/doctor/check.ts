@@ -1,5 +1,7 @@
+import type { ServerFacts } from '../compat/lookup.ts';
 import { ProvisionError } from '../core/errors.ts';
 import type { CheckStatus } from './schema.ts';
+import type { DoctorView } from './view.ts';
 
 /** What one check found. */
 export interface Finding {
@@ -47,6 +49,41 @@ export function merged(findings: readonly [Finding, ...Finding[]]): Finding {
   };
 }
 
-export function isOneOf(error: unknown, codes: readonly string[]): error is ProvisionError {
-  return error instanceof ProvisionError && codes.includes(error.code);
+/**
+ * One thing that would fail or slow an install. It only looks: it changes nothing that outlives it. It may throw, which
+ * costs itself alone; `signal` aborts when its time is up.
+ */
+export interface Check {
+  /** Scripts rely on it: add checks freely, rename none. */
+  readonly id: string;
+  readonly title: string;
+  run(view: DoctorView, signal: AbortSignal): Promise<Finding>;
+}
+
+export function defineCheck<C extends Check>(check: C): C {
+  return check;
+}
+
+/** Runs a check that only makes sense with an Ollama server that answers; the check of the server says why none does. */
+export async function withServer(view: DoctorView, check: (facts: ServerFacts) => Promise<Finding>): Promise<Finding> {
+  if (view.wanted.runtime === 'embedded') return skipped('No server is used.');
+  let facts: ServerFacts;
+  try {
+    facts = await view.facts();
+  } catch (error) {
+    if (error instanceof ProvisionError) return skipped('No Ollama server answers.');
+    throw error;
+  }
+  return check(facts);
+}
+
+/** The same for what shows only when the server is on this machine. */
+export async function withLocalServer(
+  view: DoctorView,
+  check: (facts: ServerFacts) => Promise<Finding>,
+): Promise<Finding> {
+  return withServer(view, async (facts) => {
+    if (!view.local()) return skipped('The server is on another machine: run doctor there.');
+    return check(facts);
+  });
 }

@@ -1,0 +1,153 @@
+import { join } from 'node:path';
+import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import { nearest } from '../../core/suggest.ts';
+import { formatDuration } from '../../core/units.ts';
+import { readRecords } from '../../registry/index.ts';
+import { type Record as Installed, LockHolder } from '../../registry/schema.ts';
+import { sameModel } from '../../runtimes/names.ts';
+import { defineCheck, type Finding, findingOf, merged, ok, problem, warning } from '../check.ts';
+import type { Configuration } from '../effects.ts';
+import { reasonOf } from '../folder.ts';
+import { KNOWN_VARIABLES, settleOrigins } from '../settings.ts';
+import type { DoctorView } from '../view.ts';
+
+/** Which source won for each setting, a config.json that stops every command, and variables of ours that mean nothing. */
+export const settings = defineCheck({
+  id: 'settings',
+  title: 'Configuration',
+  async run({ configuration }) {
+    const set = settleOrigins(configuration)
+      .filter(({ value, source }) => value !== undefined && source !== 'default')
+      .map(({ id, value, source, overruled }) => {
+        const lost = overruled.length === 0 ? '' : `, over ${overruled.join(' and ')}`;
+        return `${id} is ${value} (${source}${lost})`;
+      });
+    const detail = set.length === 0 ? 'Defaults everywhere.' : `${set.join('; ')}; defaults otherwise.`;
+    return merged([ok(detail), ...unreadableConfiguration(configuration), ...unknownVariables(configuration)]);
+  },
+});
+
+function unreadableConfiguration({ fault, filePath }: Configuration): Finding[] {
+  if (fault === undefined) return [];
+  if (fault instanceof ProvisionError) return [findingOf('problem', fault)];
+  return [
+    problem(`${filePath} cannot be read: ${reasonOf(fault)}.`, `Give the file to this user, or remove it: ${filePath}`),
+  ];
+}
+
+function unknownVariables({ env }: Configuration): Finding[] {
+  const names = Object.keys(env).filter(
+    (name) => name.startsWith('GEMMA_PROVISION_') && !KNOWN_VARIABLES.includes(name),
+  );
+  return names.sort().map((name) => {
+    const near = nearest(name, KNOWN_VARIABLES);
+    const remedy = near === undefined ? `Unset ${name}.` : `Did you mean ${near} instead of ${name}?`;
+    return warning(`${name} means nothing to this tool.`, remedy);
+  });
+}
+
+/** Whether the catalog loads: one wrong file of the user's own stops every install. */
+export const catalog = defineCheck({
+  id: 'catalog',
+  title: 'Catalog',
+  async run(view) {
+    try {
+      const { families } = await view.catalog();
+      const models = families.flatMap(({ family }) => family.models);
+      const own = new Set(
+        families.flatMap(({ origins }) => origins.filter(({ origin }) => origin !== 'builtin').map(({ path }) => path)),
+      );
+      const files = own.size === 0 ? '' : `, with ${[...own].join(', ')}`;
+      return ok(`${models.length} models of ${families.length} families${files}.`);
+    } catch (error) {
+      if (error instanceof ProvisionError) return findingOf('problem', error);
+      throw error;
+    }
+  },
+});
+
+/** Broken records, and records of models that their runtime no longer holds. */
+export const records = defineCheck({
+  id: 'records',
+  title: 'Records',
+  async run(view, signal) {
+    const { records: sound, broken } = await readRecords(view.registry);
+    const findings: Finding[] = broken.map(({ error }) => warning(error.message, error.suggestions.join('\n')));
+    for (const record of sound) findings.push(...(await findingsForModel(view, record, signal)));
+    const count = `${sound.length} ${sound.length === 1 ? 'model is' : 'models are'} recorded.`;
+    return merged([ok(count), ...findings]);
+  },
+});
+
+/** Only runtimes that are in reach are asked; nothing is said of others. */
+async function findingsForModel(view: DoctorView, record: Installed, signal: AbortSignal): Promise<Finding[]> {
+  const { name, runtime } = record;
+  const remedy = `Install it again, or forget it: gemma-provision remove ${name} --runtime ${runtime.kind}`;
+  try {
+    const there = await runtimeHasModel(view, record, signal);
+    return there === false ? [warning(`${name} is recorded, but ${runtime.kind} no longer holds it.`, remedy)] : [];
+  } catch (error) {
+    signal.throwIfAborted();
+    return [warning(`${name} is recorded, but damaged: ${messageOf(error)}.`, remedy)];
+  }
+}
+
+/** Undefined when it cannot be told. */
+async function runtimeHasModel(view: DoctorView, record: Installed, signal: AbortSignal): Promise<boolean | undefined> {
+  const { name, runtime } = record;
+  if (runtime.kind === 'embedded') return view.embedded.has(name, signal);
+  if (!('endpoint' in view.server) || runtime.endpoint !== view.server.endpoint) return undefined;
+  const names = await view.names().catch(() => undefined);
+  return names?.some((each) => sameModel(each, name));
+}
+
+/** A holder gives a sign of life every 2 s; after 10 s without one it is told as dead. The next run looks more closely. */
+const STALE_MS = 10_000;
+
+/** Runs that hold a lock now, and locks that a dead run left behind. */
+export const locks = defineCheck({
+  id: 'locks',
+  title: 'Locks',
+  async run(view) {
+    const folder = join(view.paths.data, 'locks');
+    const names = await view.files.list(folder).catch((error: unknown) => {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    });
+    const held = names.filter((name) => name.endsWith('.lock'));
+    const findings = await Promise.all(held.map((name) => findingFor(view, folder, name)));
+    const [first, ...rest] = findings.filter((finding) => finding !== undefined);
+    return first === undefined ? ok('No other run is in the way.') : merged([first, ...rest]);
+  },
+});
+
+async function findingFor(view: DoctorView, folder: string, name: string): Promise<Finding | undefined> {
+  const path = join(folder, name);
+  const facts = await view.files.stat(path).catch(() => undefined);
+  if (facts === undefined) return undefined;
+  const who = await holderOf(view, path);
+  if (who === undefined) return undefined;
+  const silent = view.now() - facts.modifiedMs;
+  if (silent <= STALE_MS) {
+    return warning(
+      `${who} holds a lock now; an install waits up to 15 s for it and then ends with exit code 15.`,
+      'Wait until that run has ended.',
+    );
+  }
+  return warning(
+    `${who} died ${formatDuration(silent)} ago with its lock in hand.`,
+    `The next install takes it over by itself; if that fails, remove ${path}.`,
+  );
+}
+
+/** Undefined for a lock that nobody holds. */
+async function holderOf(view: DoctorView, path: string): Promise<string | undefined> {
+  try {
+    const text = await view.files.readText(path);
+    if (text.startsWith('released')) return undefined;
+    const { command, pid } = LockHolder.parse(JSON.parse(text));
+    return `gemma-provision ${command} (process ${pid})`;
+  } catch {
+    return 'A run that left no name';
+  }
+}
