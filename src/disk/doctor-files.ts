@@ -1,7 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import { access, constants, readdir, readFile, readlink, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DoctorFiles } from '../doctor/effects.ts';
+
+export interface FileFacts {
+  readonly uid: number;
+  /** Permission bits and type, as `stat` gives them. */
+  readonly mode: number;
+  /** Milliseconds since 1970. */
+  readonly modifiedMs: number;
+  readonly directory: boolean;
+}
+
+/** The file system. Failures carry the system's error word in `code`. */
+export interface DoctorFiles {
+  readText(path: string): Promise<string>;
+  /** Names in a folder. */
+  list(path: string): Promise<readonly string[]>;
+  readLink(path: string): Promise<string>;
+  stat(path: string): Promise<FileFacts>;
+  /** Bytes that an ordinary user may still write, and all bytes, of the file system that holds `path`. */
+  space(path: string): Promise<{ readonly free: number; readonly total: number }>;
+  /** Whether this user may write there, by what the system says without trying. */
+  mayWrite(path: string): Promise<void>;
+  /** Writes a small file into the folder and removes it: permissions do not tell of quotas and full disks. */
+  tryWrite(folder: string): Promise<void>;
+}
 
 /** Larger than one block, so that a full disk is noticed. */
 const PROBE_BYTES = 8192;

@@ -1,48 +1,14 @@
 /** What this room needs of the world. Every method may fail, hang or answer nonsense: the checks cope. */
+
 import type { Catalog } from '../catalog/load.ts';
+import type { Env } from '../core/environment.ts';
 import type { ProvisionError } from '../core/errors.ts';
+import type { DoctorFiles } from '../disk/doctor-files.ts';
 import type { HostProfile } from '../hardware/schema.ts';
+import type { HttpGet } from '../net/doctor-http.ts';
 import type { Registry } from '../registry/index.ts';
+import type { EmbeddedEffects } from '../runtimes/embedded/doctor.ts';
 import type { Subject } from './subject.ts';
-
-export type Env = Readonly<Record<string, string | undefined>>;
-
-export interface FileFacts {
-  readonly uid: number;
-  /** Permission bits and type, as `stat` gives them. */
-  readonly mode: number;
-  /** Milliseconds since 1970. */
-  readonly modifiedMs: number;
-  readonly directory: boolean;
-}
-
-/** The file system. Failures carry the system's error word in `code`. */
-export interface DoctorFiles {
-  readText(path: string): Promise<string>;
-  /** Names in a folder. */
-  list(path: string): Promise<readonly string[]>;
-  readLink(path: string): Promise<string>;
-  stat(path: string): Promise<FileFacts>;
-  /** Bytes that an ordinary user may still write, and all bytes, of the file system that holds `path`. */
-  space(path: string): Promise<{ readonly free: number; readonly total: number }>;
-  /** Whether this user may write there, by what the system says without trying. */
-  mayWrite(path: string): Promise<void>;
-  /** Writes a small file into the folder and removes it: permissions do not tell of quotas and full disks. */
-  tryWrite(folder: string): Promise<void>;
-}
-
-export interface HttpAnswer {
-  readonly status: number;
-  /** The `Date` header. */
-  readonly date?: string;
-  readonly text: string;
-}
-
-/** One GET without proxy; fails for a reply that is too large or too slow. */
-export type HttpGet = (
-  url: string,
-  options: { readonly headers?: Readonly<Record<string, string>>; readonly signal: AbortSignal },
-) => Promise<HttpAnswer>;
 
 /** The Ollama server that was asked for. */
 export interface ServerEffects {
@@ -54,15 +20,6 @@ export interface ServerEffects {
   readonly warnings: readonly string[];
   /** Its version. Throws `runtime-unreachable`, `runtime-not-ollama`, `runtime-timeout` and what a server may refuse. */
   version(signal: AbortSignal): Promise<string>;
-}
-
-export interface EmbeddedEffects {
-  /** Version of the engine without loading it. Throws `runtime-missing`, `runtime-too-old`, `runtime-refused`. */
-  version(signal: AbortSignal): Promise<string>;
-  /** Loads the smallest model of this package and lets it say one word. Throws what the engine reports. */
-  tryOut(signal: AbortSignal): Promise<void>;
-  /** Whether it holds this model. Throws `needs-repair`. */
-  has(name: string, signal: AbortSignal): Promise<boolean>;
 }
 
 export interface OwnAddress {

@@ -1,7 +1,7 @@
 /** The server's lists, read loosely: versions differ in what they tell. */
 import * as z from 'zod';
 import { messageOf } from '../core/errors.ts';
-import type { HttpAnswer } from './effects.ts';
+import type { HttpAnswer } from '../net/doctor-http.ts';
 
 const Bytes = z.number().nonnegative();
 

@@ -1,7 +1,7 @@
 import { isAtLeast, type ServerVersion } from '../compat/version.ts';
+import type { Env } from '../core/environment.ts';
+import { isTrue, ollamaValue } from '../hardware/ollama-environment.ts';
 import { type Finding, warning } from './check.ts';
-import type { Env } from './effects.ts';
-import { isTrue, ollamaValue } from './environment.ts';
 
 interface Rule {
   readonly names: readonly string[];

@@ -1,22 +1,12 @@
 import { type ServerFacts, serverFacts } from '../compat/lookup.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { formatDuration } from '../core/units.ts';
-import { guessModelsFolder } from '../hardware/models-folder.ts';
+import { findModelsFolder, type ModelsFolder } from '../hardware/models-folder.ts';
 import type { HostProfile } from '../hardware/schema.ts';
 import { findServerProcess, type ServerProcess } from '../hardware/server-process.ts';
 import { isLoopback } from '../hardware/sockets.ts';
-import type { DoctorEffects, DoctorFiles, Env, ServerEffects } from './effects.ts';
-import { ollamaValue } from './environment.ts';
+import type { DoctorEffects, ServerEffects } from './effects.ts';
 import { type Loaded, loadedIn, namesIn } from './replies.ts';
-
-/** The server's models folder, as well as it can be known from here. */
-export interface ModelsFolder {
-  readonly path: string;
-  /** How to reach it from here; differs from `path` for a server in a container. */
-  readonly reach: string;
-  /** True when the server's own environment tells it; false for a guess. */
-  readonly certain: boolean;
-}
 
 /** What answers an install: the server, the embedded runtime, or nothing. */
 export type Target = 'server' | 'embedded' | 'none';
@@ -74,7 +64,7 @@ export function openView(effects: DoctorEffects, signal: AbortSignal, versionMs 
     catalog: once(() => effects.catalog()),
     profile: once((): Promise<HostProfile> => effects.profile()),
     target: once(() => targetOf(effects, facts, signal)),
-    models: once(async () => modelsFolder(effects, await process())),
+    models: once(async () => findModelsFolder(effects, await process())),
   };
 }
 
@@ -119,40 +109,4 @@ async function targetOf(
   } catch (error) {
     return wanted.serverOnly || !allowsFallBack(error) ? 'none' : embeddedOr('none');
   }
-}
-
-/** The server's own environment tells; failing that, the home of the user that it runs as; failing that, ours. */
-export async function modelsFolder(
-  effects: Pick<DoctorEffects, 'platform' | 'env' | 'home' | 'files' | 'uid'>,
-  { environment, root = '', socket, passesOn }: ServerProcess,
-): Promise<ModelsFolder | undefined> {
-  if (passesOn) return undefined;
-  const told = environment === undefined ? undefined : folderIn(environment);
-  if (told !== undefined) return { path: told, reach: `${root}${told}`, certain: true };
-  const { platform, env, home, files, uid } = effects;
-  if (socket !== undefined && socket.uid !== uid) {
-    const theirs = folderIn({ HOME: await homeOf(files, socket.uid) });
-    return theirs === undefined ? undefined : { path: theirs, reach: theirs, certain: false };
-  }
-  const exists = (path: string) =>
-    files.stat(path).then(
-      () => true,
-      () => false,
-    );
-  const path = await guessModelsFolder({ platform, env, home, exists });
-  return { path, reach: path, certain: false };
-}
-
-async function homeOf(files: DoctorFiles, uid: number): Promise<string | undefined> {
-  const text = await files.readText('/etc/passwd').catch(() => '');
-  const fields = text.split('\n').map((line) => line.split(':'));
-  return fields.find(([, , number]) => number === String(uid))?.[5];
-}
-
-/** Ollama puts the folder into its own home when none is named. */
-function folderIn(env: Env): string | undefined {
-  const named = ollamaValue(env, 'OLLAMA_MODELS') ?? '';
-  if (named !== '') return named;
-  const { HOME = '' } = env;
-  return HOME === '' ? undefined : `${HOME.replace(/\/+$/, '')}/.ollama/models`;
 }

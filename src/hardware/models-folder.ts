@@ -1,4 +1,8 @@
 import { posix, win32 } from 'node:path';
+import type { Env } from '../core/environment.ts';
+import type { DoctorFiles } from '../disk/doctor-files.ts';
+import { ollamaValue } from './ollama-environment.ts';
+import type { ServerProcess } from './server-process.ts';
 
 /** What tells where a local Ollama server keeps its models. */
 export interface ModelsFolderFacts {
@@ -20,4 +24,60 @@ export async function guessModelsFolder({ platform, env, home, exists }: ModelsF
   if (env.OLLAMA_MODELS !== undefined && env.OLLAMA_MODELS !== '') return env.OLLAMA_MODELS;
   if (platform === 'linux' && (await exists(SERVICE_FOLDER))) return SERVICE_FOLDER;
   return (platform === 'win32' ? win32 : posix).join(home, '.ollama', 'models');
+}
+
+/** The server's models folder, as well as it can be known from here. */
+export interface ModelsFolder {
+  readonly path: string;
+  /** How to reach it from here; differs from `path` for a server in a container. */
+  readonly reach: string;
+  /** True when the server's own environment tells it; false for a guess. */
+  readonly certain: boolean;
+}
+
+/** The user of this tool and their machine. */
+export interface UserOfHost {
+  /** `process.platform`. */
+  readonly platform: string;
+  readonly env: Env;
+  readonly home: string;
+  readonly files: DoctorFiles;
+  /** Absent where the system has no user numbers. */
+  readonly uid?: number;
+}
+
+/** The server's own environment tells; failing that, the home of the user that it runs as; failing that, ours. */
+export async function findModelsFolder(
+  host: UserOfHost,
+  { environment, root = '', socket, passesOn }: ServerProcess,
+): Promise<ModelsFolder | undefined> {
+  if (passesOn) return undefined;
+  const told = environment === undefined ? undefined : folderIn(environment);
+  if (told !== undefined) return { path: told, reach: `${root}${told}`, certain: true };
+  const { platform, env, home, files, uid } = host;
+  if (socket !== undefined && socket.uid !== uid) {
+    const theirs = folderIn({ HOME: await homeOf(files, socket.uid) });
+    return theirs === undefined ? undefined : { path: theirs, reach: theirs, certain: false };
+  }
+  const exists = (path: string) =>
+    files.stat(path).then(
+      () => true,
+      () => false,
+    );
+  const path = await guessModelsFolder({ platform, env, home, exists });
+  return { path, reach: path, certain: false };
+}
+
+async function homeOf(files: DoctorFiles, uid: number): Promise<string | undefined> {
+  const text = await files.readText('/etc/passwd').catch(() => '');
+  const fields = text.split('\n').map((line) => line.split(':'));
+  return fields.find(([, , number]) => number === String(uid))?.[5];
+}
+
+/** Ollama puts the folder into its own home when none is named. */
+function folderIn(env: Env): string | undefined {
+  const named = ollamaValue(env, 'OLLAMA_MODELS') ?? '';
+  if (named !== '') return named;
+  const { HOME = '' } = env;
+  return HOME === '' ? undefined : `${HOME.replace(/\/+$/, '')}/.ollama/models`;
 }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
+import type { Env } from '../core/environment.ts';
 import { errnoOf } from '../core/errors.ts';
-import type { DoctorEffects, DoctorFiles, Env } from '../doctor/effects.ts';
+import type { DoctorFiles } from '../disk/doctor-files.ts';
 import { type ListeningSocket, parseSockets, socketFor } from './sockets.ts';
 
 /** The process behind the server's port, as far as it can be seen from here. */
@@ -22,7 +23,11 @@ export interface ServerProcess {
   readonly root?: string;
 }
 
-type Where = Pick<DoctorEffects, 'platform' | 'files'>;
+interface Where {
+  /** `process.platform`. */
+  readonly platform: string;
+  readonly files: DoctorFiles;
+}
 
 /** Looks for the process that listens where `url` points. Only Linux tells; never throws, except when aborted. */
 export async function findServerProcess(

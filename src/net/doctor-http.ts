@@ -1,6 +1,18 @@
 import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
-import type { HttpAnswer, HttpGet } from '../doctor/effects.ts';
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** The `Date` header. */
+  readonly date?: string;
+  readonly text: string;
+}
+
+/** One GET without proxy; fails for a reply that is too large or too slow. */
+export type HttpGet = (
+  url: string,
+  options: { readonly headers?: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+) => Promise<HttpAnswer>;
 
 /** Lists of a server with thousands of models stay far below. */
 const LARGEST_BYTES = 8 * 1024 ** 2;

@@ -1,6 +1,6 @@
 /** What proxy variables mean for one server, by the rules of Go (Ollama) and of most other clients. */
 import { BlockList, isIP } from 'node:net';
-import type { Env } from '../doctor/effects.ts';
+import type { Env } from '../core/environment.ts';
 import { isLoopback } from '../hardware/sockets.ts';
 
 export interface ProxyVariable {

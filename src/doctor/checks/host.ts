@@ -2,9 +2,9 @@ import { posix } from 'node:path';
 import { isAtLeast } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { formatDuration } from '../../core/units.ts';
+import { isTrue, ollamaValue } from '../../hardware/ollama-environment.ts';
 import type { Gpu } from '../../hardware/schema.ts';
 import { defineCheck, type Finding, findingOf, ok, problem, skipped, warning, withLocalServer } from '../check.ts';
-import { isTrue, ollamaValue } from '../environment.ts';
 import type { DoctorView } from '../view.ts';
 
 /** Whether the embedded runtime is there; where an install would use it, also whether it really runs on this machine. */

@@ -2,9 +2,9 @@ import type { ServerFacts } from '../../compat/lookup.ts';
 import { verdictFor } from '../../compat/verdict.ts';
 import { isAtLeast } from '../../compat/version.ts';
 import { formatBytes, GIB } from '../../core/units.ts';
+import { ollamaValue } from '../../hardware/ollama-environment.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import { defineCheck, type Finding, ok, problem, skipped, warning, withServer } from '../check.ts';
-import { ollamaValue } from '../environment.ts';
 import type { Loaded } from '../replies.ts';
 import type { DoctorView } from '../view.ts';
 

@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net';
+import type { Env } from '../../core/environment.ts';
 import { isLoopback, isWildcard } from '../../hardware/sockets.ts';
 import { goesThroughProxyInGo, proxyFor, proxyVariable } from '../../net/proxies.ts';
 import { defineCheck, type Finding, merged, ok, skipped, warning, withServer } from '../check.ts';
-import type { Env } from '../effects.ts';
 import { shown } from '../secrets.ts';
 import type { DoctorView } from '../view.ts';
 

@@ -1,6 +1,7 @@
 import { posix, win32 } from 'node:path';
 import { matrix } from '../../compat/matrix.ts';
 import { compareNumbers, isAtLeast, numbersOf } from '../../compat/version.ts';
+import type { Env } from '../../core/environment.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import {
   defineCheck,
@@ -13,7 +14,6 @@ import {
   withLocalServer,
   withServer,
 } from '../check.ts';
-import type { Env } from '../effects.ts';
 import { shown } from '../secrets.ts';
 import { variableFindings } from '../variables.ts';
 import { allowsFallBack, type DoctorView } from '../view.ts';

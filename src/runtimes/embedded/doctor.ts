@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { EmbeddedEffects } from '../../doctor/effects.ts';
 import type { RuntimeContext } from '../context.ts';
 import type { Runtime } from '../contract.ts';
 import { forkWorker } from './index.ts';
@@ -9,6 +8,15 @@ import { createWorkerClient } from './worker-client.ts';
 /** The smallest model that comes with this package. */
 const TINY = 'models/tiny-gemma-3n/tiny-gemma-3n-q2_k.gguf';
 const LIKELIEST = { temperature: 0, topK: 1, topP: 1, minP: 0, repeatPenalty: 1, repeatLastTokens: 0, seed: 0 };
+
+export interface EmbeddedEffects {
+  /** Version of the engine without loading it. Throws `runtime-missing`, `runtime-too-old`, `runtime-refused`. */
+  version(signal: AbortSignal): Promise<string>;
+  /** Loads the smallest model of this package and lets it say one word. Throws what the engine reports. */
+  tryOut(signal: AbortSignal): Promise<void>;
+  /** Whether it holds this model. Throws `needs-repair`. */
+  has(name: string, signal: AbortSignal): Promise<boolean>;
+}
 
 /** The embedded runtime of this host; opened on use, since wrong settings of it are one of the things to find. */
 export function doctorEmbedded(context: RuntimeContext): EmbeddedEffects {

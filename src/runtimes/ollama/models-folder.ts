@@ -1,7 +1,7 @@
 import * as fs from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { doctorFiles } from '../../disk/doctor-files.ts';
-import { modelsFolder } from '../../doctor/view.ts';
+import { findModelsFolder } from '../../hardware/models-folder.ts';
 import { findServerProcess } from '../../hardware/server-process.ts';
 import type { HostAddress, ModelsFolder } from './index.ts';
 
@@ -18,7 +18,7 @@ export async function serverModels(
   const uid = process.getuid?.();
   const found = await findServerProcess({ platform, files: doctorFiles }, new URL(host.url), signal);
   const user = { platform, env, home: homedir(), files: doctorFiles, ...(uid !== undefined && { uid }) };
-  const folder = await modelsFolder(user, found);
+  const folder = await findModelsFolder(user, found);
   if (folder === undefined || folder.reach !== folder.path) return undefined;
   return { path: folder.path, files: fs, uid };
 }

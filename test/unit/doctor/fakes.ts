@@ -1,10 +1,12 @@
 import { ProvisionError } from '../../../src/core/errors.ts';
 import { GIB } from '../../../src/core/units.ts';
+import type { DoctorFiles } from '../../../src/disk/doctor-files.ts';
 import { CHECKS } from '../../../src/doctor/checks/all.ts';
-import type { DoctorEffects, DoctorFiles, HttpAnswer, ServerEffects } from '../../../src/doctor/effects.ts';
+import type { DoctorEffects, ServerEffects } from '../../../src/doctor/effects.ts';
 import { runDoctor } from '../../../src/doctor/run.ts';
 import type { CheckResult } from '../../../src/doctor/schema.ts';
 import type { HostProfile } from '../../../src/hardware/schema.ts';
+import type { HttpAnswer } from '../../../src/net/doctor-http.ts';
 
 export const NOW = Date.parse('2026-12-01T12:00:00Z');
 export const ENDPOINT = 'http://127.0.0.1:11434';

@@ -4,7 +4,7 @@ import type { Work } from '../../../core/progress.ts';
 import { doctorFiles } from '../../../disk/doctor-files.ts';
 import { gcFiles, listStaleLocks } from '../../../disk/gc-files.ts';
 import { createFileLocker } from '../../../disk/locker.ts';
-import { isTrue, ollamaValue } from '../../../doctor/environment.ts';
+import { isTrue, ollamaValue } from '../../../hardware/ollama-environment.ts';
 import { findServerProcess } from '../../../hardware/server-process.ts';
 import type { Runtime } from '../../../runtimes/contract.ts';
 import { readModelsFolder } from '../../../runtimes/ollama/folder/read.ts';

@@ -1,4 +1,4 @@
-import type { Env } from './effects.ts';
+import type { Env } from '../core/environment.ts';
 
 /** A variable as Ollama reads it, without blanks and quotes around it (its envconfig.Var); undefined when it is not set. */
 export function ollamaValue(env: Env, name: string): string | undefined {
