@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestOf } from '../src/core/digest-of.ts';
+import { digestOf } from '../src/core/digest.ts';
 import { drive } from '../src/core/progress.ts';
 import { parseHost } from '../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../src/runtimes/ollama/runtime.ts';

@@ -12,7 +12,7 @@ import { HostProfile } from '../src/hardware/schema.ts';
 import { expectedModelfiles } from '../src/modelfile/generate.ts';
 import { openCatalog, openTemplates } from '../src/provision/plan/catalog.ts';
 import { Settings } from '../src/provision/settings-schema.ts';
-import { Acceptance, Record as Installed } from '../src/registry/schema.ts';
+import { Acceptance, InstallRecord } from '../src/registry/schema.ts';
 import { Suite } from '../src/smoke/schema.ts';
 import { compatibilityPage } from './compatibility-page.ts';
 
@@ -26,7 +26,7 @@ function schemas(): Map<string, string> {
     catalog: Family,
     'host-profile': HostProfile,
     suite: Suite,
-    record: Installed,
+    record: InstallRecord,
     acceptance: Acceptance,
     config: Settings,
   };

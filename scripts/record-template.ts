@@ -7,7 +7,7 @@
  * `_debug_render_only`: 0.11.5 or later. A model `gemma-provision-recording` is made from it and removed again.
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { digestOf } from '../src/core/digest-of.ts';
+import { digestOf } from '../src/core/digest.ts';
 
 interface Shape {
   readonly id: string;

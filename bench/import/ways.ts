@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestOf } from '../../src/core/digest-of.ts';
+import { digestOf } from '../../src/core/digest.ts';
 import { drive } from '../../src/core/progress.ts';
 import type { ModelSpec } from '../../src/modelfile/schema.ts';
 import type { TransferWay } from '../../src/runtimes/contract.ts';

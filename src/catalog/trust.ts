@@ -3,8 +3,7 @@
  * (`<file>.sig`, OpenSSF model signing), the keys that are trusted and what was seen before. No network.
  */
 import * as z from 'zod';
-import { Digest } from '../core/digest.ts';
-import { digestOf } from '../core/digest-of.ts';
+import { Digest, digestOf } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { type PublicKey, verifyManifest } from '../trust/index.ts';
 import { Family } from './schema.ts';

@@ -10,7 +10,7 @@ import { InstallReport, RemoveReport, UpgradeReport } from '../provision/install
 import { GcReport } from '../provision/maintain/gc/schema.ts';
 import { RepairReport, VerifyReport } from '../provision/maintain/verify-schema.ts';
 import { BaselineReport } from '../registry/index.ts';
-import { Record as Installed } from '../registry/schema.ts';
+import { InstallRecord } from '../registry/schema.ts';
 import { PromptProof } from '../smoke/prompt/schema.ts';
 import { SmokeResult } from '../smoke/schema.ts';
 import { CacheContents, CachePruning, CacheVerification } from '../sources/cache/schema.ts';
@@ -136,13 +136,13 @@ export const ModelfileCheckData = z.strictObject({
 export type ModelfileCheckData = z.infer<typeof ModelfileCheckData>;
 
 export const ListData = z.strictObject({
-  records: z.array(Installed),
+  records: z.array(InstallRecord),
   /** Record files that could not be read; the others are shown all the same. */
   broken: z.array(Issue),
 });
 export type ListData = z.infer<typeof ListData>;
 
-export const ShowData = z.strictObject({ records: z.array(Installed) });
+export const ShowData = z.strictObject({ records: z.array(InstallRecord) });
 export type ShowData = z.infer<typeof ShowData>;
 
 export const SmokeData = SmokeResult.extend({

@@ -30,7 +30,7 @@ import { readSettings, type Settings } from '../provision/settings.ts';
 import type { BundleFlags, PlannedBundle } from '../provision/share/bundle.ts';
 import type { Frozen } from '../provision/share/lock.ts';
 import type { Pinned, PinnedFlags } from '../provision/share/pinned.ts';
-import type { Record as Installed } from '../registry/schema.ts';
+import type { InstallRecord } from '../registry/schema.ts';
 import type { ChatResult } from '../runtimes/contract.ts';
 import type { RuntimeFlags } from '../runtimes/open.ts';
 import type { Suite } from '../smoke/schema.ts';
@@ -97,7 +97,7 @@ export interface Services {
   cachePrune(flags: PruneFlags): Promise<Work<CachePruneData>>;
   gc(flags: GcFlags): Promise<Work<GcData>>;
   allRecords(): Promise<ListData>;
-  recordsNamed(name: string, flags: RuntimeFlags): Promise<Installed[]>;
+  recordsNamed(name: string, flags: RuntimeFlags): Promise<InstallRecord[]>;
   publish(name: string, ref: string, flags: RuntimeFlags & { 'plain-http': boolean }): Promise<Work<PublishData>>;
   /** Into our cache. */
   pull(ref: string, digest: Digest | undefined): Promise<Work<PullData>>;

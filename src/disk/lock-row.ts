@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestOf } from '../core/digest-of.ts';
+import { digestOf } from '../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
 
 /** What locks need of a file system. */

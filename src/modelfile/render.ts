@@ -1,6 +1,6 @@
 import Handlebars from 'handlebars';
 import type { Family, Model, Quant } from '../catalog/schema.ts';
-import { digestOf } from '../core/digest-of.ts';
+import { digestOf } from '../core/digest.ts';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { parseModelfile } from './parse.ts';
 import { modelfileName } from './paths.ts';

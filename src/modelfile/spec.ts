@@ -1,5 +1,5 @@
 import type { Family, Model, SamplingProfile } from '../catalog/schema.ts';
-import { digestOf } from '../core/digest-of.ts';
+import { digestOf } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { ModelSpec, ParameterValue } from './schema.ts';

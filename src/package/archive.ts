@@ -1,7 +1,6 @@
 /** A pack as one file: an OCI image layout in a tar, which skopeo, oras and podman read too. */
-import { canonicalJson } from '../core/canonical.ts';
-import type { Digest } from '../core/digest.ts';
-import { digestOf } from '../core/digest-of.ts';
+
+import { canonicalJson, digestOf } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { parseDocument } from '../core/parse.ts';
 import { parseManifest, pickManifest } from '../sources/oci/artifact.ts';
@@ -115,7 +114,7 @@ export async function readBundle(file: RandomAccess): Promise<Bundle> {
   const main = pickManifest(listed, file.name);
   const manifest = parseManifest(await reader.blob(main), file.name);
   const signature = await readSignature(listed, main, reader, file);
-  const digest = main.digest as Digest;
+  const digest = main.digest;
   const contents = await readContents({ digest, manifest }, file.name, (blob) => reader.blob(blob));
   await reader.rest(manifest, contents.gguf);
   const model = reader.entry({ ...contents.gguf });

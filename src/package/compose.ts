@@ -1,7 +1,7 @@
 /** From an installed model's parts to the manifest that names them all. */
-import { canonicalJson } from '../core/canonical.ts';
+
 import type { Digest } from '../core/digest.ts';
-import { digestOf } from '../core/digest-of.ts';
+import { canonicalJson, digestOf } from '../core/digest.ts';
 import type { Suite } from '../smoke/schema.ts';
 import { FILE_PATH, MANIFEST, MODEL_ARTIFACT, MODEL_CONFIG, MODEL_WEIGHT } from '../sources/oci/media-types.ts';
 import type { Descriptor } from '../sources/oci/schema.ts';
@@ -62,7 +62,7 @@ export function composePack(input: PackInput): Pack {
     gguf,
     files: layers.map(({ digest, annotations }) => ({
       name: annotations?.[FILE_PATH] ?? '',
-      digest: digest as Digest,
+      digest: digest,
     })),
   };
 }

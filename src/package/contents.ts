@@ -1,6 +1,6 @@
 /** What a pack holds, from its manifest on; nothing is believed that was not held against a digest. */
 import type { Digest } from '../core/digest.ts';
-import { digestOf } from '../core/digest-of.ts';
+import { digestOf } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { parseDocument } from '../core/parse.ts';
 import type { ModelSpec } from '../modelfile/schema.ts';
@@ -61,7 +61,7 @@ export async function readContents(
     throw bad(name, 'lock file, template or licence is missing');
   const lock = parseLock(lockText, `${PARTS.lock.path} in ${name}`);
   const layer = pickGguf(manifest, name);
-  const gguf = { fileName: fileNameOf(layer) ?? 'model.gguf', digest: layer.digest as Digest, size: layer.size };
+  const gguf = { fileName: fileNameOf(layer) ?? 'model.gguf', digest: layer.digest, size: layer.size };
   requireSame(name, 'the model', lock.source.digest, gguf.digest);
   requireSame(name, PARTS.template.path, lock.template.digest, digestOf(template));
   requireSame(name, PARTS.licence.path, lock.licence.textDigest, digestOf(licence));
@@ -82,7 +82,7 @@ export async function readContents(
 function filesOf({ layers }: Manifest, name: string): SignedFile[] {
   const files = layers.map(({ annotations, digest }) => ({
     name: annotations?.[FILE_PATH] ?? '',
-    digest: digest as Digest,
+    digest: digest,
   }));
   if (new Set(files.map((file) => file.name)).size !== files.length)
     throw bad(name, 'a file in it has no name, or another’s');

@@ -3,8 +3,7 @@
  * next year, gets the same. Holds no time, no host name and no absolute path of a file that lies beside it.
  */
 import * as z from 'zod';
-import { canonicalJson } from '../core/canonical.ts';
-import { Digest } from '../core/digest.ts';
+import { canonicalJson, Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { checkDocument, parseJson } from '../core/parse.ts';
 

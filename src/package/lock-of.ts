@@ -1,9 +1,8 @@
 /** From what was planned to the lock file that pins it. The types name only what is looked at. */
 import { isAbsolute, relative, sep } from 'node:path';
 import type { Family, Model } from '../catalog/schema.ts';
-import { canonicalJson } from '../core/canonical.ts';
 import type { Digest } from '../core/digest.ts';
-import { digestOf } from '../core/digest-of.ts';
+import { canonicalJson, digestOf } from '../core/digest.ts';
 import { redactReference } from '../core/redact.ts';
 import type { GgufFacts } from '../gguf/schema.ts';
 import type { ModelSpec } from '../modelfile/schema.ts';

@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { Digest } from '../core/digest.ts';
-import { digestOf } from '../core/digest-of.ts';
+import { Digest, digestOf } from '../core/digest.ts';
 import { RuntimeIdentity } from '../runtimes/contract.ts';
 import { compareWithBaseline, Regression } from '../smoke/regress.ts';
 import { SmokeResult, type Suite } from '../smoke/schema.ts';
@@ -24,7 +23,7 @@ export function baselineRunOf(
   around: {
     readonly runtime: RuntimeIdentity;
     /** Digests of the model and its entry, as the runtime or a record has them. */
-    readonly stored: { readonly layerDigest?: string | undefined; readonly entryDigest?: string | undefined };
+    readonly stored: { readonly layerDigest?: Digest | undefined; readonly entryDigest?: Digest | undefined };
     readonly toolVersion: string;
     readonly at: Date;
   },

@@ -6,7 +6,7 @@ import { ProvisionError } from '../core/errors.ts';
 import type { Registry } from '../disk/state-files.ts';
 import { RuntimeIdentity } from '../runtimes/contract.ts';
 import { fileNameOf, looseJson, type RecordKey } from './record-file.ts';
-import { Record } from './schema.ts';
+import { InstallRecord } from './schema.ts';
 
 /** Higher versions hold what this one cannot carry out. */
 const VERSION = 1;
@@ -49,7 +49,7 @@ export const ChangeJournal = z.strictObject({
   /** Made whole, not tested yet. */
   staged: z.strictObject({ name: z.string(), held: Held }).optional(),
   /** Tested: what the name has in the end, the record of it, and what is then not needed any more. */
-  after: z.strictObject({ held: Held, record: Record, drop: z.array(z.string()) }).optional(),
+  after: z.strictObject({ held: Held, record: InstallRecord, drop: z.array(z.string()) }).optional(),
 });
 export type ChangeJournal = z.infer<typeof ChangeJournal>;
 

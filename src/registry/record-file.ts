@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import { digestOf } from '../core/digest-of.ts';
+import { digestOf } from '../core/digest.ts';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { checkDocument, parseJson } from '../core/parse.ts';
 import type { RuntimeIdentity } from '../runtimes/contract.ts';
 import { parseModelName } from '../runtimes/names.ts';
 import { migrateRecord } from './migrate.ts';
-import { Record } from './schema.ts';
+import { InstallRecord } from './schema.ts';
 
 /** What a record is found by: the version of a runtime changes, where it answers does not. */
 export interface RecordKey {
@@ -52,11 +52,11 @@ export function pathOf(dataDir: string, key: RecordKey): string {
 export const RECORD_VERSION = 2;
 
 /** Parses a record file. Throws `bad-record`, which says whether the file is broken or only too new. */
-export function parseRecord(text: string, path: string): Record {
+export function parseRecord(text: string, path: string): InstallRecord {
   const document = { name: path, code: 'bad-record', suggestions: remedies(path) } as const;
   const value = parseJson(text, document);
   refuseNewer(value, path, RECORD_VERSION);
-  return checkDocument(Record, migrateRecord(value), document, Object.keys(Record.shape));
+  return checkDocument(InstallRecord, migrateRecord(value), document, Object.keys(InstallRecord.shape));
 }
 
 /** Throws `bad-record` for a state file of a later version of this tool, which must not be read as broken or overwritten. */
@@ -89,7 +89,7 @@ export function asBadRecord(error: unknown, path: string): ProvisionError {
 }
 
 /** For a good record in a file of another name: a copy by hand, that `find` would never see. */
-export function misplaced(path: string, record: Record): ProvisionError {
+export function misplaced(path: string, record: InstallRecord): ProvisionError {
   return new ProvisionError(
     'bad-record',
     `${path} holds the record of ${record.name}, which belongs into ${fileNameOf(record)}.`,

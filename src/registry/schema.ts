@@ -94,11 +94,11 @@ export const PreviousRecord = RecordBody.extend({
 });
 export type PreviousRecord = z.infer<typeof PreviousRecord>;
 
-export const Record = RecordBody.extend({
+export const InstallRecord = RecordBody.extend({
   /** The version that this one replaced, without its own past. */
   previous: PreviousRecord.optional(),
 });
-export type Record = z.infer<typeof Record>;
+export type InstallRecord = z.infer<typeof InstallRecord>;
 
 /** A licence accepted on this host, by digest of the text that was shown. */
 export const Acceptance = z.strictObject({

@@ -14,7 +14,7 @@ import {
   type RecordKey,
   refuseNewer,
 } from './record-file.ts';
-import { Record } from './schema.ts';
+import { InstallRecord } from './schema.ts';
 
 export interface BrokenRecord {
   readonly path: string;
@@ -24,10 +24,10 @@ export interface BrokenRecord {
 /** All records, by name; a broken file costs itself and never the others. */
 export async function readRecords(
   registry: Registry,
-): Promise<{ readonly records: Record[]; readonly broken: BrokenRecord[] }> {
+): Promise<{ readonly records: InstallRecord[]; readonly broken: BrokenRecord[] }> {
   const folder = folderOf(registry.dataDir);
   const names = (await registry.files.list(folder)).filter((name) => name.endsWith('.json')).sort();
-  const records: Record[] = [];
+  const records: InstallRecord[] = [];
   const broken: BrokenRecord[] = [];
   for (const name of names) {
     const path = join(folder, name);
@@ -45,7 +45,7 @@ export async function readRecords(
 }
 
 /** The record of a name in a runtime, or undefined. Throws `bad-record` when its file is broken or too new. */
-export async function findRecord(registry: Registry, key: RecordKey): Promise<Record | undefined> {
+export async function findRecord(registry: Registry, key: RecordKey): Promise<InstallRecord | undefined> {
   const path = pathOf(registry.dataDir, key);
   const record = await readRecord(registry, path);
   if (record !== undefined && fileNameOf(record) !== fileNameOf(key)) throw misplaced(path, record);
@@ -53,11 +53,11 @@ export async function findRecord(registry: Registry, key: RecordKey): Promise<Re
 }
 
 /** As `findRecord`, but a broken file counts as none, since it may be replaced. Throws `bad-record` for one that is too new. */
-export async function findRecordToReplace(registry: Registry, key: RecordKey): Promise<Record | undefined> {
+export async function findRecordToReplace(registry: Registry, key: RecordKey): Promise<InstallRecord | undefined> {
   const path = pathOf(registry.dataDir, key);
   const value = looseJson(await registry.files.readText(path));
   refuseNewer(value, path, RECORD_VERSION);
-  const record = Record.safeParse(migrateRecord(value)).data;
+  const record = InstallRecord.safeParse(migrateRecord(value)).data;
   return record !== undefined && fileNameOf(record) === fileNameOf(key) ? record : undefined;
 }
 
@@ -65,10 +65,10 @@ export async function findRecordToReplace(registry: Registry, key: RecordKey): P
  * Writes a record in one step and returns its path. A broken file in its place is replaced, that is how an install
  * heals it; one of a newer version of this tool is not. Throws `bad-record`.
  */
-export async function putRecord(registry: Registry, record: Record): Promise<string> {
+export async function putRecord(registry: Registry, record: InstallRecord): Promise<string> {
   const path = pathOf(registry.dataDir, record);
   refuseNewer(looseJson(await registry.files.readText(path)), path, RECORD_VERSION);
-  await registry.files.writeAtomic(path, `${JSON.stringify(Record.parse(record), null, 2)}\n`);
+  await registry.files.writeAtomic(path, `${JSON.stringify(InstallRecord.parse(record), null, 2)}\n`);
   return path;
 }
 
@@ -80,7 +80,7 @@ export async function dropRecord(registry: Registry, key: RecordKey): Promise<bo
   return present;
 }
 
-async function readRecord(registry: Registry, path: string): Promise<Record | undefined> {
+async function readRecord(registry: Registry, path: string): Promise<InstallRecord | undefined> {
   const text = await registry.files.readText(path);
   return text === undefined ? undefined : parseRecord(text, path);
 }

@@ -26,7 +26,7 @@ function blobOf(name: string, path: string, { size, mtimeNs }: ReadFacts): Folde
 function digestNamed(name: string): Digest | undefined {
   const parsed = Digest.safeParse(name.replace('-', ':'));
   // The schema has checked the form; its type says no more than text.
-  return parsed.success ? (parsed.data as Digest) : undefined;
+  return parsed.success ? parsed.data : undefined;
 }
 
 /** Sorted; empty for a folder that is not there. */

@@ -40,7 +40,7 @@ export function createDigestCache(files: CacheFiles, cacheDir: string): DigestCa
     async find(path, facts) {
       const stamp = stampFor(path, facts);
       const entry = (await readEntries(files, document)).find((each) => each.path === path && each.stamp === stamp);
-      return entry?.digest as Digest | undefined;
+      return entry?.digest;
     },
     async remember(path, facts, digest) {
       const others = (await readEntries(files, document)).filter((each) => each.path !== path);

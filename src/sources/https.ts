@@ -95,7 +95,7 @@ function digestOf(url: URL, demanded: Digest | undefined): Digest | undefined {
   const parsed = Digest.safeParse(fragment.toLowerCase());
   // What follows # is never sent to a server; a fragment of another kind says nothing about the file.
   if (!parsed.success) return demanded;
-  const own = parsed.data as Digest;
+  const own = parsed.data;
   if (demanded === undefined || demanded === own) return own;
   throw new ProvisionError('bad-usage', `The address says ${own}, and --digest says ${demanded}.`, {
     suggestions: ['Leave out one of them.'],

@@ -1,4 +1,3 @@
-import type { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import {
   defineSource,
@@ -76,7 +75,7 @@ async function findRemote(
     pinnedRef: formatOciRef(pinned),
     fileName: name ?? `${path.slice(path.lastIndexOf('/') + 1)}.gguf`,
     sizeBytes: layer.size,
-    digest: layer.digest as Digest,
+    digest: layer.digest,
     access: await repository.access(layer.digest, signal),
     ...(Object.keys(provenance).length > 0 && { provenance }),
   };

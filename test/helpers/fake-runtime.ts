@@ -1,4 +1,4 @@
-import { digestOf } from '../../src/core/digest-of.ts';
+import { digestOf } from '../../src/core/digest.ts';
 import { ProvisionError } from '../../src/core/errors.ts';
 import type {
   ChatRequest,

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../../src/provision/install/checkpoints.ts';
 import type { TransactionEffects } from '../../src/provision/install/effects.ts';
 import type { Journal } from '../../src/registry/index.ts';
-import type { Record as Installed } from '../../src/registry/schema.ts';
+import type { InstallRecord } from '../../src/registry/schema.ts';
 import { FakeRuntime } from './fake-runtime.ts';
 import { TINY_DIGEST } from './plans.ts';
 
@@ -11,7 +11,7 @@ export class Crash extends Error {}
 /** Runtime, records and journals in memory: all that outlives a process of this tool. */
 export class MemoryState {
   readonly runtime = new FakeRuntime();
-  readonly records = new Map<string, Installed>();
+  readonly records = new Map<string, InstallRecord>();
   readonly journals = new Map<string, Journal>();
   /** Names of the locks that are held. */
   readonly held: string[] = [];

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Family } from '../../src/catalog/schema.ts';
-import { digestOf } from '../../src/core/digest-of.ts';
+import { digestOf } from '../../src/core/digest.ts';
 import type { ModelSpec } from '../../src/modelfile/schema.ts';
 import { type InstallPlan, stagingNameOf } from '../../src/provision/plan/plan.ts';
 

@@ -1,4 +1,4 @@
-import { digestOf } from '../../src/core/digest-of.ts';
+import { digestOf } from '../../src/core/digest.ts';
 import { ModelSpec } from '../../src/modelfile/schema.ts';
 import type { ChatResult } from '../../src/runtimes/contract.ts';
 import type { OpenFile } from '../../src/runtimes/ollama/blobs.ts';

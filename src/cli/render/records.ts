@@ -1,10 +1,10 @@
 import { formatBytes } from '../../core/units.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { printable } from '../terminal.ts';
 import { pairs, table } from './table.ts';
 
 /** `list`: one line a record. */
-export function recordsText(records: readonly Installed[]): string {
+export function recordsText(records: readonly InstallRecord[]): string {
   if (records.length === 0) return 'Nothing is installed by this tool. Try: gemma-provision install';
   const rows = records.map((record) => [
     record.name,
@@ -18,7 +18,7 @@ export function recordsText(records: readonly Installed[]): string {
 }
 
 /** `show`: the whole record for a person. */
-export function recordText(record: Installed): string {
+export function recordText(record: InstallRecord): string {
   const { runtime, source, stored, template, licence, smoke, previous } = record;
   const lines: [string, string][] = [
     ['Name', record.name],

@@ -1,5 +1,5 @@
 import type { InstallReport, UpgradeReport, UpgradeResult } from '../../provision/install/schema.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 import { pairs } from './table.ts';
 
@@ -32,7 +32,7 @@ function versionOf({ model, quant, source }: Pick<InstallReport, 'model' | 'quan
   return `${model}:${quant}${digest}`;
 }
 
-function keptText({ name, previous }: { name: string; previous?: Installed['previous'] | undefined }): string {
+function keptText({ name, previous }: { name: string; previous?: InstallRecord['previous'] | undefined }): string {
   if (previous?.keptAs === undefined) return '';
   return `\n  The one of ${previous.installedAt} is kept: gemma-provision rollback ${name}`;
 }

@@ -3,7 +3,7 @@ import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import { nearest } from '../../core/suggest.ts';
 import { formatDuration } from '../../core/units.ts';
 import { readRecords } from '../../registry/index.ts';
-import { type Record as Installed, LockHolder } from '../../registry/schema.ts';
+import { type InstallRecord, LockHolder } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import { defineCheck, type Finding, findingOf, merged, ok, problem, warning } from '../check.ts';
 import type { Configuration } from '../effects.ts';
@@ -80,7 +80,7 @@ export const records = defineCheck({
 });
 
 /** Only runtimes that are in reach are asked; nothing is said of others. */
-async function findingsForModel(view: DoctorView, record: Installed, signal: AbortSignal): Promise<Finding[]> {
+async function findingsForModel(view: DoctorView, record: InstallRecord, signal: AbortSignal): Promise<Finding[]> {
   const { name, runtime } = record;
   const remedy = `Install it again, or forget it: gemma-provision remove ${name} --runtime ${runtime.kind}`;
   try {
@@ -93,7 +93,11 @@ async function findingsForModel(view: DoctorView, record: Installed, signal: Abo
 }
 
 /** Undefined when it cannot be told. */
-async function runtimeHasModel(view: DoctorView, record: Installed, signal: AbortSignal): Promise<boolean | undefined> {
+async function runtimeHasModel(
+  view: DoctorView,
+  record: InstallRecord,
+  signal: AbortSignal,
+): Promise<boolean | undefined> {
   const { name, runtime } = record;
   if (runtime.kind === 'embedded') return view.embedded.has(name, signal);
   if (!('endpoint' in view.server) || runtime.endpoint !== view.server.endpoint) return undefined;

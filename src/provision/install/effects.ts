@@ -1,6 +1,6 @@
 import type { Digest } from '../../core/digest.ts';
 import type { FoundJournal, Journal, Locker } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime } from '../../runtimes/contract.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { FetchFile, HashFile, StreamFile } from '../../sources/contract.ts';
@@ -10,8 +10,8 @@ import type { Reconnect } from './clean-up.ts';
 /** The records of one runtime endpoint. */
 export interface Records {
   /** Throws `bad-record` for a file that is broken or too new; with `replace`, a broken one counts as none. */
-  find(name: string, replace?: 'replace'): Promise<Installed | undefined>;
-  put(record: Installed): Promise<void>;
+  find(name: string, replace?: 'replace'): Promise<InstallRecord | undefined>;
+  put(record: InstallRecord): Promise<void>;
   drop(name: string): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 /** What names of the runtime answer with, compared by digests. */
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Held } from '../../registry/index.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { ChangeJournal } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { cameBack, isGone, takingBackSignal } from './clean-up.ts';
 import type { ChangeEffects } from './effects.ts';
 import { clean, takeBack } from './undo.ts';
@@ -91,7 +91,7 @@ async function undo(
 }
 
 /** A write can fail after the file is in place. */
-async function isRecorded(record: Installed, { records }: ChangeEffects): Promise<boolean> {
+async function isRecorded(record: InstallRecord, { records }: ChangeEffects): Promise<boolean> {
   return isDeepStrictEqual(await records.find(record.name), record);
 }
 

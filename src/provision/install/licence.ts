@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { Licence } from '../../catalog/schema.ts';
 import { printable, type Terminal } from '../../cli/terminal.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { hasAccepted, type Locker, type Registry, recordAcceptance, withLock } from '../../registry/index.ts';
 

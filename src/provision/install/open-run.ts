@@ -1,6 +1,6 @@
 /** Is a run on a name under way, or was one interrupted? */
 import { type Locker, listJournals, type Registry } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import { isHeld, isIn } from '../maintain/gc/runs.ts';
 import type { OpenRun } from '../maintain/verify.ts';
@@ -14,7 +14,7 @@ export interface RunEffects {
 
 /** What the journal of a name and its lock tell; undefined where there is no journal. Takes the lock for a moment. */
 export async function openRunOf(
-  { name, runtime }: Pick<Installed, 'name' | 'runtime'>,
+  { name, runtime }: Pick<InstallRecord, 'name' | 'runtime'>,
   { registry, impatient }: RunEffects,
   signal: AbortSignal,
 ): Promise<OpenRun | undefined> {

@@ -1,6 +1,6 @@
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 
-export type Previous = NonNullable<Installed['previous']>;
+export type Previous = NonNullable<InstallRecord['previous']>;
 
 interface Replacing {
   /** Versions are kept for a rollback. */
@@ -15,7 +15,7 @@ interface Replacing {
 
 /** The version to go back to, as the new record tells it. One that can be gone back to is never given up for one that cannot. */
 export function previousOf(
-  before: Installed | undefined,
+  before: InstallRecord | undefined,
   { keep, isSame, isEarlierThere, keptAs }: Replacing,
 ): Previous | undefined {
   if (before === undefined) return undefined;

@@ -2,7 +2,7 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { ChangeJournal, Held } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { ChangeEffects } from './effects.ts';
@@ -19,10 +19,10 @@ export interface Promotion {
   /** `scaffold`: names that only the way to it needed. */
   readonly candidate: { readonly name: string; readonly stored: StoredModel; readonly scaffold: readonly string[] };
   /** Our record under the name, before this run. */
-  readonly before: Installed | undefined;
+  readonly before: InstallRecord | undefined;
   /** Keep what is replaced for a rollback. */
   readonly keep: boolean;
-  recordWith(previous: Previous | undefined): Installed;
+  recordWith(previous: Previous | undefined): InstallRecord;
 }
 
 interface Around {
@@ -33,7 +33,7 @@ interface Around {
 }
 
 /** Gives the candidate its name and writes the record. Call it in `takenBackOnFailure`. */
-export async function* promoteAndRecord(promotion: Promotion, around: Around): Work<Installed> {
+export async function* promoteAndRecord(promotion: Promotion, around: Around): Work<InstallRecord> {
   const { steps, ledger, effects } = around;
   const change = await changeOf(promotion, around);
   await ledger.write({ step: 'promote', undo: change.undo, after: change.after });

@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Family } from '../../catalog/schema.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { Templates } from '../../modelfile/templates.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { isJinja } from '../../runtimes/jinja.ts';
 import type { KnownPrompt } from '../../smoke/prompt/contract.ts';
@@ -13,7 +13,7 @@ import { readHeader } from '../plan/header.ts';
 interface Known {
   readonly stored: StoredModel;
   readonly families: readonly Family[];
-  readonly record: Installed | undefined;
+  readonly record: InstallRecord | undefined;
   readonly templates: Templates;
 }
 

@@ -19,7 +19,7 @@ import {
   type Registry,
   readRecords,
 } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, StorableFile, TransferWay } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { OpenRuntime } from '../../runtimes/open.ts';
@@ -46,7 +46,7 @@ export interface Provisioning {
   /** The report of a plan that is not carried out; throws its first obstacle unless forced. */
   dryRun(plan: InstallPlan, force: boolean): InstallReport;
   /** What makes again exactly what a record says, from a file with the recorded bytes. Throws `needs-repair`. */
-  planAgain(record: Installed, file: SourceFile): Promise<InstallPlan>;
+  planAgain(record: InstallRecord, file: SourceFile): Promise<InstallPlan>;
   install(plan: InstallPlan, options: TransactionOptions): Work<InstallReport>;
 }
 
@@ -175,7 +175,10 @@ async function newestOf(registry: Registry, { kind, endpoint }: RuntimeIdentity,
   return records
     .filter(({ model, runtime }) => model === modelId && runtime.kind === kind && runtime.endpoint === endpoint)
     .filter((record) => name === undefined || sameModel(record.name, name))
-    .reduce<Installed | undefined>((a, b) => (a !== undefined && a.installedAt >= b.installedAt ? a : b), undefined);
+    .reduce<InstallRecord | undefined>(
+      (a, b) => (a !== undefined && a.installedAt >= b.installedAt ? a : b),
+      undefined,
+    );
 }
 
 /** The records of one runtime endpoint. */

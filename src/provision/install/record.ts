@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Digest } from '../../core/digest.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import type { Held } from '../../registry/index.ts';
-import type { Record as Installed, MeasuredMemory, RecordedProof } from '../../registry/schema.ts';
+import type { InstallRecord, MeasuredMemory, RecordedProof } from '../../registry/schema.ts';
 import type { StoredModel, TransferWay } from '../../runtimes/contract.ts';
 import type { PromptProof } from '../../smoke/prompt/schema.ts';
 import type { SmokeResult, Suite } from '../../smoke/schema.ts';
@@ -37,7 +37,7 @@ interface Ingredients {
 }
 
 /** The record of a finished install. */
-export function recordOf(ingredients: Ingredients): Installed {
+export function recordOf(ingredients: Ingredients): InstallRecord {
   const { plan, promoted, way, tested, suite, acceptedAt, previous, lock, effects } = ingredients;
   return {
     schemaVersion: 2,
@@ -72,7 +72,7 @@ export function recordOf(ingredients: Ingredients): Installed {
 }
 
 /** A suite by its content: one that is edited later is another. */
-export function suiteOf(suite: Suite): NonNullable<Installed['suite']> {
+export function suiteOf(suite: Suite): NonNullable<InstallRecord['suite']> {
   return { id: suite.id, digest: digestOf(JSON.stringify(suite)) };
 }
 
@@ -82,7 +82,7 @@ function recordedProof(proof: PromptProof): RecordedProof {
   return { verdict, expectedFrom, stop, winner, context, findings, ...(bosCount !== undefined && { bosCount }) };
 }
 
-function sourceOf(plan: InstallPlan, promoted: StoredModel): Installed['source'] {
+function sourceOf(plan: InstallPlan, promoted: StoredModel): InstallRecord['source'] {
   if (plan.source.kind === 'file') return fileSourceOf(plan.source.file);
   return {
     ref: plan.source.ref,
@@ -92,7 +92,7 @@ function sourceOf(plan: InstallPlan, promoted: StoredModel): Installed['source']
 }
 
 /** A source file as records and reports tell it. */
-export function fileSourceOf(file: SourceFile): Installed['source'] {
+export function fileSourceOf(file: SourceFile): InstallRecord['source'] {
   const { ref, digest, sizeBytes, pinnedRef, provenance } = file;
   // A file of our cache is found by its digest: where it lies is the cache's own business.
   const path = file.kind === 'file' && file.immutable !== true ? file.path : undefined;
@@ -106,11 +106,14 @@ export function fileSourceOf(file: SourceFile): Installed['source'] {
   };
 }
 
-function modelfileOf(plan: InstallPlan, promoted: StoredModel): Pick<Installed, 'template' | 'profile' | 'parameters'> {
+function modelfileOf(
+  plan: InstallPlan,
+  promoted: StoredModel,
+): Pick<InstallRecord, 'template' | 'profile' | 'parameters'> {
   if (plan.source.kind === 'file') {
     const { spec } = plan.source;
     return {
-      template: { name: spec.templateName, digest: spec.templateDigest as Digest },
+      template: { name: spec.templateName, digest: spec.templateDigest },
       profile: spec.profile,
       parameters: spec.parameters,
     };
@@ -135,9 +138,9 @@ interface Wanted {
 export function isUpToDate(
   plan: InstallPlan,
   { digest, options }: Wanted,
-  before: Installed | undefined,
+  before: InstallRecord | undefined,
   present: StoredModel | undefined,
-): before is Installed {
+): before is InstallRecord {
   if (plan.source.kind === 'library' || before === undefined || present === undefined) return false;
   if (digest === undefined || before.source.digest !== digest) return false;
   if (before.model !== plan.model.id || before.quant !== plan.quant) return false;
@@ -145,11 +148,11 @@ export function isUpToDate(
 }
 
 /** True when no smoke test is wanted now, or one was passed then and the prompt was looked at. */
-export function isProven({ smoke, prompt }: Installed, { suite }: Pick<TransactionOptions, 'suite'>): boolean {
+export function isProven({ smoke, prompt }: InstallRecord, { suite }: Pick<TransactionOptions, 'suite'>): boolean {
   return suite === undefined || (smoke?.failed === 0 && prompt !== undefined);
 }
 
-function sameModelfile(plan: InstallPlan, before: Installed): boolean {
+function sameModelfile(plan: InstallPlan, before: InstallRecord): boolean {
   if (plan.source.kind !== 'file') return false;
   const { spec } = plan.source;
   return (
@@ -160,6 +163,6 @@ function sameModelfile(plan: InstallPlan, before: Installed): boolean {
 }
 
 /** False when somebody changed the entry behind our back. */
-export function stillHolds(before: Pick<Installed, 'stored'>, present: Held): boolean {
+export function stillHolds(before: Pick<InstallRecord, 'stored'>, present: Held): boolean {
   return sameHeld(before.stored, present);
 }

@@ -1,7 +1,7 @@
 /** What `install` and its relatives report; all sizes in bytes, all times in milliseconds. */
 import * as z from 'zod';
 import { MemoryEstimate } from '../../fit/schema.ts';
-import { InstalledSource, Record } from '../../registry/schema.ts';
+import { InstalledSource, InstallRecord } from '../../registry/schema.ts';
 import { RuntimeIdentity, TransferWay } from '../../runtimes/contract.ts';
 import { PromptProof } from '../../smoke/prompt/schema.ts';
 import { SmokeResult } from '../../smoke/schema.ts';
@@ -50,8 +50,8 @@ export const InstallReport = z.strictObject({
   /** How the bytes get into the runtime, and why so; absent where the runtime fetches them itself, and where none moved. */
   way: TransferWay.optional(),
   why: z.string().optional(),
-  record: Record.optional(),
-  previous: Record.shape.previous,
+  record: InstallRecord.optional(),
+  previous: InstallRecord.shape.previous,
 });
 export type InstallReport = z.infer<typeof InstallReport>;
 

@@ -6,7 +6,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { stateFiles } from '../../disk/files.ts';
 import { baselineRunOf, readRecords } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
@@ -43,7 +43,7 @@ interface Subject {
   readonly runtime: Runtime;
   readonly identity: RuntimeIdentity;
   readonly stored: StoredModel;
-  readonly record: Installed | undefined;
+  readonly record: InstallRecord | undefined;
   readonly families: readonly Family[];
 }
 

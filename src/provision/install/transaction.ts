@@ -3,11 +3,11 @@
  * before it is done. Until `promote` the final name is not touched, so a failure before it leaves the model that answered
  * before; from then on the next run on the name brings what was interrupted to its end.
  */
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ProgressEvent, Work } from '../../core/progress.ts';
 import { workUnderLock } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import { type InstallPlan, lockName } from '../plan/plan.ts';
@@ -34,7 +34,7 @@ interface Run {
   readonly signal: AbortSignal;
   readonly steps: Steps;
   /** Our record under the final name, before this run. */
-  readonly before: Installed | undefined;
+  readonly before: InstallRecord | undefined;
 }
 
 /**
@@ -186,7 +186,7 @@ async function* hashStep(
 
 function* inPlace(
   plan: InstallPlan,
-  record: Installed,
+  record: InstallRecord,
   steps: Steps,
   skipped: readonly ('store' | 'smoke' | 'prove' | 'promote' | 'record')[],
 ): Generator<ProgressEvent, InstallReport, undefined> {
@@ -197,7 +197,7 @@ function* inPlace(
 interface Outcome {
   readonly changed: boolean;
   readonly bytesMoved: number;
-  readonly record: Installed;
+  readonly record: InstallRecord;
   readonly tested: Tested;
   readonly way: Candidate['way'];
 }

@@ -42,7 +42,7 @@ export async function digestsInUse(
 ): Promise<{ digests: ReadonlySet<Digest>; broken?: ProvisionError }> {
   const { records, broken } = await readRecords(registry);
   const all = records.flatMap((record) => [record, ...(record.previous === undefined ? [] : [record.previous])]);
-  const digests = new Set(all.flatMap(({ source }) => (source.digest === undefined ? [] : [source.digest as Digest])));
+  const digests = new Set(all.flatMap(({ source }) => (source.digest === undefined ? [] : [source.digest])));
   const [first] = broken;
   return { digests, ...(first && { broken: first.error }) };
 }

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { ProvisionError } from '../../core/errors.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import type { OpenRuntime } from '../../runtimes/open.ts';
 import type { World } from '../context.ts';
@@ -16,7 +16,7 @@ export async function rebuiltRecord(
   remains: unknown,
   opened: OpenRuntime,
   world: World,
-): Promise<Installed | undefined> {
+): Promise<InstallRecord | undefined> {
   const { root, version, signal } = world.options;
   const stored = await opened.runtime.find(name, signal);
   if (stored === undefined) return undefined;

@@ -3,8 +3,8 @@ import * as z from 'zod';
 import type { Catalog } from '../../catalog/load.ts';
 import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
-import { digestOf } from '../../core/digest-of.ts';
-import { Record as Installed } from '../../registry/schema.ts';
+import { digestOf } from '../../core/digest.ts';
+import { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { parseParameters } from '../../runtimes/ollama/parameters.ts';
 import type { Identified } from '../plan/identify.ts';
@@ -25,7 +25,7 @@ export interface RebuildParts {
 }
 
 /** Undefined where the catalog has no family of the architecture: such a model has to be installed again. */
-export async function rebuildRecord(parts: RebuildParts): Promise<Installed | undefined> {
+export async function rebuildRecord(parts: RebuildParts): Promise<InstallRecord | undefined> {
   const { stored, catalog, remains, identified } = parts;
   const known = remainsOf(remains);
   const of = findByArchitecture(catalog, stored.architecture ?? '').map(({ family }) => family);
@@ -34,7 +34,7 @@ export async function rebuildRecord(parts: RebuildParts): Promise<Installed | un
   if (told === undefined) return undefined;
   const { family, text } = told;
   const model = identified?.model ?? modelOf(family, known.model);
-  return Installed.parse({
+  return InstallRecord.parse({
     ...bodyOf(parts, family, model),
     ...known,
     // The runtime's own word wins where it has one.
@@ -77,9 +77,9 @@ function licenceDigest({ license }: StoredModel, text: string) {
 }
 
 /** Every field that is whole by itself. */
-function remainsOf(value: unknown): Partial<Installed> {
+function remainsOf(value: unknown): Partial<InstallRecord> {
   const fields = z.record(z.string(), z.unknown()).safeParse(value).data ?? {};
-  const kept = Object.entries(Installed.shape).flatMap(([key, schema]) => {
+  const kept = Object.entries(InstallRecord.shape).flatMap(([key, schema]) => {
     const field = Object.hasOwn(fields, key) ? schema.safeParse(fields[key]) : undefined;
     return field?.success === true && field.data !== undefined ? [[key, field.data] as const] : [];
   });
@@ -104,7 +104,7 @@ function modelOf({ models }: Family, id: string | undefined): Model | undefined 
   return models.find((model) => model.id === id) ?? (models.length === 1 ? models[0] : undefined);
 }
 
-function parametersOf({ parameters }: StoredModel): Installed['parameters'] {
+function parametersOf({ parameters }: StoredModel): InstallRecord['parameters'] {
   const plain = [...parseParameters(parameters ?? '')].map(([key, values]) => {
     const [first] = values;
     const isList = values.length > 1 || key === 'stop';

@@ -3,7 +3,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { type Registry, readRecords } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { parseModelName } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { World } from '../context.ts';
@@ -17,7 +17,7 @@ export async function allRecords(registry: Registry): Promise<ListData> {
 }
 
 /** Records under a name, narrowed by `--runtime`. Throws `record-not-found`. */
-export async function recordsNamed(registry: Registry, typed: string, flags: RuntimeFlags): Promise<Installed[]> {
+export async function recordsNamed(registry: Registry, typed: string, flags: RuntimeFlags): Promise<InstallRecord[]> {
   const { records, broken } = await readRecords(registry);
   const name = parseModelName(typed).canonical;
   const wanted = flags.runtime === undefined || flags.runtime === 'auto' ? undefined : flags.runtime;

@@ -2,7 +2,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import type { RemoveJournal } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
 import type { ChangeEffects } from '../install/effects.ts';
 import { BROKEN, heldOf, look } from '../install/held.ts';
@@ -47,7 +47,7 @@ async function remove(
 }
 
 function journalOf(
-  { name, previous }: Installed,
+  { name, previous }: InstallRecord,
   present: StoredModel | typeof BROKEN | undefined,
   { runtime: { kind, endpoint }, now, toolVersion }: RemoveEffects,
 ): RemoveJournal {
@@ -63,7 +63,7 @@ function journalOf(
   };
 }
 
-function reportOf({ name, runtime, previous }: Installed, removedFromRuntime: boolean): RemoveReport {
+function reportOf({ name, runtime, previous }: InstallRecord, removedFromRuntime: boolean): RemoveReport {
   const { model, quant, keptAs } = previous ?? {};
   const kept = model !== undefined && quant !== undefined && keptAs !== undefined;
   return { name, runtime, removedFromRuntime, ...(kept && { previous: { model, quant, keptAs } }) };

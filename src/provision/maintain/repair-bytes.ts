@@ -1,8 +1,8 @@
 /** A blob that is corrupt or gone gets the bytes of a good copy. */
-import type { Digest } from '../../core/digest.ts';
+import { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import type { BlobStore, RepairEffects } from './repair-effects.ts';
 import type { Problem } from './verify-schema.ts';
@@ -19,15 +19,14 @@ const BAD_COPY: ReadonlySet<string> = new Set([
 /** Says what was done, or nothing where this problem is none of a blob or no copy is good. */
 export async function* repairBlob(
   { kind, digest: text, path }: Problem,
-  record: Installed,
+  record: InstallRecord,
   effects: RepairEffects,
   signal: AbortSignal,
 ): Work<string | undefined> {
   if ((kind !== 'corrupt-blob' && kind !== 'missing-blob') || text === undefined) return undefined;
   const { store } = await effects.place();
   if (store === undefined) return undefined;
-  // The manifest's schema has checked its form.
-  const digest = text as Digest;
+  const digest = Digest.parse(text);
   for (const copy of await effects.copies(digest)) {
     if (copy.path === path) continue;
     if (yield* replaced({ ...copy, digest }, store, signal))

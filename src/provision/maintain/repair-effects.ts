@@ -1,7 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import type { Work } from '../../core/progress.ts';
 import type { Locker } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { HashFile, LocalFile } from '../../sources/contract.ts';
 import type { RecoveryEffects } from '../install/effects.ts';
 import type { Place } from './verify-bytes.ts';
@@ -31,11 +31,11 @@ export interface RepairEffects extends RecoveryEffects {
   /** Files of this machine that should have a digest, the likeliest first: nothing of them is proven. */
   copies(digest: Digest): Promise<readonly LocalFile[]>;
   /** Over the network, by the pinned reference, into our cache; undefined where that is not allowed or not possible. */
-  fetch(source: Installed['source']): Work<LocalFile | undefined>;
+  fetch(source: InstallRecord['source']): Work<LocalFile | undefined>;
   /** Makes the model again under its name, from a file with the recorded bytes, and returns its new record. */
-  again(record: Installed, file: LocalFile): Work<Installed>;
+  again(record: InstallRecord, file: LocalFile): Work<InstallRecord>;
   /** What a broken record file can be rebuilt to; undefined when the runtime has no such model. */
-  rebuild(name: string): Promise<Installed | undefined>;
+  rebuild(name: string): Promise<InstallRecord | undefined>;
   /** Copies a broken record file beside itself; returns where to. */
   setAside(name: string): Promise<string>;
 }

@@ -3,7 +3,7 @@
  * only it can make room for the right bytes: Ollama removes a blob with the last model that uses it (seen on 0.10.0,
  * 0.24.0 and 0.33.0-rc2).
  */
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import type { RepairEffects, RepairPlace } from './repair-effects.ts';
@@ -19,7 +19,7 @@ export interface WayRound {
 
 /** `file`: what the model is to be made again from. Undefined where nothing stands in the way, or the folder can be written to. */
 export function wayRound(
-  { name, previous }: Installed,
+  { name, previous }: InstallRecord,
   corrupt: readonly Problem[],
   file: Pick<LocalFile, 'path'>,
   { store, contents }: RepairPlace,
@@ -42,18 +42,18 @@ export function wayRound(
 
 /** Removes the names, and with them the blobs that only they use; the record stops promising a version that goes. Returns it. */
 export async function removeNames(
-  record: Installed,
+  record: InstallRecord,
   names: readonly string[],
   { runtime, records }: Pick<RepairEffects, 'runtime' | 'records'>,
   signal: AbortSignal,
-): Promise<Installed> {
+): Promise<InstallRecord> {
   const now = withoutKept(record, names);
   if (now !== record) await records.put(now);
   for (const each of names) await runtime.remove(each, signal);
   return now;
 }
 
-function withoutKept(record: Installed, names: readonly string[]): Installed {
+function withoutKept(record: InstallRecord, names: readonly string[]): InstallRecord {
   if (record.previous === undefined) return record;
   const { keptAs, ...body } = record.previous;
   const goes = keptAs !== undefined && names.some((each) => sameModel(each, keptAs));

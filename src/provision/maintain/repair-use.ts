@@ -5,7 +5,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import { drive, type Work } from '../../core/progress.ts';
 import { readRecords, setAside } from '../../registry/index.ts';
 import { pathOf } from '../../registry/record-file.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { EMBEDDED_ENDPOINT } from '../../runtimes/embedded/index.ts';
 import { embeddedBlobs } from '../../runtimes/embedded/read.ts';
 import { parseModelName } from '../../runtimes/names.ts';
@@ -73,7 +73,7 @@ async function effectsOf(name: string, around: Around, world: World): Promise<Re
   };
 }
 
-async function recordOrNone(name: string, opened: OpenRuntime, world: World): Promise<Installed | undefined> {
+async function recordOrNone(name: string, opened: OpenRuntime, world: World): Promise<InstallRecord | undefined> {
   return recordsOf(await world.registry(), opened.identity).find(name, 'replace');
 }
 
@@ -95,7 +95,7 @@ async function whereOfName(name: string, flags: RepairFlags, world: World): Prom
 /** Where bytes of a digest may lie on this machine: where the model came from, our cache, the folders of the runtimes. */
 async function copiesOf(
   digest: Digest,
-  record: Installed | undefined,
+  record: InstallRecord | undefined,
   opened: OpenRuntime,
   world: World,
 ): Promise<LocalFile[]> {
@@ -119,7 +119,7 @@ async function fileAt(path: string, digest: Digest): Promise<LocalFile | undefin
 
 /** Over the network; what goes wrong is told, and counts as not possible. */
 async function* fetched(
-  { pinnedRef: ref, digest, sizeBytes }: Installed['source'],
+  { pinnedRef: ref, digest, sizeBytes }: InstallRecord['source'],
   { offline }: RepairFlags,
   world: World,
 ): Work<LocalFile | undefined> {
@@ -127,7 +127,7 @@ async function* fetched(
   const { sources, fetch } = await world.bytes();
   const { signal } = world.options;
   // The record's schema has checked its form; its type says no more than text.
-  const expected = { ...(digest && { digest: digest as Digest }), ...(sizeBytes !== undefined && { sizeBytes }) };
+  const expected = { ...(digest && { digest: digest }), ...(sizeBytes !== undefined && { sizeBytes }) };
   try {
     const found = await resolveSource(sources, { ref, expected, signal });
     if (found.kind === 'file') return found;

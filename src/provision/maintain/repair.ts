@@ -1,8 +1,8 @@
 /** Puts right what `verify` finds: bytes first, from a good copy on this machine where there is one, then the name. */
-import type { Digest } from '../../core/digest.ts';
+import { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { workOnName } from '../install/recover.ts';
@@ -48,7 +48,7 @@ export async function* repair(name: string, effects: RepairEffects, signal: Abor
 }
 
 /** The same entry again is what the record speaks of, its test and its past included. */
-function withPast(made: Installed, record: Installed): Installed {
+function withPast(made: InstallRecord, record: InstallRecord): InstallRecord {
   const { smoke, suite, prompt, runtime } = made;
   const { source, previous } = record;
   const tested = { ...(smoke && { smoke }), ...(suite && { suite }), ...(prompt && { prompt }) };
@@ -64,7 +64,7 @@ async function* repairInPlace(
   progress: Progress,
   effects: RepairEffects,
   signal: AbortSignal,
-): Work<{ record: Installed; checked: VerifyResult }> {
+): Work<{ record: InstallRecord; checked: VerifyResult }> {
   const record = await recordOf(name, progress, effects);
   const before = yield* check(record, effects, signal);
   progress.found.push(...before.problems);
@@ -84,13 +84,13 @@ async function unloadAll(models: readonly string[], { runtime }: RepairEffects, 
   for (const model of models) await runtime.unload?.(model, signal).catch(() => signal.throwIfAborted());
 }
 
-async function* check(record: Installed, effects: RepairEffects, signal: AbortSignal): Work<VerifyResult> {
+async function* check(record: InstallRecord, effects: RepairEffects, signal: AbortSignal): Work<VerifyResult> {
   const place = await effects.place();
   return yield* verifyRecord(record, { place, checked: new Map(), hash: effects.hash, quick: false, signal });
 }
 
 /** The record, rebuilt when its file is broken: the file is kept beside it. */
-async function recordOf(name: string, progress: Progress, effects: RepairEffects): Promise<Installed> {
+async function recordOf(name: string, progress: Progress, effects: RepairEffects): Promise<InstallRecord> {
   let broken: ProvisionError;
   try {
     const record = await effects.records.find(name);
@@ -126,11 +126,11 @@ function notRebuilt(name: string, savedAs: string, cause: ProvisionError): Provi
 
 /** A version that cannot be gone back to any more is told so in the record. */
 async function forgetLost(
-  record: Installed,
+  record: InstallRecord,
   problems: readonly Problem[],
   progress: Progress,
   { records }: RepairEffects,
-): Promise<Installed> {
+): Promise<InstallRecord> {
   const { previous } = record;
   if (previous === undefined || !problems.some(({ kind }) => kind === 'kept-missing' || kind === 'kept-drift'))
     return record;
@@ -150,14 +150,14 @@ function needsNewEntry(name: string, { kind, models }: Problem): boolean {
 
 /** A proven file with the recorded bytes of the source. */
 async function* sourceFile(
-  { source, stored }: Installed,
+  { source, stored }: InstallRecord,
   effects: RepairEffects,
   signal: AbortSignal,
 ): Work<LocalFile | undefined> {
   const digest = source.digest ?? stored.layerDigest;
   if (digest !== undefined) {
     // The record's schema has checked its form; its type says no more than text.
-    for (const copy of await effects.copies(digest as Digest)) {
+    for (const copy of await effects.copies(digest)) {
       if (yield* isGood(copy, effects, signal)) return { ...copy, ref: source.ref, ...pinned(source) };
     }
   }
@@ -165,7 +165,7 @@ async function* sourceFile(
   return fetched === undefined ? undefined : { ...fetched, ref: source.ref };
 }
 
-function pinned({ pinnedRef }: Installed['source']): { pinnedRef?: string } {
+function pinned({ pinnedRef }: InstallRecord['source']): { pinnedRef?: string } {
   return pinnedRef === undefined ? {} : { pinnedRef };
 }
 
@@ -180,7 +180,7 @@ async function* isGood(file: LocalFile, { hash }: RepairEffects, signal: AbortSi
 }
 
 interface Clearing {
-  readonly record: Installed;
+  readonly record: InstallRecord;
   readonly progress: Progress;
   readonly effects: RepairEffects;
   readonly signal: AbortSignal;
@@ -194,12 +194,11 @@ async function* clearBlobs(
   corrupt: readonly Problem[],
   way: WayRound | undefined,
   { record, progress, effects, signal }: Clearing,
-): Work<Installed> {
+): Work<InstallRecord> {
   const { store } = await effects.place();
   for (const { digest, path } of corrupt) {
     if (digest === undefined || (store === undefined && way === undefined)) continue;
-    // The manifest's schema has checked its form.
-    await store?.drop(digest as Digest);
+    await store?.drop(Digest.parse(digest));
     progress.repairs.push(`the corrupt blob ${path ?? digest} was removed`);
     const message = `${path ?? digest} had no good copy to put in its place; it is removed, and ${record.name} is made again`;
     yield { type: 'warning', message };
@@ -207,7 +206,7 @@ async function* clearBlobs(
   return way === undefined ? record : await removeNames(record, way.names, effects, signal);
 }
 
-function resultOf(record: Installed, checked: VerifyResult, { found, repairs }: Progress): RepairResult {
+function resultOf(record: InstallRecord, checked: VerifyResult, { found, repairs }: Progress): RepairResult {
   const { name, runtime, ok, problems, unchecked } = checked;
   const suggestions = ok ? [] : suggestionsFor(record, problems);
   return {
@@ -223,7 +222,7 @@ function resultOf(record: Installed, checked: VerifyResult, { found, repairs }: 
   };
 }
 
-function suggestionsFor({ name, source }: Installed, problems: readonly Problem[]): string[] {
+function suggestionsFor({ name, source }: InstallRecord, problems: readonly Problem[]): string[] {
   if (problems.every(({ kind }) => kind === 'not-asked')) return ['Start the server, then repair again.'];
   const { ref, digest, pinnedRef, path } = source;
   if (ref.startsWith('ollama:')) {

@@ -1,7 +1,7 @@
 import type { Family } from '../../catalog/schema.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import type { Work } from '../../core/progress.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { parseModelName } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { World } from '../context.ts';
@@ -17,7 +17,7 @@ export interface RollbackFlags extends RuntimeFlags {
   readonly force?: boolean | undefined;
 }
 
-type Previous = NonNullable<Installed['previous']>;
+type Previous = NonNullable<InstallRecord['previous']>;
 
 /** Suite for a model that the catalog does not know. */
 const DEFAULT_SUITE = 'gemma';

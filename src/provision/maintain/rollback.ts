@@ -1,7 +1,7 @@
 /** Back to the version that an upgrade replaced; what answers now is kept in its place, so that a second rollback goes forward again. */
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import { cleanStep } from '../install/clean-step.ts';
@@ -63,7 +63,7 @@ async function* rolledBack(
 }
 
 interface Swap {
-  readonly before: Installed;
+  readonly before: InstallRecord;
   readonly previous: Previous;
   readonly keptAs: string;
   readonly stored: StoredModel;
@@ -83,7 +83,7 @@ async function* swapped(swap: Swap): Work<InstallReport> {
     candidate: { name: keptAs, stored, scaffold: [keptAs] },
     before,
     keep: true,
-    recordWith: (replaced: Previous | undefined): Installed => ({
+    recordWith: (replaced: Previous | undefined): InstallRecord => ({
       ...body,
       name: before.name,
       ...tested,
@@ -96,7 +96,7 @@ async function* swapped(swap: Swap): Work<InstallReport> {
 }
 
 /** The earlier version passes its test under the name that it is kept as: until then nothing is touched. */
-async function* test(swap: Swap): Work<Pick<Installed, 'smoke' | 'suite'>> {
+async function* test(swap: Swap): Work<Pick<InstallRecord, 'smoke' | 'suite'>> {
   const { before, previous, keptAs: name, stored, options, steps, effects, signal } = swap;
   const suite = await options.suiteFor(previous);
   const known = await options.known(previous);
@@ -107,7 +107,7 @@ async function* test(swap: Swap): Work<Pick<Installed, 'smoke' | 'suite'>> {
   return { ...(smoke !== undefined && suite !== undefined && { smoke, suite: suiteOf(suite) }) };
 }
 
-function reportOf(record: Installed, steps: Steps): InstallReport {
+function reportOf(record: InstallRecord, steps: Steps): InstallReport {
   return {
     dryRun: false,
     changed: true,
@@ -147,7 +147,7 @@ async function keptModel(
   return found;
 }
 
-function keptOf({ name, previous }: Installed): { previous: Previous; keptAs: string } {
+function keptOf({ name, previous }: InstallRecord): { previous: Previous; keptAs: string } {
   if (previous === undefined)
     throw new ProvisionError('record-not-found', `${name} has no earlier version to go back to`, {
       suggestions: ['Only what an upgrade or another install replaced can be gone back to.'],

@@ -4,7 +4,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { readRecords } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { World } from '../context.ts';
@@ -39,7 +39,7 @@ export async function* upgradeOne(
   return { results: [resultOf(record, { ok: true, report })] };
 }
 
-async function recordOf(name: string, { runtime }: Provisioning, world: World): Promise<Installed> {
+async function recordOf(name: string, { runtime }: Provisioning, world: World): Promise<InstallRecord> {
   const { records } = await readRecords(await world.registry());
   const here = records.filter((each) => isIn(each, runtime));
   const found = here.find((each) => sameModel(each.name, name));
@@ -52,7 +52,7 @@ async function recordOf(name: string, { runtime }: Provisioning, world: World): 
   });
 }
 
-function isIn({ runtime }: Installed, { kind, endpoint }: Provisioning['runtime']): boolean {
+function isIn({ runtime }: InstallRecord, { kind, endpoint }: Provisioning['runtime']): boolean {
   return runtime.kind === kind && runtime.endpoint === endpoint;
 }
 
@@ -69,7 +69,11 @@ export async function* upgradeAll(flags: UpgradeFlags, accept: AcceptLicence, wo
 }
 
 /** Those of one runtime where the user names it, else all. */
-async function wanted(records: readonly Installed[], flags: UpgradeFlags, world: World): Promise<readonly Installed[]> {
+async function wanted(
+  records: readonly InstallRecord[],
+  flags: UpgradeFlags,
+  world: World,
+): Promise<readonly InstallRecord[]> {
   const named = flags.host !== undefined || (flags.runtime !== undefined && flags.runtime !== 'auto');
   if (!named) return records;
   const { identity } = await world.open(flags);
@@ -77,7 +81,7 @@ async function wanted(records: readonly Installed[], flags: UpgradeFlags, world:
 }
 
 async function* attempted(
-  record: Installed,
+  record: InstallRecord,
   flags: UpgradeFlags,
   accept: AcceptLicence,
   opened: Map<string, Promise<Provisioning>>,
@@ -95,7 +99,7 @@ async function* attempted(
 }
 
 function openFor(
-  { runtime: { kind, endpoint } }: Installed,
+  { runtime: { kind, endpoint } }: InstallRecord,
   flags: UpgradeFlags,
   opened: Map<string, Promise<Provisioning>>,
   world: World,
@@ -108,7 +112,7 @@ function openFor(
 }
 
 async function* upgraded(
-  record: Installed,
+  record: InstallRecord,
   flags: UpgradeFlags,
   accept: AcceptLicence,
   provisioning: Provisioning,
@@ -124,7 +128,7 @@ async function* upgraded(
 }
 
 function resultOf(
-  { name, runtime: { kind, endpoint } }: Installed,
+  { name, runtime: { kind, endpoint } }: InstallRecord,
   outcome: Omit<UpgradeResult, 'name' | 'runtime'>,
 ): UpgradeResult {
   return { name, runtime: { kind, endpoint }, ...outcome };

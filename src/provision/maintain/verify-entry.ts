@@ -1,13 +1,13 @@
 /** Is what the runtime says of a name still what its record says? */
-import { digestOf } from '../../core/digest-of.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import { digestOf } from '../../core/digest.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { isJinja } from '../../runtimes/jinja.ts';
 import { parameterDifferences } from '../../runtimes/ollama/compare.ts';
 import { parseParameters } from '../../runtimes/ollama/parameters.ts';
 import type { Problem } from './verify-schema.ts';
 
-type Recorded = Pick<Installed, 'name' | 'stored' | 'template' | 'parameters'>;
+type Recorded = Pick<InstallRecord, 'name' | 'stored' | 'template' | 'parameters'>;
 
 /**
  * In what the entry is not what was recorded. The digest of the whole entry covers template and parameters: only where it

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Work } from '../../core/progress.ts';
 import { type Locker, readRecords } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { World } from '../context.ts';
 import { openRunOf } from '../install/open-run.ts';
@@ -15,7 +15,7 @@ export interface VerifyFlags extends RuntimeFlags {
 }
 
 /** Flags that lead to where a record says that its model is. */
-export function whereOf({ kind, endpoint }: Installed['runtime']): RuntimeFlags {
+export function whereOf({ kind, endpoint }: InstallRecord['runtime']): RuntimeFlags {
   return kind === 'ollama' ? { runtime: kind, host: endpoint } : { runtime: kind };
 }
 
@@ -33,16 +33,16 @@ export async function verifyOf(
   const impatient = await impatientLocker(world);
   const effects = {
     hash: hashAgain(),
-    openRun: (record: Pick<Installed, 'name' | 'runtime'>) =>
+    openRun: (record: Pick<InstallRecord, 'name' | 'runtime'>) =>
       openRunOf(record, { registry, impatient }, world.options.signal),
-    place: async (runtime: Installed['runtime']) =>
+    place: async (runtime: InstallRecord['runtime']) =>
       placeOf(await world.open({ ...whereOf(runtime), ...(flags.host !== undefined && { host: flags.host }) }), world),
   };
   return verify(request, effects, world.options.signal);
 }
 
 /** `--runtime` narrows; `--host` says where the server is, which is all that a record of Ollama has to match. */
-function isMeant({ runtime }: Installed, { runtime: wanted, host }: VerifyFlags): boolean {
+function isMeant({ runtime }: InstallRecord, { runtime: wanted, host }: VerifyFlags): boolean {
   if (wanted !== undefined && wanted !== 'auto') return runtime.kind === wanted;
   return host === undefined || runtime.kind === 'ollama';
 }

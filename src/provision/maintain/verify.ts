@@ -2,7 +2,7 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { BrokenRecord } from '../../registry/index.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import type { HashFile } from '../../sources/contract.ts';
 import { heldOf, sameHeld } from '../install/held.ts';
@@ -15,15 +15,15 @@ export type OpenRun = 'at-work' | 'interrupted';
 
 export interface VerifyEffects {
   /** Opens the runtime of a record; asked once for one endpoint. Throws `runtime-unreachable` and its like. */
-  place(runtime: Installed['runtime']): Promise<Place>;
+  place(runtime: InstallRecord['runtime']): Promise<Place>;
   /** Undefined for a name without a journal. */
-  openRun?(record: Pick<Installed, 'name' | 'runtime'>): Promise<OpenRun | undefined>;
+  openRun?(record: Pick<InstallRecord, 'name' | 'runtime'>): Promise<OpenRun | undefined>;
   /** Reads every time: it remembers nothing. */
   readonly hash: HashFile;
 }
 
 export interface VerifyRequest {
-  readonly records: readonly Installed[];
+  readonly records: readonly InstallRecord[];
   readonly broken: readonly BrokenRecord[];
   /** Hash no bytes. */
   readonly quick: boolean;
@@ -47,7 +47,7 @@ export async function* verify(
 }
 
 async function* resultOf(
-  record: Installed,
+  record: InstallRecord,
   quick: boolean,
   opened: Map<string, Promise<Opened>>,
   effects: VerifyEffects,
@@ -68,7 +68,7 @@ async function* resultOf(
   }
 }
 
-function openFor({ runtime }: Installed, opened: Map<string, Promise<Opened>>, effects: VerifyEffects) {
+function openFor({ runtime }: InstallRecord, opened: Map<string, Promise<Opened>>, effects: VerifyEffects) {
   const key = `${runtime.kind} ${runtime.endpoint}`;
   const known = opened.get(key) ?? effects.place(runtime).then((place) => ({ place, checked: new Map() }));
   opened.set(key, known);
@@ -80,7 +80,7 @@ function brokenResult({ path, error }: BrokenRecord): VerifyResult {
   return { name: path, ok: false, problems, unchecked: [], bytesRead: 0 };
 }
 
-function unlooked({ name, runtime: { kind, endpoint } }: Installed, why: string): VerifyResult {
+function unlooked({ name, runtime: { kind, endpoint } }: InstallRecord, why: string): VerifyResult {
   return { name, runtime: { kind, endpoint }, ok: true, problems: [], unchecked: [why], bytesRead: 0 };
 }
 
@@ -98,7 +98,7 @@ export interface RecordCheck {
 }
 
 /** One record: the name, what the runtime says of it, its bytes, and the version that is kept for a rollback. */
-export async function* verifyRecord(record: Installed, check: RecordCheck): Work<VerifyResult> {
+export async function* verifyRecord(record: InstallRecord, check: RecordCheck): Work<VerifyResult> {
   const { name, runtime, previous } = record;
   const asked = await askedFor(name, check);
   const bytes = yield* bytesOf(name, asked.stored, check);
@@ -119,14 +119,14 @@ export async function* verifyRecord(record: Installed, check: RecordCheck): Work
  * A blob that is corrupt or gone explains why the runtime cannot read the name, and why the embedded runtime has no model
  * whose file is cut off: the blob is then what is wrong.
  */
-function entryOf(record: Installed, { problem, stored }: Asked, bytes: BytesFound): Problem[] {
+function entryOf(record: InstallRecord, { problem, stored }: Asked, bytes: BytesFound): Problem[] {
   if (stored !== undefined) return entryProblems(record, stored);
   if (bytes.problems.length > 0) return [];
   return [problem ?? { kind: 'missing', detail: `the runtime has no ${record.name}` }];
 }
 
 async function* keptFound(
-  previous: NonNullable<Installed['previous']>,
+  previous: NonNullable<InstallRecord['previous']>,
   keptAs: string,
   check: RecordCheck,
 ): Work<BytesFound> {

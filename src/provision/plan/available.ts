@@ -58,13 +58,12 @@ interface Place {
 function placesOf({ bundled, digest, sources = [] }: Quant, inputs: PlanningInputs): Place[] {
   const own = bundled === undefined ? [] : [{ ref: inputs.bundledPath(bundled) }];
   return [...own, ...sources].map(
-    (source: { ref: string; digest?: string | undefined; sizeBytes?: number | undefined }) => {
+    (source: { ref: string; digest?: Digest | undefined; sizeBytes?: number | undefined }) => {
       const wanted = source.digest ?? digest;
       return {
         ref: source.ref,
         expected: {
-          // The catalog's schema has checked the form.
-          ...(wanted !== undefined && { digest: wanted as Digest }),
+          ...(wanted !== undefined && { digest: wanted }),
           ...(source.sizeBytes !== undefined && { sizeBytes: source.sizeBytes }),
         },
       };

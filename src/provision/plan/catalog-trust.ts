@@ -12,7 +12,7 @@ import {
   statusOf,
 } from '../../catalog/trust.ts';
 import type { CatalogSignData, CatalogVerifyData } from '../../cli/results.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import { stateFiles } from '../../disk/files.ts';
 import { type Locker, withLock } from '../../registry/index.ts';

@@ -1,5 +1,5 @@
 import type { Family, Model } from '../../catalog/schema.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import type { ProvisionError } from '../../core/errors.ts';
 import type { Engine, MemoryEstimate } from '../../fit/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';

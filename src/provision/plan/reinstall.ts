@@ -1,11 +1,10 @@
 /** The plan of an install that makes again exactly what a record says. */
 import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
-import type { Digest } from '../../core/digest.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ModelSpec } from '../../modelfile/schema.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import { expectedPrompt } from './expected-prompt.ts';
 import { identifyByHeader } from './identify.ts';
 import { type InstallPlan, type SourceFile, stagingNameOf } from './plan.ts';
@@ -22,7 +21,7 @@ type Inputs = Pick<
  * and `force`. Throws `needs-repair` where this version of the tool cannot make the same: its template or licence text is
  * another one, or the model came from the runtime's own library.
  */
-export async function planAgain(record: Installed, file: SourceFile, inputs: Inputs): Promise<InstallPlan> {
+export async function planAgain(record: InstallRecord, file: SourceFile, inputs: Inputs): Promise<InstallPlan> {
   const header = await inputs.readHeader(file);
   const { family, model } =
     knownModel(record, inputs) ?? identifyByHeader(inputs.catalog, header, fileNameOf(file), record.family);
@@ -46,7 +45,7 @@ export async function planAgain(record: Installed, file: SourceFile, inputs: Inp
   };
 }
 
-function knownModel(record: Installed, { catalog }: Inputs): { family: Family; model: Model } | undefined {
+function knownModel(record: InstallRecord, { catalog }: Inputs): { family: Family; model: Model } | undefined {
   for (const { family } of findByArchitecture(catalog, record.architecture)) {
     const model = family.id === record.family ? family.models.find(({ id }) => id === record.model) : undefined;
     if (model !== undefined) return { family, model };
@@ -54,7 +53,7 @@ function knownModel(record: Installed, { catalog }: Inputs): { family: Family; m
   return undefined;
 }
 
-async function specOf(record: Installed, family: Family, inputs: Inputs): Promise<ModelSpec> {
+async function specOf(record: InstallRecord, family: Family, inputs: Inputs): Promise<ModelSpec> {
   const { template, licence, parameters, profile } = record;
   if (template.name !== family.chatTemplate) throw another(record, `the template ${template.name}`);
   const text = await inputs.chatTemplate(template.name);
@@ -64,14 +63,14 @@ async function specOf(record: Installed, family: Family, inputs: Inputs): Promis
     templateName: template.name,
     template: text,
     // The record's schema has checked its form; its type says no more than text.
-    templateDigest: template.digest as Digest,
+    templateDigest: template.digest,
     profile,
     parameters,
     license: family.licence.text,
   };
 }
 
-function another({ name, source }: Installed, what: string): ProvisionError {
+function another({ name, source }: InstallRecord, what: string): ProvisionError {
   return new ProvisionError('needs-repair', `${name} cannot be made again as it was: ${what} is another one by now`, {
     suggestions: [`Install it anew: gemma-provision install --from ${source.ref} --name ${name} --force`],
   });

@@ -6,7 +6,7 @@ import type { MeasuredSpeed } from '../../fit/speed.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { RamBandwidth } from '../../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, TransferPlan, TransferWay } from '../../runtimes/contract.ts';
 import type { ResolvedSource } from '../../sources/contract.ts';
 import type { SourceFile } from './plan.ts';
@@ -97,5 +97,5 @@ export interface PlanningInputs extends DiskLooks {
   /** The official Jinja template of that name, for files that cannot be read or have none of their own. */
   referenceTemplate(name: string): Promise<string | undefined>;
   /** The newest record of a model in this runtime (under `name`, if one is given). */
-  installed(modelId: string, name: string | undefined): Promise<Installed | undefined>;
+  installed(modelId: string, name: string | undefined): Promise<InstallRecord | undefined>;
 }

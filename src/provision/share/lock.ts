@@ -7,7 +7,7 @@ import { loadRange } from '../../compat/load-range.ts';
 import { isIn, rangeText } from '../../compat/range.ts';
 import { parseServerVersion } from '../../compat/version.ts';
 import type { Digest } from '../../core/digest.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { stateFiles } from '../../disk/files.ts';

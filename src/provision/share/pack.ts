@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { loadRange } from '../../compat/load-range.ts';
 import type { Digest } from '../../core/digest.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { redactReference } from '../../core/redact.ts';
@@ -15,7 +15,7 @@ import { renderModelfile } from '../../modelfile/render.ts';
 import { modelfileTemplateOf } from '../../modelfile/templates.ts';
 import { composePack, type Pack } from '../../package/compose.ts';
 import { lockOf } from '../../package/lock-of.ts';
-import type { Record as Installed } from '../../registry/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { LocalFile } from '../../sources/contract.ts';
@@ -30,7 +30,7 @@ import { provenanceOf } from './published.ts';
 
 /** A model that is installed, ready to be sent out. */
 export interface Packed {
-  readonly record: Installed;
+  readonly record: InstallRecord;
   readonly pack: Pack;
   /** The bytes of the model, from the start each time. */
   open(): AsyncIterable<Uint8Array>;
@@ -106,11 +106,11 @@ function changed(path: string): ProvisionError {
 }
 
 /** The cache's file, the one that it came from, or the runtime's own: the first that has the bytes. */
-async function* locate(record: Installed, flags: RuntimeFlags, world: World): Work<Located> {
+async function* locate(record: InstallRecord, flags: RuntimeFlags, world: World): Work<Located> {
   const { source } = record;
   const { signal } = world.options;
   const { hash, cache } = await world.bytes();
-  const wanted = source.digest as Digest | undefined;
+  const wanted = source.digest;
   const cached = wanted === undefined ? undefined : yield* cache.find(wanted, signal);
   if (cached !== undefined) return { ref: source.ref, ...cached };
   const { runtime } = await world.open(flags);
@@ -119,7 +119,7 @@ async function* locate(record: Installed, flags: RuntimeFlags, world: World): Wo
     { path: source.path, digest: wanted },
     { path: stored?.layerPath, digest: wanted },
     // What the server made of the file may have another digest than what it was given.
-    { path: stored?.layerPath, digest: record.stored.layerDigest as Digest | undefined },
+    { path: stored?.layerPath, digest: record.stored.layerDigest },
   ];
   for (const { path, digest } of places) {
     if (path === undefined || digest === undefined) continue;
@@ -146,7 +146,7 @@ async function* locate(record: Installed, flags: RuntimeFlags, world: World): Wo
 }
 
 /** The suite that the model passed, if it is still the same; a text that nobody tested with is not sent out. */
-async function* suiteOf(record: Installed, plan: InstallPlan, root: string): Work<Suite | undefined> {
+async function* suiteOf(record: InstallRecord, plan: InstallPlan, root: string): Work<Suite | undefined> {
   if (record.suite === undefined) return undefined;
   for (const id of new Set([record.suite.id, plan.model.smokeSuite])) {
     try {
@@ -163,7 +163,7 @@ async function* suiteOf(record: Installed, plan: InstallPlan, root: string): Wor
   return undefined;
 }
 
-function fileNameFor({ source }: Installed, { model, quant }: InstallPlan): string {
+function fileNameFor({ source }: InstallRecord, { model, quant }: InstallPlan): string {
   const known = model.quants.find(({ id }) => id === quant)?.file;
   const own = basename(source.ref.replace(/[#?].*$/, ''));
   const names = [known, own, `${model.id}-${quant}.gguf`];
@@ -173,7 +173,7 @@ function fileNameFor({ source }: Installed, { model, quant }: InstallPlan): stri
 }
 
 /** Where the bytes first came from, unless the server made other bytes of them. No path of this machine is told to others. */
-function sourceFor({ source }: Installed, file: Located, fileName: string) {
+function sourceFor({ source }: InstallRecord, file: Located, fileName: string) {
   if (source.digest !== file.digest || source.pinnedRef === undefined) return { ref: `file:${fileName}` };
   const provenance = provenanceOf(source.provenance ?? {});
   return {

@@ -1,6 +1,5 @@
 import * as z from 'zod';
-import { Digest } from '../../core/digest.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { Digest, digestOf } from '../../core/digest.ts';
 import { parseDocument } from '../../core/parse.ts';
 import { ModelSpec } from '../../modelfile/schema.ts';
 import type { StoredModel } from '../contract.ts';
@@ -45,7 +44,7 @@ export function describe(manifest: Manifest): StoredModel {
   const { num_ctx } = spec.parameters;
   return {
     name: manifest.name,
-    layerDigest: asDigest(digest),
+    layerDigest: digest,
     entryDigest: digestOf(JSON.stringify([digest, architecture, spec])),
     sizeBytes: manifest.sizeBytes,
     architecture,
@@ -63,9 +62,4 @@ function parameterLines(parameters: ModelSpec['parameters']): string {
   return Object.entries(parameters)
     .flatMap(([name, value]) => [value].flat().map((each) => `${name} ${JSON.stringify(each)}`))
     .join('\n');
-}
-
-/** The schema has checked the form; its type says no more than text. */
-function asDigest(text: string): Digest {
-  return text as Digest;
 }

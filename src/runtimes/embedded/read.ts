@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Digest } from '../../core/digest.ts';
 import { errnoOf, messageOf } from '../../core/errors.ts';
 import type { FolderContents, FolderManifest, ReadFiles } from '../contents.ts';
 import { factsOf, looseJson, namesIn, readBlobs } from '../read-blobs.ts';
@@ -34,7 +33,7 @@ async function readManifest(files: ReadFiles, path: string, fileName: string): P
   try {
     const parsed = Manifest.safeParse(looseJson(await files.readFile(path, 'utf8')));
     // The schema has checked the form; its type says no more than text.
-    if (parsed.success) return { name: parsed.data.name, path, digests: [parsed.data.digest as Digest] };
+    if (parsed.success) return { name: parsed.data.name, path, digests: [parsed.data.digest] };
     return { name: nameOf(fileName), path, digests: [], broken: 'is no manifest' };
   } catch (thrown) {
     const why = `cannot be read: ${errnoOf(thrown) ?? messageOf(thrown)}`;

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Digest } from '../../core/digest.ts';
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { DigestCache } from '../../sources/digest-cache.ts';
@@ -131,7 +132,7 @@ export function createModelStore(options: StoreOptions): ModelStore {
   }
 
   /** Removes a blob that no manifest names. A manifest that cannot be read may name it: then it stays. */
-  async function dropIfUnused(digest: string): Promise<void> {
+  async function dropIfUnused(digest: Digest): Promise<void> {
     for (const name of (await namesIn(models)).filter((each) => each.endsWith('.json'))) {
       const text = await options.texts.readText(join(models, name)).catch(() => '');
       const manifest = Manifest.safeParse(looseJson(text ?? ''));

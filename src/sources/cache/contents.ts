@@ -47,12 +47,12 @@ export async function* verifyContents(
   const { blobs, folder } = await listContents(parts);
   const results: CacheVerification['results'] = [];
   for (const { digest, path, sizeBytes } of blobs) {
-    const state = yield* looked(parts, digest as Digest, signal);
+    const state = yield* looked(parts, digest, signal);
     if (state === undefined) continue;
     const removed = state.problem !== undefined && options.remove && (await tryRemove(parts.disk, path));
     results.push({ digest, path, sizeBytes, ok: state.problem === undefined, ...state, removed });
   }
-  const gone = new Set(results.filter((each) => each.removed).map((each) => each.digest as Digest));
+  const gone = new Set(results.filter((each) => each.removed).map((each) => each.digest));
   if (gone.size > 0) await parts.refs.forget(gone, signal);
   return { folder, results };
 }

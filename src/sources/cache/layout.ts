@@ -35,7 +35,7 @@ export function layoutOf(folder: string): Layout {
 
 /** The digest that a file name in the cache stands for. */
 export function digestOfName(name: string): Digest | undefined {
-  return NAME.test(name) ? (name.replace('-', ':') as Digest) : undefined;
+  return NAME.test(name) ? Digest.parse(name.replace('-', ':')) : undefined;
 }
 
 /** Makes the folders, for this user alone, and makes sure that they lie in the cache. Throws `file-access`, `disk-full`. */

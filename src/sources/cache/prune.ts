@@ -65,7 +65,7 @@ interface Entry {
   readonly path: string;
   readonly sizeBytes: number;
   readonly since: string;
-  readonly digest?: string | undefined;
+  readonly digest?: Digest | undefined;
   readonly fileName?: string | undefined;
   readonly whole: boolean;
 }
@@ -74,7 +74,7 @@ interface Entry {
 function candidate(parts: PruneParts, options: PruneOptions, entry: Entry): Candidate[] {
   const ageMs = parts.now().getTime() - Date.parse(entry.since);
   if (options.olderThanMs !== undefined && ageMs < options.olderThanMs) return [];
-  const inUse = entry.digest !== undefined && options.inUse.has(entry.digest as Digest);
+  const inUse = entry.digest !== undefined && options.inUse.has(entry.digest);
   // A clock that was put back must not make a file look brand-new for ever.
   const fresh = ageMs >= 0 && ageMs < GRACE_MS;
   if (options.all !== true && ((entry.whole && inUse) || fresh)) return [];
@@ -105,7 +105,7 @@ async function* remove(
   try {
     const unlink = () => removePartial(disk, path);
     if (digest === undefined) await unlink();
-    else yield* parts.exclusive(fetchLock(digest as Digest), signal, () => quiet(unlink));
+    else yield* parts.exclusive(fetchLock(digest), signal, () => quiet(unlink));
     return { removed: true };
   } catch (error) {
     signal.throwIfAborted();
@@ -115,6 +115,6 @@ async function* remove(
 }
 
 async function forgetRemoved(parts: PruneParts, items: readonly Item[], signal: AbortSignal): Promise<void> {
-  const gone = items.flatMap((each) => (each.removed && each.digest !== undefined ? [each.digest as Digest] : []));
+  const gone = items.flatMap((each) => (each.removed && each.digest !== undefined ? [each.digest] : []));
   if (gone.length > 0) await parts.refs.forget(new Set(gone), signal);
 }

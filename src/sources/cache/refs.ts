@@ -51,7 +51,7 @@ export function createRefMemory(files: CacheFiles, folder: string, exclusive: Ex
       }),
     forget: (digests, signal) =>
       change(signal, (refs) => {
-        const left = refs.filter((each) => !digests.has(each.digest as Digest));
+        const left = refs.filter((each) => !digests.has(each.digest));
         return left.length === refs.length ? undefined : left;
       }),
   };

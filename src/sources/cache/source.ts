@@ -42,7 +42,7 @@ async function fromMemory(
 ): Promise<ResolvedSource | undefined> {
   const wanted = request.expected?.digest ?? known?.digest;
   const entry = known === undefined ? undefined : await cache.refs.find(known.key);
-  const digest = wanted ?? (known?.fixed === true ? (entry?.digest as Digest | undefined) : undefined);
+  const digest = wanted ?? (known?.fixed === true ? entry?.digest : undefined);
   if (digest === undefined) return undefined;
   const looked = await look(cache, digest, request.signal);
   if (looked.blob === undefined) return undefined;
@@ -59,7 +59,7 @@ async function lastSeen(
   if (known === undefined || !(error instanceof ProvisionError) || !OFFLINE.includes(error.code)) return undefined;
   const entry = await cache.refs.find(known.key);
   if (entry === undefined || (request.expected?.digest ?? entry.digest) !== entry.digest) return undefined;
-  const { blob, warnings } = await look(cache, entry.digest as Digest, request.signal);
+  const { blob, warnings } = await look(cache, entry.digest, request.signal);
   if (blob === undefined) return undefined;
   const warning = `${known.ref} could not be asked for (${error.message}); taken as it was on ${entry.at.slice(0, 10)}: ${entry.pinnedRef}`;
   return localFile(request, known, blob, entry, [...warnings, warning]);

@@ -1,6 +1,5 @@
 /** Reading manifests and small blobs of one repository: by digest, with a limit, nothing believed that was not hashed. */
-import { Digest } from '../../core/digest.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { Digest, digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { MIB } from '../../core/units.ts';
 import { wrongAnswer } from '../../net/errors.ts';

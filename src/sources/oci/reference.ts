@@ -69,7 +69,7 @@ function splitVersion(ref: string, rest: string): { repository: string; tag?: st
   if (at < 0) return { repository, tag: tag ?? 'latest' };
   const digest = Digest.safeParse(rest.slice(at + 1));
   if (!digest.success) throw wrongForm(ref, 'what follows @ is no digest: sha256: and 64 lower-case hex digits');
-  return { repository, digest: digest.data as Digest };
+  return { repository, digest: digest.data };
 }
 
 function isRepository(name: string): boolean {

@@ -1,7 +1,7 @@
 /** Putting blobs and manifests into a repository. */
 import { createHash } from 'node:crypto';
 import type { Digest } from '../../core/digest.ts';
-import { digestOf } from '../../core/digest-of.ts';
+import { digestOf } from '../../core/digest.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { networkFault, shownUrl } from '../../net/errors.ts';

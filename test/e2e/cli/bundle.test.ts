@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { type Home, makeHome, Q2 } from '../../helpers/cli.ts';
 import { onPath, startDockerRegistry } from '../../helpers/docker-registry.ts';
 import { startOciRegistry } from '../../helpers/oci-registry.ts';

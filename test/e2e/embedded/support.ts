@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import fs, { mkdtemp, readFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { drive } from '../../../src/core/progress.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
 import type { ChatRequest, ChatResult, Runtime, StoreResult } from '../../../src/runtimes/contract.ts';

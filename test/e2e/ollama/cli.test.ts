@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verdictFor } from '../../../src/compat/verdict.ts';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { type Home, makeHome, Q2, Q4 } from '../../helpers/cli.ts';
 import { type OllamaServer, startOllama, whyNoOllama } from '../../helpers/ollama-server.ts';
 import { writePadded } from './padded-gguf.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verdictFor } from '../../../src/compat/verdict.ts';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { ProvisionError } from '../../../src/core/errors.ts';
 import { drive } from '../../../src/core/progress.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import nock from 'nock';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { drive } from '../../../src/core/progress.ts';
 import { stateFiles } from '../../../src/disk/files.ts';
 import { gcFiles, listStaleLocks } from '../../../src/disk/gc-files.ts';

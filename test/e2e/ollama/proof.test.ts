@@ -7,7 +7,7 @@ import { open, readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { verdictFor } from '../../../src/compat/verdict.ts';
 import { isAtLeast, parseServerVersion } from '../../../src/compat/version.ts';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { drive } from '../../../src/core/progress.ts';
 import { parseHost } from '../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';

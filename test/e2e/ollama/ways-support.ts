@@ -4,7 +4,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Digest } from '../../../src/core/digest.ts';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { ProvisionError } from '../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { ModelSpec } from '../../../src/modelfile/schema.ts';
 import { modelSpec } from '../../../src/modelfile/spec.ts';
 import { family, first, shippedTemplates } from './family.ts';

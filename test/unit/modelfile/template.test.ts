@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Template } from '@huggingface/jinja';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 
 const FIXTURES = 'test/fixtures/templates';
 const Official = z.union([z.strictObject({ text: z.string() }), z.strictObject({ refused: z.string() })]);

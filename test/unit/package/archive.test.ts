@@ -1,7 +1,7 @@
 /** A bundle: the same bytes for the same model, and nothing in it that its digests do not vouch for. */
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { bundleFiles, modelBytes, readBundle } from '../../../src/package/archive.ts';
 import { composePack, type PackInput } from '../../../src/package/compose.ts';
 import { readTar } from '../../../src/package/tar-read.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { differences, refuseDifferences } from '../../../src/package/frozen.ts';
 import { frozenRequest } from '../../../src/package/frozen-request.ts';
 import type { LockFile } from '../../../src/package/lock-file.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { canonicalJson } from '../../../src/core/canonical.ts';
+import { canonicalJson } from '../../../src/core/digest.ts';
 import { type LockFile, parseLock, writeLock } from '../../../src/package/lock-file.ts';
 import { sampleLock } from './support.ts';
 

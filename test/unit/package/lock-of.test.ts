@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { writeLock } from '../../../src/package/lock-file.ts';
 import { type Lockable, lockOf } from '../../../src/package/lock-of.ts';
 import { sampleFamily, sampleModel } from '../catalog/helpers.ts';

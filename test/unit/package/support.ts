@@ -1,4 +1,4 @@
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import type { LockFile } from '../../../src/package/lock-file.ts';
 
 export function sampleLock(fields: Partial<LockFile> = {}): LockFile {

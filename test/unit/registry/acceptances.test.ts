@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Digest } from '../../../src/core/digest.ts';
 import { findAcceptance, hasAccepted, recordAcceptance } from '../../../src/registry/index.ts';
 import type { Acceptance } from '../../../src/registry/schema.ts';
 import { DIGEST, memoryRegistry } from './support.ts';
@@ -12,7 +13,7 @@ const acceptance: Acceptance = {
   how: 'flag',
   user: 'anna',
 };
-const other = `sha256:${'b'.repeat(64)}`;
+const other: Digest = `sha256:${'b'.repeat(64)}`;
 
 describe('acceptances', () => {
   test('are found by licence and text', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Digest } from '../../../src/core/digest.ts';
 import type { BaselineRun } from '../../../src/registry/index.ts';
 import { baselineRunOf, compareRuns, dropBaselines, findBaseline, keepBaseline } from '../../../src/registry/index.ts';
 import type { CheckResult, SmokeResult, Suite } from '../../../src/smoke/schema.ts';
@@ -6,7 +7,7 @@ import { DIGEST, memoryRegistry } from './support.ts';
 
 const RUNTIME = { kind: 'ollama', version: '0.24.0', endpoint: 'http://127.0.0.1:11434' } as const;
 const KEY = { name: 'gemma:q4', runtime: RUNTIME };
-const OTHER_DIGEST = `sha256:${'b'.repeat(64)}`;
+const OTHER_DIGEST: Digest = `sha256:${'b'.repeat(64)}`;
 
 function suiteOf(id: string, title = 'Suite'): Suite {
   const check = {

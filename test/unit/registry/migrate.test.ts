@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { findRecord, putRecord } from '../../../src/registry/index.ts';
 import { migrateRecord } from '../../../src/registry/migrate.ts';
 import { parseRecord, pathOf } from '../../../src/registry/record-file.ts';
-import { Record } from '../../../src/registry/schema.ts';
+import { InstallRecord } from '../../../src/registry/schema.ts';
 import { memoryRegistry, recordOf } from './support.ts';
 
 /** Records as version 0.1.0 of this tool wrote them, on the embedded runtime and into Ollama 0.24.0. */
@@ -35,7 +35,7 @@ describe.each(readdirSync(FOLDER))('the record %s of version 1', (file) => {
 test('a record of the present version is left as it is', () => {
   const record = recordOf('gemma:a');
   expect(migrateRecord(record)).toBe(record);
-  expect(Record.parse(record)).toEqual(record);
+  expect(InstallRecord.parse(record)).toEqual(record);
 });
 
 test.each([undefined, null, 1, 'x', [], { schemaVersion: 3 }])('%j is no record to migrate', (value) => {

@@ -1,8 +1,9 @@
 import { basename, dirname } from 'node:path';
+import type { Digest } from '../../../src/core/digest.ts';
 import type { Registry } from '../../../src/disk/state-files.ts';
-import type { Record } from '../../../src/registry/schema.ts';
+import type { InstallRecord } from '../../../src/registry/schema.ts';
 
-export const DIGEST = `sha256:${'a'.repeat(64)}`;
+export const DIGEST: Digest = `sha256:${'a'.repeat(64)}`;
 
 export function memoryRegistry(): Registry & { readonly texts: Map<string, string> } {
   const texts = new Map<string, string>();
@@ -19,7 +20,7 @@ export function memoryRegistry(): Registry & { readonly texts: Map<string, strin
   };
 }
 
-export function recordOf(name: string, changes: Partial<Record> = {}): Record {
+export function recordOf(name: string, changes: Partial<InstallRecord> = {}): InstallRecord {
   return {
     schemaVersion: 2,
     name,

@@ -2,7 +2,7 @@ import fs, { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import type { ResolvedSource, ResolveRequest } from '../../../src/sources/contract.ts';
 import { createDigestCache, type DigestCache, NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
 import type { SourceFiles } from '../../../src/sources/effects.ts';

@@ -1,7 +1,7 @@
 import fs, { appendFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
 import { MIB } from '../../../src/core/units.ts';
 import type { LocalFile } from '../../../src/sources/contract.ts';

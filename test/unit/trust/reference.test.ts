@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { readPrivateKey, readPublicKey, signManifest, verifySignature } from '../../../src/trust/index.ts';
 import { FIXTURES, fixture, MODEL, pemPair } from './support.ts';
 

@@ -1,6 +1,6 @@
 import { createPrivateKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import type { ProvisionError } from '../../../src/core/errors.ts';
 import { readPrivateKey, readPublicKey, signManifest, verifySignature } from '../../../src/trust/index.ts';
 import { fixture, keyPair, MODEL, pemPair } from './support.ts';

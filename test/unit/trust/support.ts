@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import { readPrivateKey, readPublicKey, type SignedFile } from '../../../src/trust/index.ts';
 
 export const FIXTURES = join(import.meta.dirname, '../../fixtures/trust');

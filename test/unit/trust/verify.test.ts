@@ -1,6 +1,6 @@
 import { sign } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../../../src/core/digest-of.ts';
+import { digestOf } from '../../../src/core/digest.ts';
 import type { ProvisionError } from '../../../src/core/errors.ts';
 import {
   matchFiles,

@@ -115,6 +115,6 @@ function cachedOutcome(item: CachePruning['items'][number], takes: readonly Take
 async function digestsOfRuns({ registry }: GcEffects): Promise<Digest[]> {
   return (await listJournals(registry)).flatMap(({ journal }) => {
     const digest = journal?.operation === 'remove' ? undefined : journal?.after?.record.source.digest;
-    return digest === undefined ? [] : [digest as Digest];
+    return digest === undefined ? [] : [digest];
   });
 }

@@ -1,6 +1,6 @@
 /** Names of the runtime that only this tool makes, and that nobody needs any more. */
 import { findRecord, putRecord, readRecords, withLock } from '../../../registry/index.ts';
-import type { Record as Installed } from '../../../registry/schema.ts';
+import type { InstallRecord } from '../../../registry/schema.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import { BROKEN, isKeptName, look } from '../../install/held.ts';
 import { isStagingName, lockName } from '../../plan/plan.ts';
@@ -54,11 +54,11 @@ function kindOf(name: string, { isTransferName }: GcEffects): OwnKind | undefine
   return isKeptName(name) ? 'previous-version' : undefined;
 }
 
-function keeps({ previous }: Installed, name: string): boolean {
+function keeps({ previous }: InstallRecord, name: string): boolean {
   return previous?.keptAs !== undefined && sameModel(previous.keptAs, name);
 }
 
-async function keptBy({ registry, identity }: GcEffects): Promise<{ records: Installed[]; broken: boolean }> {
+async function keptBy({ registry, identity }: GcEffects): Promise<{ records: InstallRecord[]; broken: boolean }> {
   const { records, broken } = await readRecords(registry);
   return { records: records.filter((record) => isIn(record, identity)), broken: broken.length > 0 };
 }
@@ -101,7 +101,7 @@ function ownItem(name: string, kind: OwnKind, takes: readonly Taken[], effects: 
 }
 
 /** The record forgets it first: a version without a record is found again, a record without its version is a promise broken. */
-function keptItem(record: Installed, name: string, takes: readonly Taken[], effects: GcEffects): Candidate {
+function keptItem(record: InstallRecord, name: string, takes: readonly Taken[], effects: GcEffects): Candidate {
   const { registry, locker, identity, runtime } = effects;
   return {
     kind: 'previous-version',

@@ -1,5 +1,5 @@
 /** What lies in the models folder of an Ollama server and what no manifest of it needs. */
-import type { Digest } from '../../../core/digest.ts';
+import { Digest } from '../../../core/digest.ts';
 import { formatDuration } from '../../../core/units.ts';
 import { listJournals, readRecords } from '../../../registry/index.ts';
 import { sameModel } from '../../../runtimes/names.ts';
@@ -152,7 +152,7 @@ async function referenced(
     if (broken === undefined) continue;
     const text = await files.readText(path).catch(() => undefined);
     if (text === undefined) unknown = path;
-    for (const [digest] of (text ?? '').matchAll(/sha256:[0-9a-f]{64}/g)) digests.add(digest as Digest);
+    for (const [digest] of (text ?? '').matchAll(/sha256:[0-9a-f]{64}/g)) digests.add(Digest.parse(digest));
   }
   return { digests, ...(unknown !== undefined && { unknown }) };
 }

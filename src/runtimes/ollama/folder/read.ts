@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import * as z from 'zod';
-import { Digest } from '../../../core/digest.ts';
-import { digestOf } from '../../../core/digest-of.ts';
+import { Digest, digestOf } from '../../../core/digest.ts';
 import { errnoOf, messageOf } from '../../../core/errors.ts';
 import type { FolderContents, FolderManifest, ReadFiles } from '../../contents.ts';
 import { factsOf, looseJson, namesIn, readBlobs, unlessAbsent } from '../../read-blobs.ts';
@@ -77,7 +76,7 @@ async function readManifest(
   if (!parsed.success) return { ...broken('is no manifest'), digest };
   const { config, layers } = parsed.data;
   // The schema has checked the form; its type says no more than text.
-  const digests = [config, ...(layers ?? [])].map((layer) => layer.digest as Digest);
+  const digests = [config, ...(layers ?? [])].map((layer) => layer.digest);
   return { name, path, digest, digests: [...new Set(digests)] };
 }
 

@@ -1,7 +1,7 @@
 /** Row 22 and its neighbours: a run that dies at any state is brought to a definite one by the next run on the name. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent, type Work } from '../../../../src/core/progress.ts';
 import { CHECKPOINTS, type Checkpoint } from '../../../../src/provision/install/checkpoints.ts';

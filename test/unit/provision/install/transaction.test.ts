@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import type { TransactionEffects, TransactionOptions } from '../../../../src/provision/install/effects.ts';
 import { install } from '../../../../src/provision/install/transaction.ts';
 import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
-import type { Record as Installed } from '../../../../src/registry/schema.ts';
+import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { Suite } from '../../../../src/smoke/schema.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
 import { MemoryState } from '../../../helpers/memory-state.ts';
@@ -29,7 +29,7 @@ const SUITE: Suite = {
 
 let runtime: FakeRuntime;
 let state: MemoryState;
-let records: Map<string, Installed>;
+let records: Map<string, InstallRecord>;
 let held: string[];
 let events: ProgressEvent[];
 
@@ -189,7 +189,7 @@ function withSpec(changes: Partial<typeof SPEC>): InstallPlan {
 }
 
 describe('a failure leaves what answered before', () => {
-  async function installed(): Promise<Installed | undefined> {
+  async function installed(): Promise<InstallRecord | undefined> {
     await run();
     runtime.calls.length = 0;
     return records.get(NAME);

@@ -1,7 +1,7 @@
 /** A host in memory for the collection: files with links and times, names of a runtime, records, journals, locks. */
 import { basename, dirname } from 'node:path';
 import type { Digest } from '../../../../src/core/digest.ts';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive } from '../../../../src/core/progress.ts';
 import { collectGarbage, type GcEffects, type GcOptions } from '../../../../src/provision/maintain/gc/gc.ts';
@@ -14,7 +14,7 @@ import {
   putJournal,
   putRecord,
 } from '../../../../src/registry/index.ts';
-import type { Record as Installed } from '../../../../src/registry/schema.ts';
+import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { StoredModel } from '../../../../src/runtimes/contract.ts';
 import { readModelsFolder } from '../../../../src/runtimes/ollama/folder/read.ts';
 import { isTemporary, isTransferName } from '../../../../src/runtimes/ollama/index.ts';
@@ -72,7 +72,7 @@ export class World {
     return [...this.files.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path));
   }
 
-  async record(record: Installed): Promise<void> {
+  async record(record: InstallRecord): Promise<void> {
     await putRecord(this.registry, record);
   }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { keptNameOf } from '../../../../src/provision/install/held.ts';
 import { stagingNameOf } from '../../../../src/provision/plan/plan.ts';
 import { findRecord, listJournals } from '../../../../src/registry/index.ts';

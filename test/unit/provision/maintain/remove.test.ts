@@ -1,16 +1,16 @@
 import { beforeEach, expect, test } from 'vitest';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { drive } from '../../../../src/core/progress.ts';
 import { recordOf } from '../../../../src/provision/install/record.ts';
 import { removeModel } from '../../../../src/provision/maintain/remove.ts';
-import type { Record as Installed } from '../../../../src/registry/schema.ts';
+import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { FakeRuntime } from '../../../helpers/fake-runtime.ts';
 import { MemoryState } from '../../../helpers/memory-state.ts';
 import { tinyPlan } from '../../../helpers/plans.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
 let runtime: FakeRuntime;
-let records: Map<string, Installed>;
+let records: Map<string, InstallRecord>;
 let state: MemoryState;
 
 beforeEach(() => {

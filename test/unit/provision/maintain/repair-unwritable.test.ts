@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import type { RepairPlace } from '../../../../src/provision/maintain/repair-effects.ts';
 import { removeNames, wayRound } from '../../../../src/provision/maintain/repair-unwritable.ts';
 import type { Problem } from '../../../../src/provision/maintain/verify-schema.ts';
-import type { Record as Installed } from '../../../../src/registry/schema.ts';
+import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
 import { recordOf } from '../../registry/support.ts';
 
@@ -22,7 +22,7 @@ function corrupt(...models: string[]): Problem[] {
   return [{ kind: 'corrupt-blob', detail: 'corrupt', digest: digestOf('a'), path: BLOB.path, models }];
 }
 
-function keeping(): Installed {
+function keeping(): InstallRecord {
   const { previous: _, ...body } = recordOf(NAME);
   return { ...body, previous: { ...body, keptAs: KEPT } };
 }
@@ -59,7 +59,7 @@ test('the record stops promising a version before that version goes', async () =
   const done: string[] = [];
   const records = {
     find: async () => undefined,
-    put: async ({ previous }: Installed) => void done.push(`record ${previous?.keptAs ?? 'without it'}`),
+    put: async ({ previous }: InstallRecord) => void done.push(`record ${previous?.keptAs ?? 'without it'}`),
     drop: async () => {},
   };
   const watched = Object.assign(runtime, { remove: async (name: string) => void done.push(`remove ${name}`) });

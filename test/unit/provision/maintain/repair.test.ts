@@ -1,7 +1,7 @@
 /** What verify finds, and where repair takes the bytes from. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Digest } from '../../../../src/core/digest.ts';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive } from '../../../../src/core/progress.ts';
 import { install } from '../../../../src/provision/install/transaction.ts';
@@ -9,7 +9,7 @@ import { repair } from '../../../../src/provision/maintain/repair.ts';
 import type { BlobStore, RepairEffects } from '../../../../src/provision/maintain/repair-effects.ts';
 import { verify } from '../../../../src/provision/maintain/verify.ts';
 import { exitOf, type Problem, repairExit } from '../../../../src/provision/maintain/verify-schema.ts';
-import type { Record as Installed } from '../../../../src/registry/schema.ts';
+import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { FolderContents } from '../../../../src/runtimes/contents.ts';
 import type { HashFile, LocalFile } from '../../../../src/sources/contract.ts';
 import { MemoryState } from '../../../helpers/memory-state.ts';
@@ -21,7 +21,7 @@ const CONFIG = digestOf('config');
 const signal = new AbortController().signal;
 
 let state: MemoryState;
-let record: Installed;
+let record: InstallRecord;
 /** Text of every file, by path. */
 let disk: Map<string, string>;
 let asked: string[];
@@ -140,7 +140,7 @@ describe('verify', () => {
   });
 
   test('a runtime that is away costs its own models, and not those elsewhere', async () => {
-    const away: Installed = {
+    const away: InstallRecord = {
       ...record,
       name: 'away:latest',
       runtime: { ...record.runtime, endpoint: 'http://127.0.0.1:1' },

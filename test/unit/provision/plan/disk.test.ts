@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { type DiskInputs, diskNeeds, diskObstacles, planTransferAndDisk } from '../../../../src/provision/plan/disk.ts';
 import type { SourceFile } from '../../../../src/provision/plan/plan.ts';
 import type { Volume } from '../../../../src/provision/plan/request.ts';

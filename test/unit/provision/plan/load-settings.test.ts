@@ -12,7 +12,7 @@ import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
 import { planInstall } from '../../../../src/provision/plan/planning.ts';
 import type { InstallRequest, PlanningInputs } from '../../../../src/provision/plan/request.ts';
 import { runSettings } from '../../../../src/provision/plan/run-settings.ts';
-import type { Record as Installed } from '../../../../src/registry/schema.ts';
+import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import { ollamaFacts } from '../../../../src/runtimes/open.ts';
 import { ROOT, TINY_FILE } from '../../../helpers/plans.ts';
 import { E4B, E4B_SHAPE, GEMMA_3N, host, nvidia, tabledWeights } from '../../fit/support.ts';
@@ -31,7 +31,7 @@ const FACTS = ollamaFacts('0.33.0-rc2');
 function plan(
   profile: PlanningInputs['profile'],
   asked: Partial<InstallRequest> = {},
-  installed?: Installed,
+  installed?: InstallRecord,
   there = /./,
 ): Promise<InstallPlan> {
   const inputs: PlanningInputs = {
@@ -62,7 +62,7 @@ function parametersOf({ source }: InstallPlan) {
   return { num_ctx, num_batch, num_gpu };
 }
 
-function recorded(found: InstallPlan): Installed {
+function recorded(found: InstallPlan): InstallRecord {
   const effects = { now: () => new Date(0), toolVersion: '1.0.0' };
   return recordOf({ plan: found, promoted: { name: found.name }, tested: {}, effects });
 }

@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import fs, { mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import { MIB } from '../../../../src/core/units.ts';
 import type { StorableFile, StoreResult, TransferWay } from '../../../../src/runtimes/contract.ts';

@@ -1,7 +1,7 @@
 import fs, { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import type { ModelSpec } from '../../../../src/modelfile/schema.ts';
 import type { Engine } from '../../../../src/runtimes/embedded/engine.ts';
 import type { FromWorker, ToWorker } from '../../../../src/runtimes/embedded/protocol.ts';

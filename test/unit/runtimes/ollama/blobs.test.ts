@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import nock from 'nock';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import { hasBlob, type OpenFile, uploadBlob } from '../../../../src/runtimes/ollama/blobs.ts';

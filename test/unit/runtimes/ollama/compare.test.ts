@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { serverFacts } from '../../../../src/compat/lookup.ts';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import type { ModelSpec } from '../../../../src/modelfile/schema.ts';
 import type { StoredModel } from '../../../../src/runtimes/contract.ts';
 import { differencesOf } from '../../../../src/runtimes/ollama/compare.ts';

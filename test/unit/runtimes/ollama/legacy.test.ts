@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { serverFacts } from '../../../../src/compat/lookup.ts';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { drive } from '../../../../src/core/progress.ts';
 import { parseModelfile } from '../../../../src/modelfile/parse.ts';
 import { PATIENCE } from '../../../../src/runtimes/ollama/client.ts';

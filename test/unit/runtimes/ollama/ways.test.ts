@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import nock from 'nock';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import type { StorableFile, StoreRequest, TransferWay } from '../../../../src/runtimes/contract.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Digest } from '../../../../src/core/digest.ts';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { GRACE_MS } from '../../../../src/sources/cache/prune.ts';
 import { NEVER, temporaryFolder } from '../support.ts';

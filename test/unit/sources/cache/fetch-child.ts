@@ -11,7 +11,7 @@ const file = {
   pinnedRef: `${url}#${digest}`,
   fileName: 'a.gguf',
   sizeBytes: Number(size),
-  digest: Digest.parse(digest) as Digest,
+  digest: Digest.parse(digest),
   access: { url, headers: {} },
 };
 process.send?.('started');

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Digest } from '../../../../src/core/digest.ts';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { STALLED_MS } from '../../../../src/sources/cache/patient.ts';
 import { countingFiles, NEVER, temporaryFolder } from '../support.ts';

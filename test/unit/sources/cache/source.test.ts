@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { createHttp } from '../../../../src/net/client.ts';
 import type { Http } from '../../../../src/net/http.ts';
 import { cachedSource } from '../../../../src/sources/cache/source.ts';

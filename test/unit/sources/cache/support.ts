@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../../../src/core/digest.ts';
-import { digestOf } from '../../../../src/core/digest-of.ts';
+import { digestOf } from '../../../../src/core/digest.ts';
 import { drive, type ProgressEvent, type Work } from '../../../../src/core/progress.ts';
 import { cacheDisk } from '../../../../src/disk/cache-disk.ts';
 import { stateFiles } from '../../../../src/disk/files.ts';
