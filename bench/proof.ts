@@ -11,10 +11,10 @@ import { drive } from '../src/core/progress.ts';
 import { parseHost } from '../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../src/runtimes/ollama/runtime.ts';
 import { nodeTransport, type Transport } from '../src/runtimes/ollama/transport.ts';
-import { loadBuiltInSuite, runSuite } from '../src/smoke/index.ts';
-import type { ProveRequest } from '../src/smoke/prompt/contract.ts';
-import { countedOf } from '../src/smoke/prompt/counted.ts';
-import { prove } from '../src/smoke/prompt/index.ts';
+import { countedOf, prove } from '../src/smoke/prompt/prove.ts';
+import type { ProveRequest } from '../src/smoke/prompt/request.ts';
+import { runSuite } from '../src/smoke/run.ts';
+import { loadBuiltInSuite } from '../src/smoke/suite.ts';
 import { startOllama, whyNoOllama } from '../test/helpers/ollama-server.ts';
 
 const GOAL = { requests: 6, tokens: 8 } as const;

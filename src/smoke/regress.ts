@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { formatDuration } from '../core/units.ts';
-import { partingOf } from './parting.ts';
+import { partingOf } from './difference.ts';
 import type { CheckResult, SmokeResult } from './schema.ts';
 
 /**

@@ -1,11 +1,8 @@
 import { causesOf, messageOf } from '../core/errors.ts';
 import type { Work } from '../core/progress.ts';
-import type { RunSuite } from './ask.ts';
-import { conduct } from './conduct.ts';
-import type { Fault } from './outcome.ts';
+import type { Fault, RunSuite } from './ask.ts';
+import { conduct } from './run-check.ts';
 import { type Check, type CheckResult, Level, type SmokeResult } from './schema.ts';
-
-export type { RunSuite } from './ask.ts';
 
 /**
  * Runs the checks of a suite, level by level. A model that does not load fails everything that counts, at once. Only an

@@ -7,7 +7,7 @@ import type { Templates } from '../../modelfile/templates.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { isJinja } from '../../runtimes/jinja.ts';
-import type { KnownPrompt } from '../../smoke/prompt/contract.ts';
+import type { KnownPrompt } from '../../smoke/prompt/request.ts';
 import { readHeader } from '../plan/header.ts';
 
 interface Known {

@@ -1,7 +1,7 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { ProgressEvent, Work } from '../../core/progress.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
-import { proveTested } from '../../smoke/index.ts';
+import { proveTested } from '../../smoke/prompt/prove.ts';
 import type { Finding, PromptProof } from '../../smoke/prompt/schema.ts';
 import type { SmokeResult, Suite } from '../../smoke/schema.ts';
 import type { InstallPlan } from '../plan/plan.ts';

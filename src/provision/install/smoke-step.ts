@@ -1,7 +1,8 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
-import { runSuite, templateMarkersOf } from '../../smoke/index.ts';
+import { templateMarkersOf } from '../../smoke/prompt/template.ts';
+import { runSuite } from '../../smoke/run.ts';
 import type { CheckResult, SmokeResult, Suite } from '../../smoke/schema.ts';
 import type { InstallPlan } from '../plan/plan.ts';
 import type { StepOutcome, Steps } from './steps.ts';

@@ -10,16 +10,12 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
-import {
-  loadBuiltInSuite,
-  loadSuiteFile,
-  proveTested,
-  runSuite,
-  templateMarkersOf,
-  unprovable,
-} from '../../smoke/index.ts';
+import { proveTested, unprovable } from '../../smoke/prompt/prove.ts';
 import type { PromptProof } from '../../smoke/prompt/schema.ts';
+import { templateMarkersOf } from '../../smoke/prompt/template.ts';
+import { runSuite } from '../../smoke/run.ts';
 import type { SmokeResult, Suite } from '../../smoke/schema.ts';
+import { loadBuiltInSuite, loadSuiteFile } from '../../smoke/suite.ts';
 import type { World } from '../context.ts';
 import { whereIs } from '../maintain/records.ts';
 import { openTemplates } from '../plan/catalog.ts';

@@ -1,6 +1,6 @@
 import type { Family } from '../../catalog/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
-import type { KnownPrompt } from '../../smoke/prompt/contract.ts';
+import type { KnownPrompt } from '../../smoke/prompt/request.ts';
 import type { PlanningInputs } from './request.ts';
 
 /** The template that a model was trained with: its file's own, else the family's official one. */

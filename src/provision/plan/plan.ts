@@ -6,7 +6,7 @@ import type { GgufFacts } from '../../gguf/schema.ts';
 import type { ModelSpec } from '../../modelfile/schema.ts';
 import type { RuntimeIdentity, TransferPlan, TransferWay } from '../../runtimes/contract.ts';
 import { parseModelName } from '../../runtimes/names.ts';
-import type { KnownPrompt } from '../../smoke/prompt/contract.ts';
+import type { KnownPrompt } from '../../smoke/prompt/request.ts';
 import type { ResolvedSource } from '../../sources/contract.ts';
 import type { DiskNeed } from '../install/schema.ts';
 

@@ -1,10 +1,10 @@
 import type { Message } from '../../runtimes/contract.ts';
 import { isJinja } from '../../runtimes/jinja.ts';
-import { firstDifference } from './difference.ts';
+import { firstDifference } from '../difference.ts';
 import type { Expectation } from './expected.ts';
 import { systemLost, templateDiffers, wrongRole } from './findings.ts';
-import { knowsSystem, openedRoles } from './go-template.ts';
 import type { Finding } from './schema.ts';
+import { knowsSystem, openedRoles } from './template.ts';
 
 /** Names what is wrong with a prompt that is not the expected one. */
 export function nameDifference({ shape, messages, body: expected }: Expectation, effective: string): Finding[] {

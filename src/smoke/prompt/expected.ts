@@ -1,8 +1,7 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Message } from '../../runtimes/contract.ts';
 import { renderJinja } from '../../runtimes/jinja.ts';
-import { takeBos } from './bos.ts';
-import type { ProveRequest } from './contract.ts';
+import type { ProveRequest } from './request.ts';
 import type { Shape } from './shapes.ts';
 
 /** A shape with what the model was trained to see for it. */
@@ -40,4 +39,11 @@ export async function expectationOf(
 function withSystem(messages: readonly Message[], own: string | undefined): readonly Message[] {
   if (!own || messages.some(({ role }) => role === 'system')) return messages;
   return [{ role: 'system', content: own }, ...messages];
+}
+
+/** A prompt without the BOS in front, and how often that was written there. */
+export function takeBos(text: string, bos: string): { readonly body: string; readonly count: number } {
+  let count = 0;
+  while (bos !== '' && text.startsWith(bos, count * bos.length)) count += 1;
+  return { body: text.slice(count * bos.length), count };
 }

@@ -109,3 +109,23 @@ function fault(id: Finding['id'], message: string, remedy: string): Finding {
 function shown(text: string): string {
   return text === '' ? 'nothing more' : JSON.stringify(text);
 }
+
+/** A stop token of the family that the model's parameters lack. */
+export function missingStop(token: string): Finding {
+  return {
+    id: 'missing-stop',
+    severity: 'fault',
+    message: `${token} is not among the model's stop parameters, so answers may run on into a turn of the user.`,
+    remedy: `Create the model with PARAMETER stop "${token}": install it again with gemma-provision.`,
+  };
+}
+
+/** Says what could not be established, and why. */
+export function notProvable(why: string): Finding {
+  return {
+    id: 'not-provable',
+    severity: 'warning',
+    message: `The prompt could not be proven: ${why}.`,
+    remedy: 'Look at the answers of the smoke test; a newer server shows its prompt (Ollama 0.11.5 and later).',
+  };
+}

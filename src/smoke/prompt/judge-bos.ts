@@ -1,7 +1,7 @@
 import { isJinja } from '../../runtimes/jinja.ts';
-import type { ProveRequest } from './contract.ts';
 import { bosUnknown, doubleBos, missingBos, tokenCountDiffers } from './findings.ts';
 import type { Evidence, Told } from './gather.ts';
+import type { ProveRequest } from './request.ts';
 
 import type { Finding } from './schema.ts';
 

@@ -3,7 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { drive } from '../../../src/core/progress.ts';
-import { loadBuiltInSuite, runSuite } from '../../../src/smoke/index.ts';
+import { runSuite } from '../../../src/smoke/run.ts';
+import { loadBuiltInSuite } from '../../../src/smoke/suite.ts';
 import { type Bench, bench, install, MODEL, NEVER, ROOT, SPEC } from './support.ts';
 
 let own: Bench;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { jsonObjector } from '../../../src/smoke/json.ts';
+import { jsonObjector } from '../../../src/smoke/json-schema.ts';
 import { type Evidence, objectionOf, quote } from '../../../src/smoke/judges.ts';
 import type { Judge } from '../../../src/smoke/schema.ts';
 

@@ -1,6 +1,7 @@
 import { drive } from '../../../src/core/progress.ts';
 import type { ChatRequest, ChatResult, Runtime } from '../../../src/runtimes/contract.ts';
-import { type RunSuite, runSuite } from '../../../src/smoke/run.ts';
+import type { RunSuite } from '../../../src/smoke/ask.ts';
+import { runSuite } from '../../../src/smoke/run.ts';
 import type { Check, CheckResult, SmokeResult, Suite } from '../../../src/smoke/schema.ts';
 
 export const NEVER = new AbortController().signal;

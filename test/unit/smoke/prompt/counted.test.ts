@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { countedOf } from '../../../../src/smoke/prompt/counted.ts';
-import { unprovable } from '../../../../src/smoke/prompt/unprovable.ts';
+import { countedOf, unprovable } from '../../../../src/smoke/prompt/prove.ts';
 import type { CheckResult, SmokeResult, Suite } from '../../../../src/smoke/schema.ts';
 
 const CHECKS = ['long', 'short', 'untold'];

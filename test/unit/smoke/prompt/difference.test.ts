@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { firstDifference } from '../../../../src/smoke/prompt/difference.ts';
+import { firstDifference } from '../../../../src/smoke/difference.ts';
 
 /** Texts that share much, with characters that share their first half. */
 const text = fc.string({ unit: fc.constantFrom('a', 'b', '<', '\n', 'é', '👍', '👎', '🏽', '駅', '\u200d') });

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import type { Message, RuntimeKind, StoredModel } from '../../../../src/runtimes/contract.ts';
-import type { ProveRequest } from '../../../../src/smoke/prompt/contract.ts';
-import { prove } from '../../../../src/smoke/prompt/index.ts';
+import { prove } from '../../../../src/smoke/prompt/prove.ts';
+import type { ProveRequest } from '../../../../src/smoke/prompt/request.ts';
 import type { PromptProof } from '../../../../src/smoke/prompt/schema.ts';
 import { FakeRuntime, type Prompting } from '../../../helpers/fake-runtime.ts';
 

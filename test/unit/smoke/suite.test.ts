@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadBuiltInSuite, loadSuiteFile, type SuiteFiles, suiteIds } from '../../../src/smoke/index.ts';
 import { type Evidence, objectionOf } from '../../../src/smoke/judges.ts';
 import type { Check } from '../../../src/smoke/schema.ts';
+import { loadBuiltInSuite, loadSuiteFile, type SuiteFiles, suiteIds } from '../../../src/smoke/suite.ts';
 
 const folder = resolve(import.meta.dirname, '../../../catalog/suites');
 const disk: SuiteFiles = { readText: (path) => readFile(path, 'utf8'), list: (path) => readdir(path) };

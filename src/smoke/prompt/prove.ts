@@ -1,13 +1,14 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { ProveRequest } from './contract.ts';
+import type { Message, Runtime, StoredModel } from '../../runtimes/contract.ts';
+import type { SmokeResult, Suite } from '../schema.ts';
 import { type Expectation, expectationOf } from './expected.ts';
-import { gather } from './gather.ts';
+import { missingStop, notProvable } from './findings.ts';
+import { createMeter, gather } from './gather.ts';
 import { judge } from './judge.ts';
-import { createMeter } from './meter.ts';
-import type { PromptProof } from './schema.ts';
+import type { KnownPrompt, ProveRequest } from './request.ts';
+import type { Finding, PromptProof } from './schema.ts';
 import { SHAPES, type Shape, USER } from './shapes.ts';
-import { unprovable } from './unprovable.ts';
 
 /**
  * Holds what the runtime really feeds a model against the prompt that the model was trained with: text by text where
@@ -75,4 +76,66 @@ function brokenReference({ stored, tokens, reference }: ProveRequest, { message 
     ...unprovable(stored, tokens, `there is no template to compare with: ${message}`),
     expectedFrom: reference.from,
   };
+}
+
+/**
+ * A chat of a finished smoke run whose prompt the runtime counted: the one with the shortest prompt, since the proof
+ * sends it once more. Undefined when the runtime told no counts.
+ */
+export function countedOf(suite: Suite, { checks }: SmokeResult): ProveRequest['counted'] {
+  const counted = suite.checks.flatMap(({ id, messages }) => {
+    const promptTokens = checks.find((result) => result.id === id)?.promptTokens ?? 0;
+    return promptTokens > 0 ? [{ messages, promptTokens }] : [];
+  });
+  const [shortest] = counted.toSorted((a, b) => a.promptTokens - b.promptTokens);
+  return shortest;
+}
+
+/** The proof where there is nothing to compare with: says so, and still tells of stop tokens that are missing. */
+export function unprovable(stored: StoredModel, tokens: ProveRequest['tokens'], why: string): PromptProof {
+  const missing = stored.stop === undefined ? [] : tokens.stop.filter((token) => !stored.stop?.includes(token));
+  const findings = [...missing.map(missingStop), notProvable(why)];
+  return {
+    verdict: missing.length > 0 ? 'differs' : 'not-provable',
+    expected: '',
+    expectedFrom: 'catalog',
+    stop: [...(stored.stop ?? [])],
+    winner: 'unknown',
+    context: { ...(stored.contextLength !== undefined && { wanted: stored.contextLength }) },
+    shapes: [],
+    findings,
+    requests: 0,
+    generatedTokens: 0,
+  };
+}
+
+/** A model that a smoke test was run on, and what is known of the prompt it should be fed. */
+export interface TestedModel extends Pick<ProveRequest, 'runtime' | 'stored' | 'tokens'> {
+  readonly suite: Suite;
+  readonly smoke: SmokeResult;
+  readonly known: KnownPrompt;
+  /** Why there is no reference to compare with, for the case that there is none. */
+  readonly lacking: string;
+}
+
+/** The proof after a smoke test, whose token counts it uses. */
+export async function* proveTested(
+  { runtime, stored, tokens, suite, smoke, known, lacking }: TestedModel,
+  signal: AbortSignal,
+): Work<PromptProof> {
+  const { reference, addsBos = stored.addsBos, sentTemplate } = known;
+  if (reference === undefined) return unprovable(stored, tokens, lacking);
+  const counted = countedOf(suite, smoke);
+  return yield* prove(
+    {
+      runtime,
+      stored,
+      tokens,
+      reference,
+      ...(addsBos !== undefined && { addsBos }),
+      ...(sentTemplate !== undefined && { sentTemplate }),
+      ...(counted !== undefined && { counted }),
+    },
+    signal,
+  );
 }

@@ -1,7 +1,6 @@
 import type { Message } from '../runtimes/contract.ts';
-import { ask, DEFAULT_MAX_TOKENS, type RunSuite } from './ask.ts';
+import { ask, DEFAULT_MAX_TOKENS, type Fault, faultOf, measuredOf, type Outcome, type RunSuite } from './ask.ts';
 import { quote } from './judges.ts';
-import { type Fault, faultOf, measuredOf, type Outcome } from './outcome.ts';
 import { type Check, FILLER, type Fill } from './schema.ts';
 
 /** Copies of the filler in the prompt that is measured first; the second one has twice as many. */

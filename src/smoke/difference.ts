@@ -1,4 +1,4 @@
-import type { Difference } from './schema.ts';
+import type { Difference } from './prompt/schema.ts';
 
 /** Characters of each text that a difference shows: enough for a turn's marker and its role. */
 const SHOWN = 40;
@@ -28,4 +28,13 @@ function isHigh(unit: number): boolean {
 
 function isLow(unit: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
+}
+
+/** Where two texts part, with what comes there: `after 6 equal characters "d" instead of "c"`. Undefined for equal texts. */
+export function partingOf(now: string, before: string): string | undefined {
+  const difference = firstDifference(now, before);
+  if (difference === undefined) return undefined;
+  const { at, effective, expected } = difference;
+  // Not trimmed: blanks may be all that differs.
+  return `${at === 0 ? '' : `after ${at} equal characters `}${JSON.stringify(effective)} instead of ${JSON.stringify(expected)}`;
 }

@@ -1,0 +1,113 @@
+import { join } from 'node:path';
+import { messageOf, ProvisionError } from '../core/errors.ts';
+import { type Issue, parseDocument } from '../core/parse.ts';
+import { didYouMean } from '../core/suggest.ts';
+import { schemaFault } from './json-schema.ts';
+import { lettersOf } from './judges.ts';
+import { Check, FILLER, type Judge, Suite } from './schema.ts';
+
+export interface SuiteFiles {
+  /** Undefined when there is no such file. */
+  readText(path: string): Promise<string | undefined>;
+  /** Names in a folder. */
+  list(folder: string): Promise<string[]>;
+}
+
+const KNOWN_FIELDS = [...Object.keys(Suite.shape), ...Object.keys(Check.shape)];
+
+/** Ids of the suites in a folder, sorted. */
+export async function suiteIds(files: SuiteFiles, folder: string): Promise<string[]> {
+  const names = await files.list(folder);
+  return names.flatMap((name) => (name.endsWith('.json') ? [name.slice(0, -'.json'.length)] : [])).sort();
+}
+
+/** A suite of the catalog by its id. Throws `file-not-found` with the nearest id, `bad-suite`. */
+export async function loadBuiltInSuite(files: SuiteFiles, folder: string, id: string): Promise<Suite> {
+  const ids = await suiteIds(files, folder);
+  if (!ids.includes(id))
+    throw new ProvisionError('file-not-found', `There is no prompt suite ${JSON.stringify(id)}.`, {
+      suggestions: [...didYouMean(id, ids), 'For a suite of your own pass its file: --suite ./suite.json'],
+    });
+  return loadSuiteFile(files, join(folder, `${id}.json`));
+}
+
+/** A suite from a file. Throws `file-not-found`, `file-access`, and `bad-suite` with the JSON path of every fault. */
+export async function loadSuiteFile(files: SuiteFiles, path: string): Promise<Suite> {
+  const text = await readText(files, path);
+  const suggestions = ['Compare it with a suite of the catalog, or check it against schemas/suite.schema.json.'];
+  const suite = parseDocument(Suite, text, { name: path, code: 'bad-suite', suggestions }, KNOWN_FIELDS);
+  const issues = await faultsOf(suite);
+  if (issues.length === 0) return suite;
+  const lines = issues.map((issue) => `  ${issue.path}: ${issue.message}`);
+  throw new ProvisionError('bad-suite', `${path} is not valid:\n${lines.join('\n')}`, { suggestions });
+}
+
+async function readText(files: SuiteFiles, path: string): Promise<string> {
+  let text: string | undefined;
+  try {
+    text = await files.readText(path);
+  } catch (cause) {
+    throw new ProvisionError('file-access', `${path} cannot be read: ${messageOf(cause)}.`, {
+      cause,
+      suggestions: ['Check that the path names a file that this user may read.'],
+    });
+  }
+  if (text !== undefined) return text;
+  throw new ProvisionError('file-not-found', `There is no suite file ${path}.`, { suggestions: ['Check the path.'] });
+}
+
+/** What is wrong with a suite that its schema cannot say. */
+export async function faultsOf({ checks }: Suite): Promise<Issue[]> {
+  const seen = new Set<string>();
+  const faults: Issue[] = [];
+  for (const [index, check] of checks.entries()) {
+    const path = `checks[${index}]`;
+    faults.push(...check.judges.flatMap((judge, at) => judgeFault(check, judge, `${path}.judges[${at}]`)));
+    if (seen.has(check.id)) faults.push({ path: `${path}.id`, message: `the id ${check.id} is used twice` });
+    seen.add(check.id);
+    faults.push(...messageFaults(check, path), ...wayFaults(check, path), ...(await formatFaults(check, path)));
+  }
+  return faults;
+}
+
+function messageFaults({ messages, fill }: Check, path: string): Issue[] {
+  const faults: Issue[] = [];
+  if (messages.at(-1)?.role !== 'user')
+    faults.push({ path: `${path}.messages`, message: 'the last message must be of the user' });
+  const places = messages.reduce((sum, { content }) => sum + content.split(FILLER).length - 1, 0);
+  if (fill !== undefined && places !== 1)
+    faults.push({
+      path: `${path}.messages`,
+      message: `a check with fill has ${FILLER} in one place, not in ${places}`,
+    });
+  return faults;
+}
+
+/** Fields that each make a check run in a way of its own. */
+const WAYS = ['repeat', 'fill', 'format', 'timing'] as const satisfies (keyof Check)[];
+
+function wayFaults(check: Check, path: string): Issue[] {
+  const [first, second] = WAYS.filter((way) => check[way] !== undefined);
+  if (second === undefined) return [];
+  return [{ path: `${path}.${second}`, message: `cannot be joined with ${first}: write two checks` }];
+}
+
+async function formatFaults({ format }: Check, path: string): Promise<Issue[]> {
+  if (format === undefined) return [];
+  const message = schemaFault(format);
+  return message === undefined ? [] : [{ path: `${path}.format`, message }];
+}
+
+function judgeFault(check: Check, judge: Judge, path: string): Issue[] {
+  if (judge.kind === 'script' && lettersOf(judge.script) === undefined)
+    return [
+      { path: `${path}.script`, message: `${judge.script} is no Unicode script, write for example Latin or Han` },
+    ];
+  if (judge.kind === 'mentions' && judge.anyOf.some((word) => word.trim() === ''))
+    return [{ path: `${path}.anyOf`, message: 'an empty word is in every answer' }];
+  if (judge.kind === 'lacks' && judge.noneOf.some((word) => word.trim() === ''))
+    return [{ path: `${path}.noneOf`, message: 'an empty word is in every answer' }];
+  if (judge.kind === 'json' && check.format === undefined)
+    return [{ path, message: 'the judge json needs a format in its check' }];
+  return [];
+}
