@@ -11,7 +11,7 @@ import { drive } from '../src/core/progress.ts';
 import { parseHost } from '../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../src/runtimes/ollama/runtime.ts';
 import { nodeTransport, type Transport } from '../src/runtimes/ollama/transport.ts';
-import { countedOf, prove } from '../src/smoke/prompt/prove.ts';
+import { countedChat, prove } from '../src/smoke/prompt/prove.ts';
 import type { ProveRequest } from '../src/smoke/prompt/request.ts';
 import { runSuite } from '../src/smoke/run.ts';
 import { loadBuiltInSuite } from '../src/smoke/suite.ts';
@@ -97,7 +97,7 @@ async function measure(runtime: OllamaRuntime, name: string, tally: Tally, versi
     reference: { source: await readFile(join(root, 'templates/chat/gemma.jinja'), 'utf8'), from: 'catalog' },
     tokens: { bos: '<bos>', stop: [STOP] },
   };
-  const counted = countedOf(suite, smoke);
+  const counted = countedChat(suite, smoke);
   const cases: [string, Partial<ProveRequest>][] = [
     ['proof, file read and a chat counted', { addsBos: true, ...(counted && { counted }) }],
     ['proof, file not read', { ...(counted && { counted }) }],

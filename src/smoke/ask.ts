@@ -1,5 +1,5 @@
 import type { ChatResult, Message, Runtime, StoredModel } from '../runtimes/contract.ts';
-import { type Evidence, objectionOf } from './judges.ts';
+import { type Evidence, findObjection } from './judges.ts';
 import type { Check, CheckResult, Judge, Suite } from './schema.ts';
 
 export interface RunSuite {
@@ -19,11 +19,11 @@ export interface RunSuite {
 }
 
 /** Answers must not depend on chance: no temperature, one seed. */
-const STEADY = { temperature: 0, seed: 1 } as const;
+const DETERMINISTIC = { temperature: 0, seed: 1 } as const;
 /** Bound of an answer's tokens when the check gives none: enough for a paragraph, soon over when a stop token is missing. */
 export const DEFAULT_MAX_TOKENS = 128;
 
-export interface Asked extends ChatResult {
+export interface Reply extends ChatResult {
   /** Milliseconds from the request to the first piece of the answer, load included; `firstTokenMs` differs by runtime. */
   readonly firstPieceMs: number;
 }
@@ -33,9 +33,9 @@ export async function ask(
   run: RunSuite,
   check: Check,
   changes: { readonly messages?: readonly Message[]; readonly maxTokens?: number } = {},
-): Promise<Asked> {
+): Promise<Reply> {
   const { messages = check.messages, maxTokens = check.maxTokens ?? DEFAULT_MAX_TOKENS } = changes;
-  const options = { ...STEADY, num_predict: maxTokens };
+  const options = { ...DETERMINISTIC, num_predict: maxTokens };
   const { format } = check;
   const work = run.chat({ name: run.name, messages, options, ...(format && { format }) }, run.signal);
   const started = performance.now();
@@ -47,8 +47,8 @@ export async function ask(
   }
 }
 
-/** What is wrong with an answer. */
-export interface Fault {
+/** What is wrong with an answer, found by one of its judges. */
+export interface AnswerFinding {
   readonly message: string;
   /** Of an advisory judge: does not fail the suite. */
   readonly advisory: boolean;
@@ -60,7 +60,7 @@ type Measured = Pick<CheckResult, 'promptTokens' | 'firstTokenMs' | 'tokensPerSe
 export type Outcome =
   | { readonly skipped: string }
   | {
-      readonly fault: Fault | undefined;
+      readonly fault: AnswerFinding | undefined;
       readonly answer: string;
       /** For a person, when all is well. */
       readonly detail: string;
@@ -68,22 +68,22 @@ export type Outcome =
     };
 
 /** The first fault that counts, else the first advisory one. */
-export function faultOf(
+export function judgeAnswer(
   run: RunSuite,
   check: Check,
-  asked: Asked,
-  objectToJson?: Evidence['objectToJson'],
-): Fault | undefined {
+  asked: Reply,
+  judgeJson?: Evidence['judgeJson'],
+): AnswerFinding | undefined {
   const evidence: Evidence = {
     text: asked.text,
     endedBy: asked.endedBy,
     answerTokens: asked.answerTokens,
     templateMarkers: [...new Set([...run.templateMarkers, ...run.stop])],
     mayRunOn: check.mayRunOn ?? false,
-    ...(objectToJson && { objectToJson }),
+    ...(judgeJson && { judgeJson }),
   };
-  const faults = judgesOf(check).flatMap((judge): Fault[] => {
-    const message = objectionOf(judge, evidence);
+  const faults = judgesOf(check).flatMap((judge): AnswerFinding[] => {
+    const message = findObjection(judge, evidence);
     return message === undefined ? [] : [{ message, advisory: judge.advisory ?? false }];
   });
   return faults.find((fault) => !fault.advisory) ?? faults[0];
@@ -94,7 +94,7 @@ function judgesOf(check: Check): readonly Judge[] {
 }
 
 /** Speeds of a request, and its prompt's tokens where the prompt was no more than the check's messages. */
-export function measuredOf(check: Check, asked: Asked): Measured {
+export function measurements(check: Check, asked: Reply): Measured {
   const plain = check.fill === undefined && check.messages.every(({ images }) => images === undefined);
   return {
     ...(plain && { promptTokens: asked.promptTokens }),

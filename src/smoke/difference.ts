@@ -10,10 +10,10 @@ export function firstDifference(effective: string, expected: string): Difference
   while (at < effective.length && at < expected.length && effective[at] === expected[at]) at += 1;
   // Two characters that share their first half differ as a whole.
   if (splitsCharacter(effective, at) || splitsCharacter(expected, at)) at -= 1;
-  return { at, effective: piece(effective, at), expected: piece(expected, at) };
+  return { at, effective: excerpt(effective, at), expected: excerpt(expected, at) };
 }
 
-function piece(text: string, from: number): string {
+function excerpt(text: string, from: number): string {
   const to = Math.min(text.length, from + SHOWN);
   return text.slice(from, splitsCharacter(text, to) ? to + 1 : to);
 }
@@ -30,8 +30,8 @@ function isLow(unit: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/** Where two texts part, with what comes there: `after 6 equal characters "d" instead of "c"`. Undefined for equal texts. */
-export function partingOf(now: string, before: string): string | undefined {
+/** Where two texts differ, and what is there: `after 6 equal characters "d" instead of "c"`. Undefined for equal texts. */
+export function describeDifference(now: string, before: string): string | undefined {
   const difference = firstDifference(now, before);
   if (difference === undefined) return undefined;
   const { at, effective, expected } = difference;

@@ -1,5 +1,13 @@
 import type { Message } from '../runtimes/contract.ts';
-import { ask, DEFAULT_MAX_TOKENS, type Fault, faultOf, measuredOf, type Outcome, type RunSuite } from './ask.ts';
+import {
+  type AnswerFinding,
+  ask,
+  DEFAULT_MAX_TOKENS,
+  judgeAnswer,
+  measurements,
+  type Outcome,
+  type RunSuite,
+} from './ask.ts';
 import { quote } from './judges.ts';
 import { type Check, FILLER, type Fill } from './schema.ts';
 
@@ -23,29 +31,29 @@ interface Plan {
 
 /**
  * Fills the context in force nearly to its end. Servers cut input that does not fit, mostly without a word, so the
- * tokens that arrived are held against those that were sent, which two short prompts let us foretell.
+ * tokens that arrived are compared with those that were sent, which two short prompts let us predict.
  */
-export async function holds(run: RunSuite, check: Check, fill: Fill): Promise<Outcome> {
-  const plan = await planOf(run, check, fill);
+export async function fillContext(run: RunSuite, check: Check, fill: Fill): Promise<Outcome> {
+  const plan = await planFill(run, check, fill);
   if ('skipped' in plan || 'fault' in plan) return plan;
-  const asked = await ask(run, check, { messages: filled(check, fill, plan.copies) });
+  const asked = await ask(run, check, { messages: fillMessages(check, fill, plan.copies) });
   const arrived = plan.countsAll ? asked.promptTokens : undefined;
   const { context, sent } = plan;
   return {
-    fault: cutFault(plan, arrived) ?? withTokens(faultOf(run, check, asked), arrived),
+    fault: findCutInput(plan, arrived) ?? addTokenCount(judgeAnswer(run, check, asked), arrived),
     answer: asked.text,
     detail: `${arrived ?? `about ${sent}`} tokens of a context of ${context}, answered ${quote(asked.text)}`,
-    measured: { ...measuredOf(check, asked), fill: { context, sent, ...(arrived !== undefined && { arrived }) } },
+    measured: { ...measurements(check, asked), fill: { context, sent, ...(arrived !== undefined && { arrived }) } },
   };
 }
 
-async function planOf(run: RunSuite, check: Check, fill: Fill): Promise<Plan | Outcome> {
+async function planFill(run: RunSuite, check: Check, fill: Fill): Promise<Plan | Outcome> {
   const count = async (copies: number): Promise<number> =>
-    (await ask(run, check, { messages: filled(check, fill, copies), maxTokens: 1 })).promptTokens;
+    (await ask(run, check, { messages: fillMessages(check, fill, copies), maxTokens: 1 })).promptTokens;
   const once = await count(SAMPLE);
-  const context = await contextOf(run);
+  const context = await readContext(run);
   if (typeof context !== 'number') return context;
-  const room = roomIn(context, check, fill);
+  const room = availableTokens(context, check, fill);
   // The second sample is less than twice as long, and the check would prove nothing with little more than that.
   if (2 * once > room) return { skipped: `a context of ${context} tokens is too short for this check` };
   const countsAll = (await count(SAMPLE)) === once;
@@ -58,34 +66,34 @@ async function planOf(run: RunSuite, check: Check, fill: Fill): Promise<Plan | O
 }
 
 /** Tokens of the context that the model has; an outcome where it is unknown, or not what the model asks for. */
-async function contextOf(run: RunSuite): Promise<number | Outcome> {
+async function readContext(run: RunSuite): Promise<number | Outcome> {
   const inForce = (await run.runtime?.loaded?.(run.name, run.signal))?.contextLength;
   const wanted = run.stored?.contextLength;
   if (wanted !== undefined && inForce !== undefined && inForce < wanted) {
-    const message = `the model asks for a context of ${wanted} tokens (num_ctx), the runtime gives it ${inForce}: longer input is cut`;
+    const message = `the model requests a context of ${wanted} tokens (num_ctx), but the runtime uses ${inForce}: longer input is cut`;
     return { fault: { message, advisory: false }, answer: '', detail: '', measured: {} };
   }
-  return wanted ?? inForce ?? { skipped: 'neither the model nor the runtime tells the context length' };
+  return wanted ?? inForce ?? { skipped: 'neither the model nor the runtime reports the context length' };
 }
 
-function roomIn(context: number, check: Check, fill: Fill): number {
+function availableTokens(context: number, check: Check, fill: Fill): number {
   const beside = context - (check.maxTokens ?? DEFAULT_MAX_TOKENS) - SPARE;
   return Math.min(Math.floor(context * fill.upTo), beside, fill.atMost ?? beside);
 }
 
-function filled(check: Check, fill: Fill, copies: number): Message[] {
+function fillMessages(check: Check, fill: Fill, copies: number): Message[] {
   const text = fill.text.repeat(copies);
   return check.messages.map((message) => ({ ...message, content: message.content.replace(FILLER, () => text) }));
 }
 
-function cutFault({ sent, context }: Plan, arrived: number | undefined): Fault | undefined {
+function findCutInput({ sent, context }: Plan, arrived: number | undefined): AnswerFinding | undefined {
   if (arrived === undefined || arrived >= sent * (1 - TOLERANCE) - SEAM_TOKENS) return undefined;
   const message = `the runtime cut the input: about ${sent} tokens were sent, ${arrived} reached the model (context ${context})`;
   return { message, advisory: false };
 }
 
 /** A wrong answer to input that arrived in full is the model's own fault. */
-function withTokens(fault: Fault | undefined, arrived: number | undefined): Fault | undefined {
+function addTokenCount(fault: AnswerFinding | undefined, arrived: number | undefined): AnswerFinding | undefined {
   if (fault === undefined || arrived === undefined) return fault;
   return { ...fault, message: `${fault.message}, though all ${arrived} tokens of input reached the model` };
 }

@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import { messageOf } from '../core/errors.ts';
 import { issuesOf } from '../core/parse.ts';
-import { type Objection, quote } from './judges.ts';
+import { quote, type Verdict } from './judges.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** Judges a text by a JSON Schema. Throws for a schema that cannot be used. */
-export function jsonObjector(schema: JsonSchema): (text: string) => Objection {
+export function jsonJudge(schema: JsonSchema): (text: string) => Verdict {
   // Zod's type of a JSON Schema is closed; this one comes from a file and is checked by the call itself.
   const shape = z.fromJSONSchema(schema as z.core.JSONSchema.BaseSchema);
   return (text) => {
@@ -24,9 +24,9 @@ export function jsonObjector(schema: JsonSchema): (text: string) => Objection {
 }
 
 /** What is wrong with a JSON Schema itself; undefined when it can be used. */
-export function schemaFault(schema: JsonSchema): string | undefined {
+export function findSchemaError(schema: JsonSchema): string | undefined {
   try {
-    jsonObjector(schema);
+    jsonJudge(schema);
     return undefined;
   } catch (error) {
     return `cannot be used as a JSON Schema: ${messageOf(error)}`;

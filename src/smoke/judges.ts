@@ -11,17 +11,17 @@ export interface Evidence {
   /** Reaching the token limit is no fault. */
   readonly mayRunOn: boolean;
   /** Holds a text against the check's JSON Schema. */
-  readonly objectToJson?: (text: string) => Objection;
+  readonly judgeJson?: (text: string) => Verdict;
 }
 
 /** Why an answer is not accepted, for a person, or undefined when it is. */
-export type Objection = string | undefined;
+export type Verdict = string | undefined;
 
 type JudgeOf<Kind extends Judge['kind']> = Extract<Judge, { kind: Kind }>;
 
-const JUDGES: { readonly [Kind in Judge['kind']]: (judge: JudgeOf<Kind>, evidence: Evidence) => Objection } = {
-  wellFormed: (_, evidence) => objectToForm(evidence),
-  exactly: (judge, { text }) => objectToText(judge, text),
+const JUDGES: { readonly [Kind in Judge['kind']]: (judge: JudgeOf<Kind>, evidence: Evidence) => Verdict } = {
+  wellFormed: (_, evidence) => judgeForm(evidence),
+  exactly: (judge, { text }) => judgeText(judge, text),
   mentions: (judge, { text }) =>
     judge.anyOf.some((word) => mentions(text, word))
       ? undefined
@@ -31,19 +31,18 @@ const JUDGES: { readonly [Kind in Judge['kind']]: (judge: JudgeOf<Kind>, evidenc
     return found.length === 0 ? undefined : `expected no ${listOf(found)} in the answer, got ${quote(text)}`;
   },
   oneWord: (_, { text }) => (ONE_WORD.test(text.trim()) ? undefined : `expected one word, got ${quote(text)}`),
-  number: (judge, { text }) => objectToNumber(judge, text),
-  script: (judge, { text }) => objectToScript(judge.script, text),
-  json: (_, { text, objectToJson }) =>
-    objectToJson === undefined ? 'there is no JSON Schema to judge by' : objectToJson(text),
+  number: (judge, { text }) => judgeNumber(judge, text),
+  script: (judge, { text }) => judgeScript(judge.script, text),
+  json: (_, { text, judgeJson }) => (judgeJson === undefined ? 'there is no JSON Schema to judge by' : judgeJson(text)),
 };
 
 /** Asks one judge. Pure: the same evidence gets the same verdict. */
-export function objectionOf<Kind extends Judge['kind']>(judge: JudgeOf<Kind>, evidence: Evidence): Objection {
-  const ask: (judge: JudgeOf<Kind>, evidence: Evidence) => Objection = JUDGES[judge.kind as Kind];
+export function findObjection<Kind extends Judge['kind']>(judge: JudgeOf<Kind>, evidence: Evidence): Verdict {
+  const ask: (judge: JudgeOf<Kind>, evidence: Evidence) => Verdict = JUDGES[judge.kind as Kind];
   return ask(judge, evidence);
 }
 
-function objectToForm({ text, endedBy, answerTokens, templateMarkers, mayRunOn }: Evidence): Objection {
+function judgeForm({ text, endedBy, answerTokens, templateMarkers, mayRunOn }: Evidence): Verdict {
   if (text.trim() === '') return `the answer is empty (${answerTokens} tokens)`;
   const leaked = templateMarkers.filter((marker) => marker.trim() !== '' && text.includes(marker));
   if (leaked.length > 0) return `template text leaked into the answer: ${listOf(leaked)}`;
@@ -52,7 +51,7 @@ function objectToForm({ text, endedBy, answerTokens, templateMarkers, mayRunOn }
   return undefined;
 }
 
-function objectToText({ text: wanted, ignoreCase, ignoreFinalStop }: JudgeOf<'exactly'>, text: string): Objection {
+function judgeText({ text: wanted, ignoreCase, ignoreFinalStop }: JudgeOf<'exactly'>, text: string): Verdict {
   const plain = (each: string): string => {
     const trimmed = ignoreFinalStop ? withoutFinalStop(each) : each.trim();
     return ignoreCase ? trimmed.toLowerCase() : trimmed;
@@ -63,7 +62,7 @@ function objectToText({ text: wanted, ignoreCase, ignoreFinalStop }: JudgeOf<'ex
 /** A whole number or a decimal, with or without thousands commas, and nothing else but a final stop. */
 const ONLY_NUMBER = /^[-+−]?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?$/;
 
-function objectToNumber({ equals }: JudgeOf<'number'>, text: string): Objection {
+function judgeNumber({ equals }: JudgeOf<'number'>, text: string): Verdict {
   const only = withoutFinalStop(text);
   if (!ONLY_NUMBER.test(only)) return `expected one number and nothing else, got ${quote(text)}`;
   const value = Number(only.replaceAll(',', '').replace('−', '-'));
@@ -116,7 +115,7 @@ export function lettersOf(script: string): RegExp | undefined {
   }
 }
 
-function objectToScript(script: string, text: string): Objection {
+function judgeScript(script: string, text: string): Verdict {
   const letters = text.match(/\p{L}/gu) ?? [];
   const ofScript = lettersOf(script);
   const own = letters.filter((letter) => ofScript?.test(letter));

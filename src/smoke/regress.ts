@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { formatDuration } from '../core/units.ts';
-import { partingOf } from './difference.ts';
+import { describeDifference } from './difference.ts';
 import type { CheckResult, SmokeResult } from './schema.ts';
 
 /**
@@ -15,7 +15,7 @@ export const Regression = z.strictObject({
   kind: RegressionKind,
   /** Id of the check; absent for the suite as a whole. */
   check: z.string().optional(),
-  /** `worse` is a loss; `told` may be none: an advisory check, another good answer, a speed within what a busy host explains. */
+  /** `worse` is a loss; `told` may not be one: an advisory check, another good answer, a speed within what a busy host explains. */
   weight: z.enum(['worse', 'told']),
   message: z.string(),
 });
@@ -23,12 +23,12 @@ export type Regression = z.infer<typeof Regression>;
 
 /**
  * Below these shares of the speed before, a model is called slower. Decode speed on a quiet host varies by a few
- * percent from run to run, beside one other busy process by a quarter or a third: 70 % is told. A GPU that is no longer
+ * percent from run to run, beside one other busy process by a quarter or a third: below 70 % is reported. A GPU that is no longer
  * used, or a model that no longer fits into its memory, costs far more than half: below 50 % is worse.
  */
-const TOLD_SPEED = 0.7;
+const REPORTED_SPEED = 0.7;
 const WORSE_SPEED = 0.5;
-/** A cold start reads the file, from the disk or from the page cache: twice as long means little, four times is told. */
+/** A cold start reads the file, from the disk or from the page cache: twice as long means little, four times is reported. */
 const SLOW_START = 4;
 /** Below a second more, a cold start is noise. */
 const START_NOISE_MS = 1000;
@@ -42,7 +42,7 @@ export function comparedPart(answer: string): string {
 }
 
 /**
- * What is worse `now` than `before`, worst first; what is better is not told. Of a model that no longer loads, only that.
+ * What is worse `now` than `before`, worst first; improvements are not reported. For a model that no longer loads, only that is reported.
  * Pure.
  */
 export function compareWithBaseline(now: SmokeResult, before: SmokeResult): Regression[] {
@@ -50,13 +50,13 @@ export function compareWithBaseline(now: SmokeResult, before: SmokeResult): Regr
   const blocker = now.checks.find(({ level, passed, advisory }) => level === 'loads' && !passed && !advisory);
   const comparable = before.checks.filter(({ id }) => blocker === undefined || id === blocker.id);
   const found = [
-    ...comparable.flatMap((check) => ofCheck(check, after.get(check.id))),
-    ...slower(undefined, now.tokensPerSecond, before.tokensPerSecond),
+    ...comparable.flatMap((check) => compareCheck(check, after.get(check.id))),
+    ...compareSpeed(undefined, now.tokensPerSecond, before.tokensPerSecond),
   ];
   return found.toSorted((a, b) => Number(a.weight === 'told') - Number(b.weight === 'told'));
 }
 
-function ofCheck(before: CheckResult, now: CheckResult | undefined): Regression[] {
+function compareCheck(before: CheckResult, now: CheckResult | undefined): Regression[] {
   const { id: check } = before;
   // What did not pass before cannot have got worse.
   if (!before.passed) return [];
@@ -68,18 +68,18 @@ function ofCheck(before: CheckResult, now: CheckResult | undefined): Regression[
     return [
       { kind: 'failed', check, weight: now.advisory ? 'told' : 'worse', message: `passed before, now: ${now.detail}` },
     ];
-  return [...otherAnswer(now, before), ...ofPace(now, before)];
+  return [...compareAnswer(now, before), ...comparePace(now, before)];
 }
 
-function otherAnswer(now: CheckResult, before: CheckResult): Regression[] {
-  const parting = partingOf(comparedPart(now.answer), comparedPart(before.answer));
-  if (parting === undefined) return [];
-  const message = `answers otherwise at temperature 0: ${parting}`;
+function compareAnswer(now: CheckResult, before: CheckResult): Regression[] {
+  const difference = describeDifference(comparedPart(now.answer), comparedPart(before.answer));
+  if (difference === undefined) return [];
+  const message = `gives a different answer at temperature 0: ${difference}`;
   return [{ kind: 'answer-changed', check: now.id, weight: 'told', message }];
 }
 
-function ofPace({ id, pace: now }: CheckResult, { pace: before }: CheckResult): Regression[] {
-  const speed = slower(id, now?.warm.tokensPerSecond, before?.warm.tokensPerSecond);
+function comparePace({ id, pace: now }: CheckResult, { pace: before }: CheckResult): Regression[] {
+  const speed = compareSpeed(id, now?.warm.tokensPerSecond, before?.warm.tokensPerSecond);
   const [cold, coldBefore] = [now?.cold?.firstTokenMs, before?.cold?.firstTokenMs];
   if (cold === undefined || coldBefore === undefined) return speed;
   if (cold < coldBefore * SLOW_START || cold - coldBefore < START_NOISE_MS) return speed;
@@ -87,8 +87,8 @@ function ofPace({ id, pace: now }: CheckResult, { pace: before }: CheckResult): 
   return [...speed, { kind: 'slower-start', check: id, weight: 'told', message }];
 }
 
-function slower(check: string | undefined, now: number | undefined, before: number | undefined): Regression[] {
-  if (now === undefined || before === undefined || now >= before * TOLD_SPEED) return [];
+function compareSpeed(check: string | undefined, now: number | undefined, before: number | undefined): Regression[] {
+  if (now === undefined || before === undefined || now >= before * REPORTED_SPEED) return [];
   const percent = Math.round((now / before) * 100);
   const message = `${now.toFixed(1)} tokens per second, ${percent} % of the ${before.toFixed(1)} before`;
   const weight = now < before * WORSE_SPEED ? 'worse' : 'told';

@@ -1,7 +1,7 @@
 import { causesOf, messageOf } from '../core/errors.ts';
 import type { Work } from '../core/progress.ts';
-import type { Fault, RunSuite } from './ask.ts';
-import { conduct } from './run-check.ts';
+import type { AnswerFinding, RunSuite } from './ask.ts';
+import { runCheck } from './run-check.ts';
 import { type Check, type CheckResult, Level, type SmokeResult } from './schema.ts';
 
 /**
@@ -12,7 +12,7 @@ export async function* runSuite(run: RunSuite): Work<SmokeResult> {
   const results: CheckResult[] = [];
   let blocked: string | undefined;
   for (const check of inOrder(run.suite.checks)) {
-    const result = blocked === undefined ? await runCheck(run, check) : notRun(check, blocked);
+    const result = blocked === undefined ? await resultOfCheck(run, check) : notRun(check, blocked);
     results.push(result);
     const { id, level, passed, detail, ms, skipped } = result;
     yield { type: 'check', id, level, passed, detail, ms, ...(skipped !== undefined && { skipped: true }) };
@@ -38,11 +38,11 @@ function inOrder(checks: readonly Check[]): Check[] {
   return checks.toSorted((a, b) => rank(a) - rank(b));
 }
 
-async function runCheck(run: RunSuite, check: Check): Promise<CheckResult> {
+async function resultOfCheck(run: RunSuite, check: Check): Promise<CheckResult> {
   const started = performance.now();
   const ended = (): { ms: number } => ({ ms: performance.now() - started });
   try {
-    const outcome = await conduct(run, check);
+    const outcome = await runCheck(run, check);
     if ('skipped' in outcome) return { ...skipped(check, outcome.skipped), ...ended() };
     const { fault, answer, detail, measured } = outcome;
     return { ...verdict(check, fault), ...(fault === undefined && { detail }), answer, ...ended(), ...measured };
@@ -59,7 +59,7 @@ function notRun({ id, level, advisory = false }: Check, blocker: string): CheckR
   return { id, level, passed: false, advisory, detail, answer: '', ms: 0 };
 }
 
-function hard(message: string): Fault {
+function hard(message: string): AnswerFinding {
   return { message, advisory: false };
 }
 
@@ -69,7 +69,7 @@ function skipped({ id, level }: Check, reason: string): Omit<CheckResult, 'ms'> 
 
 type Verdict = Pick<CheckResult, 'id' | 'level' | 'passed' | 'advisory' | 'detail'>;
 
-function verdict({ id, level, advisory = false, remedy }: Check, fault: Fault | undefined): Verdict {
+function verdict({ id, level, advisory = false, remedy }: Check, fault: AnswerFinding | undefined): Verdict {
   if (fault === undefined) return { id, level, passed: true, advisory, detail: '' };
   const detail = remedy === undefined ? fault.message : `${fault.message.replace(/\.$/, '')}. ${remedy}`;
   return { id, level, passed: false, advisory: advisory || fault.advisory, detail };

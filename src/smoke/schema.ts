@@ -21,7 +21,7 @@ export const Level = z.enum([
 ]);
 export type Level = z.infer<typeof Level>;
 
-/** An objection of an advisory judge is told and recorded, but does not fail the suite. */
+/** An objection of an advisory judge is reported and recorded, but does not fail the suite. */
 const advisory = z.boolean().optional();
 
 /** How an answer is judged; pure data, evaluated by `judges.ts`. Texts are compared after trimming. */
@@ -80,9 +80,9 @@ export const Check = z.strictObject({
   judges: z.array(Judge),
   /** Upper bound of tokens for this answer. */
   maxTokens: z.int().positive().max(4096).optional(),
-  /** Reaching the token limit is no fault: base models go on until somebody stops them. */
+  /** Reaching the token limit is no fault: base models continue until they are stopped. */
   mayRunOn: z.boolean().optional(),
-  /** A failed advisory check is told and recorded but does not fail the suite. */
+  /** A failed advisory check is reported and recorded but does not fail the suite. */
   advisory: z.boolean().optional(),
   /** What the user should look at when it fails. */
   remedy: z.string().optional(),
@@ -90,7 +90,7 @@ export const Check = z.strictObject({
   repeat: z.int().min(2).max(8).optional(),
   /** Fills the context nearly to its end: all of the input must reach the model. */
   fill: Fill.optional(),
-  /** A JSON Schema that the runtime is told to hold the answer to. Skipped where the runtime cannot. */
+  /** A JSON Schema that the runtime must keep the answer to. Skipped where the runtime cannot. */
   format: z.record(z.string(), z.unknown()).optional(),
   /** Frees the model's memory, then asks twice: how long a cold start takes, and how fast the warm model is. */
   timing: z.literal('cold-and-warm').optional(),

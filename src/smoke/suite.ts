@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { type Issue, parseDocument } from '../core/parse.ts';
 import { didYouMean } from '../core/suggest.ts';
-import { schemaFault } from './json-schema.ts';
+import { findSchemaError } from './json-schema.ts';
 import { lettersOf } from './judges.ts';
 import { Check, FILLER, type Judge, Suite } from './schema.ts';
 
@@ -36,7 +36,7 @@ export async function loadSuiteFile(files: SuiteFiles, path: string): Promise<Su
   const text = await readText(files, path);
   const suggestions = ['Compare it with a suite of the catalog, or check it against schemas/suite.schema.json.'];
   const suite = parseDocument(Suite, text, { name: path, code: 'bad-suite', suggestions }, KNOWN_FIELDS);
-  const issues = await faultsOf(suite);
+  const issues = await findSuiteIssues(suite);
   if (issues.length === 0) return suite;
   const lines = issues.map((issue) => `  ${issue.path}: ${issue.message}`);
   throw new ProvisionError('bad-suite', `${path} is not valid:\n${lines.join('\n')}`, { suggestions });
@@ -57,57 +57,61 @@ async function readText(files: SuiteFiles, path: string): Promise<string> {
 }
 
 /** What is wrong with a suite that its schema cannot say. */
-export async function faultsOf({ checks }: Suite): Promise<Issue[]> {
+export async function findSuiteIssues({ checks }: Suite): Promise<Issue[]> {
   const seen = new Set<string>();
   const faults: Issue[] = [];
   for (const [index, check] of checks.entries()) {
     const path = `checks[${index}]`;
-    faults.push(...check.judges.flatMap((judge, at) => judgeFault(check, judge, `${path}.judges[${at}]`)));
+    faults.push(...check.judges.flatMap((judge, at) => findJudgeIssues(check, judge, `${path}.judges[${at}]`)));
     if (seen.has(check.id)) faults.push({ path: `${path}.id`, message: `the id ${check.id} is used twice` });
     seen.add(check.id);
-    faults.push(...messageFaults(check, path), ...wayFaults(check, path), ...(await formatFaults(check, path)));
+    faults.push(
+      ...findMessageIssues(check, path),
+      ...findModeIssues(check, path),
+      ...(await findFormatIssues(check, path)),
+    );
   }
   return faults;
 }
 
-function messageFaults({ messages, fill }: Check, path: string): Issue[] {
+function findMessageIssues({ messages, fill }: Check, path: string): Issue[] {
   const faults: Issue[] = [];
   if (messages.at(-1)?.role !== 'user')
-    faults.push({ path: `${path}.messages`, message: 'the last message must be of the user' });
+    faults.push({ path: `${path}.messages`, message: 'the last message must have the role user' });
   const places = messages.reduce((sum, { content }) => sum + content.split(FILLER).length - 1, 0);
   if (fill !== undefined && places !== 1)
     faults.push({
       path: `${path}.messages`,
-      message: `a check with fill has ${FILLER} in one place, not in ${places}`,
+      message: `a check with fill needs ${FILLER} exactly once, not ${places} times`,
     });
   return faults;
 }
 
 /** Fields that each make a check run in a way of its own. */
-const WAYS = ['repeat', 'fill', 'format', 'timing'] as const satisfies (keyof Check)[];
+const MODES = ['repeat', 'fill', 'format', 'timing'] as const satisfies (keyof Check)[];
 
-function wayFaults(check: Check, path: string): Issue[] {
-  const [first, second] = WAYS.filter((way) => check[way] !== undefined);
+function findModeIssues(check: Check, path: string): Issue[] {
+  const [first, second] = MODES.filter((way) => check[way] !== undefined);
   if (second === undefined) return [];
-  return [{ path: `${path}.${second}`, message: `cannot be joined with ${first}: write two checks` }];
+  return [{ path: `${path}.${second}`, message: `cannot be combined with ${first}: write two checks` }];
 }
 
-async function formatFaults({ format }: Check, path: string): Promise<Issue[]> {
+async function findFormatIssues({ format }: Check, path: string): Promise<Issue[]> {
   if (format === undefined) return [];
-  const message = schemaFault(format);
+  const message = findSchemaError(format);
   return message === undefined ? [] : [{ path: `${path}.format`, message }];
 }
 
-function judgeFault(check: Check, judge: Judge, path: string): Issue[] {
+function findJudgeIssues(check: Check, judge: Judge, path: string): Issue[] {
   if (judge.kind === 'script' && lettersOf(judge.script) === undefined)
     return [
-      { path: `${path}.script`, message: `${judge.script} is no Unicode script, write for example Latin or Han` },
+      { path: `${path}.script`, message: `${judge.script} is not a Unicode script; write for example Latin or Han` },
     ];
   if (judge.kind === 'mentions' && judge.anyOf.some((word) => word.trim() === ''))
-    return [{ path: `${path}.anyOf`, message: 'an empty word is in every answer' }];
+    return [{ path: `${path}.anyOf`, message: 'an empty word matches every answer' }];
   if (judge.kind === 'lacks' && judge.noneOf.some((word) => word.trim() === ''))
-    return [{ path: `${path}.noneOf`, message: 'an empty word is in every answer' }];
+    return [{ path: `${path}.noneOf`, message: 'an empty word matches every answer' }];
   if (judge.kind === 'json' && check.format === undefined)
-    return [{ path, message: 'the judge json needs a format in its check' }];
+    return [{ path, message: 'the judge json requires a format in its check' }];
   return [];
 }

@@ -1,7 +1,7 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { ProgressEvent, Work } from '../../core/progress.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
-import { proveTested } from '../../smoke/prompt/prove.ts';
+import { proveAfterSmoke } from '../../smoke/prompt/prove.ts';
 import type { Finding, PromptProof } from '../../smoke/prompt/schema.ts';
 import type { SmokeResult, Suite } from '../../smoke/schema.ts';
 import type { InstallPlan } from '../plan/plan.ts';
@@ -46,7 +46,7 @@ async function* judged(
   const sent = plan.source.kind === 'file' ? { sentTemplate: plan.source.spec.template } : {};
   const known = { ...plan.prompt, ...sent };
   const lacking = `there is no official template ${chatTemplate} to compare with`;
-  const result = yield* proveTested({ runtime, stored, tokens, suite, smoke, known, lacking }, signal);
+  const result = yield* proveAfterSmoke({ runtime, stored, tokens, suite, smoke, known, lacking }, signal);
   const faults = result.findings.filter(({ severity }) => severity === 'fault');
   if (plan.source.kind === 'file' && faults.length > 0) throw promptDiffers(plan, faults);
   return { result, detail: detailOf(result) };

@@ -10,7 +10,7 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
-import { proveTested, unprovable } from '../../smoke/prompt/prove.ts';
+import { proveAfterSmoke, unprovenPrompt } from '../../smoke/prompt/prove.ts';
 import type { PromptProof } from '../../smoke/prompt/schema.ts';
 import { templateMarkersOf } from '../../smoke/prompt/template.ts';
 import { runSuite } from '../../smoke/run.ts';
@@ -92,10 +92,10 @@ async function* proofOf(
   const [family] = families;
   const tokens = family?.tokens ?? { bos: '', stop: [] };
   const blocked = smoke.checks.find(({ level, passed, advisory }) => level === 'loads' && !passed && !advisory);
-  if (blocked !== undefined) return unprovable(stored, tokens, `the model does not load (check ${blocked.id})`);
+  if (blocked !== undefined) return unprovenPrompt(stored, tokens, `the model does not load (check ${blocked.id})`);
   const known = family === undefined ? {} : await knownPrompt({ stored, families, record, templates });
   const lacking = `the catalog has no template of the architecture ${stored.architecture ?? 'unknown'}`;
-  return yield* proveTested({ runtime, stored, tokens, suite, smoke, known, lacking }, signal);
+  return yield* proveAfterSmoke({ runtime, stored, tokens, suite, smoke, known, lacking }, signal);
 }
 
 /** The suite of the catalog model that our record names. */

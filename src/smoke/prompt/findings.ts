@@ -7,15 +7,15 @@ const AGAIN = 'install it again with gemma-provision';
 export function doubleBos(count: number, bos: string): Finding {
   return fault(
     'double-bos',
-    `The model is fed ${count} BOS tokens in front: its template writes ${bos}, and the tokenizer adds one.`,
-    `Take ${bos} out of the template of the model, since the runtime adds it: ${AGAIN}.`,
+    `The prompt starts with ${count} BOS tokens: its template writes ${bos}, and the tokenizer adds one.`,
+    `Remove ${bos} from the template of the model, because the runtime adds it: ${AGAIN}.`,
   );
 }
 
 export function missingBos(bos: string): Finding {
   return fault(
     'missing-bos',
-    `No BOS token is in front of the prompt: the tokenizer adds none (add_bos_token), and the template writes no ${bos}.`,
+    `The prompt does not start with a BOS token: the tokenizer does not add one (add_bos_token), and the template does not write ${bos}.`,
     'Use a file whose tokenizer adds BOS (tokenizer.ggml.add_bos_token), as the publisher’s current one does.',
   );
 }
@@ -23,7 +23,7 @@ export function missingBos(bos: string): Finding {
 export function wrongRole(effective: string, expected: string): Finding {
   return fault(
     'wrong-role',
-    `A turn is opened as ${JSON.stringify(effective)} where the model was trained with ${JSON.stringify(expected)}.`,
+    `A turn starts with the role ${JSON.stringify(effective)}; the model was trained with ${JSON.stringify(expected)}.`,
     `Write ${expected} in the template of the model: ${AGAIN}.`,
   );
 }
@@ -39,11 +39,11 @@ export function systemLost(): Finding {
 /** `harmless`: no prompt is wrong, whoever writes it. */
 export function templateSwallowed(harmless: boolean): Finding {
   const message =
-    'The server uses the Jinja template of the model file in place of the TEMPLATE that the model was created with';
+    'The server uses the Jinja template of the model file instead of the TEMPLATE that the model was created with';
   return {
     id: 'template-swallowed',
     severity: harmless ? 'warning' : 'fault',
-    message: harmless ? `${message}; none of the prompts that could be compared is wrong for that.` : `${message}.`,
+    message: harmless ? `${message}; no compared prompt differs because of this.` : `${message}.`,
     remedy:
       'Start the server with OLLAMA_GO_TEMPLATE=1, so that the TEMPLATE is used, or use a file with the official Jinja template.',
   };
@@ -52,7 +52,7 @@ export function templateSwallowed(harmless: boolean): Finding {
 export function templateDiffers(title: string, { at, effective, expected }: Difference): Finding {
   return fault(
     'template-differs',
-    `For ${title} the model is fed ${shown(effective)} from character ${at} on, where it was trained with ${shown(expected)}.`,
+    `For ${title}, the prompt differs at character ${at}: the model receives ${quoteText(effective)} but was trained with ${quoteText(expected)}.`,
     `Create the model with the template of its family: ${AGAIN}.`,
   );
 }
@@ -60,7 +60,7 @@ export function templateDiffers(title: string, { at, effective, expected }: Diff
 export function tokenCountDiffers(title: string, tokens: { effective: number; expected: number }): Finding {
   return fault(
     'token-count-differs',
-    `For ${title} the model is fed ${tokens.effective} tokens, the expected prompt has ${tokens.expected}.`,
+    `For ${title}, the model receives ${tokens.effective} tokens; the expected prompt has ${tokens.expected}.`,
     `Create the model with the template of its family: ${AGAIN}. Ollama 0.11.5 and later shows the prompt itself.`,
   );
 }
@@ -68,33 +68,33 @@ export function tokenCountDiffers(title: string, tokens: { effective: number; ex
 export function contextShorter(inForce: number, wanted: number): Finding {
   return fault(
     'context-shorter',
-    `The loaded model has a context of ${inForce} tokens, its parameters ask for ${wanted}: longer conversations are cut.`,
-    'Ask for no more than the model was trained for, with --ctx; unload other models if memory is short.',
+    `The loaded model has a context of ${inForce} tokens, but its parameters request ${wanted}: longer conversations are cut.`,
+    'Set --ctx to at most what the model was trained for; unload other models if memory is short.',
   );
 }
 
 export function contextUnknown(): Finding {
   return unknown(
-    'the runtime does not tell the context length in force',
-    'Ollama 0.10.0 and later tells it, unless it holds the same file in memory under another name: stop that model first.',
+    'the runtime does not report the context length in force',
+    'Ollama 0.10.0 and later reports it, unless the same file is loaded under another name: stop that model first.',
   );
 }
 
 export function shapeRefused(title: string): Finding {
-  return unknown(`the reference template refuses ${title}`, 'Nothing needs to be done if you do not use that.');
+  return unknown(`the reference template refuses ${title}`, 'No action is needed if you do not use it.');
 }
 
 export function contextTooShort(title: string, context: number): Finding {
   return unknown(
     `a context of ${context} tokens may be too short for ${title}, and runtimes cut a prompt to fit`,
-    'Prove it with a context of 1024 tokens or more (--ctx).',
+    'Repeat the proof with a context of 1024 tokens or more (--ctx).',
   );
 }
 
 export function bosUnknown(why: string): Finding {
   return unknown(
-    `the number of BOS tokens could not be established: ${why}`,
-    'Put right what else is found first. Of Ollama, 0.2.0 and later (but 0.30.0) counts all tokens of a prompt.',
+    `the number of BOS tokens could not be determined: ${why}`,
+    'Fix the other findings first. Ollama 0.2.0 and later (except 0.30.0) counts all tokens of a prompt.',
   );
 }
 
@@ -106,7 +106,7 @@ function fault(id: Finding['id'], message: string, remedy: string): Finding {
   return { id, severity: 'fault', message, remedy };
 }
 
-function shown(text: string): string {
+function quoteText(text: string): string {
   return text === '' ? 'nothing more' : JSON.stringify(text);
 }
 
@@ -115,7 +115,7 @@ export function missingStop(token: string): Finding {
   return {
     id: 'missing-stop',
     severity: 'fault',
-    message: `${token} is not among the model's stop parameters, so answers may run on into a turn of the user.`,
+    message: `${token} is not among the model's stop parameters, so answers may continue into a user turn.`,
     remedy: `Create the model with PARAMETER stop "${token}": install it again with gemma-provision.`,
   };
 }
@@ -126,6 +126,6 @@ export function notProvable(why: string): Finding {
     id: 'not-provable',
     severity: 'warning',
     message: `The prompt could not be proven: ${why}.`,
-    remedy: 'Look at the answers of the smoke test; a newer server shows its prompt (Ollama 0.11.5 and later).',
+    remedy: 'Check the answers of the smoke test; a newer server shows its prompt (Ollama 0.11.5 and later).',
   };
 }

@@ -4,8 +4,8 @@ import { type Expectation, takeBos } from './expected.ts';
 import type { ProveRequest } from './request.ts';
 import { MARKERS, MULTI_TURN, SYSTEM_USER } from './shapes.ts';
 
-/** What the runtime told of one shape. */
-export interface Told {
+/** What the runtime reported about one shape. */
+export interface ShapeEvidence {
   readonly expectation: Expectation;
   /** The effective prompt, without the BOS in front. */
   readonly body?: string;
@@ -19,7 +19,7 @@ export interface Told {
 
 export interface Evidence {
   /** One entry for every shape that was asked about. */
-  readonly told: readonly Told[];
+  readonly shapes: readonly ShapeEvidence[];
   /** BOS tokens in front, shape by shape, where the runtime counted them itself. */
   readonly ownBosCounts: readonly number[];
   /** Whether the tokenizer adds a BOS: measured, else as the file says. */
@@ -31,76 +31,78 @@ export interface Subject {
   /** The first one is the shape whose tokens are counted, also where texts are shown. */
   readonly expectations: readonly Expectation[];
   readonly request: Pick<ProveRequest, 'addsBos' | 'tokens'>;
-  readonly meter: Meter;
+  readonly meter: RequestBudget;
 }
 
 /** What is compared first when the requests do not suffice for all: the shapes that a template easily gets wrong. */
 const ORDER: readonly string[] = [MULTI_TURN.id, SYSTEM_USER.id, MARKERS.id];
 /** Kept for the question what is loaded, which needs a loaded model and so comes last. */
-const FOR_LOADED = 1;
+const RESERVED_FOR_LOADED = 1;
 
 /** Asks the runtime for its prompts, else for their token counts, within the budget. */
 export async function gather(subject: Subject): Promise<Evidence> {
   const evidence = (await gatherTexts(subject)) ?? (await gatherCounts(subject));
   const loaded = await subject.meter.loaded();
-  const told = subject.expectations.flatMap((each) => evidence.told.filter(({ expectation }) => expectation === each));
-  return { ...evidence, told, ...(loaded !== undefined && { loaded }) };
+  const shapes = subject.expectations.flatMap((each) =>
+    evidence.shapes.filter(({ expectation }) => expectation === each),
+  );
+  return { ...evidence, shapes, ...(loaded !== undefined && { loaded }) };
 }
 
 /** Undefined where the runtime shows no prompt. */
 async function gatherTexts(subject: Subject): Promise<Evidence | undefined> {
   const { request, expectations, meter } = subject;
-  const told: Told[] = [];
+  const shapes: ShapeEvidence[] = [];
   const ownBosCounts: number[] = [];
   const forCounts = pairCost(expectations[0]) + (request.addsBos === undefined ? 1 : 0);
   for (const expectation of inOrder(expectations)) {
-    const reserved = FOR_LOADED + (ownBosCounts.length > 0 ? 0 : forCounts);
+    const reserved = RESERVED_FOR_LOADED + (ownBosCounts.length > 0 ? 0 : forCounts);
     if (meter.left() <= reserved) break;
     const rendered = await meter.render(expectation.shape.messages);
     if (rendered === undefined) return undefined;
     if (rendered.bosCount !== undefined) ownBosCounts.push(rendered.bosCount);
-    told.push({ expectation, body: takeBos(rendered.text, request.tokens.bos).body });
+    shapes.push({ expectation, body: takeBos(rendered.text, request.tokens.bos).body });
   }
-  return ownBosCounts.length > 0 ? { told, ownBosCounts } : await withCounts(subject, told);
+  return ownBosCounts.length > 0 ? { shapes, ownBosCounts } : await addCounts(subject, shapes);
 }
 
 /** Prompts are equal or not whatever the counts say; these tell how many BOS tokens are in front. */
-async function withCounts(subject: Subject, told: readonly Told[]): Promise<Evidence> {
+async function addCounts(subject: Subject, shapes: readonly ShapeEvidence[]): Promise<Evidence> {
   const [expectation] = subject.expectations;
-  if (expectation === undefined) return { told, ownBosCounts: [] };
-  const shown = told.find((each) => each.expectation === expectation);
+  if (expectation === undefined) return { shapes, ownBosCounts: [] };
+  const shown = shapes.find((each) => each.expectation === expectation);
   const counted = await countPair(subject, shown ?? { expectation });
-  const others = told.filter((each) => each !== shown);
-  const addsBos = counted.raw === undefined ? subject.request.addsBos : await bosAdded(subject);
-  return { told: [...others, ...(isTelling(counted) ? [counted] : [])], ownBosCounts: [], ...known(addsBos) };
+  const others = shapes.filter((each) => each !== shown);
+  const addsBos = counted.raw === undefined ? subject.request.addsBos : await measureAddedBos(subject);
+  return { shapes: [...others, ...(hasEvidence(counted) ? [counted] : [])], ownBosCounts: [], ...known(addsBos) };
 }
 
 /**
- * The longest shape holds whatever a template can lose; the first one may be counted already. A BOS of which nobody
- * told is measured in between, one of which the file tells at last, if there is a request left.
+ * The longest shape holds whatever a template can lose; the first one may be counted already. Whether the
+ * tokenizer adds a BOS is measured in between if the file does not say so, else at the end if a request is left.
  */
 async function gatherCounts(subject: Subject): Promise<Evidence> {
   const { expectations, request, meter } = subject;
   const [counted] = expectations;
   const [longest] = inOrder(expectations);
-  if (counted === undefined || longest === undefined) return { told: [], ownBosCounts: [] };
+  if (counted === undefined || longest === undefined) return { shapes: [], ownBosCounts: [] };
   const first = await countPair(subject, { expectation: longest });
-  if (!isTelling(first)) return { told: [], ownBosCounts: [], ...known(request.addsBos) };
-  const told = [first];
-  let addsBos = request.addsBos ?? (await bosAdded(subject));
-  if (counted !== longest && meter.left() >= FOR_LOADED + pairCost(counted))
-    told.push(await countPair(subject, { expectation: counted }));
-  const [, ...others] = told;
-  const whole = [await withoutSystem(subject, first), ...others];
-  if (request.addsBos !== undefined) addsBos = await bosAdded(subject);
-  return { told: whole, ownBosCounts: [], ...known(addsBos) };
+  if (!hasEvidence(first)) return { shapes: [], ownBosCounts: [], ...known(request.addsBos) };
+  const shapes = [first];
+  let addsBos = request.addsBos ?? (await measureAddedBos(subject));
+  if (counted !== longest && meter.left() >= RESERVED_FOR_LOADED + pairCost(counted))
+    shapes.push(await countPair(subject, { expectation: counted }));
+  const [, ...others] = shapes;
+  const whole = [await countWithoutSystem(subject, first), ...others];
+  if (request.addsBos !== undefined) addsBos = await measureAddedBos(subject);
+  return { shapes: whole, ownBosCounts: [], ...known(addsBos) };
 }
 
 function known(addsBos: boolean | undefined): Pick<Evidence, 'addsBos'> {
   return addsBos === undefined ? {} : { addsBos };
 }
 
-function isTelling({ body, raw }: Told): boolean {
+function hasEvidence({ body, raw }: ShapeEvidence): boolean {
   return body !== undefined || raw !== undefined;
 }
 
@@ -110,30 +112,31 @@ function pairCost(expectation: Expectation | undefined): number {
 }
 
 /** Adds both counts. The raw one first: it tells whether there are counts at all. */
-async function countPair({ meter }: Subject, told: Told): Promise<Told> {
-  const { shape, body } = told.expectation;
-  const raw = await meter.countRaw(told.body ?? body);
-  if (raw === undefined) return told;
-  const templated = shape.promptTokens ?? (await meter.countChat(shape.messages));
-  return { ...told, raw, ...(templated !== undefined && { templated }) };
+async function countPair({ meter }: Subject, shape: ShapeEvidence): Promise<ShapeEvidence> {
+  const { expectation } = shape;
+  const raw = await meter.countRaw(shape.body ?? expectation.body);
+  if (raw === undefined) return shape;
+  const { promptTokens, messages } = expectation.shape;
+  const templated = promptTokens ?? (await meter.countChat(messages));
+  return { ...shape, raw, ...(templated !== undefined && { templated }) };
 }
 
 /** Where tokens are missing, the next question is whether they are those of the system text. */
-async function withoutSystem({ meter }: Subject, told: Told): Promise<Told> {
-  const { templated, raw, expectation } = told;
-  if (templated === undefined || raw === undefined || templated >= raw) return told;
-  if (expectation.withoutSystem === undefined || meter.left() <= FOR_LOADED) return told;
+async function countWithoutSystem({ meter }: Subject, shape: ShapeEvidence): Promise<ShapeEvidence> {
+  const { templated, raw, expectation } = shape;
+  if (templated === undefined || raw === undefined || templated >= raw) return shape;
+  if (expectation.withoutSystem === undefined || meter.left() <= RESERVED_FOR_LOADED) return shape;
   const rawWithoutSystem = await meter.countRaw(expectation.withoutSystem);
-  return { ...told, ...(rawWithoutSystem !== undefined && { rawWithoutSystem }) };
+  return { ...shape, ...(rawWithoutSystem !== undefined && { rawWithoutSystem }) };
 }
 
 /**
  * Measures whether the tokenizer adds a BOS: a single special token has one token without, two with it. What the file
  * says stands where the requests do not suffice, or the vocabulary has no such token.
  */
-async function bosAdded({ request, meter }: Subject): Promise<boolean | undefined> {
+async function measureAddedBos({ request, meter }: Subject): Promise<boolean | undefined> {
   const [token] = request.tokens.stop;
-  if (token === undefined || meter.left() <= FOR_LOADED) return request.addsBos;
+  if (token === undefined || meter.left() <= RESERVED_FOR_LOADED) return request.addsBos;
   const tokens = await meter.countRaw(token);
   return tokens === 1 || tokens === 2 ? tokens === 2 : request.addsBos;
 }
@@ -147,7 +150,7 @@ function inOrder(expectations: readonly Expectation[]): Expectation[] {
 const MAX_REQUESTS = 6;
 
 /** Asks the runtime, and counts what that costs. Once the budget is used up nothing is asked any more. */
-export interface Meter {
+export interface RequestBudget {
   /** Requests that may still be made. */
   left(): number;
   cost(): { readonly requests: number; readonly generatedTokens: number };
@@ -160,7 +163,11 @@ export interface Meter {
   loaded(): Promise<LoadedModel | undefined>;
 }
 
-export function createMeter(runtime: ProveRequest['runtime'], name: string, signal: AbortSignal): Meter {
+export function createRequestBudget(
+  runtime: ProveRequest['runtime'],
+  name: string,
+  signal: AbortSignal,
+): RequestBudget {
   let requests = 0;
   let generatedTokens = 0;
 

@@ -9,12 +9,12 @@ import {
   tokenCountDiffers,
   unknown,
 } from './findings.ts';
-import type { Evidence, Told } from './gather.ts';
+import type { Evidence, ShapeEvidence } from './gather.ts';
 import { type BosVerdict, judgeBos, moreThanRaw } from './judge-bos.ts';
 import type { ProveRequest } from './request.ts';
 import type { Finding, PromptProof, ProofVerdict, ShapeProof } from './schema.ts';
 import type { Shape } from './shapes.ts';
-import { swallowed, winnerOf } from './template.ts';
+import { findSwallowedTemplate, templateInUse } from './template.ts';
 
 export type Judged = Omit<PromptProof, 'requests' | 'generatedTokens'>;
 
@@ -31,16 +31,16 @@ export function judge(request: ProveRequest, evidence: Evidence, refused: readon
     evidence,
     ...(stored.template !== undefined && { template: stored.template }),
   };
-  const verdicts = evidence.told.map((told) => judgeShape(told, standard));
+  const verdicts = evidence.shapes.map((each) => judgeShape(each, standard));
   const compared = verdicts.map(({ proof }) => proof);
-  const findings = concise([
-    ...swallowed(request, compared),
+  const findings = removeDuplicates([
+    ...findSwallowedTemplate(request, compared),
     ...bos.findings,
     ...verdicts.flatMap((each) => each.findings),
     ...missingStops(request),
     ...contextFindings(request, evidence),
     ...refused.map(({ title }) => shapeRefused(title)),
-    ...(compared.length > 0 ? [] : [nothingTold()]),
+    ...(compared.length > 0 ? [] : [nothingComparable()]),
   ]);
   const telling = compared.find(({ verdict }) => verdict === 'differs') ?? compared[0];
   return {
@@ -50,7 +50,7 @@ export function judge(request: ProveRequest, evidence: Evidence, refused: readon
     expectedFrom: reference.from,
     ...(bos.count !== undefined && { bosCount: bos.count }),
     stop: [...(stored.stop ?? [])],
-    winner: winnerOf(request),
+    winner: templateInUse(request),
     context: {
       ...(stored.contextLength !== undefined && { wanted: stored.contextLength }),
       ...(inForce !== undefined && { inForce }),
@@ -76,7 +76,7 @@ function verdictOf(
 
 function missingStops({ stored, tokens }: ProveRequest): Finding[] {
   if (stored.stop === undefined)
-    return [unknown('the runtime does not tell its stop tokens', 'Look at how answers end in the smoke test.')];
+    return [unknown('the runtime does not report its stop tokens', 'Check how answers end in the smoke test.')];
   return tokens.stop.filter((token) => !stored.stop?.includes(token)).map(missingStop);
 }
 
@@ -88,15 +88,15 @@ function contextFindings({ stored }: ProveRequest, { loaded }: Evidence): Findin
   return inForce < wanted ? [contextShorter(inForce, wanted)] : [];
 }
 
-function nothingTold(): Finding {
+function nothingComparable(): Finding {
   return unknown(
     'the runtime neither shows its prompts nor counts all of their tokens',
-    'Use a server that does: Ollama 0.11.5 and later shows them, 0.2.0 and later (but 0.30.0) counts them.',
+    'Use a server that does: Ollama 0.11.5 and later shows them, 0.2.0 and later (except 0.30.0) counts them.',
   );
 }
 
-/** What all shapes show is told once, with the first of them; counts say nothing where texts differ. */
-function concise(findings: readonly Finding[]): Finding[] {
+/** What all shapes show is reported once, with the first of them; counts mean nothing where texts differ. */
+function removeDuplicates(findings: readonly Finding[]): Finding[] {
   const texts = findings.some(({ id }) => id === 'template-differs' || id === 'wrong-role');
   const kept = findings.filter(({ id }) => !(texts && id === 'token-count-differs'));
   const sameThing = ({ id, message }: Finding): string => (id.endsWith('-differs') ? id : message);
@@ -108,7 +108,7 @@ export interface ShapeVerdict {
   readonly findings: readonly Finding[];
 }
 
-/** What shapes are judged by, besides what the runtime told of each. */
+/** What shapes are judged by, besides the evidence of each. */
 export interface Standard {
   readonly bos: BosVerdict;
   /** The BOS token as text. */
@@ -121,19 +121,21 @@ export interface Standard {
 }
 
 /** Compares one shape: by its text where the runtime shows it, else by its token count. */
-export function judgeShape(told: Told, standard: Standard): ShapeVerdict {
-  return told.body === undefined ? byCount(told, standard) : byText(told, told.body, standard);
+export function judgeShape(evidence: ShapeEvidence, standard: Standard): ShapeVerdict {
+  return evidence.body === undefined
+    ? compareCounts(evidence, standard)
+    : compareText(evidence, evidence.body, standard);
 }
 
-function byText(told: Told, body: string, standard: Standard): ShapeVerdict {
+function compareText(evidence: ShapeEvidence, body: string, standard: Standard): ShapeVerdict {
   const { bos, bosText, context } = standard;
-  const { expectation } = told;
+  const { expectation } = evidence;
   const { id, title } = expectation.shape;
   // The texts as they are evaluated; where BOS was not counted, both without.
   const expected = bosText.repeat(bos.count === undefined ? 0 : bos.expected) + expectation.body;
   const effective = bosText.repeat(bos.count ?? 0) + body;
   const difference = firstDifference(effective, expected);
-  const proof = { id, title, effective, expected, ...tokensOf(told, standard) };
+  const proof = { id, title, effective, expected, ...tokensOf(evidence, standard) };
   if (difference === undefined) return { proof: { ...proof, verdict: 'equal' }, findings: [] };
   if (body !== expectation.body && context !== undefined && mayBeCut(expectation.body, context))
     return { proof: { ...proof, verdict: 'unknown', difference }, findings: [contextTooShort(title, context)] };
@@ -145,16 +147,16 @@ function mayBeCut(prompt: string, context: number): boolean {
   return new TextEncoder().encode(prompt).length >= context;
 }
 
-function byCount(told: Told, standard: Standard): ShapeVerdict {
+function compareCounts(evidence: ShapeEvidence, standard: Standard): ShapeVerdict {
   const { bos, template, context } = standard;
-  const { shape, body: expected } = told.expectation;
+  const { shape, body: expected } = evidence.expectation;
   const { id, title } = shape;
-  const more = moreThanRaw(told);
+  const more = moreThanRaw(evidence);
   if (more === undefined) {
-    const why = unknown(`the tokens of ${title} could not be counted`, 'Give a longer context with --ctx.');
+    const why = unknown(`the tokens of ${title} could not be counted`, 'Use a longer context with --ctx.');
     return { proof: { id, title, expected, verdict: 'unknown' }, findings: [why] };
   }
-  const counts = tokensOf(told, standard);
+  const counts = tokensOf(evidence, standard);
   // Old servers cut raw prompts too, and count what is left: then equal counts mean nothing either.
   if (context !== undefined && mayBeCut(expected, context))
     return {
@@ -162,10 +164,10 @@ function byCount(told: Told, standard: Standard): ShapeVerdict {
       findings: [contextTooShort(title, context)],
     };
   const fits = more === bos.written;
-  const { rawWithoutSystem } = told;
-  const fitsWithoutSystem = rawWithoutSystem !== undefined && told.templated === rawWithoutSystem + bos.written;
+  const { rawWithoutSystem } = evidence;
+  const fitsWithoutSystem = rawWithoutSystem !== undefined && evidence.templated === rawWithoutSystem + bos.written;
   const hidden = { fits, fitsWithoutSystem, ...(template !== undefined && { template }) };
-  const named = nameHidden(told.expectation, hidden);
+  const named = nameHidden(evidence.expectation, hidden);
   const proof = { id, title, expected, ...counts };
   if (fits && named.length === 0) {
     // A wrong number of BOS tokens has a finding of its own.
@@ -178,7 +180,7 @@ function byCount(told: Told, standard: Standard): ShapeVerdict {
 
 /** Absent where the raw prompt that was counted is not the expected one. */
 function tokensOf(
-  { expectation, body, templated, raw }: Told,
+  { expectation, body, templated, raw }: ShapeEvidence,
   { bos, evidence }: Standard,
 ): Pick<ShapeProof, 'tokens'> {
   if (templated === undefined || raw === undefined) return {};

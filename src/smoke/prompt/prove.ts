@@ -4,14 +4,14 @@ import type { Message, Runtime, StoredModel } from '../../runtimes/contract.ts';
 import type { SmokeResult, Suite } from '../schema.ts';
 import { type Expectation, expectationOf } from './expected.ts';
 import { missingStop, notProvable } from './findings.ts';
-import { createMeter, gather } from './gather.ts';
+import { createRequestBudget, gather } from './gather.ts';
 import { judge } from './judge.ts';
 import type { KnownPrompt, ProveRequest } from './request.ts';
 import type { Finding, PromptProof } from './schema.ts';
 import { SHAPES, type Shape, USER } from './shapes.ts';
 
 /**
- * Holds what the runtime really feeds a model against the prompt that the model was trained with: text by text where
+ * Compares the prompt that the runtime really builds with the one that the model was trained with: text by text where
  * the runtime shows it, else by token counts. Adds at most 6 requests and 8 generated tokens to a smoke run. Never
  * passes in silence: what could not be established is a finding. Throws only what the runtime throws.
  */
@@ -21,7 +21,7 @@ export async function* prove(request: ProveRequest, signal: AbortSignal): Work<P
   if (expected instanceof ProvisionError) return brokenReference(request, expected);
 
   const started = performance.now();
-  const meter = createMeter(request.runtime, request.stored.name, signal);
+  const meter = createRequestBudget(request.runtime, request.stored.name, signal);
   const evidence = await gather({ expectations: [...expected.values()], request, meter });
   const refused = shapes.filter((shape) => !expected.has(shape));
   const proof = judge(request, evidence, refused);
@@ -73,16 +73,16 @@ async function expectationsOf(
 
 function brokenReference({ stored, tokens, reference }: ProveRequest, { message }: ProvisionError): PromptProof {
   return {
-    ...unprovable(stored, tokens, `there is no template to compare with: ${message}`),
+    ...unprovenPrompt(stored, tokens, `there is no template to compare with: ${message}`),
     expectedFrom: reference.from,
   };
 }
 
 /**
  * A chat of a finished smoke run whose prompt the runtime counted: the one with the shortest prompt, since the proof
- * sends it once more. Undefined when the runtime told no counts.
+ * sends it once more. Undefined when the runtime reported no counts.
  */
-export function countedOf(suite: Suite, { checks }: SmokeResult): ProveRequest['counted'] {
+export function countedChat(suite: Suite, { checks }: SmokeResult): ProveRequest['counted'] {
   const counted = suite.checks.flatMap(({ id, messages }) => {
     const promptTokens = checks.find((result) => result.id === id)?.promptTokens ?? 0;
     return promptTokens > 0 ? [{ messages, promptTokens }] : [];
@@ -92,7 +92,7 @@ export function countedOf(suite: Suite, { checks }: SmokeResult): ProveRequest['
 }
 
 /** The proof where there is nothing to compare with: says so, and still tells of stop tokens that are missing. */
-export function unprovable(stored: StoredModel, tokens: ProveRequest['tokens'], why: string): PromptProof {
+export function unprovenPrompt(stored: StoredModel, tokens: ProveRequest['tokens'], why: string): PromptProof {
   const missing = stored.stop === undefined ? [] : tokens.stop.filter((token) => !stored.stop?.includes(token));
   const findings = [...missing.map(missingStop), notProvable(why)];
   return {
@@ -119,13 +119,13 @@ export interface TestedModel extends Pick<ProveRequest, 'runtime' | 'stored' | '
 }
 
 /** The proof after a smoke test, whose token counts it uses. */
-export async function* proveTested(
+export async function* proveAfterSmoke(
   { runtime, stored, tokens, suite, smoke, known, lacking }: TestedModel,
   signal: AbortSignal,
 ): Work<PromptProof> {
   const { reference, addsBos = stored.addsBos, sentTemplate } = known;
-  if (reference === undefined) return unprovable(stored, tokens, lacking);
-  const counted = countedOf(suite, smoke);
+  if (reference === undefined) return unprovenPrompt(stored, tokens, lacking);
+  const counted = countedChat(suite, smoke);
   return yield* prove(
     {
       runtime,

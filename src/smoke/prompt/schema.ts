@@ -19,7 +19,7 @@ export const FindingId = z.enum([
   'wrong-role',
   /** The system text does not reach the model. */
   'system-lost',
-  /** The server uses the file's own Jinja template in place of the TEMPLATE that the model was created with. */
+  /** The server uses the file's own Jinja template instead of the TEMPLATE that the model was created with. */
   'template-swallowed',
   /** The prompt differs in another way. */
   'template-differs',

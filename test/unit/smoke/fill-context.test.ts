@@ -74,7 +74,7 @@ describe('long input', () => {
     const chat = serverWith(2048, OWL);
     const result = await runOne(long(), chat, { ...loaded(2048), stored: { contextLength: 4096 } });
     expect(result).toMatchObject({ passed: false, advisory: false });
-    expect(result.detail).toContain('asks for a context of 4096 tokens (num_ctx), the runtime gives it 2048');
+    expect(result.detail).toContain('requests a context of 4096 tokens (num_ctx), but the runtime uses 2048');
     expect(chat.asked).toHaveLength(1);
   });
 
@@ -101,8 +101,8 @@ describe('long input', () => {
   });
 
   test.each<[string, Chat, Parameters<typeof runOne>[2], string]>([
-    ['the context is unknown', serverWith(1000), { runtime: {} }, 'neither the model nor the runtime tells'],
-    ['the runtime tells no context', serverWith(1000), loaded(), 'neither the model nor the runtime tells'],
+    ['the context is unknown', serverWith(1000), { runtime: {} }, 'neither the model nor the runtime reports'],
+    ['the runtime reports no context', serverWith(1000), loaded(), 'neither the model nor the runtime reports'],
     ['the context is too short', serverWith(1000), loaded(80), 'a context of 80 tokens is too short'],
     ['prompts are not counted', serverWith(0), loaded(1000), 'does not count the tokens'],
   ])('is skipped when %s', async (_, chat, parts, reason) => {

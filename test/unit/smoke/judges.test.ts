@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { jsonObjector } from '../../../src/smoke/json-schema.ts';
-import { type Evidence, objectionOf, quote } from '../../../src/smoke/judges.ts';
+import { jsonJudge } from '../../../src/smoke/json-schema.ts';
+import { type Evidence, findObjection, quote } from '../../../src/smoke/judges.ts';
 import type { Judge } from '../../../src/smoke/schema.ts';
 
 function evidence(text: string, changes: Partial<Evidence> = {}): Evidence {
@@ -15,7 +15,7 @@ function evidence(text: string, changes: Partial<Evidence> = {}): Evidence {
 }
 
 const objection = (judge: Judge, text: string, changes: Partial<Evidence> = {}): string | undefined =>
-  objectionOf(judge, evidence(text, changes));
+  findObjection(judge, evidence(text, changes));
 
 describe('wellFormed', () => {
   const judge = { kind: 'wellFormed' } as const;
@@ -102,14 +102,14 @@ describe('lacks', () => {
 });
 
 describe('json', () => {
-  const objectToJson = jsonObjector({
+  const objectToJson = jsonJudge({
     type: 'object',
     properties: { city: { enum: ['Paris', 'Rome'] }, size: { type: 'integer', minimum: 1 } },
     required: ['city'],
     additionalProperties: false,
   });
   test.each(['{"city": "Paris"}', ' {"city":"Rome","size":3}\n'])('%j follows the schema', (text) => {
-    expect(objection({ kind: 'json' }, text, { objectToJson })).toBeUndefined();
+    expect(objection({ kind: 'json' }, text, { judgeJson: objectToJson })).toBeUndefined();
   });
   test.each([
     ['{"city": "Oslo"}', 'city:'],
@@ -124,14 +124,14 @@ describe('json', () => {
     ['Here it is: {"city": "Rome"}', 'expected JSON and nothing else'],
     ['', 'expected JSON and nothing else'],
   ])('%j does not', (text, part) => {
-    expect(objection({ kind: 'json' }, text, { objectToJson })).toContain(part);
+    expect(objection({ kind: 'json' }, text, { judgeJson: objectToJson })).toContain(part);
   });
   test('nothing passes without a schema', () => {
     expect(objection({ kind: 'json' }, '{}')).toContain('no JSON Schema');
   });
   test('tells three faults at most, and no more than the head of a long answer', () => {
     const text = JSON.stringify(Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`field-${index}`, 1])));
-    expect(objection({ kind: 'json' }, text, { objectToJson })?.length).toBeLessThan(500);
+    expect(objection({ kind: 'json' }, text, { judgeJson: objectToJson })?.length).toBeLessThan(500);
   });
 });
 

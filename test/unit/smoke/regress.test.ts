@@ -96,11 +96,11 @@ describe('what got worse', () => {
         kind: 'answer-changed',
         check: 'a',
         weight: 'told',
-        message: 'answers otherwise at temperature 0: after 3 equal characters "!" instead of ""',
+        message: 'gives a different answer at temperature 0: after 3 equal characters "!" instead of ""',
       },
     ]);
     const other = compareWithBaseline(run([result('a', { answer: 'no' })]), run([result('a')]));
-    expect(other[0]?.message).toBe('answers otherwise at temperature 0: "no" instead of "yes"');
+    expect(other[0]?.message).toBe('gives a different answer at temperature 0: "no" instead of "yes"');
   });
 
   test('the far end of a long answer is not compared', () => {

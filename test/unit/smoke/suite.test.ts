@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Evidence, objectionOf } from '../../../src/smoke/judges.ts';
+import { type Evidence, findObjection } from '../../../src/smoke/judges.ts';
 import type { Check } from '../../../src/smoke/schema.ts';
 import { loadBuiltInSuite, loadSuiteFile, type SuiteFiles, suiteIds } from '../../../src/smoke/suite.ts';
 
@@ -92,7 +92,7 @@ describe('the suites of the catalog', () => {
       for (const { messages, judges } of (await loadBuiltInSuite(disk, folder, id)).checks)
         for (const judge of judges)
           if (judge.kind === 'script')
-            expect(objectionOf(judge, { ...EVIDENCE, text: messages[0]?.content ?? '' })).toBeUndefined();
+            expect(findObjection(judge, { ...EVIDENCE, text: messages[0]?.content ?? '' })).toBeUndefined();
     }
   });
 
@@ -169,13 +169,17 @@ describe('a suite of the user', () => {
     ['a schema with a lost reference', suite({ format: { $ref: '#/x' } }), 'checks[0].format: cannot be used'],
     ['one repetition', suite({ repeat: 1 }), 'checks[0].repeat:'],
     ['filler without a place', suite({ fill: { text: ' a', upTo: 0.9 } }), 'checks[0].messages: a check with fill'],
-    ['filler in two places', suite({ ...USER('{filler} and {filler}'), fill: { text: ' a', upTo: 0.9 } }), 'not in 2'],
+    [
+      'filler in two places',
+      suite({ ...USER('{filler} and {filler}'), fill: { text: ' a', upTo: 0.9 } }),
+      'not 2 times',
+    ],
     ['filler over the brim', suite({ ...USER('{filler}'), fill: { text: ' a', upTo: 1.1 } }), 'checks[0].fill.upTo:'],
     ['empty filler', suite({ ...USER('{filler}'), fill: { text: '', upTo: 0.9 } }), 'checks[0].fill.text:'],
     [
       'two ways at once',
       suite({ repeat: 2, timing: 'cold-and-warm' }),
-      'checks[0].timing: cannot be joined with repeat',
+      'checks[0].timing: cannot be combined with repeat',
     ],
     ['an unknown timing', suite({ timing: 'hot' }), 'checks[0].timing:'],
     [

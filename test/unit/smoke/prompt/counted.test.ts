@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countedOf, unprovable } from '../../../../src/smoke/prompt/prove.ts';
+import { countedChat, unprovenPrompt } from '../../../../src/smoke/prompt/prove.ts';
 import type { CheckResult, SmokeResult, Suite } from '../../../../src/smoke/schema.ts';
 
 const CHECKS = ['long', 'short', 'untold'];
@@ -33,23 +33,23 @@ function ran(promptTokens: Record<string, number>): SmokeResult {
 }
 
 test('the shortest prompt that was counted is the cheapest to ask for again', () => {
-  const counted = countedOf(suite, ran({ long: 90, short: 9 }));
+  const counted = countedChat(suite, ran({ long: 90, short: 9 }));
   expect(counted).toEqual({ messages: [{ role: 'user', content: 'short' }], promptTokens: 9 });
 });
 
 test('without counts there is none', () => {
-  expect(countedOf(suite, ran({ long: 0 }))).toBeUndefined();
-  expect(countedOf(suite, ran({}))).toBeUndefined();
+  expect(countedChat(suite, ran({ long: 0 }))).toBeUndefined();
+  expect(countedChat(suite, ran({}))).toBeUndefined();
 });
 
 test('where there is nothing to compare with, a stop token that is missing is still a fault', () => {
   const tokens = { bos: '<bos>', stop: ['<end_of_turn>', '<eos>'] };
   const stored = { name: 'tiny', stop: ['<eos>'], contextLength: 512 };
-  const proof = unprovable(stored, tokens, 'there is no template');
+  const proof = unprovenPrompt(stored, tokens, 'there is no template');
   expect(proof).toMatchObject({ verdict: 'differs', stop: ['<eos>'], context: { wanted: 512 }, requests: 0 });
   expect(proof.findings.map(({ id, message }) => [id, message])).toEqual([
     ['missing-stop', expect.stringContaining('<end_of_turn>')],
     ['not-provable', expect.stringContaining('there is no template')],
   ]);
-  expect(unprovable({ name: 'tiny' }, tokens, 'it is late')).toMatchObject({ verdict: 'not-provable', stop: [] });
+  expect(unprovenPrompt({ name: 'tiny' }, tokens, 'it is late')).toMatchObject({ verdict: 'not-provable', stop: [] });
 });

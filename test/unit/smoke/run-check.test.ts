@@ -105,8 +105,8 @@ describe('a picture', () => {
   test.each([
     ['has none', { stored: { capabilities: ['completion', 'tools'] } }, '(capabilities: completion, tools)'],
     ['can nothing', { stored: { capabilities: [] } }, '(capabilities: none)'],
-    ['may have one', { stored: {} }, 'does not tell'],
-    ['is not known', {}, 'does not tell'],
+    ['may have one', { stored: {} }, 'does not report'],
+    ['is not known', {}, 'does not report'],
   ])('is kept from a model that %s', async (_, parts, reason) => {
     const chat = chatOf(() => ({ text: 'Red.' }));
     const result = await runOne(one, chat, parts);
