@@ -1,4 +1,4 @@
-/** The only place that builds the real world: every service of the commands, each loaded when it is first asked for. */
+/** The only place that builds the real app: every service of the commands, each loaded when it is first asked for. */
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Catalog } from '../catalog/load.ts';
@@ -10,7 +10,7 @@ import { secretsOfAddress } from '../core/redact.ts';
 import type { DoctorFlags } from '../doctor/doctor.ts';
 import type { HostProfile } from '../hardware/schema.ts';
 import type { CheckQuestion, Wanted } from '../provision/check/target.ts';
-import { World, type WorldOptions } from '../provision/context.ts';
+import { AppContext, type AppOptions } from '../provision/context.ts';
 import type { Provisioning } from '../provision/install/provisioning.ts';
 import type { InstallReport, RemoveReport, UpgradeReport } from '../provision/install/schema.ts';
 import type { PruneFlags } from '../provision/maintain/cache.ts';
@@ -55,7 +55,7 @@ import type {
 } from './results.ts';
 import type { Terminal } from './terminal.ts';
 
-export type ServiceOptions = WorldOptions;
+export type ServiceOptions = AppOptions;
 
 /** What commands can ask for. Tests of commands give their own. */
 export interface Services {
@@ -128,14 +128,14 @@ export async function wire(options: ServiceOptions): Promise<Services> {
   const paths = resolvePaths(env);
   const settings = await readSettings(paths);
   if (settings.host !== undefined) hideSecrets(...secretsOfAddress(settings.host));
-  const world = new World(options, paths, settings, env);
+  const app = new AppContext(options, paths, settings, env);
   return {
     paths,
     settings,
-    catalog: () => world.catalog(),
+    catalog: () => app.catalog(),
     async model(typed) {
       const { resolveModel } = await import('../catalog/lookup.ts');
-      return resolveModel(await world.catalog(), typed);
+      return resolveModel(await app.catalog(), typed);
     },
     async validateCatalogFile(file) {
       const { validateCatalogFile } = await import('../provision/plan/catalog.ts');
@@ -155,40 +155,40 @@ export async function wire(options: ServiceOptions): Promise<Services> {
         import('../provision/plan/catalog-trust.ts'),
       ]);
       const keys = keyFiles.length > 0 ? keyFiles : (settings['catalog-key'] ?? []);
-      const verified = await verifyCatalog(file, keys, world.trustWorld());
+      const verified = await verifyCatalog(file, keys, app.trustContext());
       await refuseInvalid(options.root, paths, file);
       return verified;
     },
     async hostProfile(flags) {
       const { hostProfile } = await import('../provision/plan/host.ts');
-      return hostProfile(flags, world.hostContext());
+      return hostProfile(flags, app.hostContext());
     },
     async saveProfile(file, profile) {
       const { saveProfile } = await import('../provision/plan/host.ts');
       return saveProfile(file, profile);
     },
-    provisioning: (flags) => world.provisioning(flags),
+    provisioning: (flags) => app.provisioning(flags),
     async recommend(request, flags) {
       const { recommendFor } = await import('../provision/plan/recommend.ts');
-      return recommendFor(request, flags, world);
+      return recommendFor(request, flags, app);
     },
     async checkTarget(question) {
       const { wantedOf } = await import('../provision/check/own.ts');
-      return wantedOf(question, world);
+      return wantedOf(question, app);
     },
     async frozen(request, file) {
       const { openFrozen } = await import('../provision/share/lock.ts');
-      return openFrozen(file, request, world);
+      return openFrozen(file, request, app);
     },
     async pinned(request, flags) {
       // Most installs have neither: nothing is loaded for them.
       if (!flags.frozen && !request.from?.startsWith('oci:')) return undefined;
       const { openPinned } = await import('../provision/share/pinned.ts');
-      return openPinned(request, flags, world);
+      return openPinned(request, flags, app);
     },
     async lock(plan, { file, ...rest }) {
       const { lockPath, lockPlan } = await import('../provision/share/lock.ts');
-      return lockPlan(plan, { file: lockPath(file), ...rest }, world);
+      return lockPlan(plan, { file: lockPath(file), ...rest }, app);
     },
     async acceptLicence(licence, how) {
       const { acceptLicence } = await import('../provision/install/licence.ts');
@@ -196,14 +196,14 @@ export async function wire(options: ServiceOptions): Promise<Services> {
       return acceptLicence(licence, {
         ...how,
         user,
-        registry: await world.registry(),
-        locker: await world.locker(),
+        registry: await app.registry(),
+        locker: await app.locker(),
         signal: options.signal,
       });
     },
     async doctor(model, flags) {
       const { doctorOf } = await import('../doctor/doctor.ts');
-      return doctorOf(model, flags, world);
+      return doctorOf(model, flags, app);
     },
     async suite(idOrFile) {
       const { openSuite } = await import('../provision/install/smoke.ts');
@@ -211,80 +211,80 @@ export async function wire(options: ServiceOptions): Promise<Services> {
     },
     async smoke(name, flags) {
       const { smokeOf } = await import('../provision/install/smoke.ts');
-      return smokeOf(name, flags, world);
+      return smokeOf(name, flags, app);
     },
     async chat(name, prompt, flags) {
       const { chatOf } = await import('../provision/maintain/chat.ts');
-      return chatOf(name, prompt, flags, world);
+      return chatOf(name, prompt, flags, app);
     },
     async cacheList() {
       const { cacheListOf } = await import('../provision/maintain/cache.ts');
-      return cacheListOf(world);
+      return cacheListOf(app);
     },
     async cacheVerify(remove) {
       const { cacheVerifyOf } = await import('../provision/maintain/cache.ts');
-      return cacheVerifyOf(remove, world);
+      return cacheVerifyOf(remove, app);
     },
     async cachePrune(flags) {
       const { cachePruneOf } = await import('../provision/maintain/cache.ts');
-      return cachePruneOf(flags, world);
+      return cachePruneOf(flags, app);
     },
     async gc(flags) {
       const { gcOf } = await import('../provision/maintain/gc/collect.ts');
-      return gcOf(flags, world);
+      return gcOf(flags, app);
     },
     async allRecords() {
       const { allRecords } = await import('../provision/maintain/records.ts');
-      return allRecords(await world.registry());
+      return allRecords(await app.registry());
     },
     async recordsNamed(name, flags) {
       const { recordsNamed } = await import('../provision/maintain/records.ts');
-      return recordsNamed(await world.registry(), name, flags);
+      return recordsNamed(await app.registry(), name, flags);
     },
     async publish(name, ref, flags) {
       const { publishOf } = await import('../provision/share/publish.ts');
-      return publishOf(name, ref, flags, world);
+      return publishOf(name, ref, flags, app);
     },
     async pull(ref, digest) {
       const { pullOf } = await import('../provision/share/publish.ts');
-      return pullOf(ref, digest, world);
+      return pullOf(ref, digest, app);
     },
     async createBundle(name, file, flags) {
       const { createBundle } = await import('../provision/share/bundle.ts');
-      return createBundle(name, file, flags, world);
+      return createBundle(name, file, flags, app);
     },
     async planBundle(file, request, flags) {
       const { planBundle } = await import('../provision/share/bundle.ts');
-      return planBundle(file, request, flags, world);
+      return planBundle(file, request, flags, app);
     },
     async remove(name, force, flags) {
       const { removeOf } = await import('../provision/maintain/records.ts');
-      return removeOf(name, force, flags, world);
+      return removeOf(name, force, flags, app);
     },
     async rollback(name, flags) {
       const { rollbackOf } = await import('../provision/maintain/rollback-use.ts');
-      return rollbackOf(name, flags, world);
+      return rollbackOf(name, flags, app);
     },
     async verify(name, flags) {
       const { verifyOf } = await import('../provision/maintain/verify-use.ts');
-      return verifyOf(name, flags, world);
+      return verifyOf(name, flags, app);
     },
     async repair(name, flags) {
       const { repairOf } = await import('../provision/maintain/repair-use.ts');
-      return repairOf(name, flags, world);
+      return repairOf(name, flags, app);
     },
     async upgrade(name, flags, accept) {
       const { upgradeAll, upgradeOne } = await import('../provision/maintain/upgrade-use.ts');
-      return name === undefined ? upgradeAll(flags, accept, world) : upgradeOne(name, flags, accept, world);
+      return name === undefined ? upgradeAll(flags, accept, app) : upgradeOne(name, flags, accept, app);
     },
     async renderModelfile(typed, render) {
       const { renderModelfileOf } = await import('../provision/plan/catalog.ts');
-      return renderModelfileOf(await world.catalog(), options.root, typed, render);
+      return renderModelfileOf(await app.catalog(), options.root, typed, render);
     },
     async checkModelfiles(folder) {
       const { checkModelfilesIn } = await import('../provision/plan/catalog.ts');
-      return checkModelfilesIn(await world.catalog(), options.root, folder ?? join(options.root, 'modelfiles'));
+      return checkModelfilesIn(await app.catalog(), options.root, folder ?? join(options.root, 'modelfiles'));
     },
-    close: () => world.close(),
+    close: () => app.close(),
   };
 }

@@ -6,7 +6,7 @@ import type { DoctorData } from '../cli/results.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { doctorFiles } from '../disk/doctor-files.ts';
 import { doctorGet } from '../net/doctor-http.ts';
-import { World, type WorldOptions } from '../provision/context.ts';
+import { AppContext, type AppOptions } from '../provision/context.ts';
 import { resolvePaths } from '../provision/paths.ts';
 import { hostProfile } from '../provision/plan/host.ts';
 import { STAGING_PREFIX } from '../provision/plan/plan.ts';
@@ -32,13 +32,13 @@ const PATIENCE = { connectMs: 2_500, answerMs: 3_000 };
 export async function doctorOf(
   model: string | undefined,
   flags: DoctorFlags,
-  world: World,
+  app: AppContext,
   fault?: unknown,
 ): Promise<DoctorData> {
-  const { signal } = world.options;
-  const subject = () => subjectFor(model, world);
+  const { signal } = app.options;
+  const subject = () => subjectFor(model, app);
   if (model !== undefined) await subject().catch(rethrowWrongQuestion);
-  const report = await runDoctor(await effectsOf(flags, world, subject, fault), signal);
+  const report = await runDoctor(await effectsOf(flags, app, subject, fault), signal);
   return model === undefined ? report : { ...report, model };
 }
 
@@ -47,13 +47,13 @@ export async function doctorDespite(
   fault: unknown,
   model: string | undefined,
   flags: DoctorFlags,
-  options: WorldOptions,
+  options: AppOptions,
 ): Promise<DoctorData> {
-  const world = new World(options, resolvePaths(process.env), {}, process.env);
+  const app = new AppContext(options, resolvePaths(process.env), {}, process.env);
   try {
-    return await doctorOf(model, flags, world, fault);
+    return await doctorOf(model, flags, app, fault);
   } finally {
-    await world.close();
+    await app.close();
   }
 }
 
@@ -64,8 +64,8 @@ function rethrowWrongQuestion(error: unknown): void {
   if (!(error instanceof ProvisionError) || ASKED_WRONGLY.includes(error.code)) throw error;
 }
 
-async function subjectFor(typed: string | undefined, world: World): Promise<Subject> {
-  const { family, model, quant } = resolveModel(await world.catalog(), typed ?? DEFAULT_MODEL);
+async function subjectFor(typed: string | undefined, app: AppContext): Promise<Subject> {
+  const { family, model, quant } = resolveModel(await app.catalog(), typed ?? DEFAULT_MODEL);
   const subject = subjectOf(family, model, quant, typed !== undefined);
   if (subject !== undefined) return subject;
   throw new ProvisionError('bad-catalog', `The catalog has no size for ${model.id}.`, {
@@ -75,13 +75,13 @@ async function subjectFor(typed: string | undefined, world: World): Promise<Subj
 
 async function effectsOf(
   flags: DoctorFlags,
-  world: World,
+  app: AppContext,
   subject: () => Promise<Subject>,
   fault: unknown,
 ): Promise<DoctorEffects> {
-  const { paths, settings, env, options } = world;
+  const { paths, settings, env, options } = app;
   const uid = process.getuid?.();
-  const context = await world.runtimeContext();
+  const context = await app.runtimeContext();
   return {
     platform: process.platform,
     nodeVersion: process.versions.node,
@@ -94,9 +94,9 @@ async function effectsOf(
     files: doctorFiles,
     get: doctorGet,
     addresses: () => Object.values(networkInterfaces()).flatMap((each) => each ?? []),
-    server: serverOf(flags, world, context.hash),
+    server: serverOf(flags, app, context.hash),
     embedded: doctorEmbedded(context),
-    registry: await world.registry(),
+    registry: await app.registry(),
     configuration: {
       flags: flags.typed,
       env,
@@ -104,31 +104,31 @@ async function effectsOf(
       filePath: join(paths.config, 'config.json'),
       ...(fault !== undefined && { fault }),
     },
-    wanted: wantedBy(flags, world),
+    wanted: wantedBy(flags, app),
     stagingPrefix: STAGING_PREFIX,
-    catalog: () => world.catalog(),
+    catalog: () => app.catalog(),
     subject,
-    profile: () => hostProfile({}, world.hostContext()),
+    profile: () => hostProfile({}, app.hostContext()),
   };
 }
 
 /** As the opening of a runtime has it: a host that was named on the command line is meant. */
-function wantedBy({ host, runtime }: DoctorFlags, { settings }: World): Wanted {
+function wantedBy({ host, runtime }: DoctorFlags, { settings }: AppContext): Wanted {
   const wanted = runtime ?? settings.runtime;
   if (wanted === 'embedded') return { runtime: 'embedded', serverOnly: false };
   if (wanted === 'ollama') return { runtime: 'ollama', serverOnly: true };
   return { runtime: 'auto', serverOnly: host !== undefined };
 }
 
-function serverOf(flags: DoctorFlags, world: World, hash: HashFile): ServerEffects | ProvisionError {
+function serverOf(flags: DoctorFlags, app: AppContext, hash: HashFile): ServerEffects | ProvisionError {
   try {
-    const host = parseHost(flags.host ?? world.settings.host ?? world.env.OLLAMA_HOST);
-    if (world.requiresTls) requireTls(host);
+    const host = parseHost(flags.host ?? app.settings.host ?? app.env.OLLAMA_HOST);
+    if (app.requiresTls) requireTls(host);
     const files = { open: (path: string) => open(path, 'r'), hash };
     const runtime = ollamaRuntime({ host, files, now: () => performance.now(), patience: PATIENCE });
     const { url, headers, loopback, warnings } = host;
     const plain = plainHttpWarning(host);
-    if (plain !== undefined) world.warnOnce(plain);
+    if (plain !== undefined) app.warnOnce(plain);
     const version = async (signal: AbortSignal) => (await runtime.identify(signal)).version;
     return { endpoint: url, headers, loopback, warnings, version };
   } catch (error) {

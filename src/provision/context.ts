@@ -8,11 +8,11 @@ import type { OpenRuntime, RuntimeFlags } from '../runtimes/open.ts';
 import type { Bytes } from './bytes.ts';
 import type { Provisioning } from './install/provisioning.ts';
 import type { Paths } from './paths.ts';
-import type { TrustWorld } from './plan/catalog-trust.ts';
+import type { TrustContext } from './plan/catalog-trust.ts';
 import type { HostContext, HostFlags } from './plan/host.ts';
 import type { Settings } from './settings.ts';
 
-export interface WorldOptions {
+export interface AppOptions {
   readonly catalogFiles: readonly string[];
   /** `--catalog-key`: public keys that replace those of the settings. */
   readonly catalogKeys?: readonly string[];
@@ -31,8 +31,8 @@ export interface WorldOptions {
 }
 
 /** The real parts that services share, each made once and only when something asks for it. */
-export class World {
-  readonly options: WorldOptions;
+export class AppContext {
+  readonly options: AppOptions;
   readonly paths: Paths;
   readonly settings: Settings;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -41,7 +41,7 @@ export class World {
   #opened: OpenRuntime[] = [];
   readonly #told = new Set<string>();
 
-  constructor(options: WorldOptions, paths: Paths, settings: Settings, env: World['env']) {
+  constructor(options: AppOptions, paths: Paths, settings: Settings, env: AppContext['env']) {
     this.options = options;
     this.paths = paths;
     this.settings = settings;
@@ -62,11 +62,11 @@ export class World {
     if (extra.length === 0 && !(await exists(join(this.paths.config, 'catalog'))))
       return openCatalog(root, this.paths, extra);
     const { catalogTrust } = await import('./plan/catalog-trust.ts');
-    return openCatalog(root, this.paths, extra, await catalogTrust({ keys, allowUnsigned }, this.trustWorld()));
+    return openCatalog(root, this.paths, extra, await catalogTrust({ keys, allowUnsigned }, this.trustContext()));
   }
 
   /** What remembering signed catalogs needs. */
-  trustWorld(): TrustWorld {
+  trustContext(): TrustContext {
     return { paths: this.paths, signal: this.options.signal, locker: () => this.locker() };
   }
 
@@ -172,7 +172,7 @@ export class World {
       registry,
       locker,
       env: this.env,
-      speed: await speedInputs({ profile, here, world: this, ...(isLive && { identity: opened.identity }) }),
+      speed: await speedInputs({ profile, here, app: this, ...(isLive && { identity: opened.identity }) }),
       memoryUse: async (by) => (await import('./install/memory-watch.ts')).memoryUse(watched, by),
       signal,
     });

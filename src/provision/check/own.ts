@@ -4,26 +4,26 @@ import { resolveFamily, resolveModel } from '../../catalog/lookup.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { resolveSource } from '../../sources/index.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { readSourceHeader } from '../plan/header.ts';
 import { checkHeader, quantOf } from '../plan/identify.ts';
 import { placeOf } from '../plan/source-file.ts';
 import { type CheckQuestion, familyTarget, type Wanted, wantedModel } from './target.ts';
 
 /** Undefined when only the server is asked about. Throws as `install` does for the same model, family or file. */
-export async function wantedOf(question: CheckQuestion, world: World): Promise<Wanted | undefined> {
+export async function wantedOf(question: CheckQuestion, app: AppContext): Promise<Wanted | undefined> {
   const { model: typed, family: familyId, from } = question;
   if (from === undefined && typed === undefined && familyId === undefined) return undefined;
-  const file = from === undefined ? undefined : await headerOf(from, world);
+  const file = from === undefined ? undefined : await headerOf(from, app);
   if (typed !== undefined) {
-    const { family, model, quant } = resolveModel(await world.catalog(), typed);
+    const { family, model, quant } = resolveModel(await app.catalog(), typed);
     const wanted = wantedModel(family, model, quant?.id);
     if (file === undefined) return wanted;
     checkHeader({ family, model }, file.header, file.path);
     const found = quantOf(model, file.header, basename(file.path)).quant ?? quant?.id;
     return { ...wanted, ...ofFile(file, wanted.target.parameters, found) };
   }
-  const family = familyId === undefined ? undefined : resolveFamily(await world.catalog(), familyId);
+  const family = familyId === undefined ? undefined : resolveFamily(await app.catalog(), familyId);
   const asked = family === undefined ? undefined : familyTarget(family);
   const named = family === undefined ? {} : { family: family.id };
   if (file !== undefined) return { ...named, ...ofFile(file, asked?.parameters) };
@@ -35,9 +35,9 @@ interface HeaderFile {
   readonly header: GgufFacts;
 }
 
-async function headerOf(ref: string, world: World): Promise<HeaderFile> {
-  const { sources, ranges } = await world.bytes();
-  const { signal } = world.options;
+async function headerOf(ref: string, app: AppContext): Promise<HeaderFile> {
+  const { sources, ranges } = await app.bytes();
+  const { signal } = app.options;
   const resolved = await resolveSource(sources, { ref, signal });
   if (resolved.kind === 'library') {
     throw new ProvisionError('bad-usage', `${ref} is no file: only the server knows what it would pull`, {

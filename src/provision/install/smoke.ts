@@ -16,7 +16,7 @@ import { templateMarkersOf } from '../../smoke/prompt/template.ts';
 import { runSuite } from '../../smoke/run.ts';
 import type { SmokeResult, Suite } from '../../smoke/schema.ts';
 import { loadBuiltInSuite, loadSuiteFile } from '../../smoke/suite.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { whereIs } from '../maintain/records.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { heldAgainstBaseline } from './baseline.ts';
@@ -44,37 +44,37 @@ interface Subject {
 }
 
 /** Runs a suite on a model in the runtime, whoever installed it, and proves its prompt if asked to. */
-export async function smokeOf(name: string, flags: Flags, world: World): Promise<Work<SmokeData>> {
-  const subject = await subjectOf(name, flags, world);
-  const suite = await openSuite(world.options.root, flags.suite ?? (await suiteOf(subject, world)));
-  return smoked(subject, suite, flags, world);
+export async function smokeOf(name: string, flags: Flags, app: AppContext): Promise<Work<SmokeData>> {
+  const subject = await subjectOf(name, flags, app);
+  const suite = await openSuite(app.options.root, flags.suite ?? (await suiteOf(subject, app)));
+  return smoked(subject, suite, flags, app);
 }
 
-async function subjectOf(name: string, flags: Flags, world: World): Promise<Subject> {
-  const { runtime, identity } = await world.open(await whereIs(world, name, flags));
-  const stored = await runtime.find(name, world.options.signal);
+async function subjectOf(name: string, flags: Flags, app: AppContext): Promise<Subject> {
+  const { runtime, identity } = await app.open(await whereIs(app, name, flags));
+  const stored = await runtime.find(name, app.options.signal);
   if (stored === undefined) {
     throw new ProvisionError('model-not-found', `${runtime.kind} has no model ${name} at ${runtime.endpoint}`, {
       suggestions: ['See what is installed: gemma-provision list'],
     });
   }
-  const { records } = await readRecords(await world.registry());
+  const { records } = await readRecords(await app.registry());
   const here = records.filter(({ runtime: at }) => at.kind === identity.kind && at.endpoint === identity.endpoint);
   const record = here.find((candidate) => sameModel(candidate.name, name));
-  const families = findByArchitecture(await world.catalog(), stored.architecture ?? '').map(({ family }) => family);
+  const families = findByArchitecture(await app.catalog(), stored.architecture ?? '').map(({ family }) => family);
   return { name, runtime, identity, stored, record, families };
 }
 
-async function* smoked(subject: Subject, suite: Suite, flags: Flags, world: World): Work<SmokeData> {
+async function* smoked(subject: Subject, suite: Suite, flags: Flags, app: AppContext): Work<SmokeData> {
   const { name, runtime, identity, stored, families } = subject;
-  const { signal, root } = world.options;
+  const { signal, root } = app.options;
   const stop = families.flatMap(({ tokens }) => tokens.stop);
   const tokens = [...stop, ...families.map(({ tokens: { bos } }) => bos)];
   const templateMarkers = templateMarkersOf(stored.template ?? '', tokens);
   const chat = runtime.chat.bind(runtime);
   const result = yield* runSuite({ suite, chat, name, runtime, stored, stop, templateMarkers, signal });
-  const around = { runtime: identity, stored, toolVersion: world.options.version, at: new Date() };
-  const parts = { registry: await world.registry(), locker: await world.locker(), signal };
+  const around = { runtime: identity, stored, toolVersion: app.options.version, at: new Date() };
+  const parts = { registry: await app.registry(), locker: await app.locker(), signal };
   const run = baselineRunOf(suite, result, around);
   const baseline = yield* heldAgainstBaseline({ name, runtime: identity }, run, parts);
   const smoke = { name, ...result, ...(baseline !== undefined && { baseline }) };
@@ -99,9 +99,9 @@ async function* proofOf(
 }
 
 /** The suite of the catalog model that our record names. */
-async function suiteOf({ record, families }: Subject, world: World): Promise<string> {
+async function suiteOf({ record, families }: Subject, app: AppContext): Promise<string> {
   if (record === undefined) return DEFAULT_SUITE;
-  const catalog = await world.catalog();
+  const catalog = await app.catalog();
   const models = [...families, ...catalog.families.map(({ family }) => family)].flatMap(({ models: all }) => all);
   return models.find(({ id }) => id === record.model)?.smokeSuite ?? DEFAULT_SUITE;
 }

@@ -4,7 +4,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { type Registry, readRecords } from '../../registry/index.ts';
 import type { CacheContents, CachePruning, CacheVerification } from '../../sources/cache/schema.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 
 export interface PruneFlags {
   readonly apply: boolean;
@@ -15,25 +15,25 @@ export interface PruneFlags {
 
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
-export async function cacheListOf(world: World): Promise<CacheContents> {
-  const { cache } = await world.bytes();
+export async function cacheListOf(app: AppContext): Promise<CacheContents> {
+  const { cache } = await app.bytes();
   return cache.list();
 }
 
-export async function cacheVerifyOf(remove: boolean, world: World): Promise<Work<CacheVerification>> {
-  const { cache } = await world.bytes();
-  return cache.verify({ remove }, world.options.signal);
+export async function cacheVerifyOf(remove: boolean, app: AppContext): Promise<Work<CacheVerification>> {
+  const { cache } = await app.bytes();
+  return cache.verify({ remove }, app.options.signal);
 }
 
 /** Throws `bad-usage`; `bad-record` where removing could take away what an unreadable record needs. */
-export async function cachePruneOf(flags: PruneFlags, world: World): Promise<Work<CachePruning>> {
+export async function cachePruneOf(flags: PruneFlags, app: AppContext): Promise<Work<CachePruning>> {
   const olderThanMs = flags.olderThan === undefined ? undefined : ageOf(flags.olderThan);
-  const [{ cache }, registry] = await Promise.all([world.bytes(), world.registry()]);
+  const [{ cache }, registry] = await Promise.all([app.bytes(), app.registry()]);
   const { digests, broken } = await digestsInUse(registry);
   if (broken !== undefined && flags.apply && !flags.all) throw broken;
   const { apply, all } = flags;
   const options = { inUse: digests, apply, all, ...(olderThanMs !== undefined && { olderThanMs }) };
-  return cache.prune(options, world.options.signal);
+  return cache.prune(options, app.options.signal);
 }
 
 /** Digests that installed models, and the versions kept for a rollback, came from. `broken`: a record that cannot be read. */

@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ChatResult, Message } from '../../runtimes/contract.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { whereIs } from './records.ts';
 
 export interface ChatFlags extends RuntimeFlags {
@@ -17,7 +17,7 @@ export async function chatOf(
   name: string,
   prompt: string | undefined,
   flags: ChatFlags,
-  world: World,
+  app: AppContext,
 ): Promise<AsyncGenerator<string, ChatResult, undefined>> {
   const options = optionsOf(flags);
   const content = (prompt ?? (await fromStdin())).trim();
@@ -26,11 +26,11 @@ export async function chatOf(
       suggestions: ['Give it as an argument, or pipe it in: echo Hello | gemma-provision run NAME'],
     });
   }
-  const opened = await world.open(await whereIs(world, name, flags));
+  const opened = await app.open(await whereIs(app, name, flags));
   const messages: Message[] = [];
   if (flags.system !== undefined) messages.push({ role: 'system', content: flags.system });
   messages.push({ role: 'user', content });
-  return opened.runtime.chat({ name, messages, options }, world.options.signal);
+  return opened.runtime.chat({ name, messages, options }, app.options.signal);
 }
 
 async function fromStdin(): Promise<string> {

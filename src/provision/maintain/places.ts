@@ -14,7 +14,7 @@ import type { OpenRuntime } from '../../runtimes/open.ts';
 import type { HashFile } from '../../sources/contract.ts';
 import { createDigestCache, NO_DIGEST_CACHE } from '../../sources/digest-cache.ts';
 import { createHasher } from '../../sources/hash.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import type { BlobStore, RepairPlace } from './repair-effects.ts';
 
 /** Reads every time: what it is asked about may have changed behind its back. */
@@ -23,15 +23,15 @@ export function hashAgain(): HashFile {
 }
 
 /** Looks at the folder anew; whether it is the server's is asked once for one opened runtime. */
-export async function placeOf(opened: OpenRuntime, world: World): Promise<RepairPlace> {
+export async function placeOf(opened: OpenRuntime, app: AppContext): Promise<RepairPlace> {
   const { runtime } = opened;
   if (runtime.kind === 'embedded') {
-    const contents = await readEmbeddedFolder(world.paths.data, fs);
-    return { runtime, contents, store: embeddedStore(world) };
+    const contents = await readEmbeddedFolder(app.paths.data, fs);
+    return { runtime, contents, store: embeddedStore(app) };
   }
   if (!isOllama(runtime)) return { runtime, contents: { refused: `${runtime.kind} keeps no folder of models.` } };
-  const folder = await runtime.folder(world.options.signal);
-  if ('refused' in folder) return { runtime, contents: (await readOnly(runtime, world)) ?? folder };
+  const folder = await runtime.folder(app.options.signal);
+  if ('refused' in folder) return { runtime, contents: (await readOnly(runtime, app)) ?? folder };
   const contents = await contentsOf(folder.path);
   return 'refused' in contents ? { runtime, contents } : { runtime, contents, store: await ollamaStore(folder) };
 }
@@ -40,13 +40,13 @@ export async function placeOf(opened: OpenRuntime, world: World): Promise<Repair
  * A folder that this user may read and not write to, as that of a system's service. It is not proven to be the server's:
  * whoever looks at a name in it holds the digest of its manifest against what the server says.
  */
-async function readOnly(runtime: OllamaRuntime, world: World): Promise<FolderContents | undefined> {
+async function readOnly(runtime: OllamaRuntime, app: AppContext): Promise<FolderContents | undefined> {
   const [{ parseHost }, { serverModels }] = await Promise.all([
     import('../../runtimes/ollama/index.ts'),
     import('../../runtimes/ollama/models-folder.ts'),
   ]);
   const host = parseHost(runtime.endpoint);
-  const folder = host.loopback ? await serverModels(host, world.env, world.options.signal) : undefined;
+  const folder = host.loopback ? await serverModels(host, app.env, app.options.signal) : undefined;
   const contents = folder && (await contentsOf(folder.path));
   return contents === undefined || 'refused' in contents || contents.manifests.length === 0 ? undefined : contents;
 }
@@ -72,7 +72,7 @@ async function ollamaStore(folder: ProvenFolder): Promise<BlobStore> {
   };
 }
 
-function embeddedStore({ paths }: World): BlobStore {
+function embeddedStore({ paths }: AppContext): BlobStore {
   const folder = embeddedBlobs(paths.data);
   return {
     async *replace({ ref, path, sizeBytes, digest }, signal) {

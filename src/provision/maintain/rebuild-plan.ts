@@ -3,7 +3,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import type { OpenRuntime } from '../../runtimes/open.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import { type Identified, identifyByHeader } from '../plan/identify.ts';
@@ -15,13 +15,13 @@ export async function rebuiltRecord(
   name: string,
   remains: unknown,
   opened: OpenRuntime,
-  world: World,
+  app: AppContext,
 ): Promise<InstallRecord | undefined> {
-  const { root, version, signal } = world.options;
+  const { root, version, signal } = app.options;
   const stored = await opened.runtime.find(name, signal);
   if (stored === undefined) return undefined;
-  const [catalog, { chats }] = await Promise.all([world.catalog(), openTemplates(root)]);
-  const identified = await identifiedBy(stored, opened, world);
+  const [catalog, { chats }] = await Promise.all([app.catalog(), openTemplates(root)]);
+  const identified = await identifiedBy(stored, opened, app);
   return rebuildRecord({
     name,
     runtime: opened.identity,
@@ -39,16 +39,16 @@ export async function rebuiltRecord(
 async function identifiedBy(
   { layerDigest }: StoredModel,
   opened: OpenRuntime,
-  world: World,
+  app: AppContext,
 ): Promise<Identified | undefined> {
-  const { contents } = await placeOf(opened, world);
+  const { contents } = await placeOf(opened, app);
   if ('refused' in contents || layerDigest === undefined) return undefined;
   const blob = contents.blobs.find(({ digest }) => digest === layerDigest);
   if (blob === undefined) return undefined;
   const { path, sizeBytes } = blob;
   try {
     const header = await readInstallableHeader({ kind: 'file', ref: path, path, sizeBytes });
-    return identifyByHeader(await world.catalog(), header, basename(path), undefined);
+    return identifyByHeader(await app.catalog(), header, basename(path), undefined);
   } catch (error) {
     if (!(error instanceof ProvisionError)) throw error;
     return undefined;

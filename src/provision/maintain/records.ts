@@ -6,7 +6,7 @@ import { type Registry, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { parseModelName } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { changeEffects } from '../install/provisioning.ts';
 import type { RemoveReport } from '../install/schema.ts';
 import { removeModel } from './remove.ts';
@@ -36,9 +36,9 @@ export async function recordsNamed(registry: Registry, typed: string, flags: Run
 }
 
 /** Flags that lead to the runtime of a name: what the user said, else where our record says that it is. */
-export async function whereIs(world: World, name: string, flags: RuntimeFlags): Promise<RuntimeFlags> {
+export async function whereIs(app: AppContext, name: string, flags: RuntimeFlags): Promise<RuntimeFlags> {
   if (flags.host !== undefined || (flags.runtime !== undefined && flags.runtime !== 'auto')) return flags;
-  const { records } = await readRecords(await world.registry());
+  const { records } = await readRecords(await app.registry());
   const canonical = parseModelName(name).canonical;
   const found = records.filter((record) => parseModelName(record.name).canonical === canonical);
   const [only] = found;
@@ -58,21 +58,21 @@ export async function removeOf(
   name: string,
   force: boolean,
   flags: RuntimeFlags,
-  world: World,
+  app: AppContext,
 ): Promise<Work<RemoveReport>> {
-  const { effects, registry } = await changing(name, flags, world);
+  const { effects, registry } = await changing(name, flags, app);
   const { records } = await readRecords(registry);
   const knownNames = records.map((record) => record.name);
-  return removeModel(parseModelName(name).text, force, { ...effects, knownNames }, world.options.signal);
+  return removeModel(parseModelName(name).text, force, { ...effects, knownNames }, app.options.signal);
 }
 
 /** The runtime that has a name, opened, with what a change of the name needs. */
-export async function changing(name: string, flags: RuntimeFlags, world: World) {
+export async function changing(name: string, flags: RuntimeFlags, app: AppContext) {
   const [opened, registry, locker] = await Promise.all([
-    whereIs(world, name, flags).then((where) => world.open(where)),
-    world.registry(),
-    world.locker(),
+    whereIs(app, name, flags).then((where) => app.open(where)),
+    app.registry(),
+    app.locker(),
   ]);
-  const { version } = world.options;
-  return { registry, effects: changeEffects({ opened, registry, locker, version, env: world.env }) };
+  const { version } = app.options;
+  return { registry, effects: changeEffects({ opened, registry, locker, version, env: app.env }) };
 }

@@ -12,7 +12,7 @@ import { parseModelName } from '../../runtimes/names.ts';
 import type { OpenRuntime, RuntimeFlags } from '../../runtimes/open.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { changeEffects, recordsOf } from '../install/provisioning.ts';
 import { openSuite } from '../install/smoke.ts';
 import { blobIn, hashAgain, placeOf } from './places.ts';
@@ -29,12 +29,12 @@ export interface RepairFlags extends RuntimeFlags {
 }
 
 /** Puts one model right. Throws what `repair` throws. */
-export async function* repairOf(typed: string, flags: RepairFlags, world: World): Work<RepairReport> {
+export async function* repairOf(typed: string, flags: RepairFlags, app: AppContext): Work<RepairReport> {
   const name = parseModelName(typed).text;
-  const where = await whereOfName(name, flags, world);
-  const opened = await world.open(where);
-  const effects = await effectsOf(name, { opened, where, flags }, world);
-  return { results: [yield* repair(name, effects, world.options.signal)] };
+  const where = await whereOfName(name, flags, app);
+  const opened = await app.open(where);
+  const effects = await effectsOf(name, { opened, where, flags }, app);
+  return { results: [yield* repair(name, effects, app.options.signal)] };
 }
 
 interface Around {
@@ -43,28 +43,28 @@ interface Around {
   readonly flags: RepairFlags;
 }
 
-async function effectsOf(name: string, around: Around, world: World): Promise<RepairEffects> {
+async function effectsOf(name: string, around: Around, app: AppContext): Promise<RepairEffects> {
   const { opened, where, flags } = around;
-  const [registry, locker] = await Promise.all([world.registry(), world.locker()]);
-  const { version } = world.options;
+  const [registry, locker] = await Promise.all([app.registry(), app.locker()]);
+  const { version } = app.options;
   const key = { name, runtime: opened.identity };
   return {
-    ...changeEffects({ opened, registry, locker, version, env: world.env }),
+    ...changeEffects({ opened, registry, locker, version, env: app.env }),
     hash: hashAgain(),
-    place: () => placeOf(opened, world),
-    copies: async (digest) => copiesOf(digest, await recordOrNone(name, opened, world), opened, world),
-    fetch: (source) => fetched(source, flags, world),
+    place: () => placeOf(opened, app),
+    copies: async (digest) => copiesOf(digest, await recordOrNone(name, opened, app), opened, app),
+    fetch: (source) => fetched(source, flags, app),
     async *again(record, file) {
-      const provisioning = await world.provisioning(where);
+      const provisioning = await app.provisioning(where);
       const plan = await provisioning.planAgain(record, { kind: 'file', ...file });
-      const suite = flags['no-smoke'] === true ? undefined : await openSuite(world.options.root, plan.model.smokeSuite);
+      const suite = flags['no-smoke'] === true ? undefined : await openSuite(app.options.root, plan.model.smokeSuite);
       const report = yield* provisioning.install(plan, { force: true, keep: true, ...(suite && { suite }) });
       if (report.record === undefined) throw new TypeError('an install leaves a record');
       return report.record;
     },
     async rebuild() {
       const file = await setAside(registry, key);
-      return rebuiltRecord(name, file?.value, opened, world);
+      return rebuiltRecord(name, file?.value, opened, app);
     },
     async setAside() {
       const file = await setAside(registry, key);
@@ -73,16 +73,16 @@ async function effectsOf(name: string, around: Around, world: World): Promise<Re
   };
 }
 
-async function recordOrNone(name: string, opened: OpenRuntime, world: World): Promise<InstallRecord | undefined> {
-  return recordsOf(await world.registry(), opened.identity).find(name, 'replace');
+async function recordOrNone(name: string, opened: OpenRuntime, app: AppContext): Promise<InstallRecord | undefined> {
+  return recordsOf(await app.registry(), opened.identity).find(name, 'replace');
 }
 
 /** As for every command; a record that cannot be read lies in a file whose name tells of its place. */
-async function whereOfName(name: string, flags: RepairFlags, world: World): Promise<RuntimeFlags> {
+async function whereOfName(name: string, flags: RepairFlags, app: AppContext): Promise<RuntimeFlags> {
   const { host, runtime } = flags;
-  const where = await whereIs(world, name, { host, runtime });
+  const where = await whereIs(app, name, { host, runtime });
   if (where.host !== undefined || (where.runtime !== undefined && where.runtime !== 'auto')) return where;
-  const registry = await world.registry();
+  const registry = await app.registry();
   const { records, broken } = await readRecords(registry);
   const places = [{ kind: 'embedded', endpoint: EMBEDDED_ENDPOINT } as const, ...records.map((each) => each.runtime)];
   const place = places.find((each) => {
@@ -97,14 +97,14 @@ async function copiesOf(
   digest: Digest,
   record: InstallRecord | undefined,
   opened: OpenRuntime,
-  world: World,
+  app: AppContext,
 ): Promise<LocalFile[]> {
   const sources = [record?.source, record?.previous?.source].filter((source) => source?.digest === digest);
   const ours = sources.flatMap((source) => (source?.path === undefined ? [] : [source.path]));
-  const { cache } = await world.bytes();
-  const cached = await drive(cache.find(digest, world.options.signal), () => undefined);
-  const folders = [embeddedBlobs(world.paths.data), join(await world.models(), 'blobs')];
-  const { contents } = await placeOf(opened, world);
+  const { cache } = await app.bytes();
+  const cached = await drive(cache.find(digest, app.options.signal), () => undefined);
+  const folders = [embeddedBlobs(app.paths.data), join(await app.models(), 'blobs')];
+  const { contents } = await placeOf(opened, app);
   const own = 'refused' in contents ? [] : contents.blobs.filter((blob) => blob.digest === digest);
   const paths = [...ours, ...folders.map((folder) => blobIn(folder, digest)), ...own.map(({ path }) => path)];
   const files = await Promise.all([...new Set(paths)].map((path) => fileAt(path, digest)));
@@ -121,11 +121,11 @@ async function fileAt(path: string, digest: Digest): Promise<LocalFile | undefin
 async function* fetched(
   { pinnedRef: ref, digest, sizeBytes }: InstallRecord['source'],
   { offline }: RepairFlags,
-  world: World,
+  app: AppContext,
 ): Work<LocalFile | undefined> {
   if (offline === true || ref === undefined) return undefined;
-  const { sources, fetch } = await world.bytes();
-  const { signal } = world.options;
+  const { sources, fetch } = await app.bytes();
+  const { signal } = app.options;
   // The record's schema has checked its form; its type says no more than text.
   const expected = { ...(digest && { digest: digest }), ...(sizeBytes !== undefined && { sizeBytes }) };
   try {

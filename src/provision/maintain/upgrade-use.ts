@@ -7,7 +7,7 @@ import { readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import type { Provisioning } from '../install/provisioning.ts';
 import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/schema.ts';
 import { openSuite } from '../install/smoke.ts';
@@ -30,17 +30,17 @@ export async function* upgradeOne(
   name: string,
   flags: UpgradeFlags,
   accept: AcceptLicence,
-  world: World,
+  app: AppContext,
 ): Work<UpgradeReport> {
-  const where = await whereIs(world, name, flags);
-  const provisioning = await world.provisioning({ ...flags, ...where });
-  const record = await recordOf(name, provisioning, world);
-  const report = yield* upgraded(record, flags, accept, provisioning, world);
+  const where = await whereIs(app, name, flags);
+  const provisioning = await app.provisioning({ ...flags, ...where });
+  const record = await recordOf(name, provisioning, app);
+  const report = yield* upgraded(record, flags, accept, provisioning, app);
   return { results: [resultOf(record, { ok: true, report })] };
 }
 
-async function recordOf(name: string, { runtime }: Provisioning, world: World): Promise<InstallRecord> {
-  const { records } = await readRecords(await world.registry());
+async function recordOf(name: string, { runtime }: Provisioning, app: AppContext): Promise<InstallRecord> {
+  const { records } = await readRecords(await app.registry());
   const here = records.filter((each) => isIn(each, runtime));
   const found = here.find((each) => sameModel(each.name, name));
   if (found !== undefined) return found;
@@ -57,13 +57,13 @@ function isIn({ runtime }: InstallRecord, { kind, endpoint }: Provisioning['runt
 }
 
 /** Every model that this tool installed, where it is; what goes wrong with one is in its result and stops no other. */
-export async function* upgradeAll(flags: UpgradeFlags, accept: AcceptLicence, world: World): Work<UpgradeReport> {
-  const { records, broken } = await readRecords(await world.registry());
+export async function* upgradeAll(flags: UpgradeFlags, accept: AcceptLicence, app: AppContext): Work<UpgradeReport> {
+  const { records, broken } = await readRecords(await app.registry());
   for (const { error } of broken) yield { type: 'warning', message: error.message };
   const opened = new Map<string, Promise<Provisioning>>();
   const results: UpgradeResult[] = [];
-  for (const record of await wanted(records, flags, world)) {
-    results.push(yield* attempted(record, flags, accept, opened, world));
+  for (const record of await wanted(records, flags, app)) {
+    results.push(yield* attempted(record, flags, accept, opened, app));
   }
   return { results };
 }
@@ -72,11 +72,11 @@ export async function* upgradeAll(flags: UpgradeFlags, accept: AcceptLicence, wo
 async function wanted(
   records: readonly InstallRecord[],
   flags: UpgradeFlags,
-  world: World,
+  app: AppContext,
 ): Promise<readonly InstallRecord[]> {
   const named = flags.host !== undefined || (flags.runtime !== undefined && flags.runtime !== 'auto');
   if (!named) return records;
-  const { identity } = await world.open(flags);
+  const { identity } = await app.open(flags);
   return records.filter((record) => isIn(record, identity));
 }
 
@@ -85,13 +85,13 @@ async function* attempted(
   flags: UpgradeFlags,
   accept: AcceptLicence,
   opened: Map<string, Promise<Provisioning>>,
-  world: World,
+  app: AppContext,
 ): Work<UpgradeResult> {
   try {
-    const provisioning = await openFor(record, flags, opened, world);
-    return resultOf(record, { ok: true, report: yield* upgraded(record, flags, accept, provisioning, world) });
+    const provisioning = await openFor(record, flags, opened, app);
+    return resultOf(record, { ok: true, report: yield* upgraded(record, flags, accept, provisioning, app) });
   } catch (error) {
-    if (world.options.signal.aborted || isAbort(error)) throw error;
+    if (app.options.signal.aborted || isAbort(error)) throw error;
     const { code, message, suggestions, exitCode } = failureOf(error);
     yield { type: 'warning', message: `${record.name}: ${message}` };
     return resultOf(record, { ok: false, error: { code, message, suggestions: [...suggestions], exitCode } });
@@ -102,11 +102,11 @@ function openFor(
   { runtime: { kind, endpoint } }: InstallRecord,
   flags: UpgradeFlags,
   opened: Map<string, Promise<Provisioning>>,
-  world: World,
+  app: AppContext,
 ): Promise<Provisioning> {
   const key = `${kind} ${endpoint}`;
   const where = kind === 'ollama' ? { runtime: kind, host: endpoint } : { runtime: kind, host: undefined };
-  const provisioning = opened.get(key) ?? world.provisioning({ ...flags, ...where });
+  const provisioning = opened.get(key) ?? app.provisioning({ ...flags, ...where });
   opened.set(key, provisioning);
   return provisioning;
 }
@@ -116,13 +116,13 @@ async function* upgraded(
   flags: UpgradeFlags,
   accept: AcceptLicence,
   provisioning: Provisioning,
-  world: World,
+  app: AppContext,
 ): Work<InstallReport> {
-  const plan = await provisioning.plan(upgradeRequest(record, await world.catalog()));
+  const plan = await provisioning.plan(upgradeRequest(record, await app.catalog()));
   if (flags['dry-run'] === true) return provisioning.dryRun(plan, false);
   await accept(plan.family.licence);
   const suite =
-    flags['no-smoke'] === true ? undefined : await openSuite(world.options.root, flags.suite ?? plan.model.smokeSuite);
+    flags['no-smoke'] === true ? undefined : await openSuite(app.options.root, flags.suite ?? plan.model.smokeSuite);
   const options = { force: false, keep: flags['no-keep'] !== true, ...(suite !== undefined && { suite }) };
   return yield* provisioning.install(plan, options);
 }

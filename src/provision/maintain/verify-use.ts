@@ -3,7 +3,7 @@ import type { Work } from '../../core/progress.ts';
 import { type Locker, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { openRunOf } from '../install/open-run.ts';
 import { hashAgain, placeOf } from './places.ts';
 import { recordsNamed } from './records.ts';
@@ -23,22 +23,22 @@ export function whereOf({ kind, endpoint }: InstallRecord['runtime']): RuntimeFl
 export async function verifyOf(
   name: string | undefined,
   flags: VerifyFlags,
-  world: World,
+  app: AppContext,
 ): Promise<Work<VerifyReport>> {
-  const registry = await world.registry();
+  const registry = await app.registry();
   const all = name === undefined ? await readRecords(registry) : undefined;
   const named = name === undefined ? [] : await recordsNamed(registry, name, flags);
   const records = (all?.records ?? named).filter((record) => isMeant(record, flags));
   const request = { records, broken: all?.broken ?? [], quick: flags.quick === true };
-  const impatient = await impatientLocker(world);
+  const impatient = await impatientLocker(app);
   const effects = {
     hash: hashAgain(),
     openRun: (record: Pick<InstallRecord, 'name' | 'runtime'>) =>
-      openRunOf(record, { registry, impatient }, world.options.signal),
+      openRunOf(record, { registry, impatient }, app.options.signal),
     place: async (runtime: InstallRecord['runtime']) =>
-      placeOf(await world.open({ ...whereOf(runtime), ...(flags.host !== undefined && { host: flags.host }) }), world),
+      placeOf(await app.open({ ...whereOf(runtime), ...(flags.host !== undefined && { host: flags.host }) }), app),
   };
-  return verify(request, effects, world.options.signal);
+  return verify(request, effects, app.options.signal);
 }
 
 /** `--runtime` narrows; `--host` says where the server is, which is all that a record of Ollama has to match. */
@@ -48,7 +48,7 @@ function isMeant({ runtime }: InstallRecord, { runtime: wanted, host }: VerifyFl
 }
 
 /** Tells at once whether a lock is held. */
-async function impatientLocker({ paths, options }: World): Promise<Locker> {
+async function impatientLocker({ paths, options }: AppContext): Promise<Locker> {
   const { createFileLocker } = await import('../../disk/locker.ts');
   return createFileLocker({ dir: join(paths.data, 'locks'), command: options.command, waitMs: 0 });
 }

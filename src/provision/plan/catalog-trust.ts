@@ -22,7 +22,7 @@ import type { Paths } from '../paths.ts';
 /** Where the passphrase of an encrypted key is read: an argument could be read by every process of this host. */
 export const PASSPHRASE_VARIABLE = 'GEMMA_PROVISION_KEY_PASSPHRASE';
 
-export interface TrustWorld {
+export interface TrustContext {
   readonly paths: Paths;
   readonly signal: AbortSignal;
   locker(): Promise<Locker>;
@@ -35,8 +35,8 @@ export interface TrustOptions {
 }
 
 /** What catalog files must prove in this run. */
-export async function catalogTrust({ keys, allowUnsigned }: TrustOptions, world: TrustWorld): Promise<CatalogTrust> {
-  return { keys: await publicKeys(keys), allowUnsigned, seen: seenHere(world), now: new Date() };
+export async function catalogTrust({ keys, allowUnsigned }: TrustOptions, app: TrustContext): Promise<CatalogTrust> {
+  return { keys: await publicKeys(keys), allowUnsigned, seen: seenHere(app), now: new Date() };
 }
 
 /** Signs a catalog file that is valid; the signature goes beside it. */
@@ -61,7 +61,7 @@ export async function signCatalog(
 export async function verifyCatalog(
   file: string,
   keyFiles: readonly string[],
-  world: TrustWorld,
+  app: TrustContext,
 ): Promise<CatalogVerifyData> {
   if (keyFiles.length === 0) {
     throw new ProvisionError('bad-usage', 'no key to verify with', {
@@ -75,7 +75,7 @@ export async function verifyCatalog(
   if (key === undefined) throw new TypeError('a signature is checked where there are keys');
   const document = documentOf(text);
   checkExpiry(file, document, new Date());
-  checkVersion({ path: file, text }, document, key, await seenHere(world).read());
+  checkVersion({ path: file, text }, document, key, await seenHere(app).read());
   return { file, signature: signaturePathOf(file), key: key.hint, keyFile: key.name, ...publishedStatus(text) };
 }
 
@@ -106,7 +106,7 @@ async function readKey(file: string): Promise<string> {
   }
 }
 
-function seenHere({ paths, signal, locker }: TrustWorld): SeenCatalogs {
+function seenHere({ paths, signal, locker }: TrustContext): SeenCatalogs {
   return seenCatalogs(
     {
       readText: stateFiles.readText,

@@ -7,7 +7,7 @@ import type { GgufFacts } from '../../gguf/schema.ts';
 import type { RuntimeIdentity } from '../../runtimes/contract.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import { resolveSource } from '../../sources/index.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { measuredModel, overrideReasons, rank } from './fit-check.ts';
 import type { HostFlags } from './host.ts';
 import { identifyByHeader, identifyByName } from './identify.ts';
@@ -42,14 +42,14 @@ interface Target {
 export async function recommendFor(
   request: InstallRequest,
   flags: RecommendFlags,
-  world: World,
+  app: AppContext,
 ): Promise<{ data: RecommendData; warnings: readonly string[] }> {
   const { hostProfile } = await import('./host.ts');
-  const profile = await hostProfile(flags, world.hostContext());
-  const { family, model, quant, doubts } = await modelFor(request, world);
-  const { facts, server, loaded, here, identity } = await targetOf(flags, world);
+  const profile = await hostProfile(flags, app.hostContext());
+  const { family, model, quant, doubts } = await modelFor(request, app);
+  const { facts, server, loaded, here, identity } = await targetOf(flags, app);
   const refusal = facts.refusal(family.architecture);
-  const speed = await speedInputs({ profile, here, world, ...(identity !== undefined && { identity }) });
+  const speed = await speedInputs({ profile, here, app, ...(identity !== undefined && { identity }) });
   const inputs = {
     facts,
     profile,
@@ -71,34 +71,34 @@ export async function recommendFor(
   const data: RecommendData = { ...ranking, hardware: profile, ...(server && { server }) };
   if (flags.html === undefined) return { data, warnings };
   const { writePage } = await import('../../cli/recommend-page.ts');
-  return { data: { ...data, html: await writePage(flags.html, data, world.options.root) }, warnings };
+  return { data: { ...data, html: await writePage(flags.html, data, app.options.root) }, warnings };
 }
 
 /** The catalog's model, or the one that a file's header describes. */
 async function modelFor(
   request: InstallRequest,
-  world: World,
+  app: AppContext,
 ): Promise<{ family: Family; model: Model; quant?: string | undefined; doubts: readonly string[] }> {
-  const catalog = await world.catalog();
+  const catalog = await app.catalog();
   if (request.from === undefined) {
     return { ...identifyByName(catalog, request.model ?? DEFAULT_MODEL, request.quant), doubts: [] };
   }
-  const { header, name } = await headerFrom(request.from, world);
+  const { header, name } = await headerFrom(request.from, app);
   const { family, model, quant } = identifyByHeader(catalog, header, name, request.family);
   return { family, model: measuredModel(model, quant ?? 'unknown', header), doubts: header.warnings };
 }
 
 /** The header of a file on this machine or on a web server. */
-async function headerFrom(ref: string, world: World): Promise<{ header: GgufFacts; name: string }> {
+async function headerFrom(ref: string, app: AppContext): Promise<{ header: GgufFacts; name: string }> {
   const { readSourceHeader, readRemoteHeader } = await import('./header.ts');
-  const { sources, ranges } = await world.bytes();
-  const options = { get: ranges, signal: world.options.signal };
+  const { sources, ranges } = await app.bytes();
+  const options = { get: ranges, signal: app.options.signal };
   // Without a digest this is no reference that could be installed, but its header can be read all the same.
   if (/^https?:/i.test(ref)) {
     const name = URL.parse(ref)?.pathname.split('/').at(-1) ?? '';
     return { header: await readRemoteHeader(ref, options), name };
   }
-  const resolved = await resolveSource(sources, { ref, signal: world.options.signal });
+  const resolved = await resolveSource(sources, { ref, signal: app.options.signal });
   if (resolved.kind === 'library') {
     throw new ProvisionError('bad-usage', `${ref} is no file: only the server knows what it would pull`, {
       suggestions: ['Name the model instead: gemma-provision recommend gemma-3n-e4b'],
@@ -113,7 +113,7 @@ function only(model: Model, quant: string): Model {
   return { ...model, quants: model.quants.filter(({ id }) => id === quant) };
 }
 
-async function targetOf(flags: RecommendFlags, world: World): Promise<Target> {
+async function targetOf(flags: RecommendFlags, app: AppContext): Promise<Target> {
   const { ollamaFacts } = await import('../../runtimes/open.ts');
   const version = flags['server-version'];
   if (version !== undefined)
@@ -123,12 +123,12 @@ async function targetOf(flags: RecommendFlags, world: World): Promise<Target> {
     const { newestKnown: version } = matrix();
     return { facts: { ...ollamaFacts(version), warnings: [] }, here: false, server: { version, endpoint: 'assumed' } };
   }
-  const { runtime, facts, identity } = await world.open(flags);
+  const { runtime, facts, identity } = await app.open(flags);
   const live = flags.profile === undefined && flags['what-if'] === undefined;
   const here = live && facts.store !== undefined;
   const known = { facts, here, ...(live && { identity }) };
   if (identity.kind !== 'ollama') return known;
   const server = { version: identity.version, endpoint: identity.endpoint };
-  const loaded = here ? await loadedModels(runtime, world.options.signal) : [];
+  const loaded = here ? await loadedModels(runtime, app.options.signal) : [];
   return { ...known, server, ...(loaded.length > 0 && { loaded }) };
 }

@@ -20,7 +20,7 @@ interface SpeedParts {
   readonly here: boolean;
   /** The runtime that was asked; absent where the plan is for another machine. */
   readonly identity?: RuntimeIdentity;
-  readonly world: Places;
+  readonly app: Places;
 }
 
 /** What is known of speed on this host: how fast its RAM is, and how fast models were that ran here. */
@@ -28,11 +28,11 @@ export async function speedInputs({
   profile,
   here,
   identity,
-  world,
+  app,
 }: SpeedParts): Promise<Pick<PlanningInputs, 'ram' | 'measured'>> {
   const [ram, measured] = await Promise.all([
-    here ? ramOf(profile, join(world.paths.cache, 'ram-bandwidth.json')) : undefined,
-    identity === undefined ? undefined : measuredIn(identity, world),
+    here ? ramOf(profile, join(app.paths.cache, 'ram-bandwidth.json')) : undefined,
+    identity === undefined ? undefined : measuredIn(identity, app),
   ]);
   return { ...(ram !== undefined && { ram }), ...(measured !== undefined && { measured }) };
 }
@@ -69,10 +69,10 @@ async function keep(file: string, measured: MeasuredRam): Promise<void> {
 /** The smoke test of an install measures the speed of the answer. */
 async function measuredIn(
   { kind, endpoint }: RuntimeIdentity,
-  world: Places,
+  app: Places,
 ): Promise<NonNullable<PlanningInputs['measured']>> {
   const { readRecords } = await import('../../registry/index.ts');
-  const { records } = await readRecords(await world.registry());
+  const { records } = await readRecords(await app.registry());
   const here = records.filter(({ runtime }) => runtime.kind === kind && runtime.endpoint === endpoint);
   return (modelId, quant) => {
     const ran = here

@@ -18,7 +18,7 @@ import type { Suite } from '../../smoke/schema.ts';
 import { tooSmall } from '../../sources/cache/errors.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { matchFiles, readPrivateKey, readPublicKey, signManifest, verifySignature } from '../../trust/index.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import type { Provisioning } from '../install/provisioning.ts';
 import { PASSPHRASE_VARIABLE } from '../plan/catalog-trust.ts';
 import { readInstallableHeader } from '../plan/header.ts';
@@ -33,15 +33,15 @@ export async function* createBundle(
   name: string,
   typed: string,
   flags: RuntimeFlags & { readonly sign?: string | undefined },
-  world: World,
+  app: AppContext,
 ): Work<BundleCreateData> {
   const file = resolve(typed);
-  const key = flags.sign === undefined ? undefined : await privateKey(flags.sign, world);
-  const { record, pack, open } = yield* packOf(name, flags, world);
+  const key = flags.sign === undefined ? undefined : await privateKey(flags.sign, app);
+  const { record, pack, open } = yield* packOf(name, flags, app);
   const signature = key === undefined ? undefined : signManifest({ subject: record.name, files: pack.files }, key);
   const files = bundleFiles(pack, record.name, open, signature);
   const total = tarSize(files);
-  const written = yield* writeWhole(file, writeTar(files), { id: 'bundle', total }, world.options.signal);
+  const written = yield* writeWhole(file, writeTar(files), { id: 'bundle', total }, app.options.signal);
   return {
     file,
     name: record.name,
@@ -53,7 +53,7 @@ export async function* createBundle(
   };
 }
 
-async function privateKey(path: string, { env }: World) {
+async function privateKey(path: string, { env }: AppContext) {
   const passphrase = env[PASSPHRASE_VARIABLE];
   return readPrivateKey(await keyText(path), {
     name: path,
@@ -96,7 +96,7 @@ export async function* planBundle(
   typed: string,
   request: InstallRequest,
   flags: BundleFlags,
-  world: World,
+  app: AppContext,
 ): Work<PlannedBundle> {
   const path = resolve(typed);
   const file = await openRandomAccess(path);
@@ -104,9 +104,9 @@ export async function* planBundle(
     const bundle = await readBundle(file);
     const signedBy = await requireSigned(bundle, path, flags.key ?? []);
     await checkHeader(file, bundle);
-    const model = yield* intoCache(file, bundle, world);
-    const provisioning = await world.provisioning(flags);
-    const plan = await planFrom(bundle, model, request, provisioning, world);
+    const model = yield* intoCache(file, bundle, app);
+    const provisioning = await app.provisioning(flags);
+    const plan = await planFrom(bundle, model, request, provisioning, app);
     return {
       digest: bundle.digest,
       contents: bundle.files.map((each) => ({ ...each })),
@@ -150,9 +150,9 @@ async function checkHeader(file: RandomAccess, { model, gguf }: Bundle): Promise
 }
 
 /** Out of the tar into the cache, its digest checked on the way. A copy that a killed run left is overwritten. */
-async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, world: World): Work<LocalFile> {
-  const { signal } = world.options;
-  const { cache } = await world.bytes();
+async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, app: AppContext): Work<LocalFile> {
+  const { signal } = app.options;
+  const { cache } = await app.bytes();
   const found = yield* cache.find(gguf.digest, signal);
   if (found !== undefined) return { ref: file.name, ...found };
   // Among the partial files, where `cache list` shows it and `cache prune` takes away what a killed run left.
@@ -161,7 +161,7 @@ async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, world: Wo
   const free = await cacheDisk.freeBytes(folder);
   if (free !== undefined && free < gguf.size) throw tooSmall(cache.folder, gguf.fileName, gguf.size, free);
   const temporary = join(folder, `${gguf.digest.replace(':', '-')}.bundle`);
-  const locker = await world.locker();
+  const locker = await app.locker();
   return yield* workUnderLock(locker, `bundle ${gguf.digest}`, signal, async function* (held) {
     const written = yield* writeWhole(temporary, modelBytes(file, model), { id: 'unpack', total: gguf.size }, held);
     if (written.digest !== gguf.digest) {
@@ -179,10 +179,10 @@ async function planFrom(
   model: LocalFile,
   asked: InstallRequest,
   provisioning: Provisioning,
-  world: World,
+  app: AppContext,
 ): Promise<InstallPlan> {
   const { lock, gguf, suite, spec } = bundle;
-  const request = requestOf(lock, { ...asked, from: model.path }, await world.catalog());
+  const request = requestOf(lock, { ...asked, from: model.path }, await app.catalog());
   const planned = await provisioning.plan(request);
   if (planned.source.kind !== 'file') throw new TypeError('a file makes a plan of a file');
   const { pinnedRef, provenance } = lock.source;
@@ -197,9 +197,9 @@ async function planFrom(
     ...(provenance !== undefined && { provenance: provenanceOf(provenance) }),
   };
   const plan = withContents({ ...planned, source: { ...planned.source, file } }, bundle, asked);
-  const header = planned.source.header ?? (await readInstallableHeader(file, { signal: world.options.signal }));
+  const header = planned.source.header ?? (await readInstallableHeader(file, { signal: app.options.signal }));
   const { family, quant, name } = plan;
-  const context = { folder: '/', root: world.options.root, server: undefined, suite, toolVersion: lock.toolVersion };
+  const context = { folder: '/', root: app.options.root, server: undefined, suite, toolVersion: lock.toolVersion };
   const now = lockOf(
     { family, model: plan.model, quant, name, file: { ...file, digest: gguf.digest }, spec, header },
     context,

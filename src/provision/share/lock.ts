@@ -16,7 +16,7 @@ import { frozenRequest } from '../../package/frozen-request.ts';
 import { LOCK_FILE_NAME, type LockFile, parseLock, writeLock } from '../../package/lock-file.ts';
 import { type Lockable, lockOf } from '../../package/lock-of.ts';
 import type { Suite } from '../../smoke/schema.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import type { InstallPlan, SourceFile } from '../plan/plan.ts';
 import type { InstallRequest } from '../plan/request.ts';
@@ -38,11 +38,11 @@ export function lockPath(flag: string | undefined): string {
 }
 
 /** Reads the lock file and fills the request up from it. Throws `file-not-found`, `bad-lock-file`. */
-export async function openFrozen(flag: string | undefined, request: InstallRequest, world: World): Promise<Frozen> {
+export async function openFrozen(flag: string | undefined, request: InstallRequest, app: AppContext): Promise<Frozen> {
   const file = lockPath(flag);
   const text = await readLockText(file);
   const lock = parseLock(text, file);
-  const known = knows(await world.catalog(), lock.model);
+  const known = knows(await app.catalog(), lock.model);
   const filled = frozenRequest(lock, request, { folder: dirname(file), known });
   return { file, lock, digest: digestOf(text), request: filled };
 }
@@ -55,9 +55,9 @@ export async function* holdFrozen(
   { lock, file }: Frozen,
   plan: InstallPlan,
   suite: Suite | undefined,
-  world: World,
+  app: AppContext,
 ): Work<InstallPlan> {
-  const { now, source } = yield* lockNow(plan, file, suite, world);
+  const { now, source } = yield* lockNow(plan, file, suite, app);
   const found = differences(lock, now, { suite: suite !== undefined });
   refuseDifferences([...found, ...serverDifference(lock, plan)], file);
   const { smaller: _smaller, ...pinned } = plan;
@@ -68,10 +68,10 @@ export async function* holdFrozen(
 export async function* lockPlan(
   plan: InstallPlan,
   options: { readonly file: string; readonly suite: Suite | undefined; readonly check: boolean },
-  world: World,
+  app: AppContext,
 ): Work<LockData> {
   const { file, suite, check } = options;
-  const { now: lock } = yield* lockNow(plan, file, suite, world);
+  const { now: lock } = yield* lockNow(plan, file, suite, app);
   const text = writeLock(lock);
   if (check) {
     const wanted = parseLock(await readLockText(file), file);
@@ -89,7 +89,7 @@ async function* lockNow(
   plan: InstallPlan,
   file: string,
   suite: Suite | undefined,
-  world: World,
+  app: AppContext,
 ): Work<{ readonly now: LockFile; readonly source: InstallPlan['source'] }> {
   const { source, family, model, quant, name } = plan;
   if (source.kind === 'library') {
@@ -97,8 +97,8 @@ async function* lockNow(
       suggestions: ['Lock a file instead: --from ./model.gguf, or --from hf:owner/repo@commit/file.gguf.'],
     });
   }
-  const withDigest = yield* digested(source.file, world);
-  const { root, version, signal } = world.options;
+  const withDigest = yield* digested(source.file, app);
+  const { root, version, signal } = app.options;
   const header = source.header ?? (await readInstallableHeader(source.file, { signal }));
   const lockable: Lockable = { family, model, quant, name, file: withDigest, spec: source.spec, header };
   const server = loadRange(family.architecture);
@@ -107,10 +107,10 @@ async function* lockNow(
 }
 
 /** A file of this machine is read to its end: a digest that somebody claimed is not one that it has. */
-async function* digested(file: SourceFile, world: World): Work<SourceFile & { readonly digest: Digest }> {
+async function* digested(file: SourceFile, app: AppContext): Work<SourceFile & { readonly digest: Digest }> {
   if (file.kind === 'remote') return file;
-  const { hash } = await world.bytes();
-  const digest = yield* hash(file, 'hash', world.options.signal);
+  const { hash } = await app.bytes();
+  const digest = yield* hash(file, 'hash', app.options.signal);
   return { ...file, digest };
 }
 

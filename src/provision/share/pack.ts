@@ -20,7 +20,7 @@ import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { isFileName } from '../../sources/oci/reference.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { openSuite } from '../install/smoke.ts';
 import { recordsNamed, whereIs } from '../maintain/records.ts';
 import { openTemplates } from '../plan/catalog.ts';
@@ -42,13 +42,13 @@ type Located = LocalFile & { readonly digest: Digest };
  * Puts together what an installed model consists of. Its file was read to the end and has the digest that is told.
  * Throws `record-not-found`, `source-not-found` where the bytes are nowhere on this machine, `needs-repair`.
  */
-export async function* packOf(name: string, flags: RuntimeFlags, world: World): Work<Packed> {
-  const where = await whereIs(world, name, flags);
-  const [record] = await recordsNamed(await world.registry(), name, where);
+export async function* packOf(name: string, flags: RuntimeFlags, app: AppContext): Work<Packed> {
+  const where = await whereIs(app, name, flags);
+  const [record] = await recordsNamed(await app.registry(), name, where);
   if (record === undefined) throw new TypeError('records are found or an error is thrown');
-  const file = yield* locate(record, where, world);
-  const { signal, root, version } = world.options;
-  const plan = await (await world.provisioning(where)).planAgain(record, { kind: 'file', ...file });
+  const file = yield* locate(record, where, app);
+  const { signal, root, version } = app.options;
+  const plan = await (await app.provisioning(where)).planAgain(record, { kind: 'file', ...file });
   if (plan.source.kind !== 'file') throw new TypeError('a file makes a plan of a file');
   const { spec } = plan.source;
   const suite = yield* suiteOf(record, plan, root);
@@ -106,14 +106,14 @@ function changed(path: string): ProvisionError {
 }
 
 /** The cache's file, the one that it came from, or the runtime's own: the first that has the bytes. */
-async function* locate(record: InstallRecord, flags: RuntimeFlags, world: World): Work<Located> {
+async function* locate(record: InstallRecord, flags: RuntimeFlags, app: AppContext): Work<Located> {
   const { source } = record;
-  const { signal } = world.options;
-  const { hash, cache } = await world.bytes();
+  const { signal } = app.options;
+  const { hash, cache } = await app.bytes();
   const wanted = source.digest;
   const cached = wanted === undefined ? undefined : yield* cache.find(wanted, signal);
   if (cached !== undefined) return { ref: source.ref, ...cached };
-  const { runtime } = await world.open(flags);
+  const { runtime } = await app.open(flags);
   const stored = await runtime.find(record.name, signal);
   const places = [
     { path: source.path, digest: wanted },

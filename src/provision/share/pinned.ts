@@ -1,7 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import type { Work } from '../../core/progress.ts';
 import type { Suite } from '../../smoke/schema.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import type { InstallPlan } from '../plan/plan.ts';
 import type { InstallRequest } from '../plan/request.ts';
 
@@ -23,18 +23,22 @@ export interface PinnedFlags {
 }
 
 /** Undefined for an install that decides for itself. Throws what reading the lock file or the registry throws. */
-export async function openPinned(asked: InstallRequest, flags: PinnedFlags, world: World): Promise<Pinned | undefined> {
+export async function openPinned(
+  asked: InstallRequest,
+  flags: PinnedFlags,
+  app: AppContext,
+): Promise<Pinned | undefined> {
   if (flags.frozen) {
     const { holdFrozen, openFrozen } = await import('./lock.ts');
-    const frozen = await openFrozen(flags.lock, asked, world);
+    const frozen = await openFrozen(flags.lock, asked, app);
     const { request, digest } = frozen;
     const settle: Pinned['settle'] = async function* (planned, suite) {
-      return yield* holdFrozen(frozen, planned, await suite(), world);
+      return yield* holdFrozen(frozen, planned, await suite(), app);
     };
     return { request, digest, settle };
   }
   const { openPublished } = await import('./published.ts');
-  const published = await openPublished(asked, world);
+  const published = await openPublished(asked, app);
   if (published === undefined) return undefined;
   const { complete, ...known } = published;
   return {

@@ -10,7 +10,7 @@ import { openRepository, type Repository } from '../../sources/oci/client.ts';
 import { MANIFEST } from '../../sources/oci/media-types.ts';
 import { formatOciRef, type OciRef, parseOciRef } from '../../sources/oci/reference.ts';
 import { putManifest, type UploadBlob, uploadBlob } from '../../sources/oci/upload.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import { type Packed, packOf } from './pack.ts';
 
 /** Pushes an installed model with everything that belongs to it. Throws what reading it, the registry and the network throw. */
@@ -18,15 +18,15 @@ export async function* publishOf(
   name: string,
   typed: string,
   flags: RuntimeFlags & { readonly 'plain-http': boolean },
-  world: World,
+  app: AppContext,
 ): Work<PublishData> {
   const ref = targetOf(typed);
-  const { signal } = world.options;
-  const { oci, http } = await world.bytes();
+  const { signal } = app.options;
+  const { oci, http } = await app.bytes();
   const plainHttp = [...(oci.plainHttp ?? []), ...(flags['plain-http'] ? [ref.host] : [])];
   const repository = openRepository({ ...oci, plainHttp }, ref, 'pull,push');
   const before = await publishedAs(repository, ref, signal);
-  const packed = yield* packOf(name, flags, world);
+  const packed = yield* packOf(name, flags, app);
   const { manifest, files } = packed.pack;
   const blobs = blobsOf(packed);
   const upload = {
@@ -86,9 +86,9 @@ function blobsOf({ pack, open }: Packed): UploadBlob[] {
 }
 
 /** Fetches what a reference names into the cache. Throws what its source and the download throw. */
-export async function* pullOf(typed: string, digest: Digest | undefined, world: World): Work<PullData> {
-  const { signal } = world.options;
-  const { sources, fetch } = await world.bytes();
+export async function* pullOf(typed: string, digest: Digest | undefined, app: AppContext): Work<PullData> {
+  const { signal } = app.options;
+  const { sources, fetch } = await app.bytes();
   const found = await resolveSource(sources, { ref: typed, ...(digest && { expected: { digest } }), signal });
   for (const message of found.kind === 'library' ? [] : (found.warnings ?? [])) yield { type: 'warning', message };
   if (found.kind === 'remote') {

@@ -10,7 +10,7 @@ import { readPublished } from '../../package/remote.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { Provenance } from '../../sources/contract.ts';
 import { schemeOf } from '../../sources/reference.ts';
-import type { World } from '../context.ts';
+import type { AppContext } from '../context.ts';
 import type { InstallPlan } from '../plan/plan.ts';
 import type { InstallRequest } from '../plan/request.ts';
 
@@ -29,28 +29,28 @@ export interface Published {
  * Looks whether `--from` names a model that `publish` pushed; undefined for everything else, and, with a warning, where
  * its registry cannot be asked: the model itself may be in the cache. Throws what reading it throws.
  */
-export async function openPublished(asked: InstallRequest, world: World): Promise<Published | undefined> {
+export async function openPublished(asked: InstallRequest, app: AppContext): Promise<Published | undefined> {
   const { from } = asked;
   if (from === undefined || schemeOf(from) !== 'oci') return undefined;
-  const contents = await contentsOf(from, world);
+  const contents = await contentsOf(from, app);
   if (contents === undefined) return undefined;
   const { digest, suite, lock } = contents;
   return {
-    request: requestOf(lock, asked, await world.catalog()),
+    request: requestOf(lock, asked, await app.catalog()),
     digest,
     ...(suite && { suite }),
     complete: (planned) => withContents(planned, contents, asked),
   };
 }
 
-async function contentsOf(from: string, world: World): Promise<PackContents | undefined> {
-  const { oci } = await world.bytes();
+async function contentsOf(from: string, app: AppContext): Promise<PackContents | undefined> {
+  const { oci } = await app.bytes();
   try {
-    return await readPublished(oci, from, world.options.signal);
+    return await readPublished(oci, from, app.options.signal);
   } catch (error) {
-    world.options.signal.throwIfAborted();
+    app.options.signal.throwIfAborted();
     if (!(error instanceof ProvisionError) || !['network', 'remote-fault'].includes(error.code)) throw error;
-    world.warnOnce(
+    app.warnOnce(
       `What was published with ${from} cannot be read (${error.message}): template and settings are those of this host.`,
     );
     return undefined;

@@ -10,7 +10,7 @@ import type { Runtime } from '../../../runtimes/contract.ts';
 import { readModelsFolder } from '../../../runtimes/ollama/folder/read.ts';
 import { isTemporary, isTransferName, type OllamaRuntime } from '../../../runtimes/ollama/index.ts';
 import type { OpenRuntime, RuntimeFlags } from '../../../runtimes/open.ts';
-import type { World } from '../../context.ts';
+import type { AppContext } from '../../context.ts';
 import { digestsInUse } from '../cache.ts';
 import type { ServerFolder } from './effects.ts';
 import { collectGarbage, type GcEffects, type GcOptions } from './gc.ts';
@@ -18,14 +18,14 @@ import type { GcReport } from './schema.ts';
 
 export interface GcFlags extends RuntimeFlags, GcOptions {}
 
-export async function gcOf(flags: GcFlags, world: World): Promise<Work<GcReport>> {
-  const effects = await gcEffects(await world.open(flags), world);
-  return collectGarbage({ apply: flags.apply, previous: flags.previous }, effects, world.options.signal);
+export async function gcOf(flags: GcFlags, app: AppContext): Promise<Work<GcReport>> {
+  const effects = await gcEffects(await app.open(flags), app);
+  return collectGarbage({ apply: flags.apply, previous: flags.previous }, effects, app.options.signal);
 }
 
-async function gcEffects({ runtime, identity }: OpenRuntime, world: World): Promise<GcEffects> {
-  const { paths, options } = world;
-  const [registry, locker, { cache }] = await Promise.all([world.registry(), world.locker(), world.bytes()]);
+async function gcEffects({ runtime, identity }: OpenRuntime, app: AppContext): Promise<GcEffects> {
+  const { paths, options } = app;
+  const [registry, locker, { cache }] = await Promise.all([app.registry(), app.locker(), app.bytes()]);
   const locks = join(paths.data, 'locks');
   const now = () => new Date();
   const folder = isOllama(runtime) ? await serverFolder(runtime, options.signal) : undefined;
@@ -47,7 +47,7 @@ async function gcEffects({ runtime, identity }: OpenRuntime, world: World): Prom
   };
 }
 
-function stateFoldersOf({ data, cache }: World['paths']): string[] {
+function stateFoldersOf({ data, cache }: AppContext['paths']): string[] {
   return [
     data,
     ...['registry', 'journal', 'baselines', join('embedded', 'models')].map((name) => join(data, name)),
