@@ -3,11 +3,13 @@
  * for each kind of knowledge that a proof starts from: OLLAMA_BIN=… node bench/proof.ts, or OLLAMA_HOST=…
  * Goals: at most 6 requests and at most 8 generated tokens.
  */
+
 import { randomBytes } from 'node:crypto';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf } from '../src/core/digest.ts';
 import { drive } from '../src/core/progress.ts';
+import { realDisk } from '../src/disk/disk.ts';
 import { parseHost } from '../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../src/runtimes/ollama/runtime.ts';
 import { nodeTransport, type Transport } from '../src/runtimes/ollama/transport.ts';
@@ -81,8 +83,7 @@ async function main(): Promise<boolean> {
 
 async function measure(runtime: OllamaRuntime, name: string, tally: Tally, version: string): Promise<boolean> {
   const stored = await create(runtime, name);
-  const files = { readText: (path: string) => readFile(path, 'utf8'), list: (folder: string) => readdir(folder) };
-  const suite = await loadBuiltInSuite(files, join(root, 'catalog/suites'), 'tiny-gemma-3n');
+  const suite = await loadBuiltInSuite(realDisk, join(root, 'catalog/suites'), 'tiny-gemma-3n');
   const reset = (): void => void Object.assign(tally, { requests: 0, tokens: 0 });
 
   reset();

@@ -1,9 +1,11 @@
 /** One file into a server of its own by each way of the adapter, and by `ollama create`: time and disk of each. */
+
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf } from '../../src/core/digest.ts';
 import { drive } from '../../src/core/progress.ts';
+import { realDisk } from '../../src/disk/disk.ts';
 import type { ModelSpec } from '../../src/modelfile/schema.ts';
 import type { TransferWay } from '../../src/runtimes/contract.ts';
 import { type OllamaRuntime, ollamaRuntime, parseHost } from '../../src/runtimes/ollama/index.ts';
@@ -86,12 +88,12 @@ function adapter(server: OllamaServer, { loopback, folder }: { loopback: boolean
   const { models } = server;
   return ollamaRuntime({
     host: parseHost(server.host),
-    files: { open: (path) => fs.open(path), hash: createHasher(fs, NO_DIGEST_CACHE) },
+    files: { open: (path) => fs.open(path), hash: createHasher(realDisk, NO_DIGEST_CACHE) },
     now: () => performance.now(),
     doors: {
       loopback,
       ...(folder &&
-        models !== undefined && { models: async () => ({ path: models, files: fs, uid: process.getuid?.() }) }),
+        models !== undefined && { models: async () => ({ path: models, files: realDisk, uid: process.getuid?.() }) }),
     },
   });
 }

@@ -1,19 +1,12 @@
 /** The catalog of this run: the built-in families with the user's laid over them. */
+
 import { join } from 'node:path';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
 import { type Issue, parseJson } from '../core/parse.ts';
 import { formatBytes, MIB } from '../core/units.ts';
+import type { Disk } from '../disk/disk.ts';
 import type { Family } from './schema.ts';
 import type { CatalogTrust, SeenCatalog } from './trust.ts';
-
-/** What loading needs of a file system. Failures are thrown as Node does, with an errno in `code`. */
-export interface CatalogFiles {
-  /** Names of the files directly in a folder; undefined when the folder does not exist. */
-  list(folder: string): Promise<readonly string[] | undefined>;
-  /** Size in bytes. */
-  size(path: string): Promise<number>;
-  readText(path: string): Promise<string>;
-}
 
 export interface CatalogPlaces {
   /** The folder that ships with this package. */
@@ -55,15 +48,15 @@ const ISSUES_SHOWN = 50;
  * Throws `bad-catalog` with everything that is wrong in all of the files, `file-not-found` or `file-access` for a file that cannot be read,
  * `untrusted` and `stale-catalog` as `trust.ts` says.
  */
-export async function loadCatalog(files: CatalogFiles, places: CatalogPlaces): Promise<Catalog> {
+export async function loadCatalog(disk: Disk, places: CatalogPlaces): Promise<Catalog> {
   const loaded = new Map<string, LoadedFamily>();
   const families = new Map<string, Family>();
   const broken = new Set<string>();
   const complaints: { file: CatalogFile; issues: readonly Issue[] }[] = [];
   const fresh: SeenCatalog[] = [];
-  for (const file of await filesOf(files, places)) {
-    const text = await read(files, file.path);
-    const settle = file.origin === 'builtin' ? undefined : await trustOf(files, file.path, text, places.trust);
+  for (const file of await filesOf(disk, places)) {
+    const text = await read(disk, file.path);
+    const settle = file.origin === 'builtin' ? undefined : await trustOf(disk, file.path, text, places.trust);
     const inspection =
       file.origin === 'builtin' && places.builtinIsChecked
         ? trusted(file.path, text)
@@ -94,10 +87,10 @@ function trusted(path: string, text: string) {
  * Checks the signature of a file, and returns what is left to check once its content is known to be a catalog's: that it
  * has not expired and is not older than what was seen. Gives what is to be remembered of it.
  */
-async function trustOf(files: CatalogFiles, path: string, text: string, trust: CatalogTrust | undefined) {
+async function trustOf(disk: Disk, path: string, text: string, trust: CatalogTrust | undefined) {
   if (trust === undefined) return undefined;
   const { checkExpiry, checkSignature, checkVersion, signaturePathOf } = await import('./trust.ts');
-  const signature = trust.keys.length === 0 ? undefined : await readIfThere(files, signaturePathOf(path));
+  const signature = trust.keys.length === 0 ? undefined : await readIfThere(disk, signaturePathOf(path));
   const key = await checkSignature({ path, text, signature }, trust);
   return async (document: unknown): Promise<readonly SeenCatalog[]> => {
     checkExpiry(path, document, trust.now);
@@ -106,8 +99,8 @@ async function trustOf(files: CatalogFiles, path: string, text: string, trust: C
   };
 }
 
-async function filesOf(files: CatalogFiles, places: CatalogPlaces): Promise<CatalogFile[]> {
-  const builtin = await jsonIn(files, places.builtin);
+async function filesOf(disk: Disk, places: CatalogPlaces): Promise<CatalogFile[]> {
+  const builtin = await jsonIn(disk, places.builtin);
   if (builtin === undefined)
     throw new ProvisionError(
       'file-not-found',
@@ -116,7 +109,7 @@ async function filesOf(files: CatalogFiles, places: CatalogPlaces): Promise<Cata
         suggestions: ['Install gemma-provision again.'],
       },
     );
-  const user = places.user === undefined ? [] : ((await jsonIn(files, places.user)) ?? []);
+  const user = places.user === undefined ? [] : ((await jsonIn(disk, places.user)) ?? []);
   return [
     ...builtin.map((path): CatalogFile => ({ path, origin: 'builtin' })),
     ...user.map((path): CatalogFile => ({ path, origin: 'user' })),
@@ -124,26 +117,36 @@ async function filesOf(files: CatalogFiles, places: CatalogPlaces): Promise<Cata
   ];
 }
 
-async function jsonIn(files: CatalogFiles, folder: string): Promise<string[] | undefined> {
-  const names = await attempt(folder, () => files.list(folder));
+async function jsonIn(disk: Disk, folder: string): Promise<string[] | undefined> {
+  const names = await attempt(folder, () => listFolder(disk, folder));
   return names
     ?.filter((name) => /^[^.].*\.json$/i.test(name))
     .sort()
     .map((name) => join(folder, name));
 }
 
-async function read(files: CatalogFiles, path: string): Promise<string> {
-  const size = await attempt(path, () => files.size(path));
+/** Undefined when the folder does not exist. */
+async function listFolder(disk: Disk, folder: string): Promise<string[] | undefined> {
+  try {
+    return await disk.readdir(folder);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function read(disk: Disk, path: string): Promise<string> {
+  const size = await attempt(path, async () => Number((await disk.stat(path, { bigint: true })).size));
   if (size > FILE_LIMIT)
     throw new ProvisionError('bad-catalog', `${path} is ${formatBytes(size)}: that is no catalog file`, {
       suggestions: ['Give a model file with --from, and a catalog file (JSON) with --catalog.'],
     });
-  return attempt(path, () => files.readText(path));
+  return attempt(path, () => disk.readFile(path, 'utf8'));
 }
 
-async function readIfThere(files: CatalogFiles, path: string): Promise<string | undefined> {
+async function readIfThere(disk: Disk, path: string): Promise<string | undefined> {
   try {
-    return await read(files, path);
+    return await read(disk, path);
   } catch (error) {
     if (error instanceof ProvisionError && error.code === 'file-not-found') return undefined;
     throw error;

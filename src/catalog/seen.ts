@@ -1,17 +1,15 @@
 /** `trust.json` in the data folder: the newest signed catalog of every key and family that this host has taken. */
+
 import * as z from 'zod';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { checkDocument, parseJson } from '../core/parse.ts';
+import type { TextFiles } from '../disk/disk.ts';
 import { SeenCatalog, type SeenCatalogs } from './trust.ts';
 
 const TrustFile = z.strictObject({ schemaVersion: z.literal(1), catalogs: z.array(SeenCatalog) });
 
-export interface SeenFiles {
-  /** Undefined when there is no such file. */
-  readText(path: string): Promise<string | undefined>;
-  /** Replaces the file in one step: a reader sees the old text or the new one. */
-  writeAtomic(path: string, text: string): Promise<void>;
-  /** Runs a task while nobody else changes the file. */
+export interface SeenFiles extends Pick<TextFiles, 'readText' | 'replaceText'> {
+  /** Runs a task while no other process changes the file. */
   locked<Result>(task: () => Promise<Result>): Promise<Result>;
 }
 
@@ -25,7 +23,7 @@ export function seenCatalogs(files: SeenFiles, path: string): SeenCatalogs {
       try {
         await files.locked(async () => {
           const catalogs = newest([...(await read()), ...fresh]);
-          await files.writeAtomic(path, `${JSON.stringify({ schemaVersion: 1, catalogs }, null, 2)}\n`);
+          await files.replaceText(path, `${JSON.stringify({ schemaVersion: 1, catalogs }, null, 2)}\n`);
         });
       } catch (cause) {
         if (cause instanceof ProvisionError) throw cause;

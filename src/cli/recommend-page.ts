@@ -1,7 +1,6 @@
-import { stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
-import { packageFiles, stateFiles, withFile } from '../disk/files.ts';
+import { realDisk, withFile } from '../disk/disk.ts';
 import { isOurPage } from '../report/marker.ts';
 import { recommendationPage } from '../report/recommendation.ts';
 import type { RecommendData } from './results.ts';
@@ -18,9 +17,9 @@ const HEAD_BYTES = 4096;
 export async function writePage(file: string, data: RecommendData, root: string): Promise<string> {
   const path = resolve(file);
   await refuseForeign(path, file);
-  const template = await packageFiles(root).readText(TEMPLATE);
+  const template = await realDisk.readFile(join(root, TEMPLATE), 'utf8');
   try {
-    await stateFiles.writeAtomic(path, recommendationPage(data, template));
+    await realDisk.replaceText(path, recommendationPage(data, template));
   } catch (cause) {
     throw new ProvisionError('file-access', `${file} cannot be written: ${messageOf(cause)}`, { cause });
   }
@@ -28,18 +27,18 @@ export async function writePage(file: string, data: RecommendData, root: string)
 }
 
 async function refuseForeign(path: string, file: string): Promise<void> {
-  const folder = await stat(dirname(path)).catch(() => undefined);
+  const folder = await realDisk.stat(dirname(path), { bigint: true }).catch(() => undefined);
   if (folder?.isDirectory() !== true) {
     throw new ProvisionError('bad-usage', `--html ${file}: there is no folder ${dirname(path)}`);
   }
-  const found = await stat(path).catch(() => undefined);
+  const found = await realDisk.stat(path, { bigint: true }).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isFile()) {
     throw new ProvisionError('bad-usage', `--html ${file} is no file`, {
       suggestions: [`Name a file: --html ${join(file, 'recommendation.html')}`],
     });
   }
-  if (found.size === 0 || isOurPage(await headOf(path))) return;
+  if (found.size === 0n || isOurPage(await headOf(path))) return;
   throw new ProvisionError('bad-usage', `--html ${file} is there already and is no page of this tool`, {
     suggestions: ['Choose another name, or remove that file first.'],
   });
@@ -47,8 +46,9 @@ async function refuseForeign(path: string, file: string): Promise<void> {
 
 async function headOf(path: string): Promise<string> {
   try {
-    return await withFile(path, async (handle) => {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return await withFile(realDisk, path, async (handle) => {
+      const buffer = Buffer.alloc(HEAD_BYTES);
+      const { bytesRead } = await handle.read(buffer, 0, HEAD_BYTES, 0);
       return buffer.toString('utf8', 0, bytesRead);
     });
   } catch (cause) {

@@ -1,12 +1,13 @@
 /** The file system for finding what nothing needs. */
+
 import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../core/errors.ts';
 import type { GcFiles, StaleLock } from '../provision/maintain/gc/effects.ts';
-import { stateFiles } from './files.ts';
+import { realDisk } from './disk.ts';
 
 export const gcFiles: GcFiles = {
-  list: async (folder) => (await stateFiles.list(folder)).sort(),
+  list: async (folder) => (await realDisk.list(folder)).sort(),
   async facts(path) {
     try {
       const facts = await lstat(path, { bigint: true });
@@ -24,7 +25,7 @@ export const gcFiles: GcFiles = {
       throw error;
     }
   },
-  readText: stateFiles.readText,
+  readText: realDisk.readText,
   remove: (path) => rm(path, { force: true }),
 };
 

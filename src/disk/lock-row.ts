@@ -6,34 +6,10 @@
  * one.
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf } from '../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
-
-/** What locks need of a file system. */
-export interface LockDisk {
-  mkdir(folder: string): Promise<void>;
-  readdir(folder: string): Promise<string[]>;
-  readText(path: string): Promise<string>;
-  /** `wx`: a new file; `r+`: over the beginning of one that is there. */
-  writeText(path: string, text: string, flag: 'wx' | 'r+'): Promise<void>;
-  link(from: string, to: string): Promise<void>;
-  remove(path: string): Promise<void>;
-  stat(path: string): Promise<{ readonly mtimeNs: bigint; readonly nlink: bigint }>;
-  utimes(path: string, now: Date): Promise<void>;
-}
-
-export const nodeLockDisk: LockDisk = {
-  mkdir: async (folder) => void (await mkdir(folder, { recursive: true })),
-  readdir: (folder) => readdir(folder),
-  readText: (path) => readFile(path, 'utf8'),
-  writeText: (path, text, flag) => writeFile(path, text, { flag }),
-  link,
-  remove: (path) => rm(path, { force: true }),
-  stat: (path) => stat(path, { bigint: true }),
-  utimes: (path, now) => utimes(path, now, now),
-};
+import type { Disk } from './disk.ts';
 
 const RELEASED = 'released\n';
 
@@ -47,9 +23,9 @@ export interface Top {
 export class LockRow {
   readonly #dir: string;
   readonly #base: string;
-  readonly #disk: LockDisk;
+  readonly #disk: Disk;
 
-  constructor(dir: string, name: string, disk: LockDisk) {
+  constructor(dir: string, name: string, disk: Disk) {
     this.#dir = dir;
     this.#disk = disk;
     // The hash keeps apart what the readable part makes alike.
@@ -62,7 +38,9 @@ export class LockRow {
   }
 
   async makeFolder(): Promise<void> {
-    await this.#disk.mkdir(this.#dir).catch((cause: unknown) => Promise.reject(cannotLock(this.#dir, cause)));
+    await this.#disk
+      .mkdir(this.#dir, { recursive: true })
+      .catch((cause: unknown) => Promise.reject(cannotLock(this.#dir, cause)));
   }
 
   /** The highest file; `free` when nobody holds the lock; undefined when it went away while it was read. */
@@ -71,7 +49,10 @@ export class LockRow {
     if (number === 0) return { number, free: true };
     const path = this.path(number);
     try {
-      const [text, { mtimeNs }] = await Promise.all([this.#disk.readText(path), this.#disk.stat(path)]);
+      const [text, { mtimeNs }] = await Promise.all([
+        this.#disk.readFile(path, 'utf8'),
+        this.#disk.stat(path, { bigint: true }),
+      ]);
       return text.startsWith(RELEASED) ? { number, free: true } : { number, text, sign: `${number} ${mtimeNs}` };
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return undefined;
@@ -85,7 +66,7 @@ export class LockRow {
     try {
       if (!(await this.#make(path, text))) return false;
       if (await this.isPassed(number)) {
-        await this.#disk.remove(path);
+        await this.#disk.rm(path, { force: true });
         return false;
       }
       await this.#sweep(number);
@@ -104,7 +85,7 @@ export class LockRow {
   }
 
   async beat(number: number): Promise<void> {
-    await this.#disk.utimes(this.path(number), new Date());
+    await this.#disk.utimes(this.path(number), new Date(), new Date());
   }
 
   /** Says that nobody holds the lock. After a takeover another does, and nothing is written. */
@@ -112,7 +93,7 @@ export class LockRow {
     // A folder that was taken away meanwhile needs no lock any more.
     if (await this.isPassed(number).catch(() => false)) return;
     // Over the beginning, in one write: nobody sees a file that says nothing.
-    await this.#disk.writeText(this.path(number), RELEASED, 'r+').catch(() => undefined);
+    await this.#disk.writeFile(this.path(number), RELEASED, { flag: 'r+' }).catch(() => undefined);
   }
 
   async #top(): Promise<number> {
@@ -132,17 +113,17 @@ export class LockRow {
   /** Lower files count no more; whoever is still on the way to one finds that out. */
   async #sweep(number: number): Promise<void> {
     for (const { name, number: lower } of await this.#numbered(LOCK_OR_WRITTEN))
-      if (lower < number) await this.#disk.remove(join(this.#dir, name));
+      if (lower < number) await this.#disk.rm(join(this.#dir, name), { force: true });
   }
 
   /** Makes a file with its content in one step; false when it is there already. */
   async #make(path: string, text: string): Promise<boolean> {
     const written = `${path}.${randomUUID()}.tmp`;
     try {
-      await this.#disk.writeText(written, text, 'wx');
+      await this.#disk.writeFile(written, text, { flag: 'wx' });
       return await this.#link(written, path, text);
     } finally {
-      await this.#disk.remove(written);
+      await this.#disk.rm(written, { force: true });
     }
   }
 
@@ -157,7 +138,7 @@ export class LockRow {
       if (errno === 'ENOENT') return false;
       if (errno !== 'EEXIST') throw cause;
       // A network file system whose answer got lost asks again, and then meets its own link.
-      return this.#disk.stat(written).then(
+      return this.#disk.stat(written, { bigint: true }).then(
         ({ nlink }) => nlink === 2n,
         () => false,
       );
@@ -166,7 +147,7 @@ export class LockRow {
 
   /** For a moment the file is there and empty: whoever is killed just then blocks others until its silence was long enough. */
   async #writeNew(path: string, text: string): Promise<boolean> {
-    return this.#disk.writeText(path, text, 'wx').then(
+    return this.#disk.writeFile(path, text, { flag: 'wx' }).then(
       () => true,
       (cause: unknown) => {
         if (errnoOf(cause) === 'EEXIST') return false;

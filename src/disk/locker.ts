@@ -1,11 +1,13 @@
 /** Locks in files (`lock-row.ts`), for processes that share a folder, also over a network. */
+
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProvisionError } from '../core/errors.ts';
 import { formatDuration } from '../core/units.ts';
 import { LockHolder } from '../registry/schema.ts';
+import { type Disk, realDisk } from './disk.ts';
 import type { HeldLock, Locker } from './lock.ts';
-import { type LockDisk, LockRow, nodeLockDisk, type Top } from './lock-row.ts';
+import { LockRow, type Top } from './lock-row.ts';
 import { nodeProcesses, type Processes } from './process-identity.ts';
 
 /** A holder gives a sign of life this often, in ms. */
@@ -39,7 +41,7 @@ export interface FileLockerOptions {
   readonly waitMs?: number;
   readonly silenceMs?: number;
   readonly processes?: Processes;
-  readonly disk?: LockDisk;
+  readonly disk?: Disk;
   readonly time?: LockTime;
 }
 
@@ -50,7 +52,7 @@ export function createFileLocker(options: FileLockerOptions): Locker {
     waitMs: DEFAULT_WAIT_MS,
     silenceMs: SILENCE_MS,
     processes: options.processes ?? nodeProcesses(),
-    disk: nodeLockDisk,
+    disk: realDisk,
     time: realTime,
     ...options,
   };

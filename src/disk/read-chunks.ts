@@ -1,5 +1,5 @@
 import { MIB } from '../core/units.ts';
-import type { OpenFile } from '../sources/effects.ts';
+import type { ReadableFile } from './disk.ts';
 import { fileAccess } from './errors.ts';
 
 /** Two of these are all the memory that reading takes, whatever the file's size. */
@@ -10,7 +10,7 @@ const CHUNK_BYTES = 4 * MIB;
  * is valid until the next is asked for. Throws `file-access`; an abort throws the signal's reason.
  */
 export async function* readChunks(
-  handle: Pick<OpenFile, 'read'>,
+  handle: Pick<ReadableFile, 'read'>,
   path: string,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
@@ -35,7 +35,12 @@ export async function* readChunks(
   }
 }
 
-async function read(handle: Pick<OpenFile, 'read'>, buffer: Buffer, position: number, path: string): Promise<number> {
+async function read(
+  handle: Pick<ReadableFile, 'read'>,
+  buffer: Buffer,
+  position: number,
+  path: string,
+): Promise<number> {
   try {
     return (await handle.read(buffer, 0, buffer.length, position)).bytesRead;
   } catch (cause) {

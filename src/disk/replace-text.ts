@@ -3,64 +3,26 @@
  * the file, to the last byte (a full disk may take a part and report no error), synced, renamed, and the folder synced.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
-
-export interface TextHandle {
-  /** Writes all of it or throws. */
-  writeFile(text: string): Promise<void>;
-  chmod(mode: number): Promise<void>;
-  chown(uid: number, gid: number): Promise<void>;
-  sync(): Promise<void>;
-  stat(): Promise<{ readonly mtimeMs: number }>;
-  close(): Promise<void>;
-}
-
-/** What replacing a text needs of a file system. */
-export interface TextDisk {
-  /** The first folder that it made, if any. */
-  mkdir(folder: string, options: { recursive: true }): Promise<string | undefined>;
-  realpath(path: string): Promise<string>;
-  stat(path: string): Promise<Owned & { readonly mtimeMs: number }>;
-  open(path: string, flags: 'wx' | 'r'): Promise<TextHandle>;
-  rename(from: string, to: string): Promise<void>;
-  unlink(path: string): Promise<void>;
-  readdir(folder: string): Promise<string[]>;
-}
-
-interface Owned {
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-const nodeDisk: TextDisk = {
-  mkdir,
-  realpath: (path) => realpath(path),
-  stat: (path) => stat(path),
-  open: (path, flags) => open(path, flags),
-  rename,
-  unlink,
-  readdir: (folder) => readdir(folder),
-};
+import type { Disk, FileFacts, OpenFile } from './disk.ts';
 
 /** No name that anybody else gives a file: whatever ends so in a folder is ours to sweep. */
 const TEMPORARY = '.gemma-provision.tmp';
 /** A writer needs milliseconds; a file that waits for its renaming for an hour has none any more. */
-const LEFT_MS = 3_600_000;
+const LEFT_NS = 3_600_000_000_000n;
 
 /**
  * Makes `path`, its folder too, or replaces its text; keeps its mode and owner, and follows a symbolic link. Throws
  * `disk-full` and `file-access`.
  */
-export async function replaceText(path: string, text: string, disk: TextDisk = nodeDisk): Promise<void> {
+export async function replaceText(path: string, text: string, disk: Disk): Promise<void> {
   const made = await put(path, text, disk).catch((cause: unknown) => Promise.reject(notWritten(path, cause)));
   await syncFolders(dirname(path), made, disk).catch((cause: unknown) => Promise.reject(notSynced(path, cause)));
 }
 
 /** Removes a file for good; none there is no error. Throws `file-access`. */
-export async function removeText(path: string, disk: TextDisk = nodeDisk): Promise<void> {
+export async function removeText(path: string, disk: Disk): Promise<void> {
   try {
     await disk.unlink(path);
     await syncFolder(dirname(path), disk);
@@ -74,7 +36,7 @@ export async function removeText(path: string, disk: TextDisk = nodeDisk): Promi
 }
 
 /** The first folder that had to be made, if any. */
-async function put(path: string, text: string, disk: TextDisk): Promise<string | undefined> {
+async function put(path: string, text: string, disk: Disk): Promise<string | undefined> {
   const made = await disk.mkdir(dirname(path), { recursive: true });
   const target = await disk.realpath(path).catch(() => path);
   await putOnce(target, text, disk).catch((cause: unknown) => {
@@ -85,14 +47,14 @@ async function put(path: string, text: string, disk: TextDisk): Promise<string |
   return made;
 }
 
-async function putOnce(target: string, text: string, disk: TextDisk): Promise<void> {
+async function putOnce(target: string, text: string, disk: Disk): Promise<void> {
   const folder = dirname(target);
   const temporary = join(folder, `.${basename(target).slice(0, 120)}.${randomUUID()}${TEMPORARY}`);
-  const before = await disk.stat(target).catch(() => undefined);
+  const before = await disk.stat(target, { bigint: true }).catch(() => undefined);
   try {
-    const writtenMs = await write(temporary, text, before, disk);
+    const writtenNs = await write(temporary, text, before, disk);
     await disk.rename(temporary, target);
-    await sweep(folder, writtenMs, disk);
+    await sweep(folder, writtenNs, disk);
   } catch (cause) {
     await disk.unlink(temporary).catch(() => undefined);
     throw cause;
@@ -100,36 +62,36 @@ async function putOnce(target: string, text: string, disk: TextDisk): Promise<vo
 }
 
 /** When it was written, by the clock of its file system. */
-async function write(path: string, text: string, like: Owned | undefined, disk: TextDisk): Promise<number> {
+async function write(path: string, text: string, like: FileFacts | undefined, disk: Disk): Promise<bigint> {
   const handle = await disk.open(path, 'wx');
   try {
     if (like !== undefined) await takeAfter(handle, like);
     await handle.writeFile(text);
     await handle.sync();
-    return (await handle.stat()).mtimeMs;
+    return (await handle.stat({ bigint: true })).mtimeNs;
   } finally {
     await handle.close();
   }
 }
 
 /** Who runs as root leaves a user's file that user's. Others may not give files away, and need not. */
-async function takeAfter(handle: TextHandle, { mode, uid, gid }: Owned): Promise<void> {
-  await handle.chown(uid, gid).catch(() => undefined);
-  await handle.chmod(mode & 0o7777).catch(() => undefined);
+async function takeAfter(handle: OpenFile, { mode, uid, gid }: FileFacts): Promise<void> {
+  await handle.chown(Number(uid), Number(gid)).catch(() => undefined);
+  await handle.chmod(Number(mode) & 0o7777).catch(() => undefined);
 }
 
 /** Removes what killed writers left. Both times are the file system's own, so no wrong clock of this machine counts. */
-async function sweep(folder: string, nowMs: number, disk: TextDisk): Promise<void> {
+async function sweep(folder: string, nowNs: bigint, disk: Disk): Promise<void> {
   const names = await disk.readdir(folder).catch(() => []);
   for (const name of names.filter((each) => each.endsWith(TEMPORARY))) {
     const path = join(folder, name);
-    const left = await disk.stat(path).catch(() => undefined);
-    if (left !== undefined && nowMs - left.mtimeMs > LEFT_MS) await disk.unlink(path).catch(() => undefined);
+    const left = await disk.stat(path, { bigint: true }).catch(() => undefined);
+    if (left !== undefined && nowNs - left.mtimeNs > LEFT_NS) await disk.unlink(path).catch(() => undefined);
   }
 }
 
 /** Of `folder`, and of those above it that were made for it: a power cut must not take a new folder back. */
-async function syncFolders(folder: string, made: string | undefined, disk: TextDisk): Promise<void> {
+async function syncFolders(folder: string, made: string | undefined, disk: Disk): Promise<void> {
   await syncFolder(folder, disk);
   if (made === undefined) return;
   for (let above = folder; above.length >= made.length && above !== dirname(above); above = dirname(above))
@@ -140,7 +102,7 @@ async function syncFolders(folder: string, made: string | undefined, disk: TextD
 const NO_FOLDER_SYNC: ReadonlySet<string> = new Set(['EINVAL', 'ENOTSUP', 'EISDIR', 'EPERM', 'EACCES']);
 
 /** Without this a power cut may take a renaming back. Windows has no such call, and needs none. */
-async function syncFolder(folder: string, disk: TextDisk): Promise<void> {
+async function syncFolder(folder: string, disk: Disk): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await disk.open(folder, 'r').catch((cause: unknown) => {
     // A folder that one may write in but not list.

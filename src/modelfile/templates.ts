@@ -1,12 +1,7 @@
+import { join } from 'node:path';
 import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
-
-/** Reads this package's files; paths are relative to its root, with `/`. */
-export interface TemplateFiles {
-  /** Names of the files in a folder, no sub-folders. */
-  list(folder: string): Promise<readonly string[]>;
-  readText(path: string): Promise<string>;
-}
+import type { Disk } from '../disk/disk.ts';
 
 export interface NamedText {
   /** Path relative to the package root, `templates/default.modelfile.hbs`. */
@@ -27,12 +22,12 @@ const MODELFILE_SUFFIX = '.modelfile.hbs';
 const CHAT_SUFFIX = '.gotmpl';
 const REFERENCE_SUFFIX = '.jinja';
 
-/** Reads `templates/*.modelfile.hbs`, `templates/chat/*.gotmpl` and `templates/chat/*.jinja`. */
-export async function loadTemplates(files: TemplateFiles): Promise<Templates> {
+/** Reads `templates/*.modelfile.hbs` below the root of this package,, `templates/chat/*.gotmpl` and `templates/chat/*.jinja`. */
+export async function loadTemplates(disk: Disk, root: string): Promise<Templates> {
   const [modelfiles, chats, references] = await Promise.all([
-    loadFolder(files, 'templates', MODELFILE_SUFFIX),
-    loadFolder(files, 'templates/chat', CHAT_SUFFIX),
-    loadFolder(files, 'templates/chat', REFERENCE_SUFFIX),
+    loadFolder(disk, root, 'templates', MODELFILE_SUFFIX),
+    loadFolder(disk, root, 'templates/chat', CHAT_SUFFIX),
+    loadFolder(disk, root, 'templates/chat', REFERENCE_SUFFIX),
   ]);
   return { modelfiles, chats, references };
 }
@@ -53,9 +48,9 @@ export function chatTemplateOf(templates: Templates, name: string): string {
   });
 }
 
-async function loadFolder(files: TemplateFiles, folder: string, suffix: string): Promise<Map<string, NamedText>> {
-  const names = (await files.list(folder)).filter((name) => name.endsWith(suffix)).toSorted();
-  const texts = await Promise.all(names.map((name) => files.readText(`${folder}/${name}`)));
+async function loadFolder(disk: Disk, root: string, folder: string, suffix: string): Promise<Map<string, NamedText>> {
+  const names = (await disk.readdir(join(root, folder))).filter((name) => name.endsWith(suffix)).toSorted();
+  const texts = await Promise.all(names.map((name) => disk.readFile(join(root, folder, name), 'utf8')));
   return new Map(
     names.map((name, index) => {
       // A checkout with CRLF line ends must give the same bytes and the same digest.

@@ -1,11 +1,11 @@
 /** Where bytes come from: the sources, the cache of fetched files, and what brings and reads them. */
+
 import fs from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, ProvisionError } from '../core/errors.ts';
-import { cacheDisk, sourceFiles } from '../disk/cache-disk.ts';
-import { stateFiles } from '../disk/files.ts';
+import { realDisk } from '../disk/disk.ts';
 import { workUnderLock } from '../disk/lock.ts';
 import type { HttpClient } from '../net/client.ts';
 import type { HttpGet } from '../net/effects.ts';
@@ -60,18 +60,18 @@ const LOOK_MS = 2_000;
 
 export function openBytes(options: BytesOptions): Bytes {
   const { cacheFolder, env } = options;
-  const digests = createDigestCache(stateFiles, cacheFolder);
-  const hash = createHasher(sourceFiles, digests);
+  const digests = createDigestCache(realDisk, cacheFolder);
+  const hash = createHasher(realDisk, digests);
   const client = once(() => connect(options));
   const http: Http = async (request) => (await client()).http(request);
   const downloader = once(async () => (await import('../sources/download/open.ts')).openDownloader(http));
   const cache = createCache({
     folder: cacheFolder,
-    disk: cacheDisk,
-    files: stateFiles,
+    disk: realDisk,
+    files: realDisk,
     digests,
     hash,
-    hashAgain: createHasher(sourceFiles, NO_DIGEST_CACHE),
+    hashAgain: createHasher(realDisk, NO_DIGEST_CACHE),
     downloader: {
       async *fetch(file, path, signal) {
         return yield* (await downloader()).fetch(file, path, signal);
@@ -81,7 +81,7 @@ export function openBytes(options: BytesOptions): Bytes {
     now: () => new Date(),
     clock: () => performance.now(),
   });
-  const places = { env, home: homedir(), readText: stateFiles.readText };
+  const places = { env, home: homedir(), readText: realDisk.readText };
   const asking = patientHttp(http, { now: () => new Date(), sleep: interruptibleSleep, random: Math.random });
   const oci = {
     http: asking,
@@ -95,7 +95,7 @@ export function openBytes(options: BytesOptions): Bytes {
     sources: [
       librarySource,
       ...remote.map((source) => cachedSource(source, cache)),
-      fileSource({ files: sourceFiles, digests, cwd: process.cwd() }),
+      fileSource({ files: realDisk, digests, cwd: process.cwd() }),
     ],
     hash,
     fetch: cache.fetch,

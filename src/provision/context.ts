@@ -71,8 +71,8 @@ export class AppContext {
   }
 
   async registry(): Promise<Registry> {
-    const { stateFiles } = await import('../disk/files.ts');
-    return { files: stateFiles, dataDir: this.paths.data };
+    const { realDisk } = await import('../disk/disk.ts');
+    return { files: realDisk, dataDir: this.paths.data };
   }
 
   async locker(): Promise<Locker> {

@@ -25,7 +25,7 @@ export async function recordAcceptance(registry: Registry, acceptance: Acceptanc
   const acceptances = await readAcceptances(registry);
   if (acceptances.some((each) => isSame(each, acceptance))) return;
   const file = { schemaVersion: 1, acceptances: [...acceptances, acceptance] } satisfies AcceptanceFile;
-  await registry.files.writeAtomic(pathIn(registry), `${JSON.stringify(AcceptanceFile.parse(file), null, 2)}\n`);
+  await registry.files.replaceText(pathIn(registry), `${JSON.stringify(AcceptanceFile.parse(file), null, 2)}\n`);
 }
 
 async function readAcceptances(registry: Registry): Promise<Acceptance[]> {

@@ -54,7 +54,7 @@ export async function keepBaseline(registry: Registry, key: RecordKey, run: Base
   const { kind, endpoint } = key.runtime;
   const runs = [bounded(run), ...newest].slice(0, MOST_SUITES);
   const file = { schemaVersion: 1, name: key.name, runtime: { kind, endpoint }, runs };
-  await registry.files.writeAtomic(path, `${JSON.stringify(BaselineFile.parse(file), null, 2)}\n`);
+  await registry.files.replaceText(path, `${JSON.stringify(BaselineFile.parse(file), null, 2)}\n`);
   return path;
 }
 

@@ -1,5 +1,6 @@
+export type { TextFiles } from '../disk/disk.ts';
 export { type HeldLock, type Locker, withLock, workUnderLock } from '../disk/lock.ts';
-export type { Registry, RegistryFiles } from '../disk/state-files.ts';
+export type { Registry } from '../disk/state-files.ts';
 export { findAcceptance, hasAccepted, recordAcceptance } from './acceptances.ts';
 export { BaselineReport, type BaselineRun, baselineRunOf, compareRuns } from './baseline-run.ts';
 export { dropBaselines, type FoundBaseline, findBaseline, keepBaseline } from './baselines.ts';

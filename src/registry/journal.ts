@@ -80,7 +80,7 @@ export async function findJournal(registry: Registry, key: RecordKey): Promise<F
   const parsed = Journal.safeParse(value).data;
   if (parsed !== undefined && fileNameOf(parsed) === fileNameOf(key)) return { journal: parsed };
   const savedAs = `${path}.broken`;
-  await registry.files.writeAtomic(savedAs, text);
+  await registry.files.replaceText(savedAs, text);
   await registry.files.remove(path);
   return { savedAs };
 }
@@ -88,7 +88,7 @@ export async function findJournal(registry: Registry, key: RecordKey): Promise<F
 /** Writes a journal in one step. Whoever does holds the lock of the name. */
 export async function putJournal(registry: Registry, journal: Journal): Promise<void> {
   const text = `${JSON.stringify(Journal.parse(journal), null, 2)}\n`;
-  await registry.files.writeAtomic(pathOf(registry, journal), text);
+  await registry.files.replaceText(pathOf(registry, journal), text);
 }
 
 export async function dropJournal(registry: Registry, key: RecordKey): Promise<void> {

@@ -21,7 +21,7 @@ export async function setAside(registry: Registry, key: RecordKey): Promise<Brok
       for (let count = 1; ; count += 1) {
         const kept = count === 1 ? `${path}.broken` : `${path}.broken-${count}`;
         const there = await files.readText(kept);
-        if (there === undefined) await files.writeAtomic(kept, text);
+        if (there === undefined) await files.replaceText(kept, text);
         if (there === undefined || there === text) return kept;
       }
     },

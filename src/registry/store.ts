@@ -68,7 +68,7 @@ export async function findRecordToReplace(registry: Registry, key: RecordKey): P
 export async function putRecord(registry: Registry, record: InstallRecord): Promise<string> {
   const path = pathOf(registry.dataDir, record);
   refuseNewer(looseJson(await registry.files.readText(path)), path, RECORD_VERSION);
-  await registry.files.writeAtomic(path, `${JSON.stringify(InstallRecord.parse(record), null, 2)}\n`);
+  await registry.files.replaceText(path, `${JSON.stringify(InstallRecord.parse(record), null, 2)}\n`);
   return path;
 }
 

@@ -1,24 +1,6 @@
 /** What lies in the folder of a runtime on this machine: which names there are, and the blobs that they name. */
 import type { Digest } from '../core/digest.ts';
 
-export interface ReadFacts {
-  /** Bytes. */
-  readonly size: bigint;
-  /** When the file was last written to, in nanoseconds since 1970. */
-  readonly mtimeNs: bigint;
-  isFile(): boolean;
-  isDirectory(): boolean;
-}
-
-/** What reading a folder of models needs of the file system. `node:fs/promises` satisfies it as it is. */
-export interface ReadFiles {
-  /** Does not follow symbolic links. */
-  lstat(path: string, options: { bigint: true }): Promise<ReadFacts>;
-  realpath(path: string): Promise<string>;
-  readdir(path: string): Promise<string[]>;
-  readFile(path: string, encoding: 'utf8'): Promise<string>;
-}
-
 /** One name of the runtime, as its file tells. */
 export interface FolderManifest {
   /** As the runtime lists it: `gemma-3n-e4b:q5_k_m`, `example.org/team/gemma:latest`. */

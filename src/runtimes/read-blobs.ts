@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { Digest } from '../core/digest.ts';
 import { errnoOf } from '../core/errors.ts';
-import type { FolderBlob, ReadFacts, ReadFiles } from './contents.ts';
+import type { Disk, FileFacts } from '../disk/disk.ts';
+import type { FolderBlob } from './contents.ts';
 
 /** The plain files of a folder of blobs; what is no plain file goes to `links`. */
-export async function readBlobs(files: ReadFiles, folder: string, links: string[]): Promise<FolderBlob[]> {
+export async function readBlobs(files: Disk, folder: string, links: string[]): Promise<FolderBlob[]> {
   const blobs: FolderBlob[] = [];
   for (const name of await namesIn(files, folder)) {
     const path = join(folder, name);
@@ -16,7 +17,7 @@ export async function readBlobs(files: ReadFiles, folder: string, links: string[
   return blobs;
 }
 
-function blobOf(name: string, path: string, { size, mtimeNs }: ReadFacts): FolderBlob {
+function blobOf(name: string, path: string, { size, mtimeNs }: FileFacts): FolderBlob {
   const digest = digestNamed(name);
   const modifiedMs = Number(mtimeNs / 1_000_000n);
   return { name, ...(digest !== undefined && { digest }), path, sizeBytes: Number(size), modifiedMs };
@@ -30,11 +31,11 @@ function digestNamed(name: string): Digest | undefined {
 }
 
 /** Sorted; empty for a folder that is not there. */
-export async function namesIn(files: ReadFiles, folder: string): Promise<string[]> {
+export async function namesIn(files: Disk, folder: string): Promise<string[]> {
   return ((await unlessAbsent(files.readdir(folder))) ?? []).sort();
 }
 
-export async function factsOf(files: ReadFiles, path: string): Promise<ReadFacts | undefined> {
+export async function factsOf(files: Disk, path: string): Promise<FileFacts | undefined> {
   return await unlessAbsent(files.lstat(path, { bigint: true }));
 }
 

@@ -2,27 +2,21 @@ import { join } from 'node:path';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { type Issue, parseDocument } from '../core/parse.ts';
 import { didYouMean } from '../core/suggest.ts';
+import type { TextFiles } from '../disk/disk.ts';
 import { findSchemaError } from './json-schema.ts';
 import { lettersOf } from './judges.ts';
 import { Check, FILLER, type Judge, Suite } from './schema.ts';
 
-export interface SuiteFiles {
-  /** Undefined when there is no such file. */
-  readText(path: string): Promise<string | undefined>;
-  /** Names in a folder. */
-  list(folder: string): Promise<string[]>;
-}
-
 const KNOWN_FIELDS = [...Object.keys(Suite.shape), ...Object.keys(Check.shape)];
 
 /** Ids of the suites in a folder, sorted. */
-export async function suiteIds(files: SuiteFiles, folder: string): Promise<string[]> {
+export async function suiteIds(files: TextFiles, folder: string): Promise<string[]> {
   const names = await files.list(folder);
   return names.flatMap((name) => (name.endsWith('.json') ? [name.slice(0, -'.json'.length)] : [])).sort();
 }
 
 /** A suite of the catalog by its id. Throws `file-not-found` with the nearest id, `bad-suite`. */
-export async function loadBuiltInSuite(files: SuiteFiles, folder: string, id: string): Promise<Suite> {
+export async function loadBuiltInSuite(files: TextFiles, folder: string, id: string): Promise<Suite> {
   const ids = await suiteIds(files, folder);
   if (!ids.includes(id))
     throw new ProvisionError('file-not-found', `There is no prompt suite ${JSON.stringify(id)}.`, {
@@ -32,7 +26,7 @@ export async function loadBuiltInSuite(files: SuiteFiles, folder: string, id: st
 }
 
 /** A suite from a file. Throws `file-not-found`, `file-access`, and `bad-suite` with the JSON path of every fault. */
-export async function loadSuiteFile(files: SuiteFiles, path: string): Promise<Suite> {
+export async function loadSuiteFile(files: TextFiles, path: string): Promise<Suite> {
   const text = await readText(files, path);
   const suggestions = ['Compare it with a suite of the catalog, or check it against schemas/suite.schema.json.'];
   const suite = parseDocument(Suite, text, { name: path, code: 'bad-suite', suggestions }, KNOWN_FIELDS);
@@ -42,7 +36,7 @@ export async function loadSuiteFile(files: SuiteFiles, path: string): Promise<Su
   throw new ProvisionError('bad-suite', `${path} is not valid:\n${lines.join('\n')}`, { suggestions });
 }
 
-async function readText(files: SuiteFiles, path: string): Promise<string> {
+async function readText(files: TextFiles, path: string): Promise<string> {
   let text: string | undefined;
   try {
     text = await files.readText(path);

@@ -1,7 +1,7 @@
 import { join, sep } from 'node:path';
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
-import type { CacheFiles, FileFacts } from './effects.ts';
+import type { FileFacts, TextFiles } from '../disk/disk.ts';
 
 /** Entries kept; the oldest go first. A model folder of a fleet host has tens of files, not thousands. */
 export const MAX_ENTRIES = 512;
@@ -31,7 +31,7 @@ export const NO_DIGEST_CACHE: DigestCache = {
  * The cache in `<cacheDir>/digests.json`. It only ever saves time: a file that is broken, unreadable or cannot be
  * written counts as empty and never stops the work. Two runs at once may lose each other's newest entry, nothing more.
  */
-export function createDigestCache(files: CacheFiles, cacheDir: string): DigestCache {
+export function createDigestCache(files: TextFiles, cacheDir: string): DigestCache {
   const document = join(cacheDir, 'digests.json');
   const blobs = join(cacheDir, 'blobs') + sep;
   // Nobody writes into a file of our cache, but hard links to it come and go, and each changes its change time.
@@ -46,7 +46,7 @@ export function createDigestCache(files: CacheFiles, cacheDir: string): DigestCa
       const others = (await readEntries(files, document)).filter((each) => each.path !== path);
       const entries = [...others, { path, stamp: stampFor(path, facts), digest }].slice(-MAX_ENTRIES);
       const text = `${JSON.stringify({ schemaVersion: 1, entries } satisfies z.infer<typeof CacheDocument>, null, 1)}\n`;
-      await files.writeAtomic(document, text).catch(() => undefined);
+      await files.replaceText(document, text).catch(() => undefined);
     },
   };
 }
@@ -61,7 +61,7 @@ function linkedStamp(facts: FileFacts): string {
   return [facts.dev, facts.ino, facts.size, facts.mtimeNs, 'linked'].join('-');
 }
 
-async function readEntries(files: CacheFiles, document: string): Promise<Entry[]> {
+async function readEntries(files: TextFiles, document: string): Promise<Entry[]> {
   try {
     const text = await files.readText(document);
     const parsed = CacheDocument.safeParse(JSON.parse(text ?? 'null'));

@@ -2,15 +2,15 @@ import { join, resolve } from 'node:path';
 import { errnoOf, ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { formatBytes } from '../core/units.ts';
+import type { Disk, FileFacts } from '../disk/disk.ts';
 import { fileAccess, notFound } from '../disk/errors.ts';
 import { defineSource, type ResolvedSource, type ResolveRequest, type Source } from './contract.ts';
 import type { DigestCache } from './digest-cache.ts';
-import type { FileFacts, SourceFiles } from './effects.ts';
 import { requireDigest } from './hash.ts';
 import { pathOf, schemeOf } from './reference.ts';
 
 export interface FileSourceOptions {
-  readonly files: SourceFiles;
+  readonly files: Disk;
   readonly digests: DigestCache;
   /** Folder that relative paths count from; absolute. */
   readonly cwd: string;
@@ -46,7 +46,7 @@ async function resolveFile(options: FileSourceOptions, request: ResolveRequest):
   return { kind: 'file', ...file, ...(digest && { digest }) };
 }
 
-async function factsOf(files: SourceFiles, path: string): Promise<FileFacts> {
+async function factsOf(files: Disk, path: string): Promise<FileFacts> {
   try {
     return await files.stat(path, { bigint: true });
   } catch (cause) {
@@ -56,7 +56,7 @@ async function factsOf(files: SourceFiles, path: string): Promise<FileFacts> {
 }
 
 /** The name of the wanted file as the folder spells it. */
-async function pick(files: SourceFiles, folder: string, wanted: string | undefined): Promise<string> {
+async function pick(files: Disk, folder: string, wanted: string | undefined): Promise<string> {
   const names = await namesIn(files, folder);
   const models = names.filter((name) => name.toLowerCase().endsWith('.gguf')).sort();
   if (wanted === undefined) throw folderNotFile(folder, models);
@@ -72,7 +72,7 @@ async function pick(files: SourceFiles, folder: string, wanted: string | undefin
   });
 }
 
-async function namesIn(files: SourceFiles, folder: string): Promise<string[]> {
+async function namesIn(files: Disk, folder: string): Promise<string[]> {
   try {
     return await files.readdir(folder);
   } catch (cause) {
@@ -113,7 +113,7 @@ function requireSize(path: string, facts: FileFacts, expected: number | undefine
 }
 
 /** Opening is the only honest test: permission bits say nothing about ACLs, network mounts or root. */
-async function requireReadable(files: SourceFiles, path: string): Promise<void> {
+async function requireReadable(files: Disk, path: string): Promise<void> {
   try {
     const handle = await files.open(path, 'r');
     await handle.close();

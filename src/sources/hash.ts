@@ -3,11 +3,11 @@ import type { Digest } from '../core/digest.ts';
 import { errnoOf, ProvisionError } from '../core/errors.ts';
 import type { Work } from '../core/progress.ts';
 import { formatBytes, MIB } from '../core/units.ts';
+import type { Disk, FileFacts, ReadableFile } from '../disk/disk.ts';
 import { fileAccess, notFound } from '../disk/errors.ts';
 import { readChunks } from '../disk/read-chunks.ts';
 import type { HashFile, LocalFile } from './contract.ts';
 import { type DigestCache, stampOf } from './digest-cache.ts';
-import type { FileFacts, OpenFile, SourceFiles } from './effects.ts';
 
 /** Progress is told once per this many bytes: some ten times a second on a fast disk. */
 export const PROGRESS_STEP_BYTES = 32 * MIB;
@@ -18,7 +18,7 @@ export const PROGRESS_STEP_BYTES = 32 * MIB;
  * against it. Throws `digest-mismatch`, `truncated-file` (changed or cut while being read), `file-access`,
  * `source-not-found`; an abort throws the signal's reason.
  */
-export function createHasher(files: SourceFiles, cache: DigestCache): HashFile {
+export function createHasher(files: Disk, cache: DigestCache): HashFile {
   return async function* hashFile(file, id, signal) {
     const handle = await openForReading(files, file);
     try {
@@ -49,7 +49,7 @@ export function requireDigest(file: LocalFile, got: Digest): void {
   );
 }
 
-async function openForReading(files: SourceFiles, file: LocalFile): Promise<OpenFile> {
+async function openForReading(files: Disk, file: LocalFile): Promise<ReadableFile> {
   try {
     return await files.open(file.path, 'r');
   } catch (cause) {
@@ -58,7 +58,7 @@ async function openForReading(files: SourceFiles, file: LocalFile): Promise<Open
 }
 
 async function* readAndHash(
-  handle: OpenFile,
+  handle: ReadableFile,
   file: LocalFile,
   before: FileFacts,
   id: string,

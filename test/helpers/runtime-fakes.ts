@@ -1,10 +1,10 @@
 import { digestOf } from '../../src/core/digest.ts';
+import type { OpenForReading } from '../../src/disk/disk.ts';
 import { ModelSpec } from '../../src/modelfile/schema.ts';
 import type { ChatResult } from '../../src/runtimes/contract.ts';
-import type { OpenFile } from '../../src/runtimes/ollama/blobs.ts';
 
 /** Opens a file that never ends and holds only zeros. */
-export const zeroFile: OpenFile = async () => ({
+export const zeroFile: OpenForReading = async () => ({
   async read(buffer, offset, length) {
     buffer.fill(0, offset, offset + length);
     return { bytesRead: length };

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
 import type { Work } from '../../core/progress.ts';
-import { volumeOf } from '../../disk/volumes.ts';
+import { realDisk, volumeOf } from '../../disk/disk.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import { chatTemplateOf, type Templates } from '../../modelfile/templates.ts';
 import {
@@ -154,7 +154,7 @@ function planningInputs(parts: ProvisioningParts): PlanningInputs {
     toFetch: async (file) =>
       file.kind === 'remote' ? { folder: parts.cacheFolder, bytes: file.sizeBytes } : undefined,
     // A saved profile tells of its own disks.
-    ...(parts.isLive && { volumeOf }),
+    ...(parts.isLive && { volumeOf: (path: string) => volumeOf(realDisk, path) }),
     chatTemplate: async (name) => chatTemplateOf(templates, name),
     referenceTemplate: async (name) => templates.references.get(name)?.text,
     installed: (modelId, name) => newestOf(parts.registry, opened.identity, modelId, name),

@@ -4,7 +4,7 @@ import type { Family } from '../../catalog/schema.ts';
 import type { SmokeData } from '../../cli/results.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import { stateFiles } from '../../disk/files.ts';
+import { realDisk } from '../../disk/disk.ts';
 import { baselineRunOf, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
@@ -27,8 +27,8 @@ const DEFAULT_SUITE = 'gemma';
 
 /** A built-in suite by its id, or a file: anything with a slash, a backslash or `.json` in it is one. */
 export function openSuite(root: string, idOrFile: string): Promise<Suite> {
-  if (/[/\\]|\.json$/i.test(idOrFile)) return loadSuiteFile(stateFiles, idOrFile);
-  return loadBuiltInSuite(stateFiles, join(root, 'catalog/suites'), idOrFile);
+  if (/[/\\]|\.json$/i.test(idOrFile)) return loadSuiteFile(realDisk, idOrFile);
+  return loadBuiltInSuite(realDisk, join(root, 'catalog/suites'), idOrFile);
 }
 
 type Flags = RuntimeFlags & { readonly suite?: string | undefined; readonly proof?: boolean };

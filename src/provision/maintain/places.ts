@@ -1,10 +1,9 @@
 /** What of a runtime's folder can be read and written from here. */
-import * as fs from 'node:fs/promises';
+
 import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { messageOf } from '../../core/errors.ts';
-import { sourceFiles } from '../../disk/cache-disk.ts';
-import { stateFiles } from '../../disk/files.ts';
+import { realDisk } from '../../disk/disk.ts';
 import type { FolderContents } from '../../runtimes/contents.ts';
 import { putBlob } from '../../runtimes/embedded/blob.ts';
 import { diskFault } from '../../runtimes/embedded/disk.ts';
@@ -19,14 +18,14 @@ import type { BlobStore, RepairPlace } from './repair-effects.ts';
 
 /** Reads every time: what it is asked about may have changed behind its back. */
 export function hashAgain(): HashFile {
-  return createHasher(sourceFiles, NO_DIGEST_CACHE);
+  return createHasher(realDisk, NO_DIGEST_CACHE);
 }
 
 /** Looks at the folder anew; whether it is the server's is asked once for one opened runtime. */
 export async function placeOf(opened: OpenRuntime, app: AppContext): Promise<RepairPlace> {
   const { runtime } = opened;
   if (runtime.kind === 'embedded') {
-    const contents = await readEmbeddedFolder(app.paths.data, fs);
+    const contents = await readEmbeddedFolder(app.paths.data, realDisk);
     return { runtime, contents, store: embeddedStore(app) };
   }
   if (!isOllama(runtime)) return { runtime, contents: { refused: `${runtime.kind} keeps no folder of models.` } };
@@ -54,7 +53,7 @@ async function readOnly(runtime: OllamaRuntime, app: AppContext): Promise<Folder
 async function contentsOf(path: string): Promise<RepairPlace['contents']> {
   const { readModelsFolder } = await import('../../runtimes/ollama/index.ts');
   try {
-    return await readModelsFolder(path, fs);
+    return await readModelsFolder(path, realDisk);
   } catch (error) {
     return { refused: `${path} cannot be read: ${messageOf(error)}.` };
   }
@@ -76,13 +75,21 @@ function embeddedStore({ paths }: AppContext): BlobStore {
   const folder = embeddedBlobs(paths.data);
   return {
     async *replace({ ref, path, sizeBytes, digest }, signal) {
-      const digests = createDigestCache(stateFiles, paths.cache);
-      const put = { files: fs, digests, now: () => new Date(), folder, way: 'copy', replace: true, signal } as const;
+      const digests = createDigestCache(realDisk, paths.cache);
+      const put = {
+        files: realDisk,
+        digests,
+        now: () => new Date(),
+        folder,
+        way: 'copy',
+        replace: true,
+        signal,
+      } as const;
       yield* putBlob({ ...put, file: { ref, path, sizeBytes, digest } });
     },
     async drop(digest) {
       const path = blobIn(folder, digest);
-      await fs.rm(path, { force: true }).catch((cause: unknown) => Promise.reject(diskFault(path, cause)));
+      await realDisk.rm(path, { force: true }).catch((cause: unknown) => Promise.reject(diskFault(path, cause)));
     },
   };
 }

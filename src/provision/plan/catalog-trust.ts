@@ -1,4 +1,5 @@
 /** Signatures of catalog files, with the real files of this host. */
+
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { seenCatalogs } from '../../catalog/seen.ts';
@@ -14,7 +15,7 @@ import {
 import type { CatalogSignData, CatalogVerifyData } from '../../cli/results.ts';
 import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
-import { stateFiles } from '../../disk/files.ts';
+import { realDisk } from '../../disk/disk.ts';
 import { type Locker, withLock } from '../../registry/index.ts';
 import { type PublicKey, readPrivateKey, readPublicKey, signManifest } from '../../trust/index.ts';
 import type { Paths } from '../paths.ts';
@@ -53,7 +54,7 @@ export async function signCatalog(
   });
   const signature = signaturePathOf(file);
   const files = [{ name: '.', digest: digestOf(text) }];
-  await stateFiles.writeAtomic(signature, signManifest({ subject: basename(file), files }, key));
+  await realDisk.replaceText(signature, signManifest({ subject: basename(file), files }, key));
   return { file, signature, key: key.hint, ...publishedStatus(text) };
 }
 
@@ -70,7 +71,7 @@ export async function verifyCatalog(
   }
   const keys = await publicKeys(keyFiles);
   const text = await readFile(file, 'utf8');
-  const signature = await stateFiles.readText(signaturePathOf(file));
+  const signature = await realDisk.readText(signaturePathOf(file));
   const key = await checkSignature({ path: file, text, signature }, { keys, allowUnsigned: false });
   if (key === undefined) throw new TypeError('a signature is checked where there are keys');
   const document = documentOf(text);
@@ -109,8 +110,8 @@ async function readKey(file: string): Promise<string> {
 function seenHere({ paths, signal, locker }: TrustContext): SeenCatalogs {
   return seenCatalogs(
     {
-      readText: stateFiles.readText,
-      writeAtomic: stateFiles.writeAtomic,
+      readText: realDisk.readText,
+      replaceText: realDisk.replaceText,
       locked: async (task) => withLock(await locker(), 'trust', signal, task),
     },
     join(paths.data, 'trust.json'),

@@ -7,7 +7,7 @@ import { validateCatalogText } from '../../catalog/validate.ts';
 import type { ModelfileCheckData, ModelfileRenderData } from '../../cli/results.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Issue } from '../../core/parse.ts';
-import { catalogFiles, packageFiles } from '../../disk/files.ts';
+import { realDisk } from '../../disk/disk.ts';
 import { loadTemplates, type Templates } from '../../modelfile/templates.ts';
 import type { Paths } from '../paths.ts';
 
@@ -26,17 +26,17 @@ export function openCatalog(
     extra,
     ...(trust !== undefined && { trust }),
   };
-  return loadCatalog(catalogFiles, places);
+  return loadCatalog(realDisk, places);
 }
 
 export function openTemplates(root: string): Promise<Templates> {
-  return loadTemplates(packageFiles(root));
+  return loadTemplates(realDisk, root);
 }
 
 /** What is wrong with a user's catalog file. It may be partial where it overlays a built-in family. */
 export async function validateCatalogFile(root: string, paths: Paths, file: string): Promise<Issue[]> {
   const base = await openCatalog(root, { ...paths, config: join(root, 'no-such-folder') }, []);
-  return [...validateCatalogText(file, await readFile(file, 'utf8'), base)];
+  return [...validateCatalogText(file, await realDisk.readFile(file, 'utf8'), base)];
 }
 
 /** Throws `bad-catalog` with everything that is wrong in a user's catalog file. */

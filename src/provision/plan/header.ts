@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
-import { withFile } from '../../disk/files.ts';
+import { realDisk, withFile } from '../../disk/disk.ts';
 import type { ByteSource } from '../../gguf/byte-source.ts';
 import { fileSource } from '../../gguf/file-source.ts';
 import { readGgufHeader } from '../../gguf/header.ts';
@@ -101,7 +101,7 @@ function sibling(url: URL, name: string): string {
 }
 
 async function readOne(path: string, fileBytes: number): Promise<GgufFacts> {
-  return withFile(path, (handle) => readNamed(path, fileSource(handle), fileBytes));
+  return withFile(realDisk, path, (handle) => readNamed(path, fileSource(handle), fileBytes));
 }
 
 async function readNamed(name: string, source: ByteSource, fileBytes: number | undefined): Promise<GgufFacts> {
@@ -134,7 +134,9 @@ async function openPart<Result>(
   task: (source: ByteSource, fileBytes: number) => Promise<Result>,
 ): Promise<Result> {
   try {
-    return await withFile(path, async (handle) => task(fileSource(handle), (await handle.stat()).size));
+    return await withFile(realDisk, path, async (handle) =>
+      task(fileSource(handle), Number((await handle.stat({ bigint: true })).size)),
+    );
   } catch (error) {
     if (error instanceof ProvisionError) throw error;
     const missing = errnoOf(error) === 'ENOENT';

@@ -52,9 +52,9 @@ async function ramOf(profile: HostProfile, file: string): Promise<RamBandwidth> 
 
 /** A file that is absent or broken is no measurement. */
 async function readKept(file: string): Promise<MeasuredRam | undefined> {
-  const { stateFiles } = await import('../../disk/files.ts');
+  const { realDisk } = await import('../../disk/disk.ts');
   try {
-    return MeasuredRam.safeParse(JSON.parse((await stateFiles.readText(file)) ?? 'null')).data;
+    return MeasuredRam.safeParse(JSON.parse((await realDisk.readText(file)) ?? 'null')).data;
   } catch {
     return undefined;
   }
@@ -62,8 +62,8 @@ async function readKept(file: string): Promise<MeasuredRam | undefined> {
 
 /** A cache that cannot be written costs the next run another measurement, nothing more. */
 async function keep(file: string, measured: MeasuredRam): Promise<void> {
-  const { stateFiles } = await import('../../disk/files.ts');
-  await stateFiles.writeAtomic(file, JSON.stringify(measured)).catch(() => undefined);
+  const { realDisk } = await import('../../disk/disk.ts');
+  await realDisk.replaceText(file, JSON.stringify(measured)).catch(() => undefined);
 }
 
 /** The smoke test of an install measures the speed of the answer. */

@@ -1,11 +1,12 @@
 /** `bundle create` and `bundle install`. */
+
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { BundleContent, BundleCreateData } from '../../cli/results.ts';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import { cacheDisk } from '../../disk/cache-disk.ts';
+import { freeBytes, realDisk } from '../../disk/disk.ts';
 import { workUnderLock } from '../../disk/lock.ts';
 import { readGgufHeader } from '../../gguf/header.ts';
 import { type Bundle, bundleFiles, mismatch, modelBytes, readBundle } from '../../package/archive.ts';
@@ -158,7 +159,7 @@ async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, app: AppC
   // Among the partial files, where `cache list` shows it and `cache prune` takes away what a killed run left.
   const folder = join(cache.folder, 'partial');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const free = await cacheDisk.freeBytes(folder);
+  const free = await freeBytes(realDisk, folder);
   if (free !== undefined && free < gguf.size) throw tooSmall(cache.folder, gguf.fileName, gguf.size, free);
   const temporary = join(folder, `${gguf.digest.replace(':', '-')}.bundle`);
   const locker = await app.locker();

@@ -1,4 +1,5 @@
 /** The lock file of an install: made, compared, and held against what is about to be installed. */
+
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
@@ -10,7 +11,7 @@ import type { Digest } from '../../core/digest.ts';
 import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import { stateFiles } from '../../disk/files.ts';
+import { realDisk } from '../../disk/disk.ts';
 import { type Difference, differences, refuseDifferences } from '../../package/frozen.ts';
 import { frozenRequest } from '../../package/frozen-request.ts';
 import { LOCK_FILE_NAME, type LockFile, parseLock, writeLock } from '../../package/lock-file.ts';
@@ -78,9 +79,9 @@ export async function* lockPlan(
     const found = [...differences(wanted, lock), ...serverDifference(wanted, plan)];
     return { file, lock, digest: digestOf(text), changed: false, differences: found };
   }
-  const before = await stateFiles.readText(file);
+  const before = await realDisk.readText(file);
   const changed = before !== text;
-  if (changed) await stateFiles.writeAtomic(file, text);
+  if (changed) await realDisk.replaceText(file, text);
   return { file, lock, digest: digestOf(text), changed, differences: [] };
 }
 

@@ -1,18 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import { type Disk, type FileFacts, type OpenFile, SHARE_BYTES } from '../../disk/disk.ts';
 import { fileAccess, notFound } from '../../disk/errors.ts';
 import { readChunks } from '../../disk/read-chunks.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { type DigestCache, NO_DIGEST_CACHE } from '../../sources/digest-cache.ts';
-import type { FileFacts } from '../../sources/effects.ts';
 import { createHasher, PROGRESS_STEP_BYTES, requireDigest, requireUnchanged } from '../../sources/hash.ts';
 import type { StorableFile, TransferWay } from '../contract.ts';
 import { type Elsewhere, exactly, isElsewhere } from '../storable.ts';
-import { type BlobFiles, diskFault, sizeOf, type WritableFile } from './disk.ts';
+import { diskFault, sizeOf } from './disk.ts';
 
 export const INCOMPLETE = '.incomplete-';
 /** What a killed run left behind is removed after this time; a younger one may belong to a run that is still at work. */
@@ -20,7 +19,7 @@ const LEFTOVER_MS = 24 * 60 * 60 * 1000;
 const PROGRESS_ID = 'store';
 
 export interface PutBlob {
-  readonly files: BlobFiles;
+  readonly files: Disk;
   readonly digests: DigestCache;
   readonly now: () => Date;
   /** Where blobs lie; made when missing. */
@@ -135,14 +134,14 @@ async function prepare({ files, folder, now }: PutBlob): Promise<void> {
   }
 }
 
-async function removeIfOld(files: BlobFiles, path: string, now: () => Date): Promise<void> {
+async function removeIfOld(files: Disk, path: string, now: () => Date): Promise<void> {
   // The run that it belongs to may end, and remove it, at any time.
   const facts = await files.stat(path, { bigint: true }).catch(() => undefined);
   if (facts === undefined || now().getTime() - Number(facts.mtimeNs / 1_000_000n) <= LEFTOVER_MS) return;
   await files.rm(path, { force: true });
 }
 
-async function factsOf(files: BlobFiles, path: string): Promise<FileFacts> {
+async function factsOf(files: Disk, path: string): Promise<FileFacts> {
   return files.stat(path, { bigint: true }).catch((cause: unknown) => Promise.reject(sourceFault(path, cause)));
 }
 
@@ -151,9 +150,9 @@ function sourceFault(path: string, cause: unknown): ProvisionError {
 }
 
 /** False where the file system cannot share bytes (ext4, NTFS, another volume), whatever it calls the reason. */
-async function clone(files: BlobFiles, from: string, to: string): Promise<boolean> {
+async function clone(files: Disk, from: string, to: string): Promise<boolean> {
   try {
-    await files.copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    await files.copyFile(from, to, SHARE_BYTES);
     return true;
   } catch {
     await files.rm(to, { force: true });
@@ -194,7 +193,7 @@ async function* streamAndHash(put: PutBlob, file: Elsewhere, temporary: string):
 }
 
 async function* writeAndHash(
-  files: BlobFiles,
+  files: Disk,
   temporary: string,
   pieces: AsyncIterable<Uint8Array>,
   total: number,
@@ -223,7 +222,7 @@ async function* writeAndHash(
   return { digest: `sha256:${hash.digest('hex')}`, sizeBytes: done };
 }
 
-async function writeAll(target: WritableFile, chunk: Uint8Array, path: string): Promise<void> {
+async function writeAll(target: OpenFile, chunk: Uint8Array, path: string): Promise<void> {
   let written = 0;
   while (written < chunk.length) {
     try {

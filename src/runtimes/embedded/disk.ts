@@ -1,24 +1,8 @@
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
-import type { OpenFile, SourceFiles } from '../../sources/effects.ts';
-
-export interface WritableFile extends OpenFile {
-  write(buffer: Uint8Array, offset: number, length: number): Promise<{ bytesWritten: number }>;
-  /** Returns when the bytes are on the disk. */
-  datasync(): Promise<void>;
-}
-
-/** What the model store needs of the file system. `node:fs/promises` satisfies it as it is. */
-export interface BlobFiles extends SourceFiles {
-  open(path: string, flags: 'r' | 'wx'): Promise<WritableFile>;
-  mkdir(path: string, options: { recursive: true }): Promise<unknown>;
-  copyFile(from: string, to: string, mode: number): Promise<void>;
-  link(from: string, to: string): Promise<void>;
-  rename(from: string, to: string): Promise<void>;
-  rm(path: string, options: { force: true }): Promise<void>;
-}
+import type { Disk } from '../../disk/disk.ts';
 
 /** Undefined when there is no such file. */
-export async function sizeOf(files: BlobFiles, path: string): Promise<number | undefined> {
+export async function sizeOf(files: Disk, path: string): Promise<number | undefined> {
   try {
     return Number((await files.stat(path, { bigint: true })).size);
   } catch (cause) {

@@ -1,10 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import * as fs from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ProvisionError } from '../../core/errors.ts';
-import { stateFiles } from '../../disk/files.ts';
+import { realDisk } from '../../disk/disk.ts';
 import { createDigestCache } from '../../sources/digest-cache.ts';
 import type { RuntimeContext } from '../context.ts';
 import type { Runtime } from '../contract.ts';
@@ -15,12 +14,12 @@ export function openEmbeddedRuntime({ paths, env, root }: RuntimeContext): Runti
   const threads = threadsOf(env.GEMMA_PROVISION_THREADS);
   return embeddedRuntime({
     dataDir: paths.data,
-    files: fs,
-    texts: stateFiles,
-    digests: createDigestCache(stateFiles, paths.cache),
+    files: realDisk,
+    texts: realDisk,
+    digests: createDigestCache(realDisk, paths.cache),
     now: () => new Date(),
     startWorker: forkWorker(workerFile(root)),
-    engine: { resolve: (name) => import.meta.resolve(name), readText: stateFiles.readText },
+    engine: { resolve: (name) => import.meta.resolve(name), readText: realDisk.readText },
     physicalCores: physicalCores(),
     randomSeed: () => randomInt(2 ** 32 - 1),
     gpu: env.GEMMA_PROVISION_GPU === 'off' ? 'off' : 'auto',

@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ProvisionError } from '../../core/errors.ts';
+import { type Disk, SHARE_BYTES } from '../../disk/disk.ts';
 import type { StorableFile, TransferPlan, TransferWay } from '../contract.ts';
 import { isElsewhere } from '../storable.ts';
 import { blobPath, INCOMPLETE, isLinkable } from './blob.ts';
-import { type BlobFiles, sizeOf } from './disk.ts';
+import { sizeOf } from './disk.ts';
 
 /** Manifests, and what the file system adds. */
 const OVERHEAD = 1.02;
 
 export interface PlanBlob {
-  readonly files: BlobFiles;
+  readonly files: Disk;
   readonly folder: string;
   readonly file: StorableFile;
   readonly way?: TransferWay;
@@ -42,7 +42,7 @@ export async function planBlob({ files, folder, file, way: wanted }: PlanBlob): 
 }
 
 /** The volume of a file or folder, or of the nearest folder above one that is not there yet. */
-async function deviceOf(files: BlobFiles, path: string): Promise<bigint | undefined> {
+async function deviceOf(files: Disk, path: string): Promise<bigint | undefined> {
   for (let at = path, above = dirname(at); ; at = above, above = dirname(at)) {
     const facts = await files.stat(at, { bigint: true }).catch(() => undefined);
     if (facts !== undefined) return facts.dev;
@@ -51,13 +51,13 @@ async function deviceOf(files: BlobFiles, path: string): Promise<bigint | undefi
 }
 
 /** Tried with a file of a few bytes, where the folder is there already; else nobody knows, and it counts as no. */
-async function sharesBytes(files: BlobFiles, folder: string): Promise<boolean> {
+async function sharesBytes(files: Disk, folder: string): Promise<boolean> {
   const [one, other] = [0, 1].map(() => join(folder, `${INCOMPLETE}${randomUUID()}`));
   if (one === undefined || other === undefined) return false;
   try {
     const handle = await files.open(one, 'wx');
     await handle.write(Buffer.from(one), 0, 1).finally(() => handle.close());
-    await files.copyFile(one, other, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    await files.copyFile(one, other, SHARE_BYTES);
     return true;
   } catch {
     return false;

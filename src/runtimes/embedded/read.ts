@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { errnoOf, messageOf } from '../../core/errors.ts';
-import type { FolderContents, FolderManifest, ReadFiles } from '../contents.ts';
+import type { Disk } from '../../disk/disk.ts';
+import type { FolderContents, FolderManifest } from '../contents.ts';
 import { factsOf, looseJson, namesIn, readBlobs } from '../read-blobs.ts';
 import { Manifest } from './manifest.ts';
 
@@ -10,7 +11,7 @@ export function embeddedBlobs(dataDir: string): string {
 }
 
 /** As `readModelsFolder`, of the embedded runtime. */
-export async function readEmbeddedFolder(dataDir: string, files: ReadFiles): Promise<FolderContents> {
+export async function readEmbeddedFolder(dataDir: string, files: Disk): Promise<FolderContents> {
   const links: string[] = [];
   const manifests: FolderManifest[] = [];
   const folder = join(dataDir, 'embedded', 'models');
@@ -29,7 +30,7 @@ export async function readEmbeddedFolder(dataDir: string, files: ReadFiles): Pro
   };
 }
 
-async function readManifest(files: ReadFiles, path: string, fileName: string): Promise<FolderManifest> {
+async function readManifest(files: Disk, path: string, fileName: string): Promise<FolderManifest> {
   try {
     const parsed = Manifest.safeParse(looseJson(await files.readFile(path, 'utf8')));
     // The schema has checked the form; its type says no more than text.

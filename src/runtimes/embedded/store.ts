@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { Disk, TextFiles } from '../../disk/disk.ts';
 import type { DigestCache } from '../../sources/digest-cache.ts';
-import type { CacheFiles } from '../../sources/effects.ts';
 import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay } from '../contract.ts';
 import { parseModelName } from '../names.ts';
 import { putBlob } from './blob.ts';
-import { type BlobFiles, diskFault, sizeOf } from './disk.ts';
+import { diskFault, sizeOf } from './disk.ts';
 import { describe, Manifest, manifestFileName, parseManifest } from './manifest.ts';
 import { planBlob } from './plan.ts';
 
@@ -15,8 +15,8 @@ import { planBlob } from './plan.ts';
 export interface StoreOptions {
   /** Absolute path of our data folder; everything lies in its `embedded` folder. */
   readonly dataDir: string;
-  readonly files: BlobFiles;
-  readonly texts: CacheFiles;
+  readonly files: Disk;
+  readonly texts: TextFiles;
   readonly digests: DigestCache;
   readonly now: () => Date;
 }
@@ -56,7 +56,7 @@ export function createModelStore(options: StoreOptions): ModelStore {
   async function write(manifest: Manifest): Promise<void> {
     const text = `${JSON.stringify(Manifest.parse(manifest), null, 2)}\n`;
     try {
-      await options.texts.writeAtomic(manifestPath(manifest.name), text);
+      await options.texts.replaceText(manifestPath(manifest.name), text);
     } catch (cause) {
       throw diskFault(models, cause);
     }

@@ -2,15 +2,16 @@ import type { Digest } from '../../core/digest.ts';
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { MIB } from '../../core/units.ts';
+import type { OpenForReading, ReadableFile } from '../../disk/disk.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { type Connection, errorOf } from './client.ts';
 import { failureOf } from './errors.ts';
 import { ServerSaid } from './faults.ts';
 import { watched } from './progress.ts';
-import { becameShorter, notReadable, type OpenFile, type ReadableFile } from './readable.ts';
+import { becameShorter, notReadable } from './readable.ts';
 import type { BodySink, HttpReply, StreamedBody } from './transport.ts';
 
-export type { OpenFile, ReadableFile };
+export type { OpenForReading, ReadableFile };
 
 export interface BlobUpload {
   readonly file: LocalFile;
@@ -43,7 +44,7 @@ export async function hasBlob(connection: Connection, digest: Digest, signal: Ab
  */
 export function uploadBlob(
   connection: Connection,
-  open: OpenFile,
+  open: OpenForReading,
   { file, digest }: BlobUpload,
   signal: AbortSignal,
 ): Work<number> {
@@ -135,7 +136,7 @@ export interface CountedBody extends StreamedBody {
 }
 
 /** A file as a body: a ring of buffers, each read into again only when the socket has let go of it. */
-function fileBody(file: LocalFile, open: OpenFile): CountedBody {
+function fileBody(file: LocalFile, open: OpenForReading): CountedBody {
   let sentBytes = 0;
   return {
     get sentBytes() {
@@ -157,7 +158,7 @@ function fileBody(file: LocalFile, open: OpenFile): CountedBody {
 }
 
 async function pump(
-  handle: ReadableFile,
+  handle: Pick<ReadableFile, 'read'>,
   file: LocalFile,
   sink: BodySink,
   sent: (bytes: number) => void,
@@ -181,7 +182,12 @@ async function pump(
 }
 
 /** Reads exactly `wanted` bytes; a file that ends before its own size was changed while it was read. */
-async function fill(handle: ReadableFile, memory: Uint8Array, wanted: number, file: LocalFile): Promise<number> {
+async function fill(
+  handle: Pick<ReadableFile, 'read'>,
+  memory: Uint8Array,
+  wanted: number,
+  file: LocalFile,
+): Promise<number> {
   let filled = 0;
   while (filled < wanted) {
     const { bytesRead } = await handle.read(memory, filled, wanted - filled, null).catch((cause: unknown) => {

@@ -1,4 +1,4 @@
-export type { FolderFiles, ModelsFolder } from './folder/files.ts';
+export type { ModelsFolder } from './folder/files.ts';
 export { isTemporary } from './folder/files.ts';
 export type { ProvenFolder } from './folder/probe.ts';
 export { readModelsFolder } from './folder/read.ts';

@@ -1,5 +1,5 @@
-import * as fs from 'node:fs/promises';
 import { homedir } from 'node:os';
+import { realDisk } from '../../disk/disk.ts';
 import { doctorFiles } from '../../disk/doctor-files.ts';
 import { findModelsFolder } from '../../hardware/models-folder.ts';
 import { findServerProcess } from '../../hardware/server-process.ts';
@@ -20,5 +20,5 @@ export async function serverModels(
   const user = { platform, env, home: homedir(), files: doctorFiles, ...(uid !== undefined && { uid }) };
   const folder = await findModelsFolder(user, found);
   if (folder === undefined || folder.reach !== folder.path) return undefined;
-  return { path: folder.path, files: fs, uid };
+  return { path: folder.path, files: realDisk, uid };
 }

@@ -1,15 +1,6 @@
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 
-/** The part of Node's FileHandle that reading needs. */
-export interface ReadableFile {
-  read(buffer: Uint8Array, offset: number, length: number, position: number | null): Promise<{ bytesRead: number }>;
-  close(): Promise<void>;
-}
-
-/** Opens a file for reading: `(path) => fs.promises.open(path)`. */
-export type OpenFile = (path: string) => Promise<ReadableFile>;
-
 export function notReadable(file: LocalFile, cause: unknown): ProvisionError {
   if (cause instanceof ProvisionError) return cause;
   if (errnoOf(cause) === 'ENOENT') {

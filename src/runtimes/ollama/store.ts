@@ -2,10 +2,11 @@ import type { ServerFacts } from '../../compat/lookup.ts';
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { OpenForReading } from '../../disk/disk.ts';
 import type { HashFile } from '../../sources/contract.ts';
 import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay } from '../contract.ts';
 import { isHere } from '../storable.ts';
-import { hasBlob, type OpenFile } from './blobs.ts';
+import { hasBlob } from './blobs.ts';
 import type { Connection } from './client.ts';
 import { differencesOf } from './compare.ts';
 import { blobVanished, createModel } from './create.ts';
@@ -23,7 +24,7 @@ import { WayClosed } from './ways/put.ts';
 
 /** Reading of files, as the wiring provides it. */
 export interface FileEffects {
-  readonly open: OpenFile;
+  readonly open: OpenForReading;
   /** Used for a file whose digest nobody knows, and for a claimed digest when no upload lets the server check it. */
   readonly hash: HashFile;
 }

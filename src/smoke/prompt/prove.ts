@@ -1,13 +1,13 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { Message, Runtime, StoredModel } from '../../runtimes/contract.ts';
+import type { StoredModel } from '../../runtimes/contract.ts';
 import type { SmokeResult, Suite } from '../schema.ts';
 import { type Expectation, expectationOf } from './expected.ts';
 import { missingStop, notProvable } from './findings.ts';
 import { createRequestBudget, gather } from './gather.ts';
 import { judge } from './judge.ts';
 import type { KnownPrompt, ProveRequest } from './request.ts';
-import type { Finding, PromptProof } from './schema.ts';
+import type { PromptProof } from './schema.ts';
 import { SHAPES, type Shape, USER } from './shapes.ts';
 
 /**

@@ -1,6 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import { SHARE_OR_COPY } from '../../disk/disk.ts';
 import { cacheFault } from './errors.ts';
 import type { FetchParts } from './fetch.ts';
 import { findBlob, type VerifiedBlob } from './find.ts';
@@ -56,7 +57,7 @@ async function bring(parts: FetchParts, { path, move }: Incoming, partial: strin
     if (errnoOf(cause) !== 'EXDEV') throw cacheFault(path, 'move', cause);
   }
   try {
-    await parts.disk.copyFile(path, partial);
+    await parts.disk.copyFile(path, partial, SHARE_OR_COPY);
   } catch (cause) {
     throw cacheFault(partial, 'write', cause);
   }

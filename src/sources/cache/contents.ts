@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf, messageOf } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { Disk, FileFacts } from '../../disk/disk.ts';
 import { stateFileOf } from '../download/contract.ts';
-import type { CacheDisk, LinkFacts } from './effects.ts';
 import { cacheFault } from './errors.ts';
 import { type FindParts, lookAt } from './find.ts';
 import { digestOfName, regularFile, removeFile, requireInside } from './layout.ts';
@@ -73,7 +73,7 @@ async function* looked(
   }
 }
 
-async function tryRemove(disk: CacheDisk, path: string): Promise<boolean> {
+async function tryRemove(disk: Disk, path: string): Promise<boolean> {
   return removeFile(disk, path).then(
     () => true,
     () => false,
@@ -94,11 +94,11 @@ function partialsOf(files: readonly Found[]): CachedPartial[] {
 interface Found {
   readonly name: string;
   readonly path: string;
-  readonly facts: LinkFacts;
+  readonly facts: FileFacts;
 }
 
 /** Regular files only; nothing where there is no such folder. */
-async function filesIn(disk: CacheDisk, folder: string): Promise<Found[]> {
+async function filesIn(disk: Disk, folder: string): Promise<Found[]> {
   const found: Found[] = [];
   for (const name of await namesIn(disk, folder)) {
     const path = join(folder, name);
@@ -108,7 +108,7 @@ async function filesIn(disk: CacheDisk, folder: string): Promise<Found[]> {
   return found;
 }
 
-async function namesIn(disk: CacheDisk, folder: string): Promise<string[]> {
+async function namesIn(disk: Disk, folder: string): Promise<string[]> {
   try {
     return await disk.readdir(folder);
   } catch (cause) {
@@ -117,7 +117,7 @@ async function namesIn(disk: CacheDisk, folder: string): Promise<string[]> {
   }
 }
 
-function sizeAndTime(facts: LinkFacts): { sizeBytes: number; since: string } {
+function sizeAndTime(facts: FileFacts): { sizeBytes: number; since: string } {
   return { sizeBytes: Number(facts.size), since: new Date(Number(facts.mtimeNs / 1_000_000n)).toISOString() };
 }
 

@@ -1,4 +1,5 @@
 import type { Work } from '../../core/progress.ts';
+import { freeBytes } from '../../disk/disk.ts';
 import type { FetchedFile, RemoteFile } from '../contract.ts';
 import { type Downloader, stateFileOf } from '../download/contract.ts';
 import { cacheFault, tooSmall } from './errors.ts';
@@ -56,7 +57,7 @@ async function dropEmpty(parts: FetchParts, partial: string): Promise<void> {
 }
 
 async function requireRoom(parts: FetchParts, file: RemoteFile, partial: string): Promise<void> {
-  const have = await parts.disk.freeBytes(parts.layout.partial);
+  const have = await freeBytes(parts.disk, parts.layout.partial);
   const there = await regularFile(parts.disk, partial);
   const need = file.sizeBytes - (there === undefined ? 0 : takenBytes(there));
   if (have !== undefined && have < need) throw tooSmall(parts.layout.folder, file.fileName, need, have);

@@ -1,13 +1,13 @@
 import type { Digest } from '../../core/digest.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { Disk } from '../../disk/disk.ts';
 import type { HashFile } from '../contract.ts';
 import type { DigestCache } from '../digest-cache.ts';
-import type { CacheDisk } from './effects.ts';
 import { type Layout, regularFile, removeFile, requireInside } from './layout.ts';
 
 export interface FindParts {
-  readonly disk: CacheDisk;
+  readonly disk: Disk;
   readonly layout: Layout;
   readonly digests: DigestCache;
   readonly hash: HashFile;

@@ -1,12 +1,12 @@
 import type { Digest } from '../../core/digest.ts';
 import type { Work } from '../../core/progress.ts';
+import type { Disk, TextFiles } from '../../disk/disk.ts';
 import type { FetchFile, HashFile } from '../contract.ts';
 import type { DigestCache } from '../digest-cache.ts';
 import type { Downloader } from '../download/contract.ts';
-import type { CacheFiles } from '../effects.ts';
 import { adoptFile, type Incoming } from './adopt.ts';
 import { listContents, verifyContents } from './contents.ts';
-import type { CacheDisk, Exclusive } from './effects.ts';
+import type { Exclusive } from './effects.ts';
 import { fetchIntoCache } from './fetch.ts';
 import { findBlob, type VerifiedBlob } from './find.ts';
 import { layoutOf } from './layout.ts';
@@ -39,8 +39,8 @@ export interface Cache {
 export interface CacheOptions {
   /** Absolute; made when the first file comes in. */
   readonly folder: string;
-  readonly disk: CacheDisk;
-  readonly files: CacheFiles;
+  readonly disk: Disk;
+  readonly files: TextFiles;
   readonly digests: DigestCache;
   readonly hash: HashFile;
   /** A hasher that remembers nothing, for `verify`. */

@@ -1,8 +1,8 @@
 import { join, sep } from 'node:path';
 import { Digest } from '../../core/digest.ts';
 import { errnoOf } from '../../core/errors.ts';
+import type { Disk, FileFacts } from '../../disk/disk.ts';
 import { stateFileOf } from '../download/contract.ts';
-import type { CacheDisk, LinkFacts } from './effects.ts';
 import { cacheFault, leadsOut } from './errors.ts';
 
 const FOLDER_MODE = 0o700;
@@ -39,7 +39,7 @@ export function digestOfName(name: string): Digest | undefined {
 }
 
 /** Makes the folders, for this user alone, and makes sure that they lie in the cache. Throws `file-access`, `disk-full`. */
-export async function prepareFolders(disk: CacheDisk, layout: Layout): Promise<void> {
+export async function prepareFolders(disk: Disk, layout: Layout): Promise<void> {
   for (const path of [layout.folder, layout.blobs, layout.partial]) {
     try {
       await disk.mkdir(path, { recursive: true, mode: FOLDER_MODE });
@@ -51,7 +51,7 @@ export async function prepareFolders(disk: CacheDisk, layout: Layout): Promise<v
 }
 
 /** The cache folder itself may be a symbolic link, its parts may not lead out of it. Throws `file-access`. */
-export async function requireInside(disk: CacheDisk, layout: Layout): Promise<void> {
+export async function requireInside(disk: Disk, layout: Layout): Promise<void> {
   const root = await realPathOf(disk, layout.folder);
   for (const path of [layout.blobs, layout.partial]) {
     const real = await realPathOf(disk, path);
@@ -60,7 +60,7 @@ export async function requireInside(disk: CacheDisk, layout: Layout): Promise<vo
   }
 }
 
-async function realPathOf(disk: CacheDisk, path: string): Promise<string | undefined> {
+async function realPathOf(disk: Disk, path: string): Promise<string | undefined> {
   try {
     return await disk.realpath(path);
   } catch (cause) {
@@ -70,12 +70,12 @@ async function realPathOf(disk: CacheDisk, path: string): Promise<string | undef
 }
 
 /** A regular file's facts; undefined for nothing, a link, a folder or a device. Throws `file-access`. */
-export async function regularFile(disk: CacheDisk, path: string): Promise<LinkFacts | undefined> {
+export async function regularFile(disk: Disk, path: string): Promise<FileFacts | undefined> {
   const facts = await factsOf(disk, path);
   return facts?.isFile() === true ? facts : undefined;
 }
 
-async function factsOf(disk: CacheDisk, path: string): Promise<LinkFacts | undefined> {
+async function factsOf(disk: Disk, path: string): Promise<FileFacts | undefined> {
   try {
     return await disk.lstat(path, { bigint: true });
   } catch (cause) {
@@ -86,14 +86,14 @@ async function factsOf(disk: CacheDisk, path: string): Promise<LinkFacts | undef
 }
 
 /** Removes a link or device where a file of ours is to be written: writing to it would write elsewhere. */
-export async function dropStrange(disk: CacheDisk, path: string): Promise<void> {
+export async function dropStrange(disk: Disk, path: string): Promise<void> {
   const facts = await factsOf(disk, path);
   if (facts === undefined || facts.isFile()) return;
   await removeFile(disk, path);
 }
 
 /** Removing what is not there is no error. Throws `file-access`. */
-export async function removeFile(disk: CacheDisk, path: string): Promise<void> {
+export async function removeFile(disk: Disk, path: string): Promise<void> {
   try {
     await disk.unlink(path);
   } catch (cause) {
@@ -102,13 +102,13 @@ export async function removeFile(disk: CacheDisk, path: string): Promise<void> {
 }
 
 /** A partial file together with what is known of it. Throws `file-access`. */
-export async function removePartial(disk: CacheDisk, path: string): Promise<void> {
+export async function removePartial(disk: Disk, path: string): Promise<void> {
   await removeFile(disk, path);
   await removeFile(disk, stateFileOf(path));
 }
 
 /** Turns a verified file of `partial/` into a blob, in one step. Throws `file-access`, `disk-full`. */
-export async function publish(disk: CacheDisk, layout: Layout, digest: Digest): Promise<string> {
+export async function publish(disk: Disk, layout: Layout, digest: Digest): Promise<string> {
   const from = layout.partialOf(digest);
   const to = layout.blobOf(digest);
   try {

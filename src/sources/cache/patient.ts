@@ -1,11 +1,12 @@
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { CacheDisk, Exclusive } from './effects.ts';
+import type { Disk } from '../../disk/disk.ts';
+import type { Exclusive } from './effects.ts';
 import { type Layout, regularFile } from './layout.ts';
 
 export interface PatientParts {
-  readonly disk: CacheDisk;
+  readonly disk: Disk;
   readonly layout: Layout;
   readonly exclusive: Exclusive;
   /** Milliseconds since any fixed point. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { drive } from '../../core/progress.ts';
-import type { CacheFiles } from '../effects.ts';
+import type { TextFiles } from '../../disk/disk.ts';
 import type { Exclusive } from './effects.ts';
 import { quiet } from './quiet.ts';
 import { CachedRef, RefsDocument } from './schema.ts';
@@ -21,7 +21,7 @@ export interface RefMemory {
 }
 
 /** The memory in `<cacheDir>/refs.json`. A file that is broken counts as empty; its next write replaces it. */
-export function createRefMemory(files: CacheFiles, folder: string, exclusive: Exclusive): RefMemory {
+export function createRefMemory(files: TextFiles, folder: string, exclusive: Exclusive): RefMemory {
   const path = join(folder, 'refs.json');
   const all = () => readRefs(files, path);
 
@@ -32,7 +32,7 @@ export function createRefMemory(files: CacheFiles, folder: string, exclusive: Ex
       const refs = edit(await all());
       if (refs === undefined) return;
       const document = { schemaVersion: 1, refs: refs.slice(-MAX_REFS) } satisfies RefsDocument;
-      await files.writeAtomic(path, `${JSON.stringify(document, null, 1)}\n`);
+      await files.replaceText(path, `${JSON.stringify(document, null, 1)}\n`);
     };
     const work = exclusive('cache refs', signal, () => quiet(write));
     await drive(work, () => undefined).catch(() => signal.throwIfAborted());
@@ -70,7 +70,7 @@ function sameMeaning(a: CachedRef, b: CachedRef): boolean {
   return JSON.stringify({ ...CachedRef.parse(a), at: '' }) === JSON.stringify({ ...CachedRef.parse(b), at: '' });
 }
 
-async function readRefs(files: CacheFiles, path: string): Promise<CachedRef[]> {
+async function readRefs(files: TextFiles, path: string): Promise<CachedRef[]> {
   try {
     const parsed = RefsDocument.safeParse(JSON.parse((await files.readText(path)) ?? 'null'));
     return parsed.success ? parsed.data.refs : [];

@@ -1,27 +1,9 @@
+import type { Disk } from '../../disk/disk.ts';
 import type { Http } from '../../net/http.ts';
-
-export interface PartHandle {
-  read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
-  write(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesWritten: number }>;
-  stat(): Promise<{ readonly size: number }>;
-  truncate(length: number): Promise<void>;
-  datasync(): Promise<void>;
-  sync(): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** What a download needs of the file system; `node:fs/promises` satisfies it as it is. */
-export interface PartFiles {
-  /** Numbers are those of `open(2)`; a new file is for this user alone. */
-  open(path: string, flags: number, mode: number): Promise<PartHandle>;
-  readFile(path: string, encoding: 'utf8'): Promise<string>;
-  rename(from: string, to: string): Promise<void>;
-  unlink(path: string): Promise<void>;
-}
 
 export interface DownloadEffects {
   readonly http: Http;
-  readonly files: PartFiles;
+  readonly files: Disk;
   /** Hashes a file while it is written. */
   readonly followHash: FollowHash;
   /** Milliseconds since any fixed point, never set back. */

@@ -6,7 +6,7 @@ import { streamFile } from './stream.ts';
 
 export type { Downloaded, Downloader } from './contract.ts';
 export { stateFileOf } from './contract.ts';
-export type { DownloadEffects, FollowHash, HashFollower, PartFiles, PartHandle } from './effects.ts';
+export type { DownloadEffects, FollowHash, HashFollower } from './effects.ts';
 export { followHash } from './follow-hash.ts';
 export { type DownloadLimits, LIMITS } from './limits.ts';
 

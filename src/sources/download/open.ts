@@ -1,7 +1,8 @@
 /** The downloader on this machine's disk, clock and threads. */
-import * as fs from 'node:fs/promises';
+
 import { setTimeout as after } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
+import { realDisk } from '../../disk/disk.ts';
 import type { Http } from '../../net/http.ts';
 import { createDownloader, type Downloader, followHash } from './index.ts';
 
@@ -9,8 +10,8 @@ export function openDownloader(http: Http): Downloader {
   keepGarbageSmall();
   return createDownloader({
     http,
-    files: fs,
-    followHash: followHash((path) => fs.open(path, 'r')),
+    files: realDisk,
+    followHash: followHash((path) => realDisk.open(path, 'r')),
     clock: () => performance.now(),
     now: () => new Date(),
     sleep: interruptibleSleep,

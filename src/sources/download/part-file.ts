@@ -2,9 +2,9 @@ import { constants } from 'node:fs';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf } from '../../core/errors.ts';
 import { MIB } from '../../core/units.ts';
+import type { Disk, OpenFile } from '../../disk/disk.ts';
 import { cacheFault } from '../cache/errors.ts';
 import { stateFileOf } from './contract.ts';
-import type { PartFiles, PartHandle } from './effects.ts';
 import { Ranges } from './ranges.ts';
 import { headLine, parseState, rangeLine, type StateHead } from './state.ts';
 
@@ -23,10 +23,10 @@ export interface Identity {
 /** A file that comes in by pieces, and the state file that says which of them are there. Throws `disk-full`, `file-access`. */
 export class PartFile {
   readonly path: string;
-  readonly #files: PartFiles;
+  readonly #files: Disk;
   readonly #identity: Identity;
-  readonly #data: PartHandle;
-  #state: PartHandle | undefined;
+  readonly #data: OpenFile;
+  #state: OpenFile | undefined;
   #have = new Ranges();
   #validator: string | undefined;
   /** Where the next line of the state file goes. */
@@ -41,7 +41,7 @@ export class PartFile {
   #finished = false;
   #rewriting = false;
 
-  private constructor(files: PartFiles, path: string, identity: Identity, data: PartHandle) {
+  private constructor(files: Disk, path: string, identity: Identity, data: OpenFile) {
     this.#files = files;
     this.path = path;
     this.#identity = identity;
@@ -49,7 +49,7 @@ export class PartFile {
   }
 
   /** Opens what is there from an earlier run, or begins. What cannot be of this file is dropped. */
-  static async open(files: PartFiles, path: string, identity: Identity): Promise<PartFile> {
+  static async open(files: Disk, path: string, identity: Identity): Promise<PartFile> {
     const data = await opened(files, path, OPEN);
     const part = new PartFile(files, path, identity, data);
     try {
@@ -129,7 +129,7 @@ export class PartFile {
   }
 
   async #load(): Promise<void> {
-    const { size } = await this.#guarded(this.path, () => this.#data.stat());
+    const size = Number((await this.#guarded(this.path, () => this.#data.stat({ bigint: true }))).size);
     const text = await this.#stateText();
     const state = text === undefined ? undefined : parseState(text);
     const mine = state?.head.digest === this.#identity.digest && state.head.sizeBytes === this.#identity.sizeBytes;
@@ -210,7 +210,7 @@ export class PartFile {
     }
   }
 
-  async #append(state: PartHandle, text: string): Promise<void> {
+  async #append(state: OpenFile, text: string): Promise<void> {
     const bytes = Buffer.from(text, 'utf8');
     const at = this.#stateEnd;
     this.#stateEnd += bytes.length;
@@ -230,7 +230,7 @@ export class PartFile {
   }
 }
 
-async function opened(files: PartFiles, path: string, flags: number): Promise<PartHandle> {
+async function opened(files: Disk, path: string, flags: number): Promise<OpenFile> {
   try {
     return await files.open(path, flags, MODE);
   } catch (cause) {
@@ -239,7 +239,7 @@ async function opened(files: PartFiles, path: string, flags: number): Promise<Pa
 }
 
 /** The system may take less than it is given. */
-async function writeAll(handle: PartHandle, bytes: Uint8Array, position: number): Promise<void> {
+async function writeAll(handle: OpenFile, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
     done += bytesWritten;

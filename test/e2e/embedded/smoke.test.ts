@@ -1,8 +1,9 @@
 /** The suite of the tiny model, on the tiny model. */
-import { readdir, readFile } from 'node:fs/promises';
+
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { drive } from '../../../src/core/progress.ts';
+import { realDisk } from '../../../src/disk/disk.ts';
 import { runSuite } from '../../../src/smoke/run.ts';
 import { loadBuiltInSuite } from '../../../src/smoke/suite.ts';
 import { type Bench, bench, install, MODEL, NEVER, ROOT, SPEC } from './support.ts';
@@ -14,8 +15,7 @@ beforeAll(async () => {
 afterAll(() => own.runtime.close());
 
 async function smoke(name: string) {
-  const files = { readText: (path: string) => readFile(path, 'utf8'), list: (path: string) => readdir(path) };
-  const suite = await loadBuiltInSuite(files, join(ROOT, 'catalog/suites'), 'tiny-gemma-3n');
+  const suite = await loadBuiltInSuite(realDisk, join(ROOT, 'catalog/suites'), 'tiny-gemma-3n');
   const templateMarkers = ['<start_of_turn>', '<end_of_turn>', '<bos>'];
   const { chat } = own.runtime;
   return drive(

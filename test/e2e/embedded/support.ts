@@ -4,12 +4,12 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { digestOf } from '../../../src/core/digest.ts';
 import { drive } from '../../../src/core/progress.ts';
+import { realDisk } from '../../../src/disk/disk.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
 import type { ChatRequest, ChatResult, Runtime, StoreResult } from '../../../src/runtimes/contract.ts';
 import { type EmbeddedOptions, embeddedRuntime, forkWorker } from '../../../src/runtimes/embedded/index.ts';
 import type { WorkerProcess } from '../../../src/runtimes/embedded/worker-client.ts';
 import { createDigestCache } from '../../../src/sources/digest-cache.ts';
-import { diskCacheFiles } from '../../unit/sources/support.ts';
 
 export const NEVER = new AbortController().signal;
 export const ROOT = resolve(import.meta.dirname, '../../..');
@@ -38,9 +38,9 @@ export async function bench(changes: Partial<EmbeddedOptions> = {}): Promise<Ben
   const start = changes.startWorker ?? forkWorker(WORKER);
   const runtime = embeddedRuntime({
     dataDir,
-    files: fs,
-    texts: diskCacheFiles,
-    digests: createDigestCache(diskCacheFiles, join(dataDir, 'cache')),
+    files: realDisk,
+    texts: realDisk,
+    digests: createDigestCache(realDisk, join(dataDir, 'cache')),
     now: () => new Date(),
     engine: {
       resolve: (name) => import.meta.resolve(name),

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import nock from 'nock';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { volumeOf } from '../../../src/disk/volumes.ts';
+import { realDisk, volumeOf } from '../../../src/disk/disk.ts';
 import { diskObstacles, planTransferAndDisk } from '../../../src/provision/plan/disk.ts';
 import type { TransferWay } from '../../../src/runtimes/contract.ts';
 import type { OllamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
@@ -127,7 +127,7 @@ describe.skipIf(reason !== undefined)(`a models folder on a small disk${reason ?
         if (file.kind !== 'file') throw new Error('a file of this machine');
         return runtime.planTransfer?.(file, way, never) ?? expect.fail();
       },
-      volumeOf,
+      volumeOf: (path) => volumeOf(realDisk, path),
     });
     expect(transfer?.way).toBe('copy');
     const [error] = diskObstacles(disk);

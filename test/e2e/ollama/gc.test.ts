@@ -1,4 +1,5 @@
 /** What clients and crashes leave in the folder of a real server: found, removed, and nothing else. */
+
 import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,7 @@ import nock from 'nock';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
 import { drive } from '../../../src/core/progress.ts';
-import { stateFiles } from '../../../src/disk/files.ts';
+import { realDisk } from '../../../src/disk/disk.ts';
 import { gcFiles, listStaleLocks } from '../../../src/disk/gc-files.ts';
 import { createFileLocker } from '../../../src/disk/locker.ts';
 import { serverFolder } from '../../../src/provision/maintain/gc/collect.ts';
@@ -64,7 +65,7 @@ describe.skipIf(reason !== undefined)(`leftovers on a real server${reason ? ` (s
     const effects = {
       identity: await runtime.identify(never),
       runtime,
-      registry: { files: stateFiles, dataDir: home },
+      registry: { files: realDisk, dataDir: home },
       locker: createFileLocker({ dir, command: 'gc' }),
       impatient: createFileLocker({ dir, command: 'gc', waitMs: 0 }),
       cache: {

@@ -1,4 +1,5 @@
 /** What the tests of the ways into a real server share. */
+
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,12 +8,12 @@ import type { Digest } from '../../../src/core/digest.ts';
 import { digestOf } from '../../../src/core/digest.ts';
 import { ProvisionError } from '../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
+import { type OpenForReading, realDisk } from '../../../src/disk/disk.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
 import type { StoreRequest, StoreResult } from '../../../src/runtimes/contract.ts';
 import { isTemporary } from '../../../src/runtimes/ollama/folder/files.ts';
 import { parseHost } from '../../../src/runtimes/ollama/host.ts';
 import { isTransferName } from '../../../src/runtimes/ollama/loopback/names.ts';
-import type { OpenFile } from '../../../src/runtimes/ollama/readable.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
 import type { SideDoors } from '../../../src/runtimes/ollama/ways/facts.ts';
 import { NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
@@ -41,12 +42,12 @@ export const SPEC: ModelSpec = {
 export function adapter(
   server: OllamaServer,
   doors: SideDoors = {},
-  open: OpenFile = (path) => fs.open(path),
+  open: OpenForReading = (path) => fs.open(path),
   reconnectMs = 1_000,
 ): OllamaRuntime {
   return ollamaRuntime({
     host: parseHost(server.host),
-    files: { open, hash: createHasher(fs, NO_DIGEST_CACHE) },
+    files: { open, hash: createHasher(realDisk, NO_DIGEST_CACHE) },
     now: () => performance.now(),
     doors,
     patience: { reconnectMs },
@@ -55,7 +56,7 @@ export function adapter(
 
 /** All that there is: the server's folder, and a registry on loopback. */
 export function allDoors(models: string): SideDoors {
-  return { models: async () => ({ path: models, files: fs, uid: process.getuid?.() }), loopback: true };
+  return { models: async () => ({ path: models, files: realDisk, uid: process.getuid?.() }), loopback: true };
 }
 
 export async function digestOfFile(path: string): Promise<Digest> {

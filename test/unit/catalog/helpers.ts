@@ -1,39 +1,18 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CatalogFiles } from '../../../src/catalog/load.ts';
 import type { Family, FamilyOverlay } from '../../../src/catalog/schema.ts';
+import type { Disk } from '../../../src/disk/disk.ts';
+import { memoryDisk } from '../../helpers/disk.ts';
+
+export { realDisk as realFiles } from '../../../src/disk/disk.ts';
+export { errno } from '../../helpers/disk.ts';
 
 export const BUILTIN = join(import.meta.dirname, '../../../catalog');
 
-export const realFiles: CatalogFiles = {
-  list: (folder) => readdir(folder),
-  size: async (path) => (await stat(path)).size,
-  readText: (path) => readFile(path, 'utf8'),
-};
-
-export function errno(code: string): Error {
-  return Object.assign(new Error(`${code}: told by the file system`), { code });
-}
-
-/** A file system of texts by path; folders are what the paths imply, plus `emptyFolders`. */
-export function memoryFiles(
-  texts: Readonly<Record<string, string>>,
-  emptyFolders: readonly string[] = [],
-): CatalogFiles {
-  const text = (path: string): string => {
-    const found = texts[path];
-    if (found === undefined) throw errno('ENOENT');
-    return found;
-  };
-  return {
-    async list(folder) {
-      const below = Object.keys(texts).filter((path) => path.startsWith(`${folder}/`));
-      if (below.length === 0 && !emptyFolders.includes(folder)) return undefined;
-      return [...new Set(below.map((path) => path.slice(folder.length + 1).split('/')[0] ?? ''))];
-    },
-    size: async (path) => text(path).length,
-    readText: async (path) => text(path),
-  };
+/** A disk of texts by path; folders are what the paths imply, plus `emptyFolders`. */
+export function memoryFiles(texts: Readonly<Record<string, string>>, emptyFolders: readonly string[] = []): Disk {
+  const disk = memoryDisk(texts);
+  for (const folder of emptyFolders) void disk.mkdir(folder, { recursive: true });
+  return disk;
 }
 
 export function sampleModel(id = 'sample-1b'): Family['models'][number] {

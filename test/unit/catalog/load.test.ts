@@ -50,17 +50,18 @@ describe('which files are read', () => {
   });
 
   test('a file that may not be read is a file-access error with its cause', async () => {
-    const files = { ...memoryFiles(BASE), readText: () => Promise.reject(errno('EACCES')) };
+    const files = { ...memoryFiles(BASE), readFile: () => Promise.reject(errno('EACCES')) };
     const error = await failure(loadCatalog(files, PLACES));
     expect(error.code).toBe('file-access');
     expect(error.cause).toBeInstanceOf(Error);
   });
 
   test('a file of gigabytes is refused before it is read', async () => {
+    const disk = memoryFiles(BASE);
     const files = {
-      ...memoryFiles(BASE),
-      size: async () => 4 * 1024 ** 3,
-      readText: () => Promise.reject(new Error('was read')),
+      ...disk,
+      stat: async (path: string) => ({ ...(await disk.stat(path, { bigint: true })), size: 4n * 1024n ** 3n }),
+      readFile: () => Promise.reject(new Error('was read')),
     };
     const error = await failure(loadCatalog(files, PLACES));
     expect(error.code).toBe('bad-catalog');

@@ -199,7 +199,7 @@ describe('what was seen', () => {
     const state = { text, locks: 0, held: false };
     const files = {
       readText: async () => state.text,
-      writeAtomic: async (_path: string, next: string) => {
+      replaceText: async (_path: string, next: string) => {
         expect(state.held).toBe(true);
         state.text = next;
       },
@@ -247,7 +247,7 @@ describe('what was seen', () => {
   test('a folder that cannot be written is told', async () => {
     const files = {
       readText: async () => undefined,
-      writeAtomic: async () => Promise.reject(Object.assign(new Error('EROFS'), { code: 'EROFS' })),
+      replaceText: async () => Promise.reject(Object.assign(new Error('EROFS'), { code: 'EROFS' })),
       locked: <Result>(task: () => Promise<Result>) => task(),
     };
     await expect(seenCatalogs(files, '/data/trust.json').keep([entry(1)])).rejects.toMatchObject({

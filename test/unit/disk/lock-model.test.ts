@@ -1,35 +1,25 @@
 /** The lock in every order of steps that fast-check thinks of, with processes that die at any of them. */
+
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type LockDisk, nodeLockDisk } from '../../../src/disk/lock-row.ts';
+import { type Disk, realDisk } from '../../../src/disk/disk.ts';
 import { createFileLocker } from '../../../src/disk/locker.ts';
-
-interface MemoryFile {
-  text: string;
-  mtimeNs: bigint;
-  nlink: bigint;
-}
+import { intercepted, memoryDisk } from '../../helpers/disk.ts';
 
 /** A folder that processes share; each step of each is one that the scheduler orders. */
 class World {
-  readonly files = new Map<string, MemoryFile>();
+  readonly disk = memoryDisk();
   readonly dead = new Set<number>();
   readonly inside = new Set<number>();
   readonly scheduler: fc.Scheduler;
   most = 0;
   entered = 0;
-  #clock = 0n;
 
   constructor(scheduler: fc.Scheduler) {
     this.scheduler = scheduler;
-  }
-
-  tick(): bigint {
-    this.#clock += 1n;
-    return this.#clock;
   }
 
   enter(pid: number): void {
@@ -42,59 +32,17 @@ class World {
     this.dead.add(pid);
     this.inside.delete(pid);
   }
-
-  there(path: string): MemoryFile {
-    const file = this.files.get(path);
-    if (file === undefined) throw Object.assign(new Error('not there'), { code: 'ENOENT' });
-    return file;
-  }
-
-  absent(path: string): void {
-    if (this.files.has(path)) throw Object.assign(new Error('there already'), { code: 'EEXIST' });
-  }
 }
 
 /** The disk as one process sees it; the process dies before its `lifetime`-th step. */
-function diskOf(world: World, pid: number, lifetime: number): LockDisk {
+function diskOf(world: World, pid: number, lifetime: number): Disk {
   let steps = 0;
-  async function step<Result>(label: string, act: () => Result): Promise<Result> {
-    await world.scheduler.schedule(Promise.resolve(), `${pid} ${label}`);
+  return intercepted(world.disk, async (call) => {
+    await world.scheduler.schedule(Promise.resolve(), `${pid} ${call}`);
     steps += 1;
     if (steps >= lifetime) world.die(pid);
-    if (world.dead.has(pid)) return new Promise<never>(() => undefined);
-    return act();
-  }
-  return {
-    mkdir: () => step('mkdir', () => undefined),
-    readdir: () => step('readdir', () => [...world.files.keys()].map((path) => path.replace(/^.*\//, ''))),
-    readText: (path) => step('read', () => world.there(path).text),
-    writeText: (path, text, flag) =>
-      step(`write ${flag}`, () => {
-        if (flag === 'r+') Object.assign(world.there(path), { text: text + world.there(path).text.slice(text.length) });
-        else {
-          world.absent(path);
-          world.files.set(path, { text, mtimeNs: world.tick(), nlink: 1n });
-        }
-      }),
-    link: (from, to) =>
-      step('link', () => {
-        const file = world.there(from);
-        world.absent(to);
-        file.nlink += 1n;
-        world.files.set(to, file);
-      }),
-    remove: (path) =>
-      step('remove', () => {
-        const file = world.files.get(path);
-        if (file !== undefined) file.nlink -= 1n;
-        world.files.delete(path);
-      }),
-    stat: (path) => step('stat', () => ({ ...world.there(path) })),
-    utimes: (path) =>
-      step('utimes', () => {
-        world.there(path).mtimeNs = world.tick();
-      }),
-  };
+    if (world.dead.has(pid)) await new Promise<never>(() => undefined);
+  });
 }
 
 /** Takes the lock twice, as a process of its own. */
@@ -150,7 +98,7 @@ describe('the lock, in any order of steps and deaths', () => {
         const world = new World(scheduler);
         const runs = Array.from({ length: count }, (_, index) => live(world, index + 1, Number.POSITIVE_INFINITY));
         await scheduler.waitFor(Promise.all(runs));
-        expect([...world.files.values()].map(({ text }) => text.startsWith('released'))).toEqual([true]);
+        expect([...world.disk.texts.values()].map((text) => text.startsWith('released'))).toEqual([true]);
       }),
       { numRuns: 100 },
     );
@@ -165,8 +113,8 @@ describe('one that slept between looking and taking', () => {
     const others = createFileLocker({ dir, command: 'others' });
     await (await others.acquire('state', NEVER)).release();
     const held: { release(): Promise<void> }[] = [];
-    const disk: LockDisk = {
-      ...nodeLockDisk,
+    const disk: Disk = {
+      ...realDisk,
       async link(from, to) {
         if (held.length === 0) {
           // Two more numbers are taken: its own, which is removed then, and a higher one.
@@ -174,7 +122,7 @@ describe('one that slept between looking and taking', () => {
           held.push(await others.acquire('state', NEVER));
         }
         if (!withLinks) throw Object.assign(new Error('no links here'), { code: 'EPERM' });
-        await nodeLockDisk.link(from, to);
+        await realDisk.link(from, to);
       },
     };
     const late = createFileLocker({ dir, command: 'late', waitMs: 0, disk });
@@ -197,11 +145,11 @@ describe('one that slept between looking and taking', () => {
 
   test('whose link was made, but whose answer got lost, holds the lock', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'lock-lost-'));
-    const disk: LockDisk = {
-      ...nodeLockDisk,
+    const disk: Disk = {
+      ...realDisk,
       async link(from, to) {
-        await nodeLockDisk.link(from, to);
-        await nodeLockDisk.link(from, to);
+        await realDisk.link(from, to);
+        await realDisk.link(from, to);
       },
     };
     const held = await createFileLocker({ dir, command: 'asks twice', waitMs: 0, disk }).acquire('state', NEVER);

@@ -1,9 +1,11 @@
 import * as fs from 'node:fs/promises';
-import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { removeText, replaceText, type TextDisk, type TextHandle } from '../../../src/disk/replace-text.ts';
+import { type Disk, realDisk } from '../../../src/disk/disk.ts';
+import { removeText, replaceText } from '../../../src/disk/replace-text.ts';
+import { intercepted } from '../../helpers/disk.ts';
 
 const OLD = 'old\n';
 const NEW = `${'new '.repeat(5_000)}\n`;
@@ -17,34 +19,17 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** The real disk, of which every call is told by name first; what that throws, the call throws. */
-function watched(before: (call: string) => void | Promise<void>): TextDisk {
-  const told =
-    <Args extends readonly unknown[], Result>(call: string, run: (...args: Args) => Promise<Result>) =>
-    async (...args: Args): Promise<Result> => {
-      await before(call);
-      return run(...args);
-    };
-  return {
-    mkdir: told('mkdir', (where: string) => mkdir(where, { recursive: true })),
-    realpath: told('realpath', (where: string) => fs.realpath(where)),
-    stat: told('stat', (where: string) => stat(where)),
-    rename: told('rename', fs.rename),
-    unlink: told('unlink', fs.unlink),
-    readdir: told('readdir', (where: string) => readdir(where)),
-    open: told('open', async (where: string, flags: 'wx' | 'r'): Promise<TextHandle> => {
-      const handle = await open(where, flags);
-      const kind = flags === 'r' ? 'folder ' : '';
-      return {
-        writeFile: told('write', (text: string) => handle.writeFile(text)),
-        chmod: told('chmod', (mode: number) => handle.chmod(mode)),
-        chown: told('chown', (uid: number, gid: number) => handle.chown(uid, gid)),
-        sync: told(`${kind}sync`, () => handle.sync()),
-        stat: told('handle stat', () => handle.stat()),
-        close: told('close', () => handle.close()),
-      };
-    }),
-  };
+/** Calls of an open file that have a name of their own here. */
+const FILE_CALLS: Readonly<Record<string, string>> = { writeFile: 'write', stat: 'handle stat' };
+
+/** The real disk, of which every call is reported by name first; what that throws, the call throws. */
+function watched(before: (call: string) => void | Promise<void>): Disk {
+  return intercepted(realDisk, (call, ...args) => {
+    const name = call.replace(/^file\./, '');
+    if (name === call) return before(call);
+    if (name === 'sync' && !String(args.at(-1)).endsWith('.tmp')) return before('folder sync');
+    return before(FILE_CALLS[name] ?? name);
+  });
 }
 
 async function callsOfOneWrite(): Promise<string[]> {
@@ -84,7 +69,7 @@ describe('a state file', () => {
       expect(text === OLD || text === NEW, `cut before ${calls[cut]}`).toBe(true);
       if (cut <= calls.indexOf('rename')) expect(text).toBe(OLD);
     }
-    await replaceText(path, NEW);
+    await replaceText(path, NEW, realDisk);
     expect(await readFile(path, 'utf8')).toBe(NEW);
   });
 
@@ -136,7 +121,7 @@ describe('a state file', () => {
     for (const each of [left, young, foreign]) await writeFile(each, 'half');
     const twoHoursAgo = Date.now() / 1000 - 7200;
     for (const each of [left, foreign]) await utimes(each, twoHoursAgo, twoHoursAgo);
-    await replaceText(path, NEW);
+    await replaceText(path, NEW, realDisk);
     expect((await readdir(folder)).sort()).toEqual(['.young.json.0b0b.gemma-provision.tmp', 'mine.tmp', 'state.json']);
   });
 
@@ -156,7 +141,7 @@ describe('a state file', () => {
     const link = join(folder, 'link.json');
     await chmod(path, 0o640);
     await symlink(path, link);
-    await replaceText(link, NEW);
+    await replaceText(link, NEW, realDisk);
     expect(await readFile(path, 'utf8')).toBe(NEW);
     expect((await stat(path)).mode & 0o777).toBe(0o640);
     expect((await fs.lstat(link)).isSymbolicLink()).toBe(true);
@@ -164,14 +149,14 @@ describe('a state file', () => {
 
   test('a link to a file of somebody else in the place of a temporary one is not written through', async () => {
     const names: string[] = [];
-    const disk: TextDisk = {
+    const disk: Disk = {
       ...watched(() => undefined),
-      async open(where, flags) {
+      async open(where: string, flags: string | number) {
         if (flags === 'wx') {
           names.push(where);
           await symlink(path, where);
         }
-        return open(where, flags);
+        return realDisk.open(where, flags);
       },
     };
     await expect(replaceText(join(folder, 'next.json'), NEW, disk)).rejects.toMatchObject({ code: 'file-access' });
@@ -181,7 +166,7 @@ describe('a state file', () => {
 
   test('many writers at once leave the text of one of them', async () => {
     const texts = Array.from({ length: 20 }, (_, index) => `${index} `.repeat(3_000));
-    await Promise.all(texts.map((text) => replaceText(path, text)));
+    await Promise.all(texts.map((text) => replaceText(path, text, realDisk)));
     expect(texts).toContain(await readFile(path, 'utf8'));
     expect(await readdir(folder)).toEqual(['state.json']);
   });
@@ -209,7 +194,7 @@ describe('removing', () => {
     );
     expect(calls).toEqual(['unlink', 'open', 'folder sync', 'close']);
     expect(await readdir(folder)).toEqual([]);
-    await removeText(path);
+    await removeText(path, realDisk);
     const barred = watched(() => {
       throw Object.assign(new Error('EROFS: no'), { code: 'EROFS' });
     });

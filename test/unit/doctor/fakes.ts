@@ -197,7 +197,7 @@ export function fakeEffects(over: Partial<DoctorEffects> = {}): DoctorEffects {
       dataDir: '/home/anna/data',
       files: {
         readText: async () => undefined,
-        writeAtomic: async () => undefined,
+        replaceText: async () => undefined,
         list: async () => [],
         remove: async () => undefined,
       },

@@ -126,7 +126,7 @@ describe('records', () => {
   });
   test('a broken and a damaged one', async () => {
     const registry = memoryRegistry();
-    registry.texts.set('/data/registry/broken.json', '{');
+    registry.write('/data/registry/broken.json', '{');
     const runtime = { kind: 'embedded', version: '3', endpoint: 'embedded' } as const;
     await putRecord(registry, recordOf('tiny:q2', { runtime }));
     const embedded = {

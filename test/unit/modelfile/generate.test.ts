@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { compareModelfiles, expectedModelfiles } from '../../../src/modelfile/generate.ts';
 import { chatTemplateOf, loadTemplates, modelfileTemplateOf } from '../../../src/modelfile/templates.ts';
+import { memoryDisk } from '../../helpers/disk.ts';
 import { family, shippedTemplates } from './family.ts';
 
 const templates = shippedTemplates();
@@ -77,20 +78,14 @@ describe('compareModelfiles', () => {
 });
 
 describe('loadTemplates', () => {
-  const files = new Map([
-    ['templates/default.modelfile.hbs', 'FROM x\r\n'],
-    ['templates/README.md', 'no template'],
-    ['templates/chat/gemma.gotmpl', 'a\r\nb\n'],
-  ]);
+  const disk = memoryDisk({
+    '/root/templates/default.modelfile.hbs': 'FROM x\r\n',
+    '/root/templates/README.md': 'no template',
+    '/root/templates/chat/gemma.gotmpl': 'a\r\nb\n',
+  });
 
   test('reads both folders, and line ends of any checkout give the same text', async () => {
-    const loaded = await loadTemplates({
-      list: async (folder) =>
-        [...files.keys()].flatMap((path) =>
-          path.slice(0, path.lastIndexOf('/')) === folder ? [path.slice(folder.length + 1)] : [],
-        ),
-      readText: async (path) => files.get(path) ?? Promise.reject(new Error(path)),
-    });
+    const loaded = await loadTemplates(disk, '/root');
     expect(loaded.modelfiles).toEqual(
       new Map([['default', { name: 'templates/default.modelfile.hbs', text: 'FROM x\n' }]]),
     );

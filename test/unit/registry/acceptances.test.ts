@@ -38,7 +38,7 @@ describe('acceptances', () => {
     'a broken file %j is never taken for consent, nor overwritten',
     async (text) => {
       const registry = memoryRegistry();
-      registry.texts.set(file, text);
+      registry.write(file, text);
       const refusal = { code: 'bad-record', message: expect.stringContaining(file) };
       await expect(hasAccepted(registry, acceptance)).rejects.toMatchObject(refusal);
       await expect(recordAcceptance(registry, acceptance)).rejects.toMatchObject(refusal);

@@ -36,7 +36,7 @@ function runOf(
 }
 
 /** The file of the only model in the registry. */
-function fileIn({ texts }: { readonly texts: Map<string, string> }): { path: string; text: string } {
+function fileIn({ texts }: { readonly texts: ReadonlyMap<string, string> }): { path: string; text: string } {
   const [[path, text] = ['', '']] = texts;
   expect(texts.size).toBe(1);
   return { path, text };
@@ -117,7 +117,7 @@ describe('a baseline file that cannot be used', () => {
   async function registryWith(text: string) {
     const registry = memoryRegistry();
     await keepBaseline(registry, KEY, runOf());
-    registry.texts.set(fileIn(registry).path, text);
+    registry.write(fileIn(registry).path, text);
     return registry;
   }
 

@@ -19,7 +19,7 @@ function registry() {
     dataDir: '/data',
     files: {
       readText: async (path: string) => texts.get(path),
-      writeAtomic: async (path: string, text: string) => void texts.set(path, text),
+      replaceText: async (path: string, text: string) => void texts.set(path, text),
       list: async (folder: string) =>
         [...texts.keys()].filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1)),
       remove: async (path: string) => void texts.delete(path),

@@ -24,7 +24,7 @@ describe.each(readdirSync(FOLDER))('the record %s of version 1', (file) => {
   test('is found, and written in the present version', async () => {
     const registry = memoryRegistry();
     const path = pathOf(registry.dataDir, old);
-    registry.texts.set(path, text);
+    registry.write(path, text);
     const found = await findRecord(registry, old);
     expect(found?.name).toBe(old.name);
     await putRecord(registry, { ...recordOf(old.name), runtime: old.runtime });

@@ -87,7 +87,7 @@ describe('broken records', () => {
     const good = recordOf('good');
     await putRecord(registry, good);
     const path = join(folder, fileNameOf(recordOf('x')));
-    registry.texts.set(path, text);
+    registry.write(path, text);
 
     const { records, broken } = await readRecords(registry);
     expect(records).toEqual([good]);
@@ -104,10 +104,10 @@ describe('broken records', () => {
     const registry = memoryRegistry();
     const record = recordOf('x');
     const path = join(folder, fileNameOf(record));
-    registry.texts.set(path, '{');
+    registry.write(path, '{');
     await putRecord(registry, record);
     expect(await findRecord(registry, record)).toEqual(record);
-    registry.texts.set(path, '{');
+    registry.write(path, '{');
     expect(await dropRecord(registry, record)).toBe(true);
   });
 
@@ -116,7 +116,7 @@ describe('broken records', () => {
     const record = recordOf('x');
     const path = join(folder, fileNameOf(record));
     const newer = JSON.stringify({ schemaVersion: 7, name: 'x', whatever: true });
-    registry.texts.set(path, newer);
+    registry.write(path, newer);
     const refusal = {
       code: 'bad-record',
       message: expect.stringContaining('newer version'),
@@ -132,7 +132,7 @@ describe('broken records', () => {
     const registry = memoryRegistry();
     const record = recordOf('x');
     await putRecord(registry, record);
-    registry.texts.set(join(folder, 'copy.json'), JSON.stringify(record));
+    registry.write(join(folder, 'copy.json'), JSON.stringify(record));
     const { records, broken } = await readRecords(registry);
     expect(records).toEqual([record]);
     expect(broken[0]?.error.message).toContain(fileNameOf(record));

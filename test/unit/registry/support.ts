@@ -1,21 +1,21 @@
-import { basename, dirname } from 'node:path';
 import type { Digest } from '../../../src/core/digest.ts';
 import type { Registry } from '../../../src/disk/state-files.ts';
 import type { InstallRecord } from '../../../src/registry/schema.ts';
+import { memoryDisk } from '../../helpers/disk.ts';
 
 export const DIGEST: Digest = `sha256:${'a'.repeat(64)}`;
 
-export function memoryRegistry(): Registry & { readonly texts: Map<string, string> } {
-  const texts = new Map<string, string>();
+export function memoryRegistry(): Registry & {
+  readonly texts: ReadonlyMap<string, string>;
+  write(path: string, text: string): void;
+} {
+  const files = memoryDisk();
   return {
-    texts,
+    files,
     dataDir: '/data',
-    files: {
-      readText: (path) => Promise.resolve(texts.get(path)),
-      writeAtomic: (path, text) => Promise.resolve(void texts.set(path, text)),
-      list: (folder) =>
-        Promise.resolve([...texts.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path))),
-      remove: (path) => Promise.resolve(void texts.delete(path)),
+    write: files.write,
+    get texts() {
+      return files.texts;
     },
   };
 }

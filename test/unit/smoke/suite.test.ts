@@ -1,12 +1,13 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { realDisk, type TextFiles } from '../../../src/disk/disk.ts';
 import { type Evidence, findObjection } from '../../../src/smoke/judges.ts';
 import type { Check } from '../../../src/smoke/schema.ts';
-import { loadBuiltInSuite, loadSuiteFile, type SuiteFiles, suiteIds } from '../../../src/smoke/suite.ts';
+import { loadBuiltInSuite, loadSuiteFile, suiteIds } from '../../../src/smoke/suite.ts';
+import { memoryDisk } from '../../helpers/disk.ts';
 
 const folder = resolve(import.meta.dirname, '../../../catalog/suites');
-const disk: SuiteFiles = { readText: (path) => readFile(path, 'utf8'), list: (path) => readdir(path) };
+const disk = realDisk;
 const CHECK: Check = {
   id: 'a',
   level: 'loads',
@@ -23,12 +24,9 @@ function scriptsOf(checks: readonly Check[]): Set<string> {
   return new Set(judges.flatMap((judge) => (judge.kind === 'script' ? [judge.script] : [])));
 }
 
-function fileWith(content: unknown): SuiteFiles {
+function fileWith(content: unknown): TextFiles {
   const text = typeof content === 'string' ? content : JSON.stringify(content);
-  return {
-    readText: (path) => Promise.resolve(path === 'mine.json' ? text : undefined),
-    list: () => Promise.resolve([]),
-  };
+  return memoryDisk({ 'mine.json': text });
 }
 
 function suite(check: object, more: object[] = []): object {

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
+import { type Disk, realDisk } from '../../../src/disk/disk.ts';
 import type { ResolvedSource, ResolveRequest } from '../../../src/sources/contract.ts';
 import { createDigestCache, type DigestCache, NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
-import type { SourceFiles } from '../../../src/sources/effects.ts';
 import { fileSource } from '../../../src/sources/file.ts';
-import { diskCacheFiles, failingWith, NEVER, OTHER_DIGEST, temporaryFolder } from './support.ts';
+import { failingWith, NEVER, OTHER_DIGEST, temporaryFolder } from './support.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -17,7 +17,7 @@ beforeEach(async () => {
 function resolve(
   ref: string,
   more: Partial<ResolveRequest> = {},
-  files: SourceFiles = fs,
+  files: Disk = realDisk,
   digests: DigestCache = NO_DIGEST_CACHE,
 ): Promise<ResolvedSource> {
   return fileSource({ files, digests, cwd: folder }).resolve({ ref, signal: NEVER, ...more });
@@ -55,7 +55,7 @@ describe('forms of a reference', () => {
   });
 
   test('one letter and a colon is a drive, not a scheme', () => {
-    const source = fileSource({ files: fs, digests: NO_DIGEST_CACHE, cwd: folder });
+    const source = fileSource({ files: realDisk, digests: NO_DIGEST_CACHE, cwd: folder });
     expect(source.matches('C:\\models\\a.gguf')).toBe(true);
     expect(source.matches('hf:owner/repo/a.gguf')).toBe(false);
     expect(source.matches('FILE:a.gguf')).toBe(true);
@@ -199,14 +199,14 @@ describe('what the bytes must be', () => {
   test('an expected digest is handed on; a cached one is compared with it without reading', async () => {
     expect(await resolve('model.gguf', { expected: { digest: OTHER_DIGEST } })).toMatchObject({ digest: OTHER_DIGEST });
 
-    const cache = createDigestCache(diskCacheFiles, join(folder, 'cache'));
+    const cache = createDigestCache(realDisk, join(folder, 'cache'));
     await cache.remember(
       join(folder, 'model.gguf'),
       await fs.stat(join(folder, 'model.gguf'), { bigint: true }),
       digestOf('GGUF'),
     );
-    expect(await resolve('model.gguf', {}, fs, cache)).toMatchObject({ digest: digestOf('GGUF') });
-    await expect(resolve('model.gguf', { expected: { digest: OTHER_DIGEST } }, fs, cache)).rejects.toMatchObject({
+    expect(await resolve('model.gguf', {}, realDisk, cache)).toMatchObject({ digest: digestOf('GGUF') });
+    await expect(resolve('model.gguf', { expected: { digest: OTHER_DIGEST } }, realDisk, cache)).rejects.toMatchObject({
       code: 'digest-mismatch',
       message: expect.stringMatching(new RegExp(`${OTHER_DIGEST}[^]*${digestOf('GGUF')}`)),
     });

@@ -4,19 +4,12 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
 import { MIB } from '../../../src/core/units.ts';
+import { type Disk, realDisk } from '../../../src/disk/disk.ts';
 import type { LocalFile } from '../../../src/sources/contract.ts';
 import { createDigestCache, MAX_ENTRIES, NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
-import type { SourceFiles } from '../../../src/sources/effects.ts';
 import { createHasher } from '../../../src/sources/hash.ts';
-import {
-  bytesOf,
-  countingFiles,
-  diskCacheFiles,
-  failingWith,
-  NEVER,
-  OTHER_DIGEST,
-  temporaryFolder,
-} from './support.ts';
+import { diskWith, fileWith, memoryDisk } from '../../helpers/disk.ts';
+import { bytesOf, countingFiles, failingWith, NEVER, OTHER_DIGEST, temporaryFolder } from './support.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -36,7 +29,7 @@ describe('hashing', () => {
     const content = Buffer.alloc(size, 7);
     for (let index = 0; index < size; index += 4096) content[index] = index % 251;
     const file = await localFile('model.gguf', content);
-    expect(await drive(createHasher(fs, NO_DIGEST_CACHE)(file, 'hash', NEVER), ignore)).toBe(digestOf(content));
+    expect(await drive(createHasher(realDisk, NO_DIGEST_CACHE)(file, 'hash', NEVER), ignore)).toBe(digestOf(content));
   });
 
   test('tells bytes from zero to the whole, in small memory', async () => {
@@ -57,7 +50,7 @@ describe('hashing', () => {
 
   test('a wrong digest names the file, what was wanted and what was got', async () => {
     const file = { ...(await localFile('model.gguf', 'GGUF')), digest: OTHER_DIGEST };
-    const work = createHasher(fs, NO_DIGEST_CACHE)(file, 'hash', NEVER);
+    const work = createHasher(realDisk, NO_DIGEST_CACHE)(file, 'hash', NEVER);
     await expect(drive(work, ignore)).rejects.toMatchObject({
       code: 'digest-mismatch',
       message: expect.stringMatching(new RegExp(`${file.path}[^]*wanted ${OTHER_DIGEST}[^]*got +${digestOf('GGUF')}`)),
@@ -68,18 +61,16 @@ describe('hashing', () => {
     const file = await localFile('big.gguf', Buffer.alloc(80 * MIB, 3));
     const { files, bytesRead } = countingFiles();
     let closed = 0;
-    const watched: SourceFiles = {
+    const watched: Disk = {
       ...files,
       open: async (path, flags) => {
         const handle = await files.open(path, flags);
-        return {
-          stat: handle.stat,
-          read: handle.read,
+        return fileWith(handle, {
           close: () => {
             closed += 1;
             return handle.close();
           },
-        };
+        });
       },
     };
     const controller = new AbortController();
@@ -96,7 +87,7 @@ describe('hashing', () => {
   test('a file that grows while it is read is not trusted', async () => {
     const file = await localFile('growing.gguf', Buffer.alloc(40 * MIB, 3));
     let grown = false;
-    const work = createHasher(fs, NO_DIGEST_CACHE)(file, 'hash', NEVER);
+    const work = createHasher(realDisk, NO_DIGEST_CACHE)(file, 'hash', NEVER);
     for (;;) {
       const step = await work.next().catch((error: unknown) => ({ error }));
       if ('error' in step) {
@@ -112,7 +103,7 @@ describe('hashing', () => {
   test('missing and unreadable files', async () => {
     const file = await localFile('model.gguf', 'GGUF');
     const missing = { ...file, path: join(folder, 'gone.gguf') };
-    const hash = createHasher(fs, NO_DIGEST_CACHE);
+    const hash = createHasher(realDisk, NO_DIGEST_CACHE);
     await expect(drive(hash(missing, 'hash', NEVER), ignore)).rejects.toMatchObject({ code: 'source-not-found' });
     const refused = createHasher(failingWith('EACCES', 'open'), NO_DIGEST_CACHE);
     await expect(drive(refused(file, 'hash', NEVER), ignore)).rejects.toMatchObject({ code: 'file-access' });
@@ -120,18 +111,16 @@ describe('hashing', () => {
 
   test('a disk that fails half-way', async () => {
     const file = await localFile('model.gguf', Buffer.alloc(9 * MIB));
-    const files: SourceFiles = {
-      ...fs,
+    const files: Disk = {
+      ...realDisk,
       open: async (path, flags) => {
         const handle = await fs.open(path, flags);
-        return {
-          stat: (options) => handle.stat(options),
-          close: () => handle.close(),
+        return fileWith(handle, {
           read: (buffer, offset, length, position) =>
             position === 0
               ? handle.read(buffer, offset, length, position)
               : Promise.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })),
-        };
+        });
       },
     };
     await expect(drive(createHasher(files, NO_DIGEST_CACHE)(file, 'hash', NEVER), ignore)).rejects.toMatchObject({
@@ -146,7 +135,7 @@ describe('the digest cache', () => {
     const { files, bytesRead } = countingFiles();
     const cacheDir = join(folder, 'cache');
     const hash = (): Promise<string> =>
-      drive(createHasher(files, createDigestCache(diskCacheFiles, cacheDir))(file, 'hash', NEVER), ignore);
+      drive(createHasher(files, createDigestCache(realDisk, cacheDir))(file, 'hash', NEVER), ignore);
     expect(await hash()).toBe(digestOf('GGUF'));
     const first = bytesRead();
     expect(await hash()).toBe(digestOf('GGUF'));
@@ -156,7 +145,7 @@ describe('the digest cache', () => {
 
   test('a cached digest is still compared with the wanted one', async () => {
     const file = await localFile('model.gguf', 'GGUF');
-    const hash = createHasher(fs, createDigestCache(diskCacheFiles, join(folder, 'cache')));
+    const hash = createHasher(realDisk, createDigestCache(realDisk, join(folder, 'cache')));
     await drive(hash(file, 'hash', NEVER), ignore);
     await expect(drive(hash({ ...file, digest: OTHER_DIGEST }, 'hash', NEVER), ignore)).rejects.toMatchObject({
       code: 'digest-mismatch',
@@ -166,7 +155,7 @@ describe('the digest cache', () => {
   test('other bytes of the same size, even with the old time put back, are read again', async () => {
     const file = await localFile('model.gguf', 'GGUF');
     const { files, bytesRead } = countingFiles();
-    const hash = createHasher(files, createDigestCache(diskCacheFiles, join(folder, 'cache')));
+    const hash = createHasher(files, createDigestCache(realDisk, join(folder, 'cache')));
     await drive(hash(file, 'hash', NEVER), ignore);
     const { atime, mtime } = await fs.stat(file.path);
     await writeFile(file.path, 'FUGG');
@@ -177,7 +166,7 @@ describe('the digest cache', () => {
 
   test('another file moved onto the path is read again', async () => {
     const file = await localFile('model.gguf', 'GGUF');
-    const hash = createHasher(fs, createDigestCache(diskCacheFiles, join(folder, 'cache')));
+    const hash = createHasher(realDisk, createDigestCache(realDisk, join(folder, 'cache')));
     await drive(hash(file, 'hash', NEVER), ignore);
     const other = await localFile('other.gguf', 'FUGG');
     await rename(other.path, file.path);
@@ -189,33 +178,27 @@ describe('the digest cache', () => {
     async (text) => {
       const file = await localFile('model.gguf', 'GGUF');
       const cacheDir = join(folder, 'cache');
-      await diskCacheFiles.writeAtomic(join(cacheDir, 'digests.json'), text);
-      const cache = createDigestCache(diskCacheFiles, cacheDir);
-      expect(await drive(createHasher(fs, cache)(file, 'hash', NEVER), ignore)).toBe(digestOf('GGUF'));
+      await realDisk.replaceText(join(cacheDir, 'digests.json'), text);
+      const cache = createDigestCache(realDisk, cacheDir);
+      expect(await drive(createHasher(realDisk, cache)(file, 'hash', NEVER), ignore)).toBe(digestOf('GGUF'));
       expect(await cache.find(file.path, await fs.stat(file.path, { bigint: true }))).toBe(digestOf('GGUF'));
     },
   );
 
   test('a cache that cannot be read or written stops nothing', async () => {
     const refuse = (): Promise<never> => Promise.reject(new Error('EROFS: read-only file system'));
-    const cache = createDigestCache({ readText: refuse, writeAtomic: refuse }, folder);
+    const cache = createDigestCache(diskWith({ readText: refuse, replaceText: refuse }), folder);
     const file = await localFile('model.gguf', 'GGUF');
-    expect(await drive(createHasher(fs, cache)(file, 'hash', NEVER), ignore)).toBe(digestOf('GGUF'));
+    expect(await drive(createHasher(realDisk, cache)(file, 'hash', NEVER), ignore)).toBe(digestOf('GGUF'));
   });
 
   test('keeps the newest entries only, one for each path', async () => {
-    const texts = new Map<string, string>();
-    const cache = createDigestCache(
-      {
-        readText: (path) => Promise.resolve(texts.get(path)),
-        writeAtomic: (path, text) => Promise.resolve(void texts.set(path, text)),
-      },
-      '/cache',
-    );
+    const disk = memoryDisk();
+    const cache = createDigestCache(disk, '/cache');
     const facts = await fs.stat(folder, { bigint: true });
     for (let index = 0; index <= MAX_ENTRIES; index += 1) await cache.remember(`/m/${index}`, facts, OTHER_DIGEST);
     await cache.remember(`/m/${MAX_ENTRIES}`, facts, OTHER_DIGEST);
-    const document = JSON.parse(texts.get(join('/cache', 'digests.json')) ?? '');
+    const document = JSON.parse(disk.texts.get(join('/cache', 'digests.json')) ?? '');
     expect(document.entries).toHaveLength(MAX_ENTRIES);
     expect(await cache.find('/m/0', facts)).toBeUndefined();
     expect(await cache.find(`/m/${MAX_ENTRIES}`, facts)).toBe(OTHER_DIGEST);

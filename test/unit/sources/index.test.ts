@@ -1,6 +1,7 @@
-import fs, { writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { realDisk } from '../../../src/disk/disk.ts';
 import { NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
 import { fileSource } from '../../../src/sources/file.ts';
 import { webSource } from '../../../src/sources/https.ts';
@@ -9,7 +10,7 @@ import { librarySource } from '../../../src/sources/library.ts';
 import { NEVER, OTHER_DIGEST, temporaryFolder } from './support.ts';
 
 const web = webSource({ http: () => Promise.reject(new Error('no network')) });
-const sources = [librarySource, fileSource({ files: fs, digests: NO_DIGEST_CACHE, cwd: '/' })];
+const sources = [librarySource, fileSource({ files: realDisk, digests: NO_DIGEST_CACHE, cwd: '/' })];
 
 describe('resolveSource', () => {
   test('goes to the source that knows the form', async () => {

@@ -1,6 +1,6 @@
-import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Work } from '../../../core/progress.ts';
+import { realDisk } from '../../../disk/disk.ts';
 import { doctorFiles } from '../../../disk/doctor-files.ts';
 import { gcFiles, listStaleLocks } from '../../../disk/gc-files.ts';
 import { createFileLocker } from '../../../disk/locker.ts';
@@ -69,7 +69,7 @@ export async function serverFolder(
   const where = { platform: process.platform, files: doctorFiles };
   const { environment } = await findServerProcess(where, new URL(runtime.endpoint), signal);
   return {
-    read: () => readModelsFolder(proven.path, fs),
+    read: () => readModelsFolder(proven.path, realDisk),
     keepsAll: environment !== undefined && isTrue(ollamaValue(environment, 'OLLAMA_NOPRUNE')),
   };
 }

@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../../../core/digest.ts';
 import { errnoOf, messageOf } from '../../../core/errors.ts';
+import { type Disk, type FileFacts, SHARE_BYTES } from '../../../disk/disk.ts';
 import { hasBlob } from '../blobs.ts';
 import type { Connection } from '../client.ts';
-import { blobFile, type FolderFacts, type FolderFiles, type ModelsFolder, temporaryIn } from './files.ts';
+import { blobFile, type ModelsFolder, temporaryIn } from './files.ts';
 
 /** A models folder that is the server's own, as the server itself showed. */
 export interface ProvenFolder {
@@ -13,7 +13,7 @@ export interface ProvenFolder {
   readonly path: string;
   /** Where the blobs lie, without symbolic links. */
   readonly blobs: string;
-  readonly files: FolderFiles;
+  readonly files: Disk;
   readonly device: bigint;
   /** Who the blobs belong to, taken for the server's user. */
   readonly uid: number;
@@ -87,9 +87,9 @@ async function lookAt({ path, files, uid: self }: ModelsFolder): Promise<Looked 
 }
 
 /** As the server's own blobs; a new folder has none yet. */
-async function modeIn(files: FolderFiles, blobs: string): Promise<number> {
+async function modeIn(files: Disk, blobs: string): Promise<number> {
   const names = (await files.readdir(blobs)).filter((name) => /^sha256-[0-9a-f]{64}$/.test(name));
-  const seen: FolderFacts[] = [];
+  const seen: FileFacts[] = [];
   for (const name of names.slice(0, LOOKED_AT)) {
     const facts = await files.lstat(join(blobs, name), { bigint: true }).catch(() => undefined);
     // A blob of 0444 is a hard link of ours.
@@ -127,7 +127,7 @@ export async function giveToServer(
 async function clones({ files, blobs }: Looked, path: string): Promise<boolean> {
   const clone = temporaryIn(blobs);
   try {
-    await files.copyFile(path, clone, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    await files.copyFile(path, clone, SHARE_BYTES);
     return true;
   } catch {
     return false;

@@ -2,10 +2,11 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { Digest, digestOf } from '../../../core/digest.ts';
 import { errnoOf, messageOf } from '../../../core/errors.ts';
-import type { FolderContents, FolderManifest, ReadFiles } from '../../contents.ts';
+import type { Disk } from '../../../disk/disk.ts';
+import type { FolderContents, FolderManifest } from '../../contents.ts';
 import { factsOf, looseJson, namesIn, readBlobs, unlessAbsent } from '../../read-blobs.ts';
 
-export type { FolderBlob, FolderContents, FolderManifest, ReadFacts, ReadFiles } from '../../contents.ts';
+export type { FolderBlob, FolderContents, FolderManifest } from '../../contents.ts';
 
 /** A manifest is some KiB of JSON; the largest known have under 100 layers. */
 const MANIFEST_LIMIT = 4n * 1024n * 1024n;
@@ -22,7 +23,7 @@ const ManifestFile = z.object({ config: Layer, layers: z.array(Layer).nullish() 
  * manifests are among the findings. `manifests` and `blobs` themselves may be symbolic links, as for the server; nothing
  * within them is followed. Throws what the file system throws, but not for what is not there or vanishes meanwhile.
  */
-export async function readModelsFolder(path: string, files: ReadFiles): Promise<FolderContents> {
+export async function readModelsFolder(path: string, files: Disk): Promise<FolderContents> {
   const links: string[] = [];
   const manifests: FolderManifest[] = [];
   const root = await unlessAbsent(files.realpath(join(path, 'manifests')));
@@ -33,7 +34,7 @@ export async function readModelsFolder(path: string, files: ReadFiles): Promise<
 }
 
 interface Walk {
-  readonly files: ReadFiles;
+  readonly files: Disk;
   readonly links: string[];
   readonly manifests: FolderManifest[];
 }
@@ -56,7 +57,7 @@ async function walk(state: Walk, folder: string, parts: readonly string[]): Prom
 }
 
 async function readManifest(
-  files: ReadFiles,
+  files: Disk,
   path: string,
   name: string,
   size: bigint,

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Digest } from '../../../core/digest.ts';
 import { MIB } from '../../../core/units.ts';
+import type { OpenForReading } from '../../../disk/disk.ts';
 import type { LocalFile } from '../../../sources/contract.ts';
-import type { OpenFile } from '../readable.ts';
 import { pulledName } from './names.ts';
 
 /** What the registry has to give: one blob, or nothing but an answer that shows that it was reached. */
@@ -12,7 +12,7 @@ export interface Offer {
   readonly sizeBytes: number;
   readonly architecture: string;
   /** Absent where the server has the blob already: then it does not ask for it. */
-  readonly content?: { readonly file: LocalFile; readonly open: OpenFile };
+  readonly content?: { readonly file: LocalFile; readonly open: OpenForReading };
 }
 
 /** A registry of one model on 127.0.0.1, for as long as one pull takes. */
@@ -156,7 +156,7 @@ function bytesOf(bytes: Buffer): Readable {
   };
 }
 
-async function fileOf(file: LocalFile, open: OpenFile): Promise<Readable> {
+async function fileOf(file: LocalFile, open: OpenForReading): Promise<Readable> {
   const handle = await open(file.path);
   return {
     size: file.sizeBytes,

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { messageOf } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
 import { MIB } from '../../../core/units.ts';
+import type { OpenFile } from '../../../disk/disk.ts';
 import { readChunks } from '../../../disk/read-chunks.ts';
 import { requireDigest } from '../../../sources/hash.ts';
-import { blobFile, type FolderHandle, temporaryIn } from '../folder/files.ts';
+import { blobFile, temporaryIn } from '../folder/files.ts';
 import { giveToServer } from '../folder/probe.ts';
 import { becameShorter, notReadable } from '../readable.ts';
 import { closedBy, folderFault, type Put, WayClosed } from './put.ts';
@@ -43,7 +44,7 @@ export async function* putCopy(put: Put): Work<number> {
   }
 }
 
-async function* copyInto(target: FolderHandle, { folder, file, digest, signal }: Put): Work<void> {
+async function* copyInto(target: OpenFile, { folder, file, digest, signal }: Put): Work<void> {
   const source = await folder.files.open(file.path, 'r').catch((cause: unknown) => {
     throw notReadable(file, cause);
   });
@@ -84,7 +85,7 @@ interface Syncing {
   ended(): Promise<void>;
 }
 
-function syncMeanwhile(target: FolderHandle): Syncing {
+function syncMeanwhile(target: OpenFile): Syncing {
   let running: Promise<void> | undefined;
   let failed: { readonly thrown: unknown } | undefined;
   let written = 0;
@@ -109,7 +110,7 @@ function syncMeanwhile(target: FolderHandle): Syncing {
   };
 }
 
-async function writeAll(target: FolderHandle, piece: Uint8Array): Promise<void> {
+async function writeAll(target: OpenFile, piece: Uint8Array): Promise<void> {
   let written = 0;
   while (written < piece.length) written += (await target.write(piece, written, piece.length - written)).bytesWritten;
 }

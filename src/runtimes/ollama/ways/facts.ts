@@ -1,10 +1,11 @@
 import { dirname as parentOf } from 'node:path';
 import type { ServerFacts } from '../../../compat/lookup.ts';
 import type { Digest } from '../../../core/digest.ts';
+import type { FileFacts } from '../../../disk/disk.ts';
 import type { StorableFile, TransferWay } from '../../contract.ts';
 import { isHere } from '../../storable.ts';
 import type { Connection } from '../client.ts';
-import type { FolderFacts, ModelsFolder } from '../folder/files.ts';
+import type { ModelsFolder } from '../folder/files.ts';
 import { type ProvenFolder, proveFolder } from '../folder/probe.ts';
 import { canPullFromUs } from '../loopback/reach.ts';
 import type { FolderWays, WayFacts } from './choose.ts';
@@ -96,7 +97,7 @@ async function folderWays(file: StorableFile, folder: ProvenFolder): Promise<Fol
 /** The volume of a file, or of the nearest folder above one that is still to be fetched. */
 async function deviceOf({ files }: ProvenFolder, path: string): Promise<bigint | undefined> {
   for (let at = path, above = parentOf(at); ; at = above, above = parentOf(at)) {
-    const facts: FolderFacts | undefined = await files.stat(at, { bigint: true }).catch(() => undefined);
+    const facts: FileFacts | undefined = await files.stat(at, { bigint: true }).catch(() => undefined);
     if (facts !== undefined) return facts.dev;
     if (above === at) return undefined;
   }

@@ -1,5 +1,6 @@
 import type { Digest } from '../../../core/digest.ts';
 import type { Work } from '../../../core/progress.ts';
+import type { OpenForReading } from '../../../disk/disk.ts';
 import type { HashFile, LocalFile } from '../../../sources/contract.ts';
 import type { StorableFile, TransferWay } from '../../contract.ts';
 import { isElsewhere, isHere } from '../../storable.ts';
@@ -7,7 +8,6 @@ import { hasBlob, uploadBlob } from '../blobs.ts';
 import type { Connection } from '../client.ts';
 import { blobFile } from '../folder/files.ts';
 import type { ProvenFolder } from '../folder/probe.ts';
-import type { OpenFile } from '../readable.ts';
 import { putCopy } from './copy.ts';
 import { putHardLink } from './hard-link.ts';
 import { withoutOrphan } from './orphan.ts';
@@ -17,7 +17,7 @@ import { streamBlob } from './stream.ts';
 
 export interface Move {
   readonly connection: Connection;
-  readonly files: { readonly open: OpenFile; readonly hash: HashFile };
+  readonly files: { readonly open: OpenForReading; readonly hash: HashFile };
   readonly way: TransferWay;
   readonly file: StorableFile;
   readonly digest: Digest;

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import type { Digest } from '../../../core/digest.ts';
 import { errnoOf, ProvisionError } from '../../../core/errors.ts';
+import type { Disk } from '../../../disk/disk.ts';
 import { digestGot } from '../blobs.ts';
-import { blobFile, type FolderFiles } from '../folder/files.ts';
+import { blobFile } from '../folder/files.ts';
 import type { ProvenFolder } from '../folder/probe.ts';
 
 /**
@@ -62,7 +63,7 @@ async function isNamed({ path, files }: ProvenFolder, digest: Digest): Promise<b
 }
 
 /** A new server has no manifests, and some systems put files of their own among the folders. */
-async function namesIn(files: FolderFiles, folder: string): Promise<string[]> {
+async function namesIn(files: Disk, folder: string): Promise<string[]> {
   try {
     return await files.readdir(folder);
   } catch (thrown) {

@@ -1,6 +1,6 @@
-import { constants } from 'node:fs';
 import { messageOf } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
+import { SHARE_BYTES } from '../../../disk/disk.ts';
 import { blobFile, temporaryIn } from '../folder/files.ts';
 import { giveToServer } from '../folder/probe.ts';
 import { folderFault, type Put, verified, WayClosed } from './put.ts';
@@ -11,11 +11,9 @@ export async function* putReflink(put: Put): Work<number> {
   const { files, blobs } = folder;
   const temporary = temporaryIn(blobs);
   try {
-    await files
-      .copyFile(file.path, temporary, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL)
-      .catch((cause: unknown) => {
-        throw new WayClosed(`no sharing of bytes: ${messageOf(cause)}`, { cause });
-      });
+    await files.copyFile(file.path, temporary, SHARE_BYTES).catch((cause: unknown) => {
+      throw new WayClosed(`no sharing of bytes: ${messageOf(cause)}`, { cause });
+    });
     // Afterwards, so that a change between the two shows: a digest is only remembered for a file that nobody wrote to.
     yield* verified(put);
     const handle = await files.open(temporary, 'r');

@@ -1,4 +1,5 @@
 /** A host in memory for the collection: files with links and times, names of a runtime, records, journals, locks. */
+
 import { basename, dirname } from 'node:path';
 import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
@@ -19,6 +20,7 @@ import type { StoredModel } from '../../../../src/runtimes/contract.ts';
 import { readModelsFolder } from '../../../../src/runtimes/ollama/folder/read.ts';
 import { isTemporary, isTransferName } from '../../../../src/runtimes/ollama/index.ts';
 import type { CachePruning } from '../../../../src/sources/cache/schema.ts';
+import { diskWith } from '../../../helpers/disk.ts';
 
 export const ENDPOINT = 'http://127.0.0.1:11434';
 export const WHERE = { kind: 'ollama', endpoint: ENDPOINT } as const;
@@ -62,7 +64,7 @@ export class World {
     dataDir: '/data',
     files: {
       readText: async (path: string) => this.files.get(path)?.text,
-      writeAtomic: async (path: string, text: string) => void this.write(path, text, { ageMs: 0 }),
+      replaceText: async (path: string, text: string) => void this.write(path, text, { ageMs: 0 }),
       list: async (folder: string) => this.list(folder),
       remove: async (path: string) => void this.files.delete(path),
     },
@@ -154,7 +156,7 @@ export class World {
   #folderFiles(): Parameters<typeof readModelsFolder>[1] {
     const isFolder = (path: string) => [...this.files.keys()].some((each) => each.startsWith(`${path}/`));
     const absent = (path: string) => Object.assign(new Error(`no ${path}`), { code: 'ENOENT' });
-    return {
+    return diskWith({
       realpath: async (path) => (isFolder(path) ? path : Promise.reject(absent(path))),
       readFile: async (path) => this.files.get(path)?.text ?? Promise.reject(absent(path)),
       readdir: async (path) => [
@@ -168,13 +170,23 @@ export class World {
         const file = this.files.get(path);
         if (file === undefined && !isFolder(path)) throw absent(path);
         return {
+          dev: 1n,
+          ino: 1n,
+          blocks: 1n,
+          nlink: 1n,
+          mode: 0o644n,
+          uid: 0n,
+          gid: 0n,
+          ctimeNs: 0n,
+          birthtimeNs: 0n,
+          isSymbolicLink: () => false,
           size: BigInt(file?.text.length ?? 0),
           mtimeNs: BigInt(file?.modifiedMs ?? 0) * 1_000_000n,
           isFile: () => file !== undefined,
           isDirectory: () => file === undefined,
         };
       },
-    };
+    });
   }
 
   gc(options: Partial<GcOptions> = {}): Promise<GcReport> {

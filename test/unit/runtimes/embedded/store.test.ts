@@ -5,13 +5,14 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import { MIB } from '../../../../src/core/units.ts';
+import { type Disk, realDisk } from '../../../../src/disk/disk.ts';
 import type { StorableFile, StoreResult, TransferWay } from '../../../../src/runtimes/contract.ts';
-import type { BlobFiles } from '../../../../src/runtimes/embedded/disk.ts';
 import { describe as describeModel, manifestFileName } from '../../../../src/runtimes/embedded/manifest.ts';
 import { createModelStore, type StoreOptions } from '../../../../src/runtimes/embedded/store.ts';
 import type { LocalFile } from '../../../../src/sources/contract.ts';
 import { createDigestCache } from '../../../../src/sources/digest-cache.ts';
-import { diskCacheFiles, OTHER_DIGEST } from '../../sources/support.ts';
+import { fileWith } from '../../../helpers/disk.ts';
+import { OTHER_DIGEST } from '../../sources/support.ts';
 import { NEVER, SPEC, storeOptions } from './support.ts';
 
 let options: StoreOptions;
@@ -76,7 +77,7 @@ describe('putting a model', () => {
   });
 
   test('remembers the digest of the source, so that the next run reads nothing', async () => {
-    const cache = createDigestCache(diskCacheFiles, join(options.dataDir, 'cache'));
+    const cache = createDigestCache(realDisk, join(options.dataDir, 'cache'));
     const file = await sourceFile('GGUF');
     await put('gemma', file, { digests: cache, files: withoutClone() });
     expect(await cache.find(file.path, await fs.stat(file.path, { bigint: true }))).toBe(digestOf('GGUF'));
@@ -92,7 +93,7 @@ describe('putting a model', () => {
   });
 
   test('works alike where the file system shares bytes', async () => {
-    const sharing: BlobFiles = { ...fs, copyFile: (from, to) => fs.copyFile(from, to), open: fs.open };
+    const sharing: Disk = { ...realDisk, copyFile: (from, to) => fs.copyFile(from, to), open: fs.open };
     const file = await sourceFile('GGUF');
     expect(await put('gemma', file, { files: sharing })).toMatchObject({ way: 'reflink', bytesMoved: 0 });
     await expect(put('gemma', { ...file, digest: OTHER_DIGEST }, { files: sharing })).rejects.toMatchObject({
@@ -146,8 +147,8 @@ describe('a put that fails leaves nothing behind', () => {
 
   test('a manifest that cannot be written', async () => {
     const texts = {
-      ...diskCacheFiles,
-      writeAtomic: () => Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' })),
+      ...realDisk,
+      replaceText: () => Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' })),
     };
     await expect(put('gemma', await sourceFile('GGUF'), { texts })).rejects.toMatchObject({ code: 'disk-full' });
     await expectNothing();
@@ -247,7 +248,7 @@ describe('copying and removing', () => {
   test('a folder of manifests that cannot be listed keeps every blob', async () => {
     await put('gemma', await sourceFile('GGUF'));
     const readdir = (): Promise<never> => Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' }));
-    const store = createModelStore({ ...options, files: { ...fs, readdir } });
+    const store = createModelStore({ ...options, files: { ...realDisk, readdir } });
     await expect(store.remove('gemma')).rejects.toMatchObject({ code: 'file-access' });
     expect(await blobs()).toEqual([blobName('GGUF')]);
   });
@@ -270,22 +271,14 @@ describe('copying and removing', () => {
 });
 
 /** The real file system without copy-on-write, that fails to write when told so. */
-function withoutClone(failure?: { readonly code: string }): BlobFiles {
+function withoutClone(failure?: { readonly code: string }): Disk {
   return {
-    ...fs,
+    ...realDisk,
     copyFile: () => Promise.reject(Object.assign(new Error('ENOTSUP'), { code: 'ENOTSUP' })),
     open: async (path, flags) => {
-      const handle = await fs.open(path, flags);
-      return {
-        stat: (how) => handle.stat(how),
-        read: (buffer, offset, length, position) => handle.read(buffer, offset, length, position),
-        datasync: () => handle.datasync(),
-        close: () => handle.close(),
-        write: (buffer, offset, length) =>
-          failure === undefined
-            ? handle.write(buffer, offset, length)
-            : Promise.reject(Object.assign(new Error(failure.code), failure)),
-      };
+      const file = await fs.open(path, flags);
+      if (failure === undefined) return file;
+      return fileWith(file, { write: () => Promise.reject(Object.assign(new Error(failure.code), failure)) });
     },
   };
 }
@@ -337,9 +330,8 @@ describe('the ways in', () => {
   });
 
   test('row 47: the cache on another file system: shared or copied instead', async () => {
-    const files: BlobFiles = {
-      ...fs,
-      open: fs.open,
+    const files: Disk = {
+      ...realDisk,
       link: () => Promise.reject(Object.assign(new Error('EXDEV'), { code: 'EXDEV' })),
     };
     const { way } = await by(await cached(), undefined, { files });

@@ -1,14 +1,14 @@
-import fs, { mkdtemp } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOf } from '../../../../src/core/digest.ts';
+import { realDisk } from '../../../../src/disk/disk.ts';
 import type { ModelSpec } from '../../../../src/modelfile/schema.ts';
 import type { Engine } from '../../../../src/runtimes/embedded/engine.ts';
 import type { FromWorker, ToWorker } from '../../../../src/runtimes/embedded/protocol.ts';
 import type { StoreOptions } from '../../../../src/runtimes/embedded/store.ts';
 import type { WorkerProcess } from '../../../../src/runtimes/embedded/worker-client.ts';
 import { NO_DIGEST_CACHE } from '../../../../src/sources/digest-cache.ts';
-import { diskCacheFiles } from '../../sources/support.ts';
 
 export const NEVER = new AbortController().signal;
 
@@ -24,8 +24,8 @@ export const SPEC: ModelSpec = {
 export async function storeOptions(changes: Partial<StoreOptions> = {}): Promise<StoreOptions> {
   return {
     dataDir: await mkdtemp(join(tmpdir(), 'store-')),
-    files: fs,
-    texts: diskCacheFiles,
+    files: realDisk,
+    texts: realDisk,
     digests: NO_DIGEST_CACHE,
     now: () => new Date('2026-08-30T10:00:00.000Z'),
     ...changes,

@@ -8,7 +8,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
-import { hasBlob, type OpenFile, uploadBlob } from '../../../../src/runtimes/ollama/blobs.ts';
+import type { OpenForReading } from '../../../../src/disk/disk.ts';
+import { hasBlob, uploadBlob } from '../../../../src/runtimes/ollama/blobs.ts';
 import { PATIENCE, type Patience } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { nodeTransport } from '../../../../src/runtimes/ollama/transport.ts';
@@ -45,7 +46,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse, path: string
 async function upload(
   handler: Handler,
   file: { path: string; sizeBytes: number },
-  openFile: OpenFile = (path) => open(path),
+  openFile: OpenForReading = (path) => open(path),
 ) {
   server = await serve(handler);
   const events: ProgressEvent[] = [];
@@ -122,7 +123,7 @@ describe('uploadBlob', () => {
 
   test('asks for no more memory than its ring while the server is slow', async () => {
     const buffers = new Set<ArrayBufferLike>();
-    const counting: OpenFile = async (path) => {
+    const counting: OpenForReading = async (path) => {
       const file = await zeroFile(path);
       return {
         ...file,
@@ -214,7 +215,7 @@ describe('uploadBlob', () => {
     const absent = await failure(upload(taking(201), { path: join(folder, 'absent'), sizeBytes: 5 }));
     expect(absent.code).toBe('file-not-found');
     await server?.close();
-    const denied: OpenFile = async () => {
+    const denied: OpenForReading = async () => {
       throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
     };
     expect((await failure(upload(taking(201), { path: 'f', sizeBytes: 5 }, denied))).code).toBe('file-access');
@@ -222,7 +223,7 @@ describe('uploadBlob', () => {
 
   test('closes the file when nobody listens', async () => {
     let closed = 0;
-    const counting: OpenFile = async (path) => ({
+    const counting: OpenForReading = async (path) => ({
       ...(await zeroFile(path)),
       async close() {
         closed += 1;
@@ -245,7 +246,7 @@ describe('uploadBlob', () => {
 
   test('an abort stops it and closes the file', async () => {
     let closed = 0;
-    const counting: OpenFile = async (path) => ({
+    const counting: OpenForReading = async (path) => ({
       ...(await zeroFile(path)),
       async close() {
         closed += 1;

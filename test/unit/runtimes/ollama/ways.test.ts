@@ -7,8 +7,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
+import { type Disk, realDisk } from '../../../../src/disk/disk.ts';
 import type { StorableFile, StoreRequest, TransferWay } from '../../../../src/runtimes/contract.ts';
-import { type FolderFiles, isTemporary } from '../../../../src/runtimes/ollama/folder/files.ts';
+import { isTemporary } from '../../../../src/runtimes/ollama/folder/files.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import {
   isTransferName,
@@ -46,7 +47,7 @@ afterEach(async () => {
 });
 
 const uid = process.getuid?.();
-const doorsTo = (path: string, files: FolderFiles = fs): SideDoors => ({
+const doorsTo = (path: string, files: Disk = realDisk): SideDoors => ({
   models: async () => ({ path, files, uid }),
   loopback: true,
 });
@@ -54,7 +55,7 @@ const doorsTo = (path: string, files: FolderFiles = fs): SideDoors => ({
 function at(server: FakeOllama, doors: SideDoors): OllamaRuntime {
   return ollamaRuntime({
     host: parseHost(server.host),
-    files: { open: (path) => fs.open(path), hash: createHasher(fs, NO_DIGEST_CACHE) },
+    files: { open: (path) => fs.open(path), hash: createHasher(realDisk, NO_DIGEST_CACHE) },
     now: () => performance.now(),
     patience: { reconnectMs: 100 },
     doors,
@@ -138,7 +139,7 @@ describe('the folder is only used when it is proven to be the server’s own', (
     fake = await fakeOllama('0.24.0', { models });
     const other = join(folder, 'other');
     await make(other);
-    const runtime = at(fake, { models: async () => ({ path: other, files: fs, uid }) });
+    const runtime = at(fake, { models: async () => ({ path: other, files: realDisk, uid }) });
     expect(await runtime.folder(never)).toEqual({ refused: expect.stringContaining(reason) });
     expect((await store(runtime, await own())).result.way).toBe('upload');
     expect(await readdir(join(other, 'blobs')).catch(() => [])).toEqual([]);
@@ -153,8 +154,8 @@ describe('the folder is only used when it is proven to be the server’s own', (
 
   test('a folder that cannot be written to is not used', async () => {
     fake = await fakeOllama('0.24.0', { models });
-    const files: FolderFiles = {
-      ...fs,
+    const files: Disk = {
+      ...realDisk,
       open: async () => Promise.reject(Object.assign(new Error('read-only file system'), { code: 'EROFS' })),
     };
     expect(await at(fake, doorsTo(models, files)).folder(never)).toEqual({ refused: expect.stringContaining('EROFS') });
@@ -177,7 +178,7 @@ describe('the folder is only used when it is proven to be the server’s own', (
 
   test('a folder of another user is not used, unless we are root', async () => {
     fake = await fakeOllama('0.24.0', { models });
-    const somebody = { models: async () => ({ path: models, files: fs, uid: 4_000_000_000 }) };
+    const somebody = { models: async () => ({ path: models, files: realDisk, uid: 4_000_000_000 }) };
     expect(await at(fake, somebody).folder(never)).toEqual({ refused: expect.stringContaining('belongs to the user') });
   });
 });
@@ -281,8 +282,8 @@ describe('row 7: other bytes than promised', () => {
 });
 
 describe('what turns out not to work', () => {
-  const failing = (method: keyof FolderFiles, code: string): FolderFiles => ({
-    ...fs,
+  const failing = (method: keyof Disk, code: string): Disk => ({
+    ...realDisk,
     [method]: () => Promise.reject(Object.assign(new Error(code), { code })),
   });
 
@@ -308,8 +309,8 @@ describe('what turns out not to work', () => {
 
   test('row 20: a full disk ends the copy, and nothing of it stays', async () => {
     fake = await fakeOllama('0.24.0', { models });
-    const full: FolderFiles = {
-      ...fs,
+    const full: Disk = {
+      ...realDisk,
       async open(path, flags, mode) {
         const handle = await fs.open(path, flags, mode);
         if (isTemporary(path.slice(path.lastIndexOf('/') + 1))) {
@@ -328,8 +329,8 @@ describe('what turns out not to work', () => {
   test('row 28: a copy that is given up leaves nothing', async () => {
     fake = await fakeOllama('0.24.0', { models });
     const stop = new AbortController();
-    const files: FolderFiles = {
-      ...fs,
+    const files: Disk = {
+      ...realDisk,
       async open(path, flags, mode) {
         if (flags === 'wx' && path.endsWith('.incomplete')) stop.abort(new ProvisionError('interrupted', 'stop'));
         return fs.open(path, flags, mode);

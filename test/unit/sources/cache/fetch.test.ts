@@ -210,7 +210,7 @@ describe('waiting for another process', () => {
 
 describe('row 17 and 18: the disk', () => {
   test('row 17: too small for the file is refused before the first byte, with need, have and where', async () => {
-    const { cache, fetched } = testCache({ folder, disk: { freeBytes: () => Promise.resolve(5) } });
+    const { cache, fetched } = testCache({ folder, disk: { space: () => Promise.resolve({ free: 5, total: 100 }) } });
     await expect(run(cache.fetch(remoteFile(), NEVER))).rejects.toMatchObject({
       code: 'disk-full',
       exitCode: 12,
@@ -226,7 +226,11 @@ describe('row 17 and 18: the disk', () => {
     const origin = new Map([[digestOf(big), big]]);
     await mkdir(join(folder, 'partial'), { recursive: true });
     await writeFile(partialOf(digestOf(big)), big.subarray(0, 32 * 1024));
-    const { cache } = testCache({ folder, origin, disk: { freeBytes: () => Promise.resolve(33 * 1024) } });
+    const { cache } = testCache({
+      folder,
+      origin,
+      disk: { space: () => Promise.resolve({ free: 33 * 1024, total: 2 ** 30 }) },
+    });
     expect((await run(cache.fetch(remoteFile(big), NEVER))).result.bytesMoved).toBe(big.length);
   });
 

@@ -3,16 +3,14 @@ import { join } from 'node:path';
 import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { drive, type ProgressEvent, type Work } from '../../../../src/core/progress.ts';
-import { cacheDisk } from '../../../../src/disk/cache-disk.ts';
-import { stateFiles } from '../../../../src/disk/files.ts';
+import { type Disk, realDisk } from '../../../../src/disk/disk.ts';
 import { workUnderLock } from '../../../../src/disk/lock.ts';
 import { createFileLocker } from '../../../../src/disk/locker.ts';
-import type { CacheDisk, Exclusive } from '../../../../src/sources/cache/effects.ts';
+import type { Exclusive } from '../../../../src/sources/cache/effects.ts';
 import { type Cache, createCache } from '../../../../src/sources/cache/index.ts';
 import type { RemoteFile } from '../../../../src/sources/contract.ts';
 import { createDigestCache, NO_DIGEST_CACHE } from '../../../../src/sources/digest-cache.ts';
 import type { Downloader } from '../../../../src/sources/download/contract.ts';
-import type { SourceFiles } from '../../../../src/sources/effects.ts';
 import { createHasher } from '../../../../src/sources/hash.ts';
 
 export const CONTENT = Buffer.from('GGUF of the cache');
@@ -33,8 +31,8 @@ export function remoteFile(content: Buffer = CONTENT, more: Partial<RemoteFile> 
 
 export interface TestCacheOptions {
   readonly folder: string;
-  readonly disk?: Partial<CacheDisk>;
-  readonly files?: SourceFiles;
+  readonly disk?: Partial<Disk>;
+  readonly files?: Disk;
   /** What the origin has, by digest. */
   readonly origin?: ReadonlyMap<Digest, Buffer>;
   readonly downloader?: Pick<Downloader, 'fetch'>;
@@ -53,14 +51,14 @@ export interface TestCache {
 export function testCache(options: TestCacheOptions): TestCache {
   const { folder } = options;
   const fetched: Digest[] = [];
-  const disk = { ...cacheDisk, ...options.disk };
-  const digests = createDigestCache(stateFiles, folder);
+  const disk = { ...realDisk, ...options.disk };
+  const digests = createDigestCache(realDisk, folder);
   const files = options.files ?? disk;
   const origin = options.origin ?? new Map([[DIGEST, CONTENT]]);
   const cache = createCache({
     folder,
     disk,
-    files: stateFiles,
+    files: realDisk,
     digests,
     hash: createHasher(files, digests),
     hashAgain: createHasher(files, NO_DIGEST_CACHE),

@@ -2,7 +2,9 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../../src/core/units.ts';
-import type { PartFiles, PartHandle } from '../../../../src/sources/download/index.ts';
+import { type Disk, realDisk } from '../../../../src/disk/disk.ts';
+import type {} from '../../../../src/sources/download/index.ts';
+import { fileWith } from '../../../helpers/disk.ts';
 import { PATIENT, sha256, testBytes } from '../../../helpers/origin.ts';
 import { downloader, FILE, FOLLOW_HASH, fetchTo, folder, left, origin, refusalOf, remoteOf } from './support.ts';
 
@@ -148,26 +150,19 @@ describe('row 18: a disk that fails', () => {
 });
 
 /** Files that take no more data after so many bytes. */
-function failing(errno: string, after: number): PartFiles {
+function failing(errno: string, after: number): Disk {
   return {
-    ...fs,
+    ...realDisk,
     async open(path, flags, mode) {
       const handle = await fs.open(path, flags, mode);
       if (path.includes('.state')) return handle;
-      const limited: PartHandle = {
-        read: (buffer, offset, length, position) => handle.read(buffer, offset, length, position),
-        stat: () => handle.stat(),
-        truncate: (length) => handle.truncate(length),
-        datasync: () => handle.datasync(),
-        sync: () => handle.sync(),
-        close: () => handle.close(),
+      return fileWith(handle, {
         async write(buffer, offset, length, position) {
-          const room = Math.max(0, after - position);
+          const room = Math.max(0, after - (position ?? 0));
           if (room === 0) throw Object.assign(new Error(`${errno}: it fails`), { code: errno });
           return handle.write(buffer, offset, Math.min(length, room), position);
         },
-      };
-      return limited;
+      });
     },
   };
 }

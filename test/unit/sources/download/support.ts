@@ -1,4 +1,5 @@
 /** A downloader on real sockets and files, with limits that make failures quick. */
+
 import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { afterAll, afterEach } from 'vitest';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import { MIB } from '../../../../src/core/units.ts';
+import { realDisk } from '../../../../src/disk/disk.ts';
 import { createHttp } from '../../../../src/net/client.ts';
 import type { RemoteFile } from '../../../../src/sources/contract.ts';
 import {
@@ -73,7 +75,7 @@ export function downloader(
   const waits: number[] = [];
   const effects: DownloadEffects = {
     http: client.http,
-    files: fs,
+    files: realDisk,
     followHash: FOLLOW_HASH,
     clock: () => performance.now(),
     now: () => new Date(),
