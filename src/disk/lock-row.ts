@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { digestOf } from '../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
-import type { Disk } from './disk.ts';
+import type { Disk } from './port.ts';
 
 const RELEASED = 'released\n';
 

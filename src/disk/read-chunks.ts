@@ -1,6 +1,6 @@
 import { MIB } from '../core/units.ts';
-import type { ReadableFile } from './disk.ts';
 import { fileAccess } from './errors.ts';
+import type { ReadableFile } from './port.ts';
 
 /** Two of these are all the memory that reading takes, whatever the file's size. */
 const CHUNK_BYTES = 4 * MIB;

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
-import type { Disk, FileFacts, OpenFile } from './disk.ts';
+import type { Disk, FileFacts, OpenFile } from './port.ts';
 
 /** No name that anybody else gives a file: whatever ends so in a folder is ours to sweep. */
 const TEMPORARY = '.gemma-provision.tmp';

@@ -1,4 +1,4 @@
-import type { TextFiles } from './disk.ts';
+import type { TextFiles } from './port.ts';
 
 /** The state of this tool on this host. Whoever writes holds the lock (`withLock`). */
 export interface Registry {
