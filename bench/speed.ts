@@ -11,7 +11,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import type { RunSettings, Speed } from '../src/fit/schema.ts';
-import { estimateSpeed } from '../src/fit/speed.ts';
+import { estimateSpeed } from '../src/fit/speed/estimate.ts';
 import { gigabytes, type MeasuredRam, ramBandwidth, ramMeasureOptions } from '../src/hardware/bandwidth-ram.ts';
 import { measureRam } from '../src/hardware/measure-ram.ts';
 import type { HostProfile } from '../src/hardware/schema.ts';

@@ -1,9 +1,9 @@
 /** The ground truth joined with our estimates: weights of every quant with every context of its model. */
 import { readFileSync } from 'node:fs';
 import type { WeightBytes } from '../../src/catalog/schema.ts';
-import { estimateMemory } from '../../src/fit/estimate.ts';
+import { estimateMemory } from '../../src/fit/memory/estimate.ts';
+import type { Placement } from '../../src/fit/memory/weights.ts';
 import type { Engine, MemoryEstimate, RunSettings } from '../../src/fit/schema.ts';
-import type { Placement } from '../../src/fit/weights.ts';
 import { weightBytes } from '../../src/gguf/weights.ts';
 import { type PlaceName, placementOf } from './grid.ts';
 import { type BenchModel, benchModels, TYPE_NAMES, tensorsOf } from './models.ts';

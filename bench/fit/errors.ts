@@ -1,5 +1,5 @@
 /** How far estimates are from the truth, in numbers that a table or a test can use. */
-import { effectiveBatch } from '../../src/fit/kv.ts';
+import { effectiveBatch } from '../../src/fit/memory/kv.ts';
 import { estimateByDevice, estimateOf, type TruthCase, total, totalByDevice } from './cases.ts';
 
 export interface Errors {

@@ -1,6 +1,7 @@
 /** What is measured: settings that the formulas were found on, settings held out, and places. */
+
+import type { Placement } from '../../src/fit/memory/weights.ts';
 import type { RunSettings } from '../../src/fit/schema.ts';
-import type { Placement } from '../../src/fit/weights.ts';
 import type { BenchModel } from './models.ts';
 
 /** Where the layers are. `half` and `most` leave the first blocks on the CPU. */

@@ -1,9 +1,9 @@
 /** Verdicts of “fits” that the no-alloc load refutes: there should be none. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { usableDevices } from '../../src/fit/devices.ts';
-import { estimateMemory } from '../../src/fit/estimate.ts';
-import { gpuMargin, PROCESS_BYTES, ramBudget, UNIFIED_RESERVE_BYTES } from '../../src/fit/margins.ts';
-import { type PlaceRequest, place } from '../../src/fit/place.ts';
+import { usableDevices } from '../../src/fit/memory/devices.ts';
+import { estimateMemory } from '../../src/fit/memory/estimate.ts';
+import { gpuMargin, PROCESS_BYTES, ramBudget, UNIFIED_RESERVE_BYTES } from '../../src/fit/memory/margins.ts';
+import { type PlaceRequest, place } from '../../src/fit/memory/placement.ts';
 import { totalWeightBytes } from '../../src/gguf/weights.ts';
 import { HostProfile } from '../../src/hardware/schema.ts';
 import { type TruthCase, total, totalByDevice, truthCases, weightsFor } from './cases.ts';

@@ -184,7 +184,7 @@ graph (masks, positions, cache indices) and, for each token of a micro-batch, 4 
 
 e: width of the embedding, ff: of the feed-forward, q: of all query heads, P: per-layer embeddings of all layers. Scores are heads × context
 without flash attention; with it and a quantised cache on CUDA, f16 copies of a layer’s keys and values. On a CPU the looked-up embedding is
-added (\`src/fit/graph.ts\`). Several GPUs that hold all layers keep four copies of their inputs (\`src/fit/compute.ts\`).`;
+added (\`src/fit/memory/graph.ts\`). Several GPUs that hold all layers keep four copies of their inputs (\`src/fit/memory/compute.ts\`).`;
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;

@@ -1,7 +1,7 @@
 /** Files that have a model's true header and no weights: holes on disk, read as zeros. */
 import { Buffer } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { tensorType } from '../../src/gguf/tensor-types.ts';
+import { tensorType } from '../../src/gguf/types.ts';
 import { buildGguf, type MetadataSpec, type TensorSpec } from '../../test/helpers/gguf-builder.ts';
 import { type BenchModel, tensorsOf } from './models.ts';
 

@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { USE_CASES } from '../catalog/use-cases.ts';
-import { KV_TYPES } from '../fit/kv-types.ts';
+import { KvType } from '../fit/schema.ts';
 import { TRANSFER_WAYS } from '../runtimes/transfer-ways.ts';
 
 const positive = { min: 1 } as const;
@@ -52,7 +52,7 @@ export const choiceFlags = {
   batch: Flags.integer({ ...positive, helpValue: 'TOKENS', description: 'micro-batch (num_batch)' }),
   parallel: Flags.integer({ ...positive, helpValue: 'N', description: 'requests served at once, for the estimate' }),
   'flash-attn': Flags.string({ options: ['auto', 'on', 'off'], description: 'flash attention, for the estimate' }),
-  'kv-type': Flags.string({ options: [...KV_TYPES], description: 'type of the KV cache, for the estimate' }),
+  'kv-type': Flags.string({ options: [...KvType.options], description: 'type of the KV cache, for the estimate' }),
 };
 
 /** What is to be installed, and under which name. */

@@ -5,8 +5,8 @@ import { defined } from '../core/defined.ts';
 import { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
-import { KV_TYPES } from '../fit/kv-types.ts';
 import type { RunSettings } from '../fit/schema.ts';
+import { KvType } from '../fit/schema.ts';
 import type { InstallRequest } from '../provision/plan/request.ts';
 import type { Settings } from '../provision/settings.ts';
 import { TRANSFER_WAYS } from '../runtimes/transfer-ways.ts';
@@ -48,7 +48,7 @@ export function installRequest(model: string | undefined, flags: InstallFlags, s
 /** Only the settings that were asked for. */
 export function settingsOf(flags: ChoiceFlags): Partial<RunSettings> {
   const flash = flags['flash-attn'];
-  const kvType = KV_TYPES.find((type) => type === flags['kv-type']);
+  const kvType = KvType.options.find((type) => type === flags['kv-type']);
   return {
     ...defined({ contextLength: flags.ctx, batch: flags.batch, parallel: flags.parallel }),
     ...(kvType !== undefined && { kvType }),

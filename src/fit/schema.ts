@@ -1,11 +1,12 @@
-/** What a recommendation says, and the seam for estimators. All sizes in bytes. */
 import * as z from 'zod';
 import { QuantId } from '../catalog/schema.ts';
-import { KV_TYPES } from './kv-types.ts';
+
+/** What a recommendation says, and the seam for estimators. All sizes in bytes. */
 
 const Bytes = z.int().nonnegative();
 
-export const KvType = z.enum(KV_TYPES);
+/** Types of the KV cache that Ollama and llama.cpp offer. */
+export const KvType = z.enum(['f16', 'q8_0', 'q4_0']);
 export type KvType = z.infer<typeof KvType>;
 
 /** Who places the tensors: decides where per-layer embeddings live, whether embeddings are copied, what margin is kept. */

@@ -1,11 +1,10 @@
-import { declaredQuant } from './file-types.ts';
 import { hyperparameterWarnings, readHyperparameters } from './hyperparameters.ts';
 import type { Metadata } from './metadata.ts';
 import type { MetadataReader } from './metadata-reader.ts';
 import { quantWarning } from './quant-claim.ts';
 import { refusal } from './refusal.ts';
 import type { ModelFacts, TensorFacts, TokenizerFacts } from './schema.ts';
-import { typeBytes } from './type-bytes.ts';
+import { declaredQuant, typeBytes } from './types.ts';
 import { weightBytes } from './weights.ts';
 
 /** What was read, before anything is concluded from it. */

@@ -4,7 +4,7 @@ import { type Front, noTensors, readFront, readTensorList } from './file-header.
 import { blockCountOf } from './hyperparameters.ts';
 import { refusal } from './refusal.ts';
 import type { GgufFacts } from './schema.ts';
-import { splitCountOf } from './split-keys.ts';
+import { splitCountOf } from './split.ts';
 import { readTokenizer } from './tokenizer.ts';
 
 export interface ReadHeaderOptions {

@@ -10,7 +10,7 @@ import {
   TEXT_COST_BYTES,
 } from './limits.ts';
 import { quoteName, refusal } from './refusal.ts';
-import { ARRAY_TYPE, type Scalar, STRING_TYPE, scalarType } from './value-types.ts';
+import { ARRAY_TYPE, type Scalar, STRING_TYPE, scalarType } from './types.ts';
 
 /** Every how many strings of a long array its file offset is noted. */
 const MARK_STEP = 1024;

@@ -1,6 +1,5 @@
 import type { TensorFacts } from './schema.ts';
-import { tensorTypeNamed } from './tensor-types.ts';
-import { weightCount } from './type-bytes.ts';
+import { tensorTypeNamed, weightCount } from './types.ts';
 
 /**
  * The type that most weights of a model's blocks have after quantisation to a quant, where it is not the quant's own

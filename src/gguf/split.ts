@@ -4,9 +4,9 @@ import { architectureOf, modelFacts, type ReadModel } from './facts.ts';
 import { type Front, noTensors, readFront, readTensorList, type TensorList } from './file-header.ts';
 import { blockCountOf } from './hyperparameters.ts';
 import { MAX_TENSORS } from './limits.ts';
+import type { MetadataReader } from './metadata-reader.ts';
 import { quoteName, refusal } from './refusal.ts';
 import type { GgufFacts, PartFacts, Tensor } from './schema.ts';
-import { MAX_PARTS, splitCountOf } from './split-keys.ts';
 import { readTokenizer } from './tokenizer.ts';
 
 /** One file of a split model, that can be opened for the time of one task. */
@@ -148,4 +148,16 @@ async function named<Result>(name: string, task: () => Promise<Result>): Promise
     const { code, message, suggestions } = error;
     throw new ProvisionError(code, `${name}: ${message}`, { suggestions, cause: error.cause });
   }
+}
+
+/** Files of one split model. The largest in use have about 60. */
+export const MAX_PARTS = 1000;
+
+/** `split.count`: how many files the model has; undefined where the file says nothing of it. */
+export function splitCountOf(reader: MetadataReader): number | undefined {
+  const count = reader.count('split.count');
+  if (count !== undefined && count > MAX_PARTS) {
+    throw refusal(`it claims to be of ${count} files; at most ${MAX_PARTS} are read`, undefined);
+  }
+  return count;
 }

@@ -2,7 +2,7 @@ import type { Cursor } from './cursor.ts';
 import { MAX_DIMENSIONS, MAX_TENSOR_NAME_BYTES } from './limits.ts';
 import { quoteName, refusal } from './refusal.ts';
 import type { Tensor } from './schema.ts';
-import { type TensorType, tensorType } from './tensor-types.ts';
+import { type TensorType, tensorType } from './types.ts';
 
 /** Name with its length, dimensions with their count, type, offset. */
 const LONGEST_ENTRY_BYTES = 8 + MAX_TENSOR_NAME_BYTES + 4 + 8 * MAX_DIMENSIONS + 4 + 8;

@@ -1,4 +1,4 @@
-import { formatSpeed } from '../fit/reasons.ts';
+import { formatSpeed } from '../fit/choice/reasons.ts';
 import type { Candidate, Speed } from '../fit/schema.ts';
 
 /** Width of a range in the units of its picture. */

@@ -1,6 +1,6 @@
 /** From the data of a recommendation to the words and numbers that the template places. */
 import { formatBytes } from '../core/units.ts';
-import { formatSpeed, PLACE } from '../fit/reasons.ts';
+import { formatSpeed, PLACE } from '../fit/choice/reasons.ts';
 import type { Candidate, Change, FitTable, Recommendation } from '../fit/schema.ts';
 import { hostView } from './host-view.ts';
 import type { RecommendationData } from './schema.ts';

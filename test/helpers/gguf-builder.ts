@@ -1,7 +1,7 @@
 /** Builds GGUF files for tests, right or wrong in one chosen place. */
 import { Buffer } from 'node:buffer';
 import type { ByteSource } from '../../src/gguf/byte-source.ts';
-import { tensorType } from '../../src/gguf/tensor-types.ts';
+import { tensorType } from '../../src/gguf/types.ts';
 
 const TYPE_ID = { u8: 0, i8: 1, u16: 2, i16: 3, u32: 4, i32: 5, f32: 6, bool: 7, string: 8, u64: 10, i64: 11, f64: 12 };
 export type ValueType = keyof typeof TYPE_ID;

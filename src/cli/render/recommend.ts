@@ -1,5 +1,5 @@
 import { formatBytes } from '../../core/units.ts';
-import { formatSpeed } from '../../fit/reasons.ts';
+import { formatSpeed } from '../../fit/choice/reasons.ts';
 import type { Candidate, Recommendation } from '../../fit/schema.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 import { fitTableText } from './recommend-table.ts';

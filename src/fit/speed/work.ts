@@ -1,8 +1,8 @@
 import type { Hyperparameters, WeightBytes } from '../../catalog/schema.ts';
-import type { EngineTraits } from '../engines.ts';
-import { kvBytesByLayer } from '../kv.ts';
+import type { EngineTraits } from '../memory/engines.ts';
+import { kvBytesByLayer } from '../memory/kv.ts';
+import { type Placement, sharesOf, sum } from '../memory/weights.ts';
 import type { RunSettings } from '../schema.ts';
-import { type Placement, sharesOf, sum } from '../weights.ts';
 
 /** What has to be done for one token in one place. */
 export interface Work {

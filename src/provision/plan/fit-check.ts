@@ -1,7 +1,7 @@
 import type { Family, Model } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import { comparison } from '../../fit/reasons.ts';
-import { type LoadedModel, recommend } from '../../fit/recommend.ts';
+import { comparison } from '../../fit/choice/reasons.ts';
+import { type LoadedModel, recommend } from '../../fit/choice/recommend.ts';
 import type { Candidate, Recommendation, RunSettings } from '../../fit/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { InstallRequest, PlanningInputs } from './request.ts';

@@ -1,4 +1,4 @@
-import type { LoadedModel } from '../../fit/recommend.ts';
+import type { LoadedModel } from '../../fit/choice/recommend.ts';
 import type { Runtime } from '../../runtimes/contract.ts';
 
 /** A suggestion is not worth a longer wait. */

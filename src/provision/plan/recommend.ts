@@ -2,7 +2,7 @@ import type { Family, Model } from '../../catalog/schema.ts';
 import type { RecommendData } from '../../cli/results.ts';
 import { matrix } from '../../compat/matrix.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import type { LoadedModel } from '../../fit/recommend.ts';
+import type { LoadedModel } from '../../fit/choice/recommend.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { RuntimeIdentity } from '../../runtimes/contract.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';

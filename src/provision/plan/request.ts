@@ -2,7 +2,7 @@ import type { Catalog } from '../../catalog/load.ts';
 import type { UseCaseId } from '../../catalog/schema.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { Engine, RunSettings } from '../../fit/schema.ts';
-import type { MeasuredSpeed } from '../../fit/speed.ts';
+import type { MeasuredSpeed } from '../../fit/speed/estimate.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { RamBandwidth } from '../../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../../hardware/schema.ts';

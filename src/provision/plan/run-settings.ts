@@ -1,7 +1,7 @@
 import type { Model } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import { defaultFlashAttention } from '../../fit/engines.ts';
-import type { Adjustable } from '../../fit/recommend.ts';
+import type { Adjustable } from '../../fit/choice/recommend.ts';
+import { defaultFlashAttention } from '../../fit/memory/engines.ts';
 import type { Engine, RunSettings } from '../../fit/schema.ts';
 
 /** Micro-batch of Ollama and of llama.cpp when nobody asks for another. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { recommendationText } from '../../../src/cli/render/recommend.ts';
-import type { RecommendRequest } from '../../../src/fit/recommend.ts';
+import type { RecommendRequest } from '../../../src/fit/choice/recommend.ts';
 import { host, nvidia, SETTINGS } from '../fit/support.ts';
 import { dataFor } from '../report/support.ts';
 

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { Hyperparameters } from '../../../src/catalog/schema.ts';
 import { GIB, MIB } from '../../../src/core/units.ts';
-import { computeBuffer } from '../../../src/fit/compute.ts';
-import { defaultFlashAttention, traitsOf } from '../../../src/fit/engines.ts';
-import { type EstimateRequest, estimateMemory } from '../../../src/fit/estimate.ts';
-import { largestMatrix } from '../../../src/fit/fetched.ts';
-import { kvBytesByLayer } from '../../../src/fit/kv.ts';
+import { computeBuffer, largestMatrix } from '../../../src/fit/memory/compute.ts';
+import { defaultFlashAttention, traitsOf } from '../../../src/fit/memory/engines.ts';
+import { type EstimateRequest, estimateMemory } from '../../../src/fit/memory/estimate.ts';
+import { kvBytesByLayer } from '../../../src/fit/memory/kv.ts';
+import { splitWeights, sum } from '../../../src/fit/memory/weights.ts';
 import { Engine, type RunSettings } from '../../../src/fit/schema.ts';
-import { splitWeights, sum } from '../../../src/fit/weights.ts';
 import { E4B_SHAPE, SETTINGS, TABLED, type TabledQuant, tabledWeights } from './support.ts';
 
 const GEMMA_3_270M: Hyperparameters = {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { GIB, MIB } from '../../../src/core/units.ts';
-import { bestDevice } from '../../../src/fit/devices.ts';
-import { estimateMemory } from '../../../src/fit/estimate.ts';
-import { gpuMargin, ramBudget } from '../../../src/fit/margins.ts';
-import { type Placed, place } from '../../../src/fit/place.ts';
+import { bestDevice } from '../../../src/fit/memory/devices.ts';
+import { estimateMemory } from '../../../src/fit/memory/estimate.ts';
+import { gpuMargin, ramBudget } from '../../../src/fit/memory/margins.ts';
+import { type Placed, place } from '../../../src/fit/memory/placement.ts';
 import type { Engine } from '../../../src/fit/schema.ts';
 import type { HostProfile } from '../../../src/hardware/schema.ts';
 import { apple, E4B_SHAPE, host, nvidia, RADEON_IGPU, SETTINGS, type TabledQuant, tabledWeights } from './support.ts';

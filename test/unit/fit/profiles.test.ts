@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { recommend } from '../../../src/fit/recommend.ts';
+import { recommend } from '../../../src/fit/choice/recommend.ts';
 import type { Engine, Recommendation } from '../../../src/fit/schema.ts';
 import { HostProfile } from '../../../src/hardware/schema.ts';
 import { E4B, GEMMA_3N, SETTINGS } from './support.ts';

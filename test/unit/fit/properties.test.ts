@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { recommend } from '../../../src/fit/recommend.ts';
+import { recommend } from '../../../src/fit/choice/recommend.ts';
 import { Engine, type FitVerdict, Recommendation, RunSettings } from '../../../src/fit/schema.ts';
 import { E4B_WITH_WEIGHTS, GEMMA_3N, host, nvidia } from './support.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { GIB, MIB } from '../../../src/core/units.ts';
-import { type RecommendRequest, recommend } from '../../../src/fit/recommend.ts';
+import { type RecommendRequest, recommend } from '../../../src/fit/choice/recommend.ts';
 import { type Change, Recommendation } from '../../../src/fit/schema.ts';
 import type { HostProfile } from '../../../src/hardware/schema.ts';
 import { applyWhatIf } from '../../../src/hardware/what-if.ts';

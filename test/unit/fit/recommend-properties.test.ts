@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { recommendationText } from '../../../src/cli/render/recommend.ts';
-import { recommend } from '../../../src/fit/recommend.ts';
+import { recommend } from '../../../src/fit/choice/recommend.ts';
 import { Engine, Recommendation, RunSettings } from '../../../src/fit/schema.ts';
 import { HostProfile } from '../../../src/hardware/schema.ts';
 import { page } from '../report/support.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../src/core/units.ts';
-import { type RecommendRequest, recommend } from '../../../src/fit/recommend.ts';
+import { type RecommendRequest, recommend } from '../../../src/fit/choice/recommend.ts';
 import { type Candidate, Recommendation } from '../../../src/fit/schema.ts';
 import { HostProfile } from '../../../src/hardware/schema.ts';
 import { E4B, E4B_WITH_WEIGHTS, GEMMA_3N, host, nvidia, SETTINGS } from './support.ts';

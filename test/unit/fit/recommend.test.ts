@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { GIB } from '../../../src/core/units.ts';
-import { bestDevice } from '../../../src/fit/devices.ts';
-import { tierFor } from '../../../src/fit/policy.ts';
-import { type RecommendRequest, recommend } from '../../../src/fit/recommend.ts';
+import { tierFor } from '../../../src/fit/choice/policy.ts';
+import { type RecommendRequest, recommend } from '../../../src/fit/choice/recommend.ts';
+import { bestDevice } from '../../../src/fit/memory/devices.ts';
 import { type Candidate, Recommendation } from '../../../src/fit/schema.ts';
 import type { HostProfile } from '../../../src/hardware/schema.ts';
 import { apple, E4B, E4B_WITH_WEIGHTS, GEMMA_3N, host, nvidia, SETTINGS } from './support.ts';

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { Hyperparameters, type WeightBytes } from '../../../src/catalog/schema.ts';
 import { GIB } from '../../../src/core/units.ts';
 import { Engine, type RunSettings, Speed } from '../../../src/fit/schema.ts';
-import { estimateSpeed, type SpeedEstimate } from '../../../src/fit/speed.ts';
+import { estimateSpeed, type SpeedEstimate } from '../../../src/fit/speed/estimate.ts';
 
 const Rate = z.number().positive();
 const Model = z.strictObject({

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { USE_CASES } from '../../../src/catalog/use-cases.ts';
 import { Engine, Speed } from '../../../src/fit/schema.ts';
-import { speedFloor } from '../../../src/fit/speed/floor.ts';
-import { estimateSpeed, type SpeedRequest } from '../../../src/fit/speed.ts';
+import { estimateSpeed, type SpeedRequest } from '../../../src/fit/speed/estimate.ts';
+import { speedFloor } from '../../../src/fit/speed/minimum.ts';
 import { comparisons } from './speed-measurements.ts';
 import { E4B_SHAPE, SETTINGS, tabledWeights } from './support.ts';
 

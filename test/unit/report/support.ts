@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type RecommendRequest, recommend } from '../../../src/fit/recommend.ts';
+import { type RecommendRequest, recommend } from '../../../src/fit/choice/recommend.ts';
 import type { HostProfile } from '../../../src/hardware/schema.ts';
 import { recommendationPage } from '../../../src/report/recommendation.ts';
 import type { RecommendationData } from '../../../src/report/schema.ts';

@@ -1,6 +1,6 @@
-import type { Hyperparameters } from '../catalog/schema.ts';
+import type { Hyperparameters } from '../../catalog/schema.ts';
+import type { KvType, RunSettings } from '../schema.ts';
 import type { EngineTraits } from './engines.ts';
-import type { KvType, RunSettings } from './schema.ts';
 
 /** Bytes per cached value: f16, or blocks of 32 with a scale (ggml Q8_0: 34 bytes, Q4_0: 18 bytes). */
 const KV_BYTES = { f16: 2, q8_0: 34 / 32, q4_0: 18 / 32 } as const satisfies Record<KvType, number>;

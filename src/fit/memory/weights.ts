@@ -1,5 +1,5 @@
-import type { WeightBytes } from '../catalog/schema.ts';
-import { totalWeightBytes } from '../gguf/weights.ts';
+import type { WeightBytes } from '../../catalog/schema.ts';
+import { totalWeightBytes } from '../../gguf/weights.ts';
 import type { EngineTraits } from './engines.ts';
 
 /** Where a model is asked to be. */

@@ -1,6 +1,6 @@
-import { GIB, MIB } from '../core/units.ts';
-import type { HostProfile } from '../hardware/schema.ts';
-import type { Engine } from './schema.ts';
+import { GIB, MIB } from '../../core/units.ts';
+import type { HostProfile } from '../../hardware/schema.ts';
+import type { Engine } from '../schema.ts';
 
 /** What a process needs in RAM besides weights and buffers: program, tokenizer, allocator slack. */
 export const PROCESS_BYTES = GIB / 2;

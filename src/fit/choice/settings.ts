@@ -1,10 +1,10 @@
-import { formatBytes } from '../core/units.ts';
-import { candidateOf } from './choice-candidate.ts';
-import type { Adjustable, Ranking, RecommendRequest } from './choice-request.ts';
-import { bestDevice } from './devices.ts';
+import { formatBytes } from '../../core/units.ts';
+import { bestDevice } from '../memory/devices.ts';
+import type { Candidate, LoadParameters, RunSettings } from '../schema.ts';
+import { candidateOf } from './candidate.ts';
 import { compareMerit, improves, rankQuants } from './rank.ts';
 import { PLACE } from './reasons.ts';
-import type { Candidate, LoadParameters, RunSettings } from './schema.ts';
+import type { Adjustable, Ranking, RecommendRequest } from './request.ts';
 
 /** Smaller micro-batches that are tried, and the smallest context that is still of use. */
 const BATCHES = [256, 128] as const;

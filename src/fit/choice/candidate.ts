@@ -1,16 +1,27 @@
-import type { Hyperparameters, Quant } from '../catalog/schema.ts';
-import { weightsOf } from './assumed-weights.ts';
-import { needsFree } from './choice-needs.ts';
-import type { RecommendRequest } from './choice-request.ts';
-import { floorOf, speedFacts } from './choice-speed.ts';
-import { bestDevice } from './devices.ts';
-import { type EstimateRequest, type Estimator, estimateMemory } from './estimate.ts';
-import { gpuMargin } from './margins.ts';
-import { type Placed, place } from './place.ts';
+import type { Hyperparameters, Quant, UseCaseId } from '../../catalog/schema.ts';
+import { ramBandwidth } from '../../hardware/bandwidth-ram.ts';
+import type { HostProfile } from '../../hardware/schema.ts';
+import { weightsOf } from '../memory/assumed-weights.ts';
+import { bestDevice, type Device, usableDevices } from '../memory/devices.ts';
+import { type EstimateRequest, type Estimator, estimateMemory } from '../memory/estimate.ts';
+import { gpuMargin, PROCESS_BYTES, ramBudget, totalRam, UNIFIED_RESERVE_BYTES } from '../memory/margins.ts';
+import { type Placed, place } from '../memory/placement.ts';
+import type { Placement } from '../memory/weights.ts';
+import type {
+  Candidate,
+  Engine,
+  FitVerdict,
+  FreeNeeded,
+  Limits,
+  MemoryEstimate,
+  Recommendation,
+  RunSettings,
+} from '../schema.ts';
+import { estimateSpeed, type SpeedDevice } from '../speed/estimate.ts';
+import { speedFloor } from '../speed/minimum.ts';
 import { type Advice, adviceRank } from './policy.ts';
 import { adviceReasons, disagreement, speedReasons } from './reasons.ts';
-import type { Candidate, FitVerdict, MemoryEstimate, RunSettings } from './schema.ts';
-import type { Placement } from './weights.ts';
+import type { RecommendRequest } from './request.ts';
 
 /** A quant with its verdict on a host, and why. */
 export function candidateOf(quant: Quant, request: RecommendRequest, advice: Advice): Candidate {
@@ -138,4 +149,101 @@ function unknownSize(): Placed {
   };
   const blockedBy = ['Neither its tensors nor its size are known: pass the file with --from.'];
   return { verdict: 'no', placement: 'unknown', memory, headroomBytes: 0, blockedBy, reasons: [] };
+}
+
+/** What somebody who says nothing of the use is taken to want: a person waits and reads. */
+const ANY_USE: UseCaseId = 'prototype';
+
+type SpeedFacts = Pick<Candidate, 'tokensPerSecond' | 'promptTokensPerSecond' | 'fastEnough'>;
+
+/** How fast a quant would be where it was placed; empty where nothing is known. */
+export function speedFacts(
+  quant: string,
+  asked: Omit<EstimateRequest, 'placement' | 'weightsBasis'>,
+  placement: Placement,
+  request: RecommendRequest,
+): SpeedFacts {
+  const { profile, engine, measured, ram = ramBandwidth(profile) } = request;
+  const { architecture, hyperparameters, weights, settings } = asked;
+  const device = devicesFor(placement, profile, engine);
+  const known = measured?.(quant);
+  const { tokensPerSecond, promptTokensPerSecond } = estimateSpeed({
+    architecture,
+    hyperparameters,
+    weights,
+    settings,
+    engine,
+    placement,
+    ...(device.length > 0 && { device }),
+    cpu: { ...ram, cores: profile.cpu.physicalCores },
+    ...(known !== undefined && { measured: known }),
+  });
+  const least = floorOf(request.useCase)?.tokensPerSecond ?? 0;
+  return {
+    ...(tokensPerSecond !== undefined && { tokensPerSecond, fastEnough: tokensPerSecond.high >= least }),
+    ...(promptTokensPerSecond !== undefined && { promptTokensPerSecond }),
+  };
+}
+
+/** The least speed that a use wants; undefined where waiting is part of it. */
+export function floorOf(useCase: UseCaseId | undefined): Recommendation['speedFloor'] {
+  const { tokensPerSecond, reason } = speedFloor(useCase ?? ANY_USE);
+  return tokensPerSecond === undefined ? undefined : { tokensPerSecond, reason };
+}
+
+function devicesFor({ gpuLayers, split }: Placement, profile: HostProfile, engine: Engine): SpeedDevice[] {
+  if (gpuLayers === 0) return [];
+  if (split !== undefined) {
+    return usableDevices(profile, engine)
+      .devices.filter(({ unified }) => !unified)
+      .map((device) => speedDevice(device, profile));
+  }
+  const { device } = bestDevice(profile, engine);
+  return device === undefined ? [] : [speedDevice(device, profile)];
+}
+
+function speedDevice({ gpu, unified, totalBytes }: Device, profile: HostProfile): SpeedDevice {
+  return { model: gpu.model, memoryBytes: unified ? profile.memory.total : totalBytes, unified };
+}
+
+/** What of the free RAM is left alone: for the system, and for the process that runs the model. */
+function ramMargin(profile: HostProfile): number {
+  return profile.memory.usable - ramBudget(profile) + PROCESS_BYTES;
+}
+
+/** Free memory that must be there for a candidate to run where its verdict says; for one that does not run, on the CPU. */
+export function needsFree(
+  memory: MemoryEstimate,
+  verdict: FitVerdict,
+  engine: Engine,
+  profile: HostProfile,
+): FreeNeeded {
+  const { device } = bestDevice(profile, engine);
+  const onCpu = { ramBytes: Math.ceil(memory.cpuBytes + ramMargin(profile)) };
+  if (device === undefined || verdict === 'cpu' || verdict === 'no') return onCpu;
+  const gpus = Math.max(1, memory.deviceBytes?.filter((bytes) => bytes > 0).length ?? 1);
+  const gpuBytes = memory.gpuBytes + gpus * gpuMargin(engine, profile);
+  return device.unified
+    ? { gpuBytes, ramBytes: Math.ceil(memory.totalBytes + UNIFIED_RESERVE_BYTES) }
+    : { gpuBytes, ...onCpu };
+}
+
+/** The memory of this host as a candidate meets it. */
+export function limitsOf(profile: HostProfile, engine: Engine): Limits {
+  const { devices } = usableDevices(profile, engine);
+  const shared = devices.some(({ unified }) => unified);
+  return {
+    gpus: devices.map(({ gpu, unified, totalBytes, freeBytes }) => ({
+      name: gpu.model,
+      unified,
+      totalBytes,
+      freeBytes,
+      marginBytes: gpuMargin(engine, profile),
+    })),
+    ram: {
+      totalBytes: totalRam(profile),
+      freeBytes: profile.memory.usable,
+      marginBytes: Math.ceil(shared ? UNIFIED_RESERVE_BYTES : ramMargin(profile)),
+    },
+  };
 }

@@ -1,8 +1,8 @@
-import { candidateOf } from './choice-candidate.ts';
-import type { Ranking, RecommendRequest } from './choice-request.ts';
-import { bestDevice } from './devices.ts';
+import { bestDevice } from '../memory/devices.ts';
+import type { Candidate, FitVerdict } from '../schema.ts';
+import { candidateOf } from './candidate.ts';
 import { type Advice, adviceFor, adviceOrder, adviceRank } from './policy.ts';
-import type { Candidate, FitVerdict } from './schema.ts';
+import type { Ranking, RecommendRequest } from './request.ts';
 
 const VERDICT_ORDER = { gpu: 0, partial: 1, cpu: 2, no: 3 } as const satisfies Record<FitVerdict, number>;
 

@@ -1,8 +1,8 @@
-import type { Policy, Tier, UseCase, UseCaseId } from '../catalog/schema.ts';
-import { GIB } from '../core/units.ts';
-import type { HostProfile } from '../hardware/schema.ts';
-import type { Device } from './devices.ts';
-import { totalRam } from './margins.ts';
+import type { Policy, Tier, UseCase, UseCaseId } from '../../catalog/schema.ts';
+import { GIB } from '../../core/units.ts';
+import type { HostProfile } from '../../hardware/schema.ts';
+import type { Device } from '../memory/devices.ts';
+import { totalRam } from '../memory/margins.ts';
 
 /** What the card says for this host and use. */
 export interface Advice {

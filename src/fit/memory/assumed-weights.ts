@@ -1,5 +1,5 @@
-import type { Hyperparameters, Quant, WeightBytes } from '../catalog/schema.ts';
-import { GIB } from '../core/units.ts';
+import type { Hyperparameters, Quant, WeightBytes } from '../../catalog/schema.ts';
+import { GIB } from '../../core/units.ts';
 
 export interface KnownWeights {
   readonly weights: WeightBytes;

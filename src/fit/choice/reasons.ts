@@ -1,6 +1,6 @@
-import { formatBytes } from '../core/units.ts';
+import { formatBytes } from '../../core/units.ts';
+import type { Candidate, FitVerdict, Recommendation } from '../schema.ts';
 import { type Advice, adviceRank } from './policy.ts';
-import type { Candidate, FitVerdict, Recommendation } from './schema.ts';
 
 /** What the card says of one quant, with the place it is named for. */
 export function adviceReasons(quant: string, { tier, useCase }: Advice): string[] {

@@ -1,6 +1,6 @@
-import type { Gpu, HostProfile } from '../hardware/schema.ts';
+import type { Gpu, HostProfile } from '../../hardware/schema.ts';
+import type { Engine } from '../schema.ts';
 import { traitsOf } from './engines.ts';
-import type { Engine } from './schema.ts';
 
 /** A GPU that the engine would use, with the memory that counts. */
 export interface Device {

@@ -1,9 +1,8 @@
-import type { Hyperparameters, WeightBytes } from '../catalog/schema.ts';
-import { computeBuffer, lookupBuffer, outputBuffer, type Place } from './compute.ts';
+import type { Hyperparameters, WeightBytes } from '../../catalog/schema.ts';
+import type { Engine, MemoryEstimate, RunSettings } from '../schema.ts';
+import { computeBuffer, largestMatrix, lookupBuffer, outputBuffer, type Place } from './compute.ts';
 import { type EngineTraits, traitsOf } from './engines.ts';
-import { largestMatrix } from './fetched.ts';
 import { hasWindow, kvBytesByLayer } from './kv.ts';
-import type { Engine, MemoryEstimate, RunSettings } from './schema.ts';
 import { type Placement, type Share, sharesOf, splitWeights, sum } from './weights.ts';
 
 export interface EstimateRequest {

@@ -1,10 +1,10 @@
-import type { Family, Model, UseCaseId } from '../catalog/schema.ts';
-import type { RamBandwidth } from '../hardware/bandwidth-ram.ts';
-import type { HostProfile } from '../hardware/schema.ts';
-import type { Estimator } from './estimate.ts';
+import type { Family, Model, UseCaseId } from '../../catalog/schema.ts';
+import type { RamBandwidth } from '../../hardware/bandwidth-ram.ts';
+import type { HostProfile } from '../../hardware/schema.ts';
+import type { Estimator } from '../memory/estimate.ts';
+import type { Candidate, Engine, RunSettings } from '../schema.ts';
+import type { MeasuredSpeed } from '../speed/estimate.ts';
 import type { Advice } from './policy.ts';
-import type { Candidate, Engine, RunSettings } from './schema.ts';
-import type { MeasuredSpeed } from './speed.ts';
 
 /** A setting that may be made smaller where nobody asked for it. */
 export type Adjustable = 'contextLength' | 'batch';

@@ -1,8 +1,8 @@
-import type { HostProfile } from '../hardware/schema.ts';
+import type { HostProfile } from '../../hardware/schema.ts';
+import type { MemoryEstimate } from '../schema.ts';
 import type { Device } from './devices.ts';
 import type { EstimateRequest, Estimator } from './estimate.ts';
 import { gpuMargin } from './margins.ts';
-import type { MemoryEstimate } from './schema.ts';
 
 /** Layers shared by several GPUs, and what is left on the tightest of them. */
 export interface Spread {

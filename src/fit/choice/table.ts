@@ -1,8 +1,7 @@
-import type { Quant } from '../catalog/schema.ts';
-import { candidateOf } from './choice-candidate.ts';
-import type { RecommendRequest } from './choice-request.ts';
-import { KV_TYPES } from './kv-types.ts';
-import type { FitTable, KvType } from './schema.ts';
+import type { Quant } from '../../catalog/schema.ts';
+import { type FitTable, KvType } from '../schema.ts';
+import { candidateOf } from './candidate.ts';
+import type { RecommendRequest } from './request.ts';
 
 /** The shortest context that the table shows. */
 const FIRST_CONTEXT = 2048;
@@ -14,7 +13,7 @@ const FIRST_CONTEXT = 2048;
 export function fitTable(request: RecommendRequest, order: readonly string[]): FitTable {
   const contexts = contextsOf(request);
   const { flashAttention } = request.settings;
-  const kvTypes: readonly KvType[] = flashAttention ? KV_TYPES : ['f16'];
+  const kvTypes: readonly KvType[] = flashAttention ? KvType.options : ['f16'];
   const rows = order.flatMap((id) => {
     const quant = request.model.quants.find((one) => one.id === id);
     return quant === undefined ? [] : [rowOf(quant, request, contexts, kvTypes)];

@@ -1,4 +1,4 @@
-import type { Engine } from './schema.ts';
+import type { Engine } from '../schema.ts';
 
 /** What sets engines apart when they place a model. */
 export interface EngineTraits {

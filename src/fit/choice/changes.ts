@@ -1,0 +1,259 @@
+import { formatBytes, GIB, MIB } from '../../core/units.ts';
+import type { Gpu, HostProfile } from '../../hardware/schema.ts';
+import { applyWhatIf } from '../../hardware/what-if.ts';
+import { bestDevice } from '../memory/devices.ts';
+import { totalRam } from '../memory/margins.ts';
+import type { Candidate, Change, RunSettings } from '../schema.ts';
+import { bytesShortOfGpu, floorOf } from './candidate.ts';
+import { adviceFor, adviceRank } from './policy.ts';
+import { compareMerit, improves, rankQuants } from './rank.ts';
+import { PLACE } from './reasons.ts';
+import type { LoadedModel, Ranking, RecommendRequest } from './request.ts';
+
+/** What would give another choice: every answer here was found by ranking again with the change made. */
+
+/** At most one change of each kind, the mildest that gives a better choice; none where nothing can. */
+export function changesOf(ranking: Ranking): Change[] {
+  const leaders = couldLead(ranking);
+  const onThisHost =
+    leaders.length === 0
+      ? []
+      : [stopModels, shorterContext, smallerBatch, smallerCache, freeVram, freeRam].map((lever) =>
+          lever(narrowed(ranking, leaders), leaders),
+        );
+  return [...onThisHost, otherGpu(ranking.request), moreRam(ranking.request)].flatMap((variants) =>
+    firstThatHelps(variants, ranking.best),
+  );
+}
+
+function firstThatHelps(variants: readonly Variant[], now: Candidate | undefined): Change[] {
+  for (const { kind, request, bytes, label } of variants) {
+    const best = bestOf(request);
+    if (best === undefined || !improves(best, now) || isOnlyFaster(kind, best, now, request)) continue;
+    const sentence = `${label}: ${best.quant} ${gain(best, now)}.`;
+    return [{ kind, quant: best.quant, verdict: best.verdict, ...(bytes !== undefined && { bytes }), sentence }];
+  }
+  return [];
+}
+
+/**
+ * The first of a ranking. What the card names comes before the rest unless it does not run or is too slow, so the rest
+ * is only looked at then.
+ */
+function bestOf(request: RecommendRequest): Candidate | undefined {
+  const { family, model, profile, engine, useCase, quants } = request;
+  const advice = adviceFor(family.policy, profile, bestDevice(profile, engine).device, useCase);
+  const named = model.quants.flatMap(({ id }) =>
+    adviceRank(id, advice) === 0 && (quants?.includes(id) ?? true) ? [id] : [],
+  );
+  const { best } = rankQuants({ ...request, quants: named });
+  return best === undefined || best.fastEnough === false ? rankQuants(request).best : best;
+}
+
+/** Nobody is told to buy hardware for no more stars where even the slow end is fast enough. */
+function isOnlyFaster(
+  kind: Change['kind'],
+  then: Candidate,
+  now: Candidate | undefined,
+  { useCase }: RecommendRequest,
+): boolean {
+  if (kind !== 'other-gpu' && kind !== 'more-ram') return false;
+  if (now?.tokensPerSecond === undefined || then.quality > now.quality) return false;
+  return now.tokensPerSecond.low >= (floorOf(useCase)?.tokensPerSecond ?? 0);
+}
+
+/** `instead of q4_0, wholly on the GPU (4 stars instead of 3)`. */
+function gain(then: Candidate, now: Candidate | undefined): string {
+  const stars = `${then.quality} ${then.quality === 1 ? 'star' : 'stars'}`;
+  if (now === undefined) return `would run ${PLACE[then.verdict]} (${stars})`;
+  if (then.quant === now.quant) return `would run ${PLACE[then.verdict]}`;
+  const more = then.quality === now.quality ? '' : ` (${stars} instead of ${now.quality})`;
+  const faster = now.fastEnough === false && then.fastEnough !== false ? ', fast enough' : '';
+  return `instead of ${now.quant}, ${PLACE[then.verdict]}${faster}${more}`;
+}
+
+/** Candidates that would come before the choice, or be a better one, if only they had room. */
+function couldLead({ candidates, best, advice, request }: Ranking): Candidate[] {
+  const place = bestDevice(request.profile, request.engine).device === undefined ? 'cpu' : 'gpu';
+  return candidates.filter((candidate) => {
+    if (candidate.verdict === place || request.blockedByServer?.(candidate.quant) !== undefined) return false;
+    // Elsewhere it may be fast.
+    const { fastEnough: _, ...roomy } = { ...candidate, verdict: place } as const;
+    return best === undefined || compareMerit(roomy, best, advice) < 0;
+  });
+}
+
+/** The request with nothing but the choice and what could take its place. */
+function narrowed({ request, best }: Ranking, leaders: readonly Candidate[]): RecommendRequest {
+  const quants = [...new Set([...(best === undefined ? [] : [best]), ...leaders].map(({ quant }) => quant))];
+  return { ...request, quants };
+}
+
+/** What could be changed, each from the mildest form to the strongest. */
+
+/** Sizes that are sold, GiB. */
+const GPU_SIZES = [4, 6, 8, 12, 16, 24, 32, 48, 80] as const;
+const RAM_SIZES = [8, 16, 24, 32, 48, 64, 96, 128] as const;
+/** Nobody is told to go below these. */
+const LEAST_CONTEXT = 1024;
+const LEAST_BATCH = 64;
+
+/** A request with one thing changed. */
+export interface Variant {
+  readonly kind: Change['kind'];
+  readonly request: RecommendRequest;
+  readonly bytes?: number;
+  /** `num_ctx 8192 → 4096`. */
+  readonly label: string;
+}
+
+export function stopModels(request: RecommendRequest): Variant[] {
+  const { loaded = [], profile } = request;
+  if (loaded.length === 0) return [];
+  const names = loaded.map(({ name }) => name).join(', ');
+  const label = loaded.length === 1 ? `Stop the loaded model (${names})` : `Stop the loaded models (${names})`;
+  return [{ kind: 'stop-models', request: { ...request, profile: withoutLoaded(profile, loaded) }, label }];
+}
+
+export function shorterContext(request: RecommendRequest): Variant[] {
+  const now = request.settings.contextLength;
+  return halves(now, LEAST_CONTEXT).map((contextLength) => ({
+    kind: 'context',
+    request: withSettings(request, { contextLength }),
+    label: `num_ctx ${now} → ${contextLength}`,
+  }));
+}
+
+export function smallerBatch(request: RecommendRequest): Variant[] {
+  const now = request.settings.batch;
+  return halves(now, LEAST_BATCH).map((batch) => ({
+    kind: 'batch',
+    request: withSettings(request, { batch }),
+    label: `num_batch ${now} → ${batch}, which reads long prompts more slowly`,
+  }));
+}
+
+export function smallerCache(request: RecommendRequest): Variant[] {
+  const { kvType, flashAttention } = request.settings;
+  if (!flashAttention || kvType !== 'f16') return [];
+  return [
+    {
+      kind: 'kv-type',
+      request: withSettings(request, { kvType: 'q8_0' }),
+      label: 'KV cache f16 → q8_0 (set on the server)',
+    },
+  ];
+}
+
+export function freeVram(request: RecommendRequest, leaders: readonly Candidate[]): Variant[] {
+  const { device } = bestDevice(request.profile, request.engine);
+  if (device === undefined || device.unified) return [];
+  const inUse = device.totalBytes - device.freeBytes;
+  return shortfalls(
+    request.model.quants
+      .filter(({ id }) => leaders.some(({ quant }) => quant === id))
+      .map((quant) => bytesShortOfGpu(quant, request) ?? 0),
+  )
+    .filter((bytes) => bytes <= inUse)
+    .map((bytes) => ({
+      kind: 'free-vram',
+      request: { ...request, profile: withFreeVram(request.profile, device.gpu, bytes) },
+      bytes,
+      label: `With ${formatBytes(bytes)} more free VRAM (${formatBytes(inUse)} of ${device.gpu.model} are in use)`,
+    }));
+}
+
+export function freeRam(request: RecommendRequest, leaders: readonly Candidate[]): Variant[] {
+  const { profile } = request;
+  const inUse = totalRam(profile) - profile.memory.usable;
+  return shortfalls(leaders.map(({ headroomBytes }) => -headroomBytes))
+    .filter((bytes) => bytes <= inUse)
+    .map((bytes) => ({
+      kind: 'free-ram',
+      request: { ...request, profile: withFreeRam(profile, bytes) },
+      bytes,
+      label: `With ${formatBytes(bytes)} more free RAM (${formatBytes(inUse)} are in use)`,
+    }));
+}
+
+/** What is missing, smallest first, rounded up to what a person reads. */
+function shortfalls(bytes: readonly number[]): number[] {
+  const step = 10 * MIB;
+  const rounded = bytes.filter((each) => each > 0).map((each) => Math.ceil(each / step) * step);
+  return [...new Set(rounded)].sort((a, b) => a - b);
+}
+
+/** Another GPU in the place of the one, or a first one; nothing where several share the work or RAM is the GPU's. */
+export function otherGpu(request: RecommendRequest): Variant[] {
+  const { profile, engine } = request;
+  if (profile.gpus.length > 1 || profile.gpus.some(({ memoryKind }) => memoryKind === 'unified')) return [];
+  const now = (bestDevice(profile, engine).device?.totalBytes ?? 0) / GIB;
+  return GPU_SIZES.filter((size) => size > now * 1.08).map((size) =>
+    supposed(request, 'other-gpu', 'vram', size, `With a GPU of ${size} GiB (--what-if vram=${size}GiB)`),
+  );
+}
+
+export function moreRam(request: RecommendRequest): Variant[] {
+  const { total, cgroupLimit } = request.profile.memory;
+  if (cgroupLimit !== undefined && cgroupLimit < total) return [];
+  return RAM_SIZES.filter((size) => size > (total / GIB) * 1.08).map((size) =>
+    supposed(request, 'more-ram', 'ram', size, `With ${size} GiB of RAM (--what-if ram=${size}GiB)`),
+  );
+}
+
+function supposed(
+  request: RecommendRequest,
+  kind: Change['kind'],
+  what: 'vram' | 'ram',
+  size: number,
+  label: string,
+): Variant {
+  const profile: HostProfile = applyWhatIf(request.profile, { [what]: size * GIB });
+  // What was measured here says nothing of another host.
+  const { measured: _, ...elsewhere } = request;
+  return { kind, request: { ...elsewhere, profile }, bytes: size * GIB, label };
+}
+
+function withSettings(request: RecommendRequest, settings: Partial<RunSettings>): RecommendRequest {
+  return { ...request, settings: { ...request.settings, ...settings } };
+}
+
+/** Half, a quarter, … down to a least value. */
+function halves(value: number, least: number): number[] {
+  const found: number[] = [];
+  for (let half = Math.floor(value / 2); half >= least; half = Math.floor(half / 2)) found.push(half);
+  return found;
+}
+
+/** The host with more of one GPU's memory free, never more than it has. */
+export function withFreeVram(profile: HostProfile, gpu: Gpu, bytes: number): HostProfile {
+  const gpus = profile.gpus.map((one) => {
+    if (one !== gpu || one.vramFree === undefined) return one;
+    return { ...one, vramFree: Math.min(one.vramFree + bytes, one.vramTotal ?? one.vramFree + bytes) };
+  });
+  return { ...profile, gpus };
+}
+
+/** The host with more RAM free, never more than it has. */
+export function withFreeRam(profile: HostProfile, bytes: number): HostProfile {
+  const { memory } = profile;
+  const available = Math.min(memory.available + bytes, memory.total);
+  const usable = Math.min(memory.usable + bytes, totalRam(profile));
+  return { ...profile, memory: { ...memory, available, usable } };
+}
+
+/** The host without the models that are loaded; what they take of a GPU is given back to the first that has room for it. */
+export function withoutLoaded(profile: HostProfile, loaded: readonly LoadedModel[]): HostProfile {
+  const ram = sum(loaded.map(({ ramBytes }) => ramBytes));
+  const vram = sum(loaded.map(({ gpuBytes }) => gpuBytes));
+  const gpu = profile.gpus.find(
+    ({ memoryKind, vramTotal, vramFree }) => memoryKind === 'dedicated' && (vramTotal ?? 0) - (vramFree ?? 0) >= vram,
+  );
+  if (gpu !== undefined) return withFreeVram(withFreeRam(profile, ram), gpu, vram);
+  const shared = profile.gpus.some(({ memoryKind }) => memoryKind === 'unified');
+  return withFreeRam(profile, shared ? ram + vram : ram);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
