@@ -1,6 +1,6 @@
 /** The models of the ground truth: shapes from the catalog, tensor lists as llama.cpp's converters write them. */
 import { readFileSync } from 'node:fs';
-import type { Hyperparameters } from '../../src/catalog/schema.ts';
+import { type Hyperparameters, largestLayer } from '../../src/catalog/schema.ts';
 import type { TensorSpec } from '../../test/helpers/gguf-builder.ts';
 
 export interface BenchModel {
@@ -129,8 +129,9 @@ function quantisedType(types: Readonly<Record<string, string>>, name: string): s
 type Shape = readonly [name: string, shape: readonly number[], type: 'F16' | 'F32'];
 
 function tensorShapes({ architecture, hyperparameters: h }: BenchModel): Shape[] {
-  const { embeddingLength: e, feedForwardLength: f, keyLength: d, vocabularySize } = h;
-  const [q, kv, p] = [h.headCount * d, h.headCountKv * d, h.perLayerEmbeddingLength];
+  const { embeddingLength: e, vocabularySize } = h;
+  const [f, d] = [largestLayer(h.feedForwardLength), largestLayer(h.keyLength)];
+  const [q, kv, p] = [largestLayer(h.headCount) * d, largestLayer(h.headCountKv) * d, h.perLayerEmbeddingLength];
   const gemma = architecture.startsWith('gemma');
   const tensors: Shape[] = [matrix('token_embd', e, vocabularySize)];
   if (p > 0) {

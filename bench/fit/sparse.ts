@@ -1,6 +1,7 @@
 /** Files that have a model's true header and no weights: holes on disk, read as zeros. */
 import { Buffer } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { largestLayer } from '../../src/catalog/schema.ts';
 import { tensorType } from '../../src/gguf/types.ts';
 import { buildGguf, type MetadataSpec, type TensorSpec } from '../../test/helpers/gguf-builder.ts';
 import { type BenchModel, tensorsOf } from './models.ts';
@@ -42,11 +43,11 @@ function metadataOf({ id, architecture, hyperparameters: h }: BenchModel): Metad
     u32('context_length', h.contextLength),
     u32('embedding_length', h.embeddingLength),
     u32('block_count', h.blockCount),
-    u32('feed_forward_length', h.feedForwardLength),
-    u32('attention.head_count', h.headCount),
-    u32('attention.head_count_kv', h.headCountKv),
-    u32('attention.key_length', h.keyLength),
-    u32('attention.value_length', h.valueLength),
+    u32('feed_forward_length', largestLayer(h.feedForwardLength)),
+    u32('attention.head_count', largestLayer(h.headCount)),
+    u32('attention.head_count_kv', largestLayer(h.headCountKv)),
+    u32('attention.key_length', largestLayer(h.keyLength)),
+    u32('attention.value_length', largestLayer(h.valueLength)),
     f32('attention.layer_norm_rms_epsilon', 1e-6),
     f32('rope.freq_base', 1e6),
     ...(h.slidingWindow === undefined ? [] : [u32('attention.sliding_window', h.slidingWindow)]),

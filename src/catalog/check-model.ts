@@ -3,6 +3,9 @@ import type { Issue } from '../core/parse.ts';
 import { sourceIssues } from './check-source.ts';
 import { type Item, issueAt, itemsAt, member, numberAt, type Path, repeats, textAt } from './raw.ts';
 
+/** Hyperparameters that may be a list with one number per layer. */
+const PER_LAYER = ['feedForwardLength', 'headCount', 'headCountKv', 'keyLength', 'valueLength'] as const;
+
 const WEIGHT_PARTS = ['tokenEmbedding', 'perLayerEmbedding', 'perLayerProjection', 'output', 'other'] as const;
 
 export function modelIssues({ value: model, path }: Item): Issue[] {
@@ -52,6 +55,12 @@ function shapeIssues(model: unknown, path: Path): Issue[] {
       'total',
     ),
   ];
+  for (const name of PER_LAYER) {
+    const list = member(shape, name);
+    const blocks = numberAt(shape, 'blockCount');
+    if (Array.isArray(list) && blocks !== undefined && list.length !== blocks)
+      issues.push(issueAt([...shapePath, name], `lists ${list.length} layers, but blockCount is ${blocks}`));
+  }
   if (numberAt(shape, 'slidingPattern') !== undefined && numberAt(shape, 'slidingWindow') === undefined)
     issues.push(issueAt([...shapePath, 'slidingPattern'], 'needs slidingWindow beside it'));
   return issues;

@@ -10,16 +10,29 @@ export const ModelId = z
   .string()
   .regex(/^[a-z0-9][a-z0-9.-]{0,63}$/, 'must be lower-case letters, digits, dots and dashes');
 
+/** A number that all layers share, or one number for each layer, the first layer first. */
+export const PerLayer = z.union([Count, z.array(Count).min(1)]);
+export type PerLayer = z.infer<typeof PerLayer>;
+
+export function atLayer(value: PerLayer, layer: number): number {
+  return typeof value === 'number' ? value : (value[layer] ?? 0);
+}
+
+export function largestLayer(value: PerLayer): number {
+  return typeof value === 'number' ? value : Math.max(...value);
+}
+
 /** The shape of the network, in the words of the GGUF keys that carry it. */
 export const Hyperparameters = z.strictObject({
   blockCount: Count,
   embeddingLength: Count,
-  /** Widest block where the file gives one width per block. */
-  feedForwardLength: Count,
-  headCount: Count,
-  headCountKv: Count,
-  keyLength: Count,
-  valueLength: Count,
+  feedForwardLength: PerLayer,
+  headCount: PerLayer,
+  headCountKv: PerLayer,
+  /** Width of one head's keys. */
+  keyLength: PerLayer,
+  /** Width of one head's values. */
+  valueLength: PerLayer,
   contextLength: Count,
   /** Tokens that a local layer sees; absent where every layer is global. */
   slidingWindow: Count.optional(),
@@ -32,6 +45,30 @@ export const Hyperparameters = z.strictObject({
   vocabularySize: Count,
 });
 export type Hyperparameters = z.infer<typeof Hyperparameters>;
+
+/** Widths of one layer, in values per token. */
+export interface LayerShape {
+  readonly feedForward: number;
+  readonly query: number;
+  readonly keys: number;
+  readonly values: number;
+}
+
+export function layerShape(hyperparameters: Hyperparameters, layer: number): LayerShape {
+  const { feedForwardLength, headCount, headCountKv, keyLength, valueLength } = hyperparameters;
+  const headsKv = atLayer(headCountKv, layer);
+  return {
+    feedForward: atLayer(feedForwardLength, layer),
+    query: atLayer(headCount, layer) * atLayer(keyLength, layer),
+    keys: headsKv * atLayer(keyLength, layer),
+    values: headsKv * atLayer(valueLength, layer),
+  };
+}
+
+/** One shape for each layer, the first layer first. */
+export function layerShapes(hyperparameters: Hyperparameters): LayerShape[] {
+  return Array.from({ length: hyperparameters.blockCount }, (_, layer) => layerShape(hyperparameters, layer));
+}
 
 /** Tensor bytes of one file by where an engine places them; taken from tensors, never from the quant's name. */
 export const WeightBytes = z.strictObject({

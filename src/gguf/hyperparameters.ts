@@ -1,4 +1,5 @@
-import type { Hyperparameters } from '../catalog/schema.ts';
+import { architectureFacts } from '../catalog/architectures.ts';
+import { atLayer, type Hyperparameters, largestLayer, type PerLayer } from '../catalog/quant-schema.ts';
 import type { MetadataReader } from './metadata-reader.ts';
 import { quoteName, refusal } from './refusal.ts';
 import type { TensorFacts } from './schema.ts';
@@ -6,20 +7,7 @@ import type { TensorFacts } from './schema.ts';
 /** Blocks that any model has; the largest published ones have about 130. */
 const MAX_BLOCKS = 10_000;
 
-/** Every n-th layer is global where the file does not say (llama.cpp b10488, `swa_period` in `src/models/*.cpp`). */
-const DEFAULT_PATTERN: ReadonlyMap<string, number> = new Map([
-  ['gemma2', 2],
-  ['gemma3', 6],
-  ['gemma3n', 5],
-  ['gemma-embedding', 6],
-  ['gpt-oss', 2],
-  ['cohere2', 4],
-]);
-
 const PATTERN = 'attention.sliding_window_pattern';
-
-/** Gemma 3n: llama.cpp and Ollama give own KV to the first 20 layers; files older than the key `shared_kv_layers` rely on it. */
-const GEMMA3N_KV_LAYERS = 20;
 
 /** Kinds of GGUF file that are no language model of their own (`general.type`). */
 const ACCESSORIES = ['adapter', 'mmproj', 'projector', 'imatrix', 'vocab', 'controlvector'];
@@ -50,8 +38,8 @@ export function readHyperparameters(
   const key = (name: string): string => `${architecture}.${name}`;
   const embeddingLength = required(metadata.positive(key('embedding_length')), key('embedding_length'));
   const contextLength = required(metadata.positive(key('context_length')), key('context_length'));
-  const headCount = metadata.largest(key('attention.head_count'));
-  const feedForwardLength = metadata.largest(key('feed_forward_length'));
+  const headCount = metadata.perLayer(key('attention.head_count'), blockCount);
+  const feedForwardLength = metadata.perLayer(key('feed_forward_length'), blockCount);
   if (headCount === undefined || feedForwardLength === undefined) return undefined;
   return {
     blockCount,
@@ -59,8 +47,7 @@ export function readHyperparameters(
     feedForwardLength,
     headCount,
     headCountKv:
-      metadata.largest(key('attention.head_count_kv')) ??
-      metadata.assume(key('attention.head_count_kv'), headCount, 'as many as attention.head_count (llama.cpp)'),
+      metadata.perLayer(key('attention.head_count_kv'), blockCount) ?? assumeHeadCountKv(metadata, key, headCount),
     keyLength: headLength(metadata, key, 'key_length', embeddingLength, headCount),
     valueLength: headLength(metadata, key, 'value_length', embeddingLength, headCount),
     contextLength,
@@ -71,17 +58,23 @@ export function readHyperparameters(
   };
 }
 
+function assumeHeadCountKv(metadata: MetadataReader, key: (name: string) => string, headCount: PerLayer): PerLayer {
+  const basis = 'as many as attention.head_count (llama.cpp)';
+  metadata.assume(key('attention.head_count_kv'), largestLayer(headCount), basis);
+  return headCount;
+}
+
 /** Width of one head's keys or values. Ollama's own converter writes `head_dim` instead; without either llama.cpp divides. */
 function headLength(
   metadata: MetadataReader,
   key: (name: string) => string,
   name: 'key_length' | 'value_length',
   embeddingLength: number,
-  headCount: number,
+  headCount: PerLayer,
 ): number {
   const told = metadata.positive(key(`attention.${name}`)) ?? metadata.positive(key('head_dim'));
   if (told !== undefined) return told;
-  const divided = Math.max(1, Math.floor(embeddingLength / headCount));
+  const divided = Math.max(1, Math.floor(embeddingLength / atLayer(headCount, 0)));
   return metadata.assume(key(`attention.${name}`), divided, 'embedding_length / attention.head_count (llama.cpp)');
 }
 
@@ -116,7 +109,7 @@ function patternOf(metadata: MetadataReader, architecture: string): number | und
   const flags = metadata.flags(key);
   if (flags !== undefined) return rhythmOf(flags);
   if (metadata.has(key)) return metadata.positive(key);
-  const pattern = DEFAULT_PATTERN.get(architecture);
+  const pattern = architectureFacts(architecture).slidingPattern?.value;
   return pattern === undefined ? undefined : metadata.assume(key, pattern, `pattern of ${architecture} in llama.cpp`);
 }
 
@@ -134,9 +127,9 @@ function sharedKvLayersOf(metadata: MetadataReader, architecture: string, blockC
   if (shared !== undefined && shared >= blockCount) {
     throw refusal(`${quoteName(key)} is ${shared}, but there are only ${blockCount} blocks`, undefined);
   }
-  if (shared !== undefined || architecture !== 'gemma3n') return shared ?? 0;
-  const rest = Math.max(0, blockCount - GEMMA3N_KV_LAYERS);
-  return metadata.assume(key, rest, `all blocks after the first ${GEMMA3N_KV_LAYERS} (llama.cpp)`);
+  const own = architectureFacts(architecture).layersWithOwnKv?.value;
+  if (shared !== undefined || own === undefined) return shared ?? 0;
+  return metadata.assume(key, Math.max(0, blockCount - own), `all blocks after the first ${own} (llama.cpp)`);
 }
 
 /** Rows of the embedding matrix: the number that buffers are sized by, also where the token list is longer or shorter. */
@@ -148,7 +141,7 @@ function vocabularySizeOf(
 ): number {
   const rows = tensors.find(({ name }) => name === 'token_embd.weight')?.shape[1];
   const size = rows ?? tokenCount ?? metadata.positive(`${architecture}.vocab_size`);
-  if (size === undefined || size === 0) throw refusal('the size of the vocabulary is told nowhere', undefined);
+  if (size === undefined || size === 0) throw refusal('the vocabulary size is missing', undefined);
   return size;
 }
 
@@ -166,6 +159,6 @@ export function hyperparameterWarnings(
   });
   const irregular = found.slidingWindow !== undefined && found.slidingPattern === undefined;
   return irregular
-    ? [...lists, `its local and global layers follow no known rhythm: memory is counted as if all were global`]
+    ? [...lists, `its local and global layers do not follow a known pattern: memory is estimated as if all were global`]
     : lists;
 }

@@ -64,6 +64,19 @@ export class MetadataReader {
     return counts.reduce((max, count) => Math.max(max, count), 0) || undefined;
   }
 
+  /**
+   * A whole number, or one per layer where a list has exactly one for each of `blockCount` layers and they differ. Other
+   * lists, and those with layers of 0 (no attention there), give their largest number, which is the upper bound.
+   */
+  perLayer(key: string, blockCount: number): number | number[] | undefined {
+    const largest = this.largest(key);
+    const value = this.#metadata.get(key)?.value;
+    if (!Array.isArray(value) || value.length !== blockCount) return largest;
+    const counts = value.filter(isCount);
+    const differ = counts.some((count) => count !== largest);
+    return differ && !counts.includes(0) ? counts : largest;
+  }
+
   /** One truth value per layer, or undefined when the key holds something else or nothing. */
   flags(key: string): readonly boolean[] | undefined {
     const value = this.#metadata.get(key)?.value;

@@ -1,4 +1,4 @@
-import type { Hyperparameters } from '../../catalog/schema.ts';
+import { type Hyperparameters, largestLayer, layerShapes } from '../../catalog/quant-schema.ts';
 import type { RunSettings } from '../schema.ts';
 import {
   type Fit,
@@ -77,11 +77,12 @@ export function computeBuffer(
  * values that CUDA makes for a layer (`ggml_cuda_flash_attn_ext_get_alloc_size`, llama.cpp b10488).
  */
 function scoreBytes(hyperparameters: Hyperparameters, settings: RunSettings, onGpu: boolean): number {
-  const { headCount, headCountKv, keyLength, valueLength } = hyperparameters;
+  const { headCount } = hyperparameters;
   const { full } = cacheCells(hyperparameters, settings);
-  if (!settings.flashAttention) return F32 * effectiveBatch(settings) * headCount * full;
+  if (!settings.flashAttention) return F32 * effectiveBatch(settings) * largestLayer(headCount) * full;
   if (settings.kvType === 'f16' || !onGpu) return 0;
-  return F16 * full * settings.parallel * headCountKv * (keyLength + valueLength);
+  const keysAndValues = layerShapes(hyperparameters).map(({ keys, values }) => keys + values);
+  return F16 * full * settings.parallel * Math.max(...keysAndValues);
 }
 
 /** Values per token that GPUs which take turns pass on, in four copies; for Gemma 3n with its per-layer embeddings and four streams, fitted. */
@@ -148,11 +149,12 @@ const LARGER_TYPE = 1.3;
  * Bytes of the largest matrix of some blocks, from above: the feed-forward's share of a block's weights, as if its
  * tensors were of one type, and something for those that are not.
  */
-export function largestMatrix(
-  { embeddingLength: e, feedForwardLength, headCount, headCountKv, keyLength, valueLength }: Hyperparameters,
-  blocks: readonly number[],
-): number {
-  const matrix = feedForwardLength * e;
-  const attention = e * (2 * headCount * keyLength + headCountKv * (keyLength + valueLength));
-  return (Math.max(0, ...blocks) * matrix * LARGER_TYPE) / (3 * matrix + attention);
+export function largestMatrix(hyperparameters: Hyperparameters, blocks: readonly number[]): number {
+  const e = hyperparameters.embeddingLength;
+  const shares = layerShapes(hyperparameters).map(({ feedForward, query, keys, values }) => {
+    const matrix = feedForward * e;
+    return { matrix, whole: 3 * matrix + e * (2 * query + keys + values) };
+  });
+  const largestBlock = Math.max(0, ...blocks);
+  return Math.max(...shares.map(({ matrix, whole }) => (largestBlock * matrix * LARGER_TYPE) / whole));
 }

@@ -1,3 +1,4 @@
+import { architectureFacts } from '../../catalog/architectures.ts';
 import type { Engine } from '../schema.ts';
 
 /** What sets engines apart when they place a model. */
@@ -96,9 +97,6 @@ export interface FlashAttentionDefault {
   readonly basis: string;
 }
 
-/** Architectures that Ollama's own engine gives flash attention unasked (`fs/ggml/ggml.go`, v0.12.6 to v0.24.0); of those that this tool knows. */
-const ASKS_FOR_FLASH = ['gemma3'];
-
 /**
  * What `--flash-attn auto` comes to. llama.cpp and everything that runs it turn it on where the device can, which all
  * that this tool counts on can (`LlamaServerFlashAttention` at Ollama v0.33.0-rc2; CUDA from compute capability 6.0).
@@ -107,7 +105,7 @@ const ASKS_FOR_FLASH = ['gemma3'];
 export function defaultFlashAttention(engine: Engine, architecture: string): FlashAttentionDefault {
   const { title, llamaGraph } = traitsOf(engine);
   if (llamaGraph) return { on: true, basis: `${title} turns flash attention on where the device can` };
-  const on = engine === 'ollama-a2' && ASKS_FOR_FLASH.includes(architecture);
+  const on = engine === 'ollama-a2' && architectureFacts(architecture).ollamaFlashAttention?.value === true;
   return on
     ? { on, basis: `${title} turns flash attention on for ${architecture} (from 0.12.6)` }
     : { on, basis: `${title} leaves flash attention off for ${architecture} unless OLLAMA_FLASH_ATTENTION=1 is set` };

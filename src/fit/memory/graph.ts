@@ -1,4 +1,5 @@
-import type { Hyperparameters } from '../../catalog/schema.ts';
+import { architectureFacts } from '../../catalog/architectures.ts';
+import { type Hyperparameters, largestLayer, layerShapes } from '../../catalog/quant-schema.ts';
 import type { RunSettings } from '../schema.ts';
 import { cacheCells, effectiveBatch, hasWindow } from './kv.ts';
 
@@ -28,25 +29,22 @@ export interface Moments {
 const F32 = 4;
 const INDEX = 8;
 
-/** Architectures of the ground truth, and those whose graph has the same shape: attention, then a gated feed-forward. */
-const EXACT = ['gemma3n', 'gemma3'];
-const SAME_FAMILY = ['llama', 'qwen2', 'qwen3', 'gemma', 'gemma2', 'mistral', 'mistral3', 'phi3', 'olmo2', 'smollm3'];
-
 /** Activations that Gemma 3n's AltUp keeps side by side. */
 const ALTUP_INPUTS = 4;
 
 export function fitOf(architecture: string): Fit {
-  if (EXACT.includes(architecture)) return 'exact';
-  return SAME_FAMILY.includes(architecture) ? 'family' : 'wide';
+  return architectureFacts(architecture).computeFormula?.value ?? 'wide';
 }
 
 export function widthsOf(hyperparameters: Hyperparameters): Widths {
-  const { blockCount, headCount, headCountKv, keyLength, perLayerEmbeddingLength } = hyperparameters;
+  const { blockCount, perLayerEmbeddingLength } = hyperparameters;
+  // Buffers are made for the widest layer.
+  const shapes = layerShapes(hyperparameters);
   return {
     embedding: hyperparameters.embeddingLength,
-    feedForward: hyperparameters.feedForwardLength,
-    query: headCount * keyLength,
-    key: headCountKv * keyLength,
+    feedForward: largestLayer(hyperparameters.feedForwardLength),
+    query: Math.max(...shapes.map(({ query }) => query)),
+    key: Math.max(...shapes.map(({ keys }) => keys)),
     perLayer: perLayerEmbeddingLength * blockCount,
     vocabulary: hyperparameters.vocabularySize,
   };
@@ -72,7 +70,8 @@ export function momentsOf(hyperparameters: Hyperparameters, settings: RunSetting
   // A feed-forward that does not fit where the queries were leaves their rotated copy in the way.
   const inTheWay = rotated && f > 2 * q ? q : 0;
   // Long contexts without flash attention: the logits do not fit where the scores were either.
-  const besideScores = plain && f > 2 * q && 2 * hyperparameters.headCount * paddedContext(settings) >= vocabulary;
+  const besideScores =
+    plain && f > 2 * q && 2 * largestLayer(hyperparameters.headCount) * paddedContext(settings) >= vocabulary;
   return {
     feedForward: moments.feedForward + e + 1 + inTheWay,
     attention: moments.attention + e + 1,
@@ -115,13 +114,15 @@ export function inputBytes(hyperparameters: Hyperparameters, settings: RunSettin
   const { flashAttention, kvType } = settings;
   const maskValue = flashAttention ? 2 : F32;
   const masks = maskValue * (caches === 2 ? full + windowed : full);
-  const valueIndices = flashAttention ? 1 : hyperparameters.headCountKv * hyperparameters.valueLength;
+  const valueIndices = flashAttention ? 1 : Math.max(...layerShapes(hyperparameters).map(({ values }) => values));
   const perToken = masks + F32 + caches * INDEX * (1 + valueIndices);
   return effectiveBatch(settings) * perToken + (kvType === 'f16' ? 0 : caches * rotationBytes(hyperparameters));
 }
 
 /** Square f32 matrices: for keys the largest power of two that divides a head, for values 64 (`build_input_k_rot`). */
-function rotationBytes({ keyLength, valueLength }: Hyperparameters): number {
+function rotationBytes(hyperparameters: Hyperparameters): number {
+  const keyLength = largestLayer(hyperparameters.keyLength);
+  const valueLength = largestLayer(hyperparameters.valueLength);
   if (keyLength % 64 !== 0 || valueLength % 64 !== 0) return 0;
   let side = 64;
   while (keyLength % (side * 2) === 0) side *= 2;

@@ -1,4 +1,4 @@
-import type { Hyperparameters } from '../../catalog/schema.ts';
+import { type Hyperparameters, layerShape } from '../../catalog/quant-schema.ts';
 import type { KvType, RunSettings } from '../schema.ts';
 import type { EngineTraits } from './engines.ts';
 
@@ -51,11 +51,12 @@ export function kvBytesByLayer(
   settings: RunSettings,
   engine?: CacheTraits,
 ): number[] {
-  const { blockCount, sharedKvLayers, headCountKv, keyLength, valueLength } = hyperparameters;
+  const { blockCount, sharedKvLayers } = hyperparameters;
   const cells = cacheCells(hyperparameters, settings, engine);
-  const bytesPerCell = headCountKv * (keyLength + valueLength) * KV_BYTES[settings.kvType] * settings.parallel;
   return Array.from({ length: blockCount }, (_, layer) => {
     if (layer >= blockCount - sharedKvLayers) return 0;
+    const { keys, values } = layerShape(hyperparameters, layer);
+    const bytesPerCell = (keys + values) * KV_BYTES[settings.kvType] * settings.parallel;
     return (isGlobal(hyperparameters, layer) ? cells.full : cells.windowed) * bytesPerCell;
   });
 }

@@ -1,3 +1,4 @@
+import { architectureFacts } from '../../catalog/architectures.ts';
 import type { WeightBytes } from '../../catalog/schema.ts';
 import { totalWeightBytes } from '../../gguf/weights.ts';
 import type { EngineTraits } from './engines.ts';
@@ -26,9 +27,6 @@ export interface Share {
   readonly to: number;
   readonly output: boolean;
 }
-
-/** Architectures that create `output` before `token_embd`, so that llama.cpp loads the matrix twice on a CPU (`src/models/gemma3n.cpp`). */
-const LOADS_EMBEDDING_TWICE = ['gemma3n'];
 
 /**
  * Which blocks each GPU has. The last layers are offloaded first; the output layer counts as one and is the first of
@@ -77,7 +75,7 @@ export function splitWeights(
       sum(blocks.slice(from, to)) + (from === 0 && to > 0 ? firstBlock : 0) + (hasOutput ? outputLayer + copyOnGpu : 0),
   );
   const gpu = sum(devices);
-  const loadsTwice = engine.copiesTiedEmbedding || LOADS_EMBEDDING_TWICE.includes(architecture);
+  const loadsTwice = engine.copiesTiedEmbedding || architectureFacts(architecture).loadsEmbeddingTwice?.value === true;
   const copyOnCpu = !withOutput && tiedEmbeddings && loadsTwice && !engine.mapsFile ? tokenEmbedding : 0;
   return { gpu, cpu: total - (gpu - (withOutput ? copyOnGpu : 0)) + copyOnCpu, devices };
 }

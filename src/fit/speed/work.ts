@@ -1,4 +1,5 @@
-import type { Hyperparameters, WeightBytes } from '../../catalog/schema.ts';
+import { architectureFacts } from '../../catalog/architectures.ts';
+import { atLayer, type Hyperparameters, layerShape, type WeightBytes } from '../../catalog/quant-schema.ts';
 import type { EngineTraits } from '../memory/engines.ts';
 import { kvBytesByLayer } from '../memory/kv.ts';
 import { type Placement, sharesOf, sum } from '../memory/weights.ts';
@@ -29,15 +30,8 @@ export interface WorkSplit {
 /** A conversation of some turns; the estimate is for this many tokens in the context, or for all that it holds. */
 const CACHED_TOKENS = 1024;
 
-/**
- * Nodes that llama.cpp's graph has per block: 3,100 for Gemma 3n E4B and 1,360 for Gemma 3 4B by its scheduler's log.
- * Gemma 3n has AltUp, LAuReL and per-layer embeddings, all of them small operations.
- */
-const NODES_PER_BLOCK: ReadonlyMap<string, number> = new Map([['gemma3n', 88]]);
+/** Nodes that llama.cpp's graph has per block where `architectures.json` has no number: 1,360 for Gemma 3 4B by its scheduler's log. */
 const USUAL_NODES = 40;
-
-/** Rank of the LAuReL matrices of Gemma 3n, a constant of llama.cpp. */
-const LAUREL_RANK = 64;
 
 /**
  * What one token costs on each GPU and on the CPU. Not read are the token and per-layer embeddings (one row of each is),
@@ -55,10 +49,19 @@ export function workOf(
   const output = outputWork(hyperparameters, weights);
   const read = readShare(architecture, hyperparameters, weights);
   const cached = cacheBytesPerToken(hyperparameters, settings);
-  const stored = blockWeights(architecture, hyperparameters);
-  const nodes = NODES_PER_BLOCK.get(architecture) ?? USUAL_NODES;
+  const nodes = architectureFacts(architecture).graphNodesPerBlock?.value ?? USUAL_NODES;
   const blocks = weights.blocks.map((bytes, block) =>
-    blockWork(hyperparameters, { bytes: bytes * read, stored, cached, nodes }, settings.contextLength, block),
+    blockWork(
+      hyperparameters,
+      {
+        bytes: bytes * read,
+        stored: blockWeights(architecture, hyperparameters, block),
+        cached: cached[block] ?? 0,
+        nodes,
+      },
+      settings.contextLength,
+      block,
+    ),
   );
   const projection = projectionWork(hyperparameters, weights);
   const shares = sharesOf(placement, count, engine);
@@ -82,7 +85,10 @@ export function workOf(
 function readShare(architecture: string, hyperparameters: Hyperparameters, weights: WeightBytes): number {
   const { perLayerEmbeddingLength, blockCount, vocabularySize, embeddingLength } = hyperparameters;
   if (perLayerEmbeddingLength === 0 || weights.perLayerEmbedding > 0) return 1;
-  const read = blockCount * blockWeights(architecture, hyperparameters) + vocabularySize * embeddingLength;
+  const inBlocks = sum(
+    Array.from({ length: blockCount }, (_, block) => blockWeights(architecture, hyperparameters, block)),
+  );
+  const read = inBlocks + vocabularySize * embeddingLength;
   return read / (read + perLayerEmbeddingLength * blockCount * vocabularySize);
 }
 
@@ -102,8 +108,9 @@ function blockWork(
   contextLength: number,
   block: number,
 ): Work {
-  const { embeddingLength, headCountKv, keyLength, valueLength, blockCount, sharedKvLayers } = hyperparameters;
-  const keysAndValues = embeddingLength * headCountKv * (keyLength + valueLength);
+  const { embeddingLength, blockCount, sharedKvLayers } = hyperparameters;
+  const { keys, values } = layerShape(hyperparameters, block);
+  const keysAndValues = embeddingLength * (keys + values);
   const multiplied = block < blockCount - sharedKvLayers ? stored : stored - keysAndValues;
   const seen = (tokens: number): number => Math.min(tokens, windowOf(hyperparameters, block)) * cached;
   return {
@@ -117,12 +124,13 @@ function blockWork(
 }
 
 /** Weights of a block's matrices by its shape: attention, a gated feed-forward network, and what Gemma 3n adds. */
-function blockWeights(architecture: string, hyperparameters: Hyperparameters): number {
-  const { embeddingLength: e, feedForwardLength, headCount, headCountKv, keyLength, valueLength } = hyperparameters;
-  const attention = e * (headCount * keyLength + headCountKv * (keyLength + valueLength) + headCount * valueLength);
+function blockWeights(architecture: string, hyperparameters: Hyperparameters, block: number): number {
+  const { embeddingLength: e, headCount, valueLength } = hyperparameters;
+  const { feedForward, query, keys, values } = layerShape(hyperparameters, block);
+  const attention = e * (query + keys + values + atLayer(headCount, block) * atLayer(valueLength, block));
   const perLayer = 2 * e * hyperparameters.perLayerEmbeddingLength;
-  const laurel = architecture === 'gemma3n' ? 2 * e * LAUREL_RANK : 0;
-  return attention + 3 * e * feedForwardLength + perLayer + laurel;
+  const laurel = 2 * e * (architectureFacts(architecture).laurelRank?.value ?? 0);
+  return attention + 3 * e * feedForward + perLayer + laurel;
 }
 
 /** The matrix of all words' logits: the token embeddings again where they are tied. */
@@ -140,11 +148,11 @@ function projectionWork(hyperparameters: Hyperparameters, { perLayerProjection }
 /** Tokens that one padded piece of a cache holds. */
 const CELLS = 256;
 
-/** Bytes of keys and values of one token in one block. */
-function cacheBytesPerToken(hyperparameters: Hyperparameters, settings: RunSettings): number {
-  const oneBlock = { ...hyperparameters, blockCount: 1, sharedKvLayers: 0 };
-  const [bytes = 0] = kvBytesByLayer(oneBlock, { ...settings, contextLength: CELLS, parallel: 1 });
-  return bytes / CELLS;
+/** Bytes of keys and values of one token, block by block. */
+function cacheBytesPerToken(hyperparameters: Hyperparameters, settings: RunSettings): number[] {
+  const ownCaches = { ...hyperparameters, sharedKvLayers: 0 };
+  const bytes = kvBytesByLayer(ownCaches, { ...settings, contextLength: CELLS, parallel: 1 });
+  return bytes.map((each) => each / CELLS);
 }
 
 /** Tokens that a block sees at most. */

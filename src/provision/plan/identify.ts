@@ -2,7 +2,7 @@
 
 import type { Catalog } from '../../catalog/load.ts';
 import { findByArchitecture, resolveFamily, resolveModel, resolveQuant } from '../../catalog/lookup.ts';
-import type { Family, Hyperparameters, Model, Quant } from '../../catalog/schema.ts';
+import { type Family, type Hyperparameters, largestLayer, type Model, type Quant } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 
@@ -78,7 +78,11 @@ export function quantOf(model: Model, header: GgufFacts, fileName: string): { qu
 
 /** The numbers that tell models of one architecture apart and that every converter writes. */
 function sameShape(a: Hyperparameters, b: Hyperparameters): boolean {
-  return a.blockCount === b.blockCount && a.embeddingLength === b.embeddingLength && a.headCount === b.headCount;
+  return (
+    a.blockCount === b.blockCount &&
+    a.embeddingLength === b.embeddingLength &&
+    largestLayer(a.headCount) === largestLayer(b.headCount)
+  );
 }
 
 function shapeText(shape: Hyperparameters): string {

@@ -166,6 +166,13 @@ describe('one mistake: its path and what is wrong', () => {
       /headCount/,
     ],
     [
+      'a list with another number of layers',
+      'models.0.hyperparameters.keyLength',
+      [256, 256, 512],
+      'models[0].hyperparameters.keyLength',
+      /lists 3 layers, but blockCount is 2/,
+    ],
+    [
       'more shared layers than layers',
       'models.0.hyperparameters.sharedKvLayers',
       3,

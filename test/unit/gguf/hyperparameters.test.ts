@@ -27,15 +27,25 @@ describe('hyperparameters', () => {
     [
       'feed_forward_length per layer',
       { key: 'gemma3n.feed_forward_length', type: 'u32', value: [512, 1024] },
-      { feedForwardLength: 1024 },
+      { feedForwardLength: [512, 1024] },
     ],
     [
       'head_count per layer',
       { key: 'gemma3n.attention.head_count', type: 'u32', value: [2, 8] },
-      { headCount: 8, keyLength: 32 },
+      { headCount: [2, 8], keyLength: 128 },
     ],
     [
-      'head_count_kv per layer',
+      'one number where all layers have the same',
+      { key: 'gemma3n.feed_forward_length', type: 'u32', value: [1024, 1024] },
+      { feedForwardLength: 1024 },
+    ],
+    [
+      'the largest of a list that is not one per layer',
+      { key: 'gemma3n.feed_forward_length', type: 'u32', value: [512, 1024, 768] },
+      { feedForwardLength: 1024 },
+    ],
+    [
+      'head_count_kv per layer, with layers that have none',
       { key: 'gemma3n.attention.head_count_kv', type: 'i32', value: [0, 2] },
       { headCountKv: 2 },
     ],
@@ -128,7 +138,7 @@ describe('hyperparameters', () => {
     expect((await read(spec)).warnings).toEqual([
       'gemma3n.feed_forward_length lists 3 layers, but there are 2 blocks',
       'gemma3n.attention.sliding_window_pattern lists 4 layers, but there are 2 blocks',
-      'its local and global layers follow no known rhythm: memory is counted as if all were global',
+      'its local and global layers do not follow a known pattern: memory is counted as if all were global',
     ]);
   });
 
