@@ -3,11 +3,10 @@ import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
 import { parseModelfile } from '../../../src/modelfile/parse.ts';
 import { modelfileText } from '../../../src/runtimes/ollama/legacy.ts';
 import type { OllamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
+import { failureOf, never } from '../../helpers/failure.ts';
 import { expectAllUsed, resetHttp } from '../../helpers/http-mock.ts';
 import { loadRewritten, loadTranscript, OLDEST, RECORDED, type Transcript } from '../../helpers/transcripts.ts';
-import { adapterAt, BASE, failure, GENERATIONS, NAME, SPEC } from './generations.ts';
-
-const never = new AbortController().signal;
+import { adapterAt, BASE, GENERATIONS, NAME, SPEC } from './generations.ts';
 
 afterEach(resetHttp);
 
@@ -138,12 +137,12 @@ describe.each([OLDEST, ...RECORDED] as const)('the adapter with Ollama %s', (ver
 
   test('does not believe in a copy that does not read back', async () => {
     for (const id of ['copy', 'tags', 'tags']) recorded.replay(id);
-    expect((await failure(runtime.copy(NAME, 'copy:t', never))).code).toBe('disk-full');
+    expect((await failureOf(runtime.copy(NAME, 'copy:t', never))).code).toBe('disk-full');
   });
 
   test('cannot copy what is not there', async () => {
     recorded.replay('copy.absent');
-    expect((await failure(runtime.copy('nobody:t', 'copy:u', never))).code).toBe('model-not-found');
+    expect((await failureOf(runtime.copy('nobody:t', 'copy:u', never))).code).toBe('model-not-found');
   });
 
   test('removes, also what is not there', async () => {
@@ -160,7 +159,7 @@ describe.each([OLDEST, ...RECORDED] as const)('the adapter with Ollama %s', (ver
 
   test('fails at the first error line of a create and leaves nothing behind', async () => {
     for (const id of ['version', 'blob.head.present', 'tags.empty', refused.id, 'tags', 'delete']) recorded.replay(id);
-    const error = await failure(drive(runtime.store(request(), never), () => {}));
+    const error = await failureOf(drive(runtime.store(request(), never), () => {}));
     expect(error.code).toBe(refused.code);
     expect(error.message).toContain(refused.words);
     expectAllUsed();
@@ -168,7 +167,7 @@ describe.each([OLDEST, ...RECORDED] as const)('the adapter with Ollama %s', (ver
 
   test('leaves the model alone that was there before a create failed', async () => {
     for (const id of ['version', 'blob.head.present', 'tags', refused.id, 'tags']) recorded.replay(id);
-    expect((await failure(drive(runtime.store(request(), never), () => {}))).code).toBe(refused.code);
+    expect((await failureOf(drive(runtime.store(request(), never), () => {}))).code).toBe(refused.code);
     expectAllUsed();
   });
 
@@ -196,7 +195,7 @@ describe.each([OLDEST, ...RECORDED] as const)('the adapter with Ollama %s', (ver
     recorded.replay('blob.head.absent', { path: `/api/blobs/${digest}` });
     recorded.replay('blob.post.wrong-digest');
     const wanted = { ...request(), file: { ...request().file, digest } };
-    const error = await failure(drive(runtime.store(wanted, never), () => {}));
+    const error = await failureOf(drive(runtime.store(wanted, never), () => {}));
     expect(error.code).toBe('digest-mismatch');
     expect(error.message).toContain('sha256:d1c1db97e2e952b5f13887c2361d0a7fab1ac8f2095fb86f334d92fb264654e1');
   });
@@ -204,7 +203,7 @@ describe.each([OLDEST, ...RECORDED] as const)('the adapter with Ollama %s', (ver
   test('explains a pull that the library refuses to this version', async () => {
     recorded.replay('pull.newer-required');
     recorded.replay('version');
-    const error = await failure(drive(runtime.pull?.('gemma3n:e4b', never) ?? expect.fail(), () => {}));
+    const error = await failureOf(drive(runtime.pull?.('gemma3n:e4b', never) ?? expect.fail(), () => {}));
     expect(error.code).toBe('runtime-too-old');
     expect(error.message).toContain(version);
     expect(recorded.sent).toEqual([{ model: 'gemma3n:e4b', name: 'gemma3n:e4b', stream: true }]);
@@ -212,12 +211,14 @@ describe.each([OLDEST, ...RECORDED] as const)('the adapter with Ollama %s', (ver
 
   test('tells a registry out of reach from a server out of reach', async () => {
     recorded.replay('pull.unreachable');
-    expect((await failure(drive(runtime.pull?.('x:t', never) ?? expect.fail(), () => {}))).code).toBe('network');
+    expect((await failureOf(drive(runtime.pull?.('x:t', never) ?? expect.fail(), () => {}))).code).toBe('network');
   });
 
   test('refuses a name before any request', async () => {
-    expect((await failure(runtime.find('../x', never))).code).toBe('bad-name');
-    expect((await failure(drive(runtime.store({ ...request(), name: '-rf' }, never), () => {}))).code).toBe('bad-name');
+    expect((await failureOf(runtime.find('../x', never))).code).toBe('bad-name');
+    expect((await failureOf(drive(runtime.store({ ...request(), name: '-rf' }, never), () => {}))).code).toBe(
+      'bad-name',
+    );
   });
 });
 

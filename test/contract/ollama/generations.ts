@@ -1,5 +1,4 @@
 import { expect } from 'vitest';
-import { ProvisionError } from '../../../src/core/errors.ts';
 import { parseHost } from '../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
 import { specOf, zeroFile } from '../../helpers/runtime-fakes.ts';
@@ -91,14 +90,4 @@ export function adapterAt(base: string, hashed: string[] = []): OllamaRuntime {
       return clock;
     },
   });
-}
-
-/** What a call throws; a call that succeeds fails the test. */
-export async function failure(work: Promise<unknown>): Promise<ProvisionError> {
-  const thrown = await work.then(
-    () => expect.fail('it succeeded'),
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(ProvisionError);
-  return thrown as ProvisionError;
 }

@@ -1,12 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Message } from '../../../src/runtimes/contract.ts';
 import type { OllamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
+import { failureOf, never } from '../../helpers/failure.ts';
 import { expectAllUsed, resetHttp } from '../../helpers/http-mock.ts';
 import { collect } from '../../helpers/runtime-fakes.ts';
 import { loadTranscript, RECORDED, type Transcript } from '../../helpers/transcripts.ts';
-import { adapterAt, BASE, failure, GENERATIONS, NAME } from './generations.ts';
-
-const never = new AbortController().signal;
+import { adapterAt, BASE, GENERATIONS, NAME } from './generations.ts';
 
 afterEach(resetHttp);
 
@@ -31,7 +30,7 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
     const messages = [{ role: 'user', content: 'What is the capital of France?' }] as const;
     const answer = collect(runtime.chat({ name: NAME, messages, options: { temperature: 0 } }, never));
     if (!expected.runs) {
-      const error = await failure(answer);
+      const error = await failureOf(answer);
       expect(error.code).toBe('runtime-too-old');
       expect(error.message).toContain('has no gemma3n (since 0.9.3)');
       expect(error.suggestions[0]).toContain('0.9.3');
@@ -77,7 +76,7 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
     if (!expected.renders) return;
     recorded.replay('render.absent');
     const work = runtime.render?.({ name: 'nobody:t', messages: [] }, never) ?? expect.fail();
-    expect((await failure(work)).code).toBe('model-not-found');
+    expect((await failureOf(work)).code).toBe('model-not-found');
   });
 
   test('counts a raw prompt, whole even when the server had it in its cache', async () => {
@@ -87,7 +86,7 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
     if (!expected.runs) {
       recorded.replay('count');
       replayExplanation();
-      expect((await failure(count(prompt))).code).toBe('runtime-too-old');
+      expect((await failureOf(count(prompt))).code).toBe('runtime-too-old');
       return;
     }
     for (const id of ['count', 'count.again', 'count.with-bos']) recorded.replay(id);
@@ -105,7 +104,7 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
     recorded.replay('version');
     recorded.replay('count.too-long');
     const work = runtime.countRaw?.(NAME, 'a '.repeat(2000), never) ?? expect.fail();
-    if (expected.tooLong === 'bad-usage') expect((await failure(work)).code).toBe('bad-usage');
+    if (expected.tooLong === 'bad-usage') expect((await failureOf(work)).code).toBe('bad-usage');
     else expect(await work).toBe(expected.tooLong);
   });
 
@@ -144,7 +143,7 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
     const messages = [{ role: 'user', content: 'Hello!' }] as const;
     const answer = collect(runtime.chat({ name: NAME, messages, format }, never));
     if (!expected.runs) {
-      expect((await failure(answer)).code).toBe('runtime-too-old');
+      expect((await failureOf(answer)).code).toBe('runtime-too-old');
       return;
     }
     expect(JSON.parse((await answer).result.text)).toEqual({ city: expect.any(String) });
@@ -156,9 +155,9 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
     if (!expected.runs || expected.refusesPictures) replayExplanation('version');
     const { messages } = recorded.exchange('chat.image').request.body as { messages: Message[] };
     const answer = collect(runtime.chat({ name: NAME, messages, options: { num_predict: 2 } }, never));
-    if (!expected.runs) expect((await failure(answer)).code).toBe('runtime-too-old');
+    if (!expected.runs) expect((await failureOf(answer)).code).toBe('runtime-too-old');
     else if (expected.refusesPictures) {
-      const error = await failure(answer);
+      const error = await failureOf(answer);
       expect(error.code).toBe('runtime-refused');
       expect(error.suggestions.join(' ')).toContain('no pictures');
     } else expect((await answer).result.endedBy).toBe('length');

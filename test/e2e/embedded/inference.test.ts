@@ -1,11 +1,13 @@
 /** Real inference: node-llama-cpp in its worker process, on the tiny model that ships with this package. */
+
 import { open, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Message } from '../../../src/runtimes/contract.ts';
 import { forkWorker } from '../../../src/runtimes/embedded/index.ts';
 import { FromWorker } from '../../../src/runtimes/embedded/protocol.ts';
-import { ask, type Bench, bench, install, MODEL, NEVER, SPEC, WORKER } from './support.ts';
+import { never } from '../../helpers/failure.ts';
+import { ask, type Bench, bench, install, MODEL, SPEC, WORKER } from './support.ts';
 
 let own: Bench;
 beforeAll(async () => {
@@ -166,7 +168,7 @@ describe('what goes wrong', () => {
     await install(broken.runtime, 'tiny');
     const work = broken.runtime.chat(
       { name: 'tiny', messages: [{ role: 'user', content: 'Tell me a short story.' }] },
-      NEVER,
+      never,
     );
     expect((await work.next()).done).toBe(false);
     broken.workers[0]?.kill();
@@ -202,7 +204,7 @@ describe('what goes wrong', () => {
   test('leaving the answer early stops the model', async () => {
     const work = own.runtime.chat(
       { name: 'tiny', messages: [{ role: 'user', content: 'Tell me a short story.' }] },
-      NEVER,
+      never,
     );
     await work.next();
     await work.return(undefined as never);
@@ -240,7 +242,7 @@ describe('what goes wrong', () => {
 
 test('identify tells the version of the binding and of llama.cpp without starting the worker', async () => {
   const fresh = await bench();
-  expect(await fresh.runtime.identify(NEVER)).toEqual({
+  expect(await fresh.runtime.identify(never)).toEqual({
     kind: 'embedded',
     version: expect.stringMatching(/^3\.\d+\.\d+\+llama\.cpp-\S+$/),
     endpoint: 'embedded',

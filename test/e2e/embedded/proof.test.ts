@@ -1,4 +1,5 @@
 /** The effective prompt of the embedded runtime, with real inference. */
+
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -6,8 +7,9 @@ import { drive } from '../../../src/core/progress.ts';
 import { prove } from '../../../src/smoke/prompt/prove.ts';
 import type { ProveRequest } from '../../../src/smoke/prompt/request.ts';
 import type { PromptProof } from '../../../src/smoke/prompt/schema.ts';
+import { never } from '../../helpers/failure.ts';
 import { withBool, withString } from '../../helpers/gguf-edit.ts';
-import { ask, type Bench, bench, install, MODEL, NEVER, ROOT, SPEC } from './support.ts';
+import { ask, type Bench, bench, install, MODEL, ROOT, SPEC } from './support.ts';
 
 let own: Bench;
 let jinja: string;
@@ -19,11 +21,11 @@ afterAll(() => own.runtime.close());
 
 async function proofOf(name: string, request: Partial<ProveRequest> = {}): Promise<PromptProof> {
   const { runtime } = own;
-  const stored = await runtime.find(name, NEVER);
+  const stored = await runtime.find(name, never);
   if (stored === undefined) throw new Error(`no ${name}`);
   const reference = { source: jinja, from: 'file' } as const;
   const tokens = { bos: '<bos>', stop: ['<end_of_turn>'] };
-  return drive(prove({ runtime, stored, reference, tokens, ...request }, NEVER), () => undefined);
+  return drive(prove({ runtime, stored, reference, tokens, ...request }, never), () => undefined);
 }
 
 async function installEdited(name: string, edit: (model: Buffer) => Buffer | Promise<Buffer>): Promise<void> {
@@ -49,25 +51,25 @@ test('is proven, with one BOS, one request a shape, and no token', async () => {
 test('counts as many tokens as it evaluates', async () => {
   const { promptTokens } = await ask(own.runtime, 'What is the capital of France?');
   const messages = [{ role: 'user', content: 'What is the capital of France?' }] as const;
-  const rendered = await own.runtime.render?.({ name: 'tiny', messages }, NEVER);
+  const rendered = await own.runtime.render?.({ name: 'tiny', messages }, never);
   expect(rendered?.text).toMatch(/^<bos><start_of_turn>user\n/);
-  expect(await own.runtime.countRaw?.('tiny', rendered?.text ?? '', NEVER)).toBe(promptTokens);
-  expect(await own.runtime.countRaw?.('tiny', '<end_of_turn>', NEVER)).toBe(2);
+  expect(await own.runtime.countRaw?.('tiny', rendered?.text ?? '', never)).toBe(promptTokens);
+  expect(await own.runtime.countRaw?.('tiny', '<end_of_turn>', never)).toBe(2);
 });
 
 test('tells what is in memory, and frees it', async () => {
-  expect(await own.runtime.loaded?.('tiny', NEVER)).toEqual({ contextLength: 512 });
-  await own.runtime.unload?.('tiny', NEVER);
-  expect(await own.runtime.loaded?.('tiny', NEVER)).toBeUndefined();
-  await own.runtime.unload?.('tiny', NEVER);
+  expect(await own.runtime.loaded?.('tiny', never)).toEqual({ contextLength: 512 });
+  await own.runtime.unload?.('tiny', never);
+  expect(await own.runtime.loaded?.('tiny', never)).toBeUndefined();
+  await own.runtime.unload?.('tiny', never);
   expect((await ask(own.runtime, 'What is 2+2?')).loadMs).toBeGreaterThan(0);
 });
 
 test('a model that is not there', async () => {
   const call = { name: 'nobody', messages: [{ role: 'user', content: 'hi' }] } as const;
-  await expect(own.runtime.render?.(call, NEVER)).rejects.toMatchObject({ code: 'model-not-found' });
-  expect(await own.runtime.loaded?.('nobody', NEVER)).toBeUndefined();
-  await own.runtime.unload?.('nobody', NEVER);
+  await expect(own.runtime.render?.(call, never)).rejects.toMatchObject({ code: 'model-not-found' });
+  expect(await own.runtime.loaded?.('nobody', never)).toBeUndefined();
+  await own.runtime.unload?.('nobody', never);
 });
 
 test('defects of a file have names here too', async () => {

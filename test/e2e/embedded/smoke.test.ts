@@ -6,7 +6,8 @@ import { drive } from '../../../src/core/progress.ts';
 import { realDisk } from '../../../src/disk/disk.ts';
 import { runSuite } from '../../../src/smoke/run.ts';
 import { loadBuiltInSuite } from '../../../src/smoke/suite.ts';
-import { type Bench, bench, install, MODEL, NEVER, ROOT, SPEC } from './support.ts';
+import { never } from '../../helpers/failure.ts';
+import { type Bench, bench, install, MODEL, ROOT, SPEC } from './support.ts';
 
 let own: Bench;
 beforeAll(async () => {
@@ -19,7 +20,7 @@ async function smoke(name: string) {
   const templateMarkers = ['<start_of_turn>', '<end_of_turn>', '<bos>'];
   const { chat } = own.runtime;
   return drive(
-    runSuite({ suite, chat, name, stop: ['<end_of_turn>'], templateMarkers, signal: NEVER }),
+    runSuite({ suite, chat, name, stop: ['<end_of_turn>'], templateMarkers, signal: never }),
     () => undefined,
   );
 }

@@ -10,8 +10,8 @@ import type { ChatRequest, ChatResult, Runtime, StoreResult } from '../../../src
 import { type EmbeddedOptions, embeddedRuntime, forkWorker } from '../../../src/runtimes/embedded/index.ts';
 import type { WorkerProcess } from '../../../src/runtimes/embedded/worker-client.ts';
 import { createDigestCache } from '../../../src/sources/digest-cache.ts';
+import { never } from '../../helpers/failure.ts';
 
-export const NEVER = new AbortController().signal;
 export const ROOT = resolve(import.meta.dirname, '../../..');
 export const MODEL = join(ROOT, 'models/tiny-gemma-3n/tiny-gemma-3n-q4_k_m.gguf');
 export const WORKER = join(ROOT, 'src/runtimes/embedded/worker.ts');
@@ -63,13 +63,13 @@ export async function bench(changes: Partial<EmbeddedOptions> = {}): Promise<Ben
 export async function install(runtime: Runtime, name: string, path = MODEL, spec = SPEC): Promise<StoreResult> {
   const { size } = await fs.stat(path);
   const file = { ref: path, path, sizeBytes: size };
-  return drive(runtime.store({ name, file, architecture: 'gemma3n', spec }, NEVER), () => undefined);
+  return drive(runtime.store({ name, file, architecture: 'gemma3n', spec }, never), () => undefined);
 }
 
 export async function ask(
   runtime: Runtime,
   request: ChatRequest | string,
-  signal = NEVER,
+  signal = never,
 ): Promise<ChatResult & { readonly pieces: string[] }> {
   const full =
     typeof request === 'string' ? { name: 'tiny', messages: [{ role: 'user' as const, content: request }] } : request;

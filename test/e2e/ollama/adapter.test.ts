@@ -13,11 +13,11 @@ import type { ModelSpec } from '../../../src/modelfile/schema.ts';
 import { parseHost } from '../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
 import type { LocalFile } from '../../../src/sources/contract.ts';
+import { never } from '../../helpers/failure.ts';
 import { type OllamaServer, startOllama, whyNoOllama } from '../../helpers/ollama-server.ts';
 import { collect } from '../../helpers/runtime-fakes.ts';
 
 const reason = whyNoOllama();
-const never = new AbortController().signal;
 const TINY = new URL('../../../models/tiny-gemma-3n/tiny-gemma-3n-q4_k_m.gguf', import.meta.url).pathname;
 const TEMPLATE = `{{- $lead := "" }}
 {{- range $i, $m := .Messages }}

@@ -1,4 +1,5 @@
 /** A real server that is killed (SIGKILL) while it creates, loads or answers: what the adapter makes of it. */
+
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { copyFile, open, readFile, rm, stat } from 'node:fs/promises';
@@ -7,12 +8,12 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verdictFor } from '../../../src/compat/verdict.ts';
 import { digestOf } from '../../../src/core/digest.ts';
-import { ProvisionError } from '../../../src/core/errors.ts';
 import { drive } from '../../../src/core/progress.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
 import { parseHost } from '../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
 import { nodeTransport } from '../../../src/runtimes/ollama/transport.ts';
+import { failureOf, never } from '../../helpers/failure.ts';
 import { type OllamaServer, startOllama, whyNoOllama } from '../../helpers/ollama-server.ts';
 import { collect } from '../../helpers/runtime-fakes.ts';
 
@@ -20,7 +21,6 @@ const reason =
   whyNoOllama() ??
   (process.env.OLLAMA_BIN ? undefined : 'only a server that we started may be killed: set OLLAMA_BIN') ??
   (process.platform === 'win32' ? 'named pipes in a folder are POSIX' : undefined);
-const never = new AbortController().signal;
 const SLOW = { timeout: 180_000 };
 const TINY = new URL('../../../models/tiny-gemma-3n/tiny-gemma-3n-q4_k_m.gguf', import.meta.url).pathname;
 const TEMPLATE =
@@ -85,15 +85,6 @@ describe.skipIf(reason !== undefined)(`a server killed at work${reason ? ` (skip
     return runtime.chat({ name, messages: [{ role: 'user', content: 'Hello!' }], ...(format && { format }) }, never);
   }
 
-  async function failure(work: Promise<unknown>): Promise<ProvisionError> {
-    const thrown = await work.then(
-      (value) => expect.fail(`it succeeded: ${JSON.stringify(value)}`),
-      (error: unknown) => error,
-    );
-    expect(thrown).toBeInstanceOf(ProvisionError);
-    return thrown as ProvisionError;
-  }
-
   /** Puts a pipe in the blob's place: whoever opens it to read waits for a writer, so the server stays where it is. */
   async function stallOnBlob(): Promise<void> {
     await rm(blob, { force: true });
@@ -128,7 +119,7 @@ describe.skipIf(reason !== undefined)(`a server killed at work${reason ? ` (skip
     await runtime.remove(name, never);
     await stallOnBlob();
     connect();
-    const work = failure(store());
+    const work = failureOf(store());
     await killAt('POST /api/create');
     const error = await work;
     expect(error.code).toBe('runtime-died');
@@ -145,7 +136,7 @@ describe.skipIf(reason !== undefined)(`a server killed at work${reason ? ` (skip
     await store();
     await stallOnBlob();
     connect();
-    const work = failure(collect(chat()));
+    const work = failureOf(collect(chat()));
     await killAt('POST /api/chat');
     const error = await work;
     expect(error.code).toBe('runtime-died');
@@ -162,7 +153,7 @@ describe.skipIf(reason !== undefined)(`a server killed at work${reason ? ` (skip
     const answer = chat({ type: 'object', properties, required: fields });
     expect((await answer.next()).done).toBe(false);
     const killed = server.crash?.();
-    const error = await failure(collect(answer));
+    const error = await failureOf(collect(answer));
     await killed;
     expect(error.code).toBe('runtime-died');
     await backToLife();

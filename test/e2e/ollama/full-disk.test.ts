@@ -10,16 +10,15 @@ import { diskObstacles, planTransferAndDisk } from '../../../src/provision/plan/
 import type { TransferWay } from '../../../src/runtimes/contract.ts';
 import type { OllamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
 import type { LocalFile } from '../../../src/sources/contract.ts';
+import { failureOf, never } from '../../helpers/failure.ts';
 import { type OllamaServer, startOllama } from '../../helpers/ollama-server.ts';
 import { writePadded } from './padded-gguf.ts';
 import {
   adapter,
   allDoors,
   digestOfFile,
-  failure,
   manifestsOf,
   namesOn,
-  never,
   SPEC,
   shown,
   store,
@@ -143,7 +142,7 @@ describe.skipIf(reason !== undefined)(`a models folder on a small disk${reason ?
     async (way) => {
       await put('old:t', small);
       const before = { shown: await shown(server, 'old:t'), manifests: await manifestsOf(models) };
-      const error = await failure(put('new:t', large, way));
+      const error = await failureOf(put('new:t', large, way));
       expect([error.code, error.exitCode]).toEqual(['disk-full', 12]);
       expect(error.suggestions.join(' ')).toContain('models folder');
       expect(await namesOn(server)).toEqual(['old:t']);
@@ -162,7 +161,7 @@ describe.skipIf(reason !== undefined)(`a models folder on a small disk${reason ?
       await put('good:t', small);
       const before = await runtime.find('good:t', never);
       await fill();
-      const error = await failure(runtime.copy('good:t', 'alias:t', never));
+      const error = await failureOf(runtime.copy('good:t', 'alias:t', never));
       expect([error.code, error.exitCode]).toEqual(['disk-full', 12]);
       expect(error.message).toContain('good:t');
       expect(before?.entryDigest).toMatch(/^sha256:/);
@@ -176,7 +175,7 @@ describe.skipIf(reason !== undefined)(`a models folder on a small disk${reason ?
   test('row 21: a manifest that a full disk emptied goes away', SLOW, async () => {
     await put('good:t', small);
     await fill();
-    await failure(runtime.copy('good:t', 'alias:t', never));
+    await failureOf(runtime.copy('good:t', 'alias:t', never));
     await rm(join(models, 'filler'));
     await runtime.remove('alias:t', never);
     expect(await runtime.find('alias:t', never)).toBeUndefined();
@@ -186,7 +185,7 @@ describe.skipIf(reason !== undefined)(`a models folder on a small disk${reason ?
   test('row 20: the disk is full at the create: nothing of the new name is left', SLOW, async () => {
     await put('old:t', small);
     await fill();
-    const error = await failure(put('new:t', small));
+    const error = await failureOf(put('new:t', small));
     expect([error.code, error.exitCode]).toEqual(['disk-full', 12]);
     await rm(join(models, 'filler'));
     expect(await runtime.find('new:t', never)).toBeUndefined();

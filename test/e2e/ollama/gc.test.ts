@@ -16,19 +16,9 @@ import { serverFolder } from '../../../src/provision/maintain/gc/collect.ts';
 import { collectGarbage, type GcOptions } from '../../../src/provision/maintain/gc/gc.ts';
 import type { GcReport } from '../../../src/provision/maintain/gc/schema.ts';
 import { isTemporary, isTransferName, type OllamaRuntime } from '../../../src/runtimes/ollama/index.ts';
+import { never } from '../../helpers/failure.ts';
 import { type OllamaServer, startOllama } from '../../helpers/ollama-server.ts';
-import {
-  adapter,
-  allDoors,
-  digestOfFile,
-  manifestsOf,
-  namesOn,
-  never,
-  SPEC,
-  shown,
-  store,
-  TINY,
-} from './ways-support.ts';
+import { adapter, allDoors, digestOfFile, manifestsOf, namesOn, SPEC, shown, store, TINY } from './ways-support.ts';
 
 const reason = process.env.OLLAMA_BIN ? undefined : 'set OLLAMA_BIN to an ollama program';
 const HOUR = 3_600_000;

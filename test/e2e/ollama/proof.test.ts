@@ -2,6 +2,7 @@
  * The effective prompt on a real server. Defects are planted by raw HTTP, in the template, the parameters or the file,
  * and each must be found by its name.
  */
+
 import { randomBytes } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -14,12 +15,12 @@ import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/
 import { prove } from '../../../src/smoke/prompt/prove.ts';
 import type { ProveRequest } from '../../../src/smoke/prompt/request.ts';
 import type { PromptProof } from '../../../src/smoke/prompt/schema.ts';
+import { never } from '../../helpers/failure.ts';
 import { withBool, withoutKey, withString } from '../../helpers/gguf-edit.ts';
 import { type OllamaServer, startOllama, whyNoOllama } from '../../helpers/ollama-server.ts';
 import { collect } from '../../helpers/runtime-fakes.ts';
 
 const skipped = whyNoOllama();
-const never = new AbortController().signal;
 const SLOW = { timeout: 240_000 };
 const root = new URL('../../../', import.meta.url);
 const text = (path: string) => readFile(new URL(path, root), 'utf8');

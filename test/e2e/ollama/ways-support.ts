@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Digest } from '../../../src/core/digest.ts';
 import { digestOf } from '../../../src/core/digest.ts';
-import { ProvisionError } from '../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
 import { type OpenForReading, realDisk } from '../../../src/disk/disk.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
@@ -18,9 +17,9 @@ import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/
 import type { SideDoors } from '../../../src/runtimes/ollama/ways/facts.ts';
 import { NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
 import { createHasher } from '../../../src/sources/hash.ts';
+import { never } from '../../helpers/failure.ts';
 import type { OllamaServer } from '../../helpers/ollama-server.ts';
 
-export const never = new AbortController().signal;
 export const TINY = new URL('../../../models/tiny-gemma-3n/tiny-gemma-3n-q4_k_m.gguf', import.meta.url).pathname;
 
 const TEMPLATE = `{{- range .Messages }}<start_of_turn>{{ .Role }}
@@ -78,16 +77,6 @@ export async function store(
   const events: ProgressEvent[] = [];
   const result = await drive(runtime.store(request, signal), (event) => events.push(event));
   return { result, events };
-}
-
-/** What a call throws; a call that succeeds fails the test. */
-export async function failure(work: Promise<unknown>): Promise<ProvisionError> {
-  const thrown = await work.then(
-    (value) => expect.fail(`it succeeded: ${JSON.stringify(value)}`),
-    (error: unknown) => error,
-  );
-  if (!(thrown instanceof ProvisionError)) throw thrown;
-  return thrown;
 }
 
 export async function namesOn({ host }: OllamaServer): Promise<string[]> {

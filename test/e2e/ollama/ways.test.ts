@@ -11,6 +11,7 @@ import type { Digest } from '../../../src/core/digest.ts';
 import type { StorableFile, TransferWay } from '../../../src/runtimes/contract.ts';
 import type { OllamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
 import type { LocalFile } from '../../../src/sources/contract.ts';
+import { failureOf, never } from '../../helpers/failure.ts';
 import { type OllamaServer, startOllama, whyNoOllama } from '../../helpers/ollama-server.ts';
 import { collect } from '../../helpers/runtime-fakes.ts';
 import { writePadded } from './padded-gguf.ts';
@@ -19,11 +20,9 @@ import {
   allDoors,
   digestOfFile,
   expectNoRemains,
-  failure,
   highWater,
   manifestsOf,
   namesOn,
-  never,
   SPEC,
   shown,
   store,
@@ -185,7 +184,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
       await expectWhole('shared:t');
       return;
     }
-    const error = await failure(work);
+    const error = await failureOf(work);
     expect(error.code).toBe('bad-usage');
     expect(error.message).toContain('cannot share bytes');
     expect(await namesOn(server)).toEqual([]);
@@ -214,12 +213,14 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
     const wrong: Digest = `sha256:${'0'.repeat(64)}`;
     const file = { ...(await own()), digest: wrong };
     for (const way of ['copy', 'hard-link', 'upload', 'loopback-pull'] satisfies TransferWay[]) {
-      const error = await failure(store(runtime, { name: 'wrong:t', file, way, architecture: 'gemma3n', spec: SPEC }));
+      const error = await failureOf(
+        store(runtime, { name: 'wrong:t', file, way, architecture: 'gemma3n', spec: SPEC }),
+      );
       expect([way, error.code, error.exitCode]).toEqual([way, 'digest-mismatch', 11]);
     }
     expect(await namesOn(server)).toEqual([]);
     expect(await strays(models)).toEqual([]);
-    const told = await failure(store(plain, { name: 'wrong:t', file, architecture: 'gemma3n', spec: SPEC }));
+    const told = await failureOf(store(plain, { name: 'wrong:t', file, architecture: 'gemma3n', spec: SPEC }));
     expect(told.message).toContain(`keeps what it was sent as ${digest}`);
     await rm(join(models, 'blobs', digest.replace(':', '-')));
   });
@@ -263,7 +264,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
     await runtime.copy('good:t', 'broken:t', never);
     const broken = (await manifestsOf(models)).find(({ path }) => path.includes('broken'))?.path ?? expect.fail();
     await writeFile(broken, '');
-    const error = await failure(runtime.find('broken:t', never));
+    const error = await failureOf(runtime.find('broken:t', never));
     expect([error.code, error.exitCode]).toEqual(['needs-repair', 18]);
     expect(error.message).toContain('broken:t');
     await runtime.copy('good:t', 'broken:t', never);
@@ -329,7 +330,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
   test('row 30: a server that stays away is given up, with its last word', SLOW, async () => {
     const blob = join(models, 'blobs', digest.replace(':', '-'));
     execFileSync('mkfifo', [blob]);
-    const work = failure(store(plain, { name: 'lost:t', file: await own(), architecture: 'gemma3n', spec: SPEC }));
+    const work = failureOf(store(plain, { name: 'lost:t', file: await own(), architecture: 'gemma3n', spec: SPEC }));
     await sleep(500);
     await server.crash?.();
     const error = await work;

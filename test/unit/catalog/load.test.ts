@@ -1,20 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { type Catalog, type CatalogPlaces, loadCatalog } from '../../../src/catalog/load.ts';
-import { ProvisionError } from '../../../src/core/errors.ts';
+import { failureOf } from '../../helpers/failure.ts';
 import { errno, json, memoryFiles, sampleFamily } from './helpers.ts';
 
 const PLACES: CatalogPlaces = { builtin: '/pkg/catalog', user: '/home/catalog' };
 const BASE = { '/pkg/catalog/sample.json': json(sampleFamily()) };
-
-async function failure(work: Promise<unknown>): Promise<ProvisionError> {
-  const thrown = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  expect(thrown).toBeInstanceOf(ProvisionError);
-  if (!(thrown instanceof ProvisionError)) throw new Error('did not fail');
-  return thrown;
-}
 
 function ids(catalog: Catalog): string[] {
   return catalog.families.map(({ family }) => family.id);
@@ -38,20 +28,20 @@ describe('which files are read', () => {
   });
 
   test('a built-in folder that does not exist is one', async () => {
-    const error = await failure(loadCatalog(memoryFiles({}), PLACES));
+    const error = await failureOf(loadCatalog(memoryFiles({}), PLACES));
     expect(error.code).toBe('file-not-found');
     expect(error.message).toContain('/pkg/catalog');
   });
 
   test('a --catalog file that does not exist names its path', async () => {
-    const error = await failure(loadCatalog(memoryFiles(BASE), { ...PLACES, extra: ['/tmp/none.json'] }));
+    const error = await failureOf(loadCatalog(memoryFiles(BASE), { ...PLACES, extra: ['/tmp/none.json'] }));
     expect(error.code).toBe('file-not-found');
     expect(error.message).toContain('/tmp/none.json');
   });
 
   test('a file that may not be read is a file-access error with its cause', async () => {
     const files = { ...memoryFiles(BASE), readFile: () => Promise.reject(errno('EACCES')) };
-    const error = await failure(loadCatalog(files, PLACES));
+    const error = await failureOf(loadCatalog(files, PLACES));
     expect(error.code).toBe('file-access');
     expect(error.cause).toBeInstanceOf(Error);
   });
@@ -63,7 +53,7 @@ describe('which files are read', () => {
       stat: async (path: string) => ({ ...(await disk.stat(path, { bigint: true })), size: 4n * 1024n ** 3n }),
       readFile: () => Promise.reject(new Error('was read')),
     };
-    const error = await failure(loadCatalog(files, PLACES));
+    const error = await failureOf(loadCatalog(files, PLACES));
     expect(error.code).toBe('bad-catalog');
     expect(error.message).toContain('4.00 GiB');
   });
@@ -94,7 +84,7 @@ describe('broken files', () => {
       '/home/catalog/one.json': '{ "schemaVersion": 1,',
       '/home/catalog/two.json': json({ schemaVersion: 1, id: 'sample', titel: 'x', defaultProfile: 'crad' }),
     });
-    const error = await failure(loadCatalog(files, PLACES));
+    const error = await failureOf(loadCatalog(files, PLACES));
     expect(error.code).toBe('bad-catalog');
     expect(error.exitCode).toBe(16);
     expect(error.message).toContain('/home/catalog/one.json is not a valid catalog file');
@@ -109,7 +99,7 @@ describe('broken files', () => {
       '/pkg/catalog/sample.json': json({ ...sampleFamily(), title: 7 }),
       '/home/catalog/mine.json': json({ schemaVersion: 1, id: 'sample', title: 'Mine' }),
     });
-    const error = await failure(loadCatalog(files, PLACES));
+    const error = await failureOf(loadCatalog(files, PLACES));
     expect(error.message).toContain('/pkg/catalog/sample.json');
     expect(error.message).not.toContain('/home/catalog/mine.json');
     expect(error.suggestions).toEqual(['The built-in catalog is damaged: install gemma-provision again.']);
@@ -118,7 +108,7 @@ describe('broken files', () => {
   test('a page of mistakes is cut with a count', async () => {
     const extra = Object.fromEntries(Array.from({ length: 80 }, (_, index) => [`zzzzzzzzzz${index}`, 1]));
     const files = memoryFiles({ ...BASE, '/home/catalog/x.json': json({ schemaVersion: 1, id: 'sample', ...extra }) });
-    const error = await failure(loadCatalog(files, PLACES));
+    const error = await failureOf(loadCatalog(files, PLACES));
     expect(error.message.split('\n')).toHaveLength(52);
     expect(error.message).toContain('… and 30 more');
   });

@@ -9,8 +9,8 @@ import { drive } from '../../../src/core/progress.ts';
 import { type Locker, withLock, workUnderLock } from '../../../src/disk/lock.ts';
 import { createFileLocker } from '../../../src/disk/locker.ts';
 import { type Liveness, nodeProcesses } from '../../../src/disk/process-identity.ts';
+import { never } from '../../helpers/failure.ts';
 
-const NEVER = new AbortController().signal;
 const child = join(import.meta.dirname, 'lock-child.ts');
 let dir: string;
 const children: ChildProcess[] = [];
@@ -57,7 +57,7 @@ describe('two processes', () => {
   test('the one that comes too late is told who holds the lock', async () => {
     const holder = start('hold');
     await once(holder, 'message');
-    await expect(withLock(lockerWaiting(200), 'state', NEVER, () => Promise.resolve())).rejects.toMatchObject({
+    await expect(withLock(lockerWaiting(200), 'state', never, () => Promise.resolve())).rejects.toMatchObject({
       code: 'busy',
       exitCode: 15,
       message: expect.stringMatching(new RegExp(`child hold \\(process ${holder.pid}, since \\d{4}-`)),
@@ -82,7 +82,7 @@ describe('two processes', () => {
     holder.kill('SIGSTOP');
     for (const name of await readdir(dir)) await utimes(join(dir, name), 1, 1);
     const locker = createFileLocker({ dir, command: 'other', waitMs: 600, silenceMs: 0 });
-    await expect(locker.acquire('state', NEVER)).rejects.toMatchObject({ code: 'busy', exitCode: 15 });
+    await expect(locker.acquire('state', never)).rejects.toMatchObject({ code: 'busy', exitCode: 15 });
     holder.kill('SIGCONT');
     expect(await heldLocks()).toHaveLength(1);
   });
@@ -102,12 +102,12 @@ describe('who is dead', () => {
         livenessOf: () => Promise.resolve(liveness),
       },
     });
-  const left = () => createFileLocker({ dir, command: 'left', processes: stillThere }).acquire('state', NEVER);
+  const left = () => createFileLocker({ dir, command: 'left', processes: stillThere }).acquire('state', never);
 
   test('is told by the process, not by times', async () => {
     const held = await left();
-    await expect(as('alive', 200, 0).acquire('state', NEVER)).rejects.toMatchObject({ code: 'busy' });
-    const taken = await as('dead').acquire('state', NEVER);
+    await expect(as('alive', 200, 0).acquire('state', never)).rejects.toMatchObject({ code: 'busy' });
+    const taken = await as('dead').acquire('state', never);
     await taken.release();
     await once(held.lost, 'abort');
     expect(held.lost.reason).toMatchObject({ code: 'busy', message: expect.stringContaining('lost') });
@@ -115,8 +115,8 @@ describe('who is dead', () => {
 
   test('one that cannot be seen lives as long as it gives signs of life', async () => {
     const held = await left();
-    await expect(as('unknown', 400).acquire('state', NEVER)).rejects.toMatchObject({ code: 'busy' });
-    const taken = await as('unknown', 5_000, 300).acquire('state', NEVER);
+    await expect(as('unknown', 400).acquire('state', never)).rejects.toMatchObject({ code: 'busy' });
+    const taken = await as('unknown', 5_000, 300).acquire('state', never);
     await held.release();
     expect(await heldLocks()).toHaveLength(1);
     await taken.release();
@@ -126,7 +126,7 @@ describe('who is dead', () => {
   test('one that may be dead is waited for until that is decided, however short the patience', async () => {
     const held = await left();
     // No sign of life comes in 300 ms; the first one comes after 2 s.
-    const taken = await as('unknown', 0, 300).acquire('state', NEVER);
+    const taken = await as('unknown', 0, 300).acquire('state', never);
     await taken.release();
     await held.release();
   });
@@ -136,7 +136,7 @@ describe('who is dead', () => {
     const [file = ''] = await readdir(dir);
     await writeFile(join(dir, file), '');
     const began = performance.now();
-    await (await as('alive', 0, 300).acquire('state', NEVER)).release();
+    await (await as('alive', 0, 300).acquire('state', never)).release();
     expect(performance.now() - began).toBeGreaterThanOrEqual(300);
   });
 
@@ -160,7 +160,7 @@ describe('one process', () => {
     const locker = lockerWaiting(5_000);
     const order: string[] = [];
     const task = (id: string) => () =>
-      withLock(locker, 'state', NEVER, async () => {
+      withLock(locker, 'state', never, async () => {
         order.push(`${id} in`);
         await new Promise((done) => setTimeout(done, 20));
         order.push(`${id} out`);
@@ -181,11 +181,11 @@ describe('one process', () => {
         livenessOf: () => Promise.resolve('alive'),
       },
     });
-    const left = await dead.acquire('state', NEVER);
+    const left = await dead.acquire('state', never);
     let inside = 0;
     let most = 0;
     const task = () =>
-      withLock(lockerWaiting(50_000), 'state', NEVER, async () => {
+      withLock(lockerWaiting(50_000), 'state', never, async () => {
         inside += 1;
         most = Math.max(most, inside);
         await sleep(40);
@@ -199,24 +199,24 @@ describe('one process', () => {
 
   test('locks of different names do not meet', async () => {
     const locker = lockerWaiting(200);
-    await withLock(locker, 'a', NEVER, () => withLock(locker, 'b', NEVER, () => Promise.resolve()));
+    await withLock(locker, 'a', never, () => withLock(locker, 'b', never, () => Promise.resolve()));
     await expect(
-      withLock(locker, 'a', NEVER, () => withLock(locker, 'a', NEVER, () => Promise.resolve())),
+      withLock(locker, 'a', never, () => withLock(locker, 'a', never, () => Promise.resolve())),
     ).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining('install gemma') });
   });
 
   test('a failing task gives the lock back', async () => {
     const locker = lockerWaiting(200);
     const failure = new Error('no');
-    await expect(withLock(locker, 'state', NEVER, () => Promise.reject(failure))).rejects.toBe(failure);
-    expect(await withLock(locker, 'state', NEVER, () => Promise.resolve('again'))).toBe('again');
+    await expect(withLock(locker, 'state', never, () => Promise.reject(failure))).rejects.toBe(failure);
+    expect(await withLock(locker, 'state', never, () => Promise.resolve('again'))).toBe('again');
   });
 
   test('an abort ends the waiting with its reason', async () => {
     const locker = lockerWaiting(60_000);
     const controller = new AbortController();
     const reason = new Error('stopped by the user');
-    await withLock(locker, 'state', NEVER, async () => {
+    await withLock(locker, 'state', never, async () => {
       const waiting = withLock(locker, 'state', controller.signal, () => Promise.resolve());
       controller.abort(reason);
       await expect(waiting).rejects.toBe(reason);
@@ -226,7 +226,7 @@ describe('one process', () => {
   test('long work gives the lock back when it ends and when it is left early', async () => {
     const locker = lockerWaiting(200);
     const work = () =>
-      workUnderLock(locker, 'state', NEVER, async function* () {
+      workUnderLock(locker, 'state', never, async function* () {
         yield { type: 'warning', message: 'at work' };
         return 7;
       });
@@ -242,6 +242,6 @@ describe('one process', () => {
   test('a folder that cannot be made is an error that says so', async () => {
     await writeFile(join(dir, 'file'), '');
     const locker = createFileLocker({ dir: join(dir, 'file', 'locks'), command: 'x' });
-    await expect(locker.acquire('state', NEVER)).rejects.toMatchObject({ code: 'file-access' });
+    await expect(locker.acquire('state', never)).rejects.toMatchObject({ code: 'file-access' });
   });
 });

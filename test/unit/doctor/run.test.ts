@@ -4,9 +4,9 @@ import { type Check, defineCheck, merged, ok, problem, skipped, warning } from '
 import { CHECKS } from '../../../src/doctor/checks/all.ts';
 import { runDoctor } from '../../../src/doctor/run.ts';
 import { DoctorReport } from '../../../src/doctor/schema.ts';
+import { never } from '../../helpers/failure.ts';
 import { fakeEffects, hang } from './fakes.ts';
 
-const never = new AbortController().signal;
 const fine = defineCheck({ id: 'fine', title: 'Fine', run: async () => ok('Well.') });
 const broken = defineCheck({
   id: 'broken',

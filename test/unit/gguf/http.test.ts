@@ -3,9 +3,10 @@ import { MIB } from '../../../src/core/units.ts';
 import { openRemoteFile } from '../../../src/gguf/http-source.ts';
 import { httpGet } from '../../../src/net/ranges.ts';
 import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
+import { failureOf } from '../../helpers/failure.ts';
 import { buildGguf, modelSpec } from '../../helpers/gguf-builder.ts';
 import { e4bSpec } from './e4b.ts';
-import { PATIENCE, read, refusalOf, sendRange, start } from './remote.ts';
+import { PATIENCE, read, sendRange, start } from './remote.ts';
 
 const SMALL = buildGguf(modelSpec());
 
@@ -69,7 +70,7 @@ describe('a server that knows ranges', () => {
       response.writeHead(206, { 'content-range': `bytes ${first}-${first}/${SMALL.length}` });
       response.end(SMALL.subarray(first, first + 1));
     });
-    const error = await refusalOf(read(`${server.url}/m.gguf`));
+    const error = await failureOf(read(`${server.url}/m.gguf`));
     expect(error).toMatchObject({
       code: 'remote-fault',
       message: expect.stringContaining('pieces that are too small'),
@@ -90,7 +91,7 @@ describe('a server that knows ranges', () => {
     const server = await start((request, response) =>
       sendRange(SMALL.subarray(0, SMALL.length - 7), request, response),
     );
-    const error = await refusalOf(read(`${server.url}/m.gguf?token=secret`));
+    const error = await failureOf(read(`${server.url}/m.gguf?token=secret`));
     expect(error.code).toBe('truncated-file');
     expect(error.message).toContain(`${server.url}/m.gguf: `);
     expect(error.message).toContain(': 7 are missing');
@@ -99,7 +100,7 @@ describe('a server that knows ranges', () => {
 
   test('answers 416 for an empty file, which is told', async () => {
     const server = await start((request, response) => sendRange(new Uint8Array(0), request, response));
-    expect((await refusalOf(read(`${server.url}/m.gguf`))).message).toContain('the file is empty');
+    expect((await failureOf(read(`${server.url}/m.gguf`))).message).toContain('the file is empty');
   });
 });
 
@@ -137,7 +138,7 @@ describe('a server that knows no ranges', () => {
     });
     expect((await read(`${server.url}/m.gguf`)).architecture).toBe('gemma3n');
     const cut = await start((_, response) => response.end(SMALL.subarray(0, 100)));
-    expect((await refusalOf(read(`${cut.url}/m.gguf`))).code).toBe('truncated-file');
+    expect((await failureOf(read(`${cut.url}/m.gguf`))).code).toBe('truncated-file');
   });
 
   test('is asked again when earlier bytes are wanted', async () => {
@@ -169,7 +170,7 @@ describe('redirects', () => {
       const to = request.url === '/a' ? '/b' : `${storage.url.replace('127.0.0.1', 'localhost')}/signed?key=1`;
       response.writeHead(302, { location: to }).end('moved');
     });
-    const error = await refusalOf(read(`${hub.url}/a`, { authorization: 'Bearer secret' }));
+    const error = await failureOf(read(`${hub.url}/a`, { authorization: 'Bearer secret' }));
     // The header promises data that this server does not have.
     expect(error.code).toBe('truncated-file');
     expect(hub.requests).toEqual(['GET /a', 'GET /b']);
@@ -187,7 +188,7 @@ describe('redirects', () => {
     const server = await start((request, response) => response.writeHead(307, targets[request.url ?? '']).end());
     const messages: string[] = [];
     for (const path of Object.keys(targets)) {
-      const error = await refusalOf(read(`${server.url}${path}`));
+      const error = await failureOf(read(`${server.url}${path}`));
       expect(error.code).toBe('remote-fault');
       messages.push(error.message.slice(server.url.length));
     }
@@ -206,7 +207,7 @@ describe('redirects', () => {
       body: { next: async () => ({ done: true as const, value: undefined }) },
       close: async () => {},
     });
-    const error = await refusalOf(readRemoteHeader('https://example.com/m.gguf', { get }));
+    const error = await failureOf(readRemoteHeader('https://example.com/m.gguf', { get }));
     expect(error.message).toContain('a redirect from https to http');
   });
 

@@ -1,7 +1,6 @@
 /** Web servers for tests of remote headers, and the reader as they use it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach } from 'vitest';
-import { ProvisionError } from '../../../src/core/errors.ts';
 import { httpGet } from '../../../src/net/ranges.ts';
 import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
 import { serve, type TestServer } from '../../helpers/http-server.ts';
@@ -52,11 +51,4 @@ export function sendRange(
 
 export function read(address: string, headers: Readonly<Record<string, string>> = {}) {
   return readRemoteHeader(address, { get: httpGet(PATIENCE), headers });
-}
-
-/** What a task is refused with; fails when it is not. */
-export async function refusalOf(task: Promise<unknown>): Promise<ProvisionError> {
-  const outcome = await task.catch((error: unknown) => error);
-  if (outcome instanceof ProvisionError) return outcome;
-  throw new Error(`expected a ProvisionError, got ${String(outcome)}`, { cause: outcome });
 }

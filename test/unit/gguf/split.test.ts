@@ -2,12 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ProvisionError } from '../../../src/core/errors.ts';
 import { readGgufHeader } from '../../../src/gguf/header.ts';
 import type { GgufFacts } from '../../../src/gguf/schema.ts';
 import { readSplitHeader, splitNames } from '../../../src/gguf/split.ts';
 import { httpGet } from '../../../src/net/ranges.ts';
 import { readHeader, readInstallableHeader, readRemoteHeader } from '../../../src/provision/plan/header.ts';
+import { failureOf } from '../../helpers/failure.ts';
 import { buildGguf, type GgufSpec, type MetadataSpec, memorySource, modelSpec } from '../../helpers/gguf-builder.ts';
 import { serve } from '../../helpers/http-server.ts';
 
@@ -38,12 +38,6 @@ function readParts(parts: readonly Uint8Array[], sizes: readonly (number | undef
       open: (task) => task(memorySource(content), index in sizes ? sizes[index] : content.length),
     })),
   );
-}
-
-async function refusalOf(task: Promise<unknown>): Promise<ProvisionError> {
-  const outcome = await task.catch((error: unknown) => error);
-  if (outcome instanceof ProvisionError) return outcome;
-  throw new Error(`expected a ProvisionError, got ${String(outcome)}`, { cause: outcome });
 }
 
 describe('names of the files of a split model', () => {
@@ -134,7 +128,7 @@ describe('the headers of a split model', () => {
     ],
     ['a thousand and one files', [partSpec(0, [0, 6], { count: 1001 })], 'claims to be of 1001 files'],
   ])('are refused: %s', async (_, specs, fragment) => {
-    const error = await refusalOf(readParts(specs.map((spec) => buildGguf(spec))));
+    const error = await failureOf(readParts(specs.map((spec) => buildGguf(spec))));
     expect(error.code).toBe('bad-gguf');
     expect(error.message).toContain(fragment);
     expect(error.suggestions.length).toBeGreaterThan(0);
@@ -143,7 +137,7 @@ describe('the headers of a split model', () => {
   test('tell which file is cut off', async () => {
     const [first, second, third] = PARTS;
     const cut = second?.subarray(0, -9);
-    const error = await refusalOf(readParts([first, cut, third].filter((part) => part !== undefined)));
+    const error = await failureOf(readParts([first, cut, third].filter((part) => part !== undefined)));
     expect(error).toMatchObject({
       code: 'truncated-file',
       message: expect.stringContaining('m-00002 (file 2 of 3): '),
@@ -152,7 +146,7 @@ describe('the headers of a split model', () => {
   });
 
   test('of one file alone are no model, whatever it is named', async () => {
-    const error = await refusalOf(readGgufHeader(memorySource(buildGguf(partSpec(1, [0, 4])))));
+    const error = await failureOf(readGgufHeader(memorySource(buildGguf(partSpec(1, [0, 4])))));
     expect(error).toMatchObject({ code: 'bad-gguf', message: expect.stringContaining('file 2 of 3 of a split model') });
     expect(error.suggestions.join(' ')).toContain('llama-gguf-split --merge');
   });
@@ -176,7 +170,7 @@ describe('split files on disk', () => {
   });
 
   test('cannot be installed as they are, with the way to one file', async () => {
-    const error = await refusalOf(
+    const error = await failureOf(
       readInstallableHeader({ kind: 'file', ref: name(1), path: join(folder, name(1)), sizeBytes: 1 }),
     );
     expect(error.message).toContain('one of 3 files of a split model');
@@ -186,7 +180,7 @@ describe('split files on disk', () => {
   test('a missing one is named', async () => {
     const other = await mkdtemp(join(tmpdir(), 'split-'));
     await writeFile(join(other, name(1)), PARTS[0] ?? '');
-    const error = await refusalOf(readHeader(join(other, name(1)), 1));
+    const error = await failureOf(readHeader(join(other, name(1)), 1));
     await rm(other, { recursive: true });
     expect(error.code).toBe('source-not-found');
     expect(error.message).toBe(`${join(other, name(2))} (file 2 of 3): this file of the split model is missing`);
@@ -195,7 +189,7 @@ describe('split files on disk', () => {
   test('one that was renamed is no model', async () => {
     const path = join(folder, 'renamed.gguf');
     await writeFile(path, PARTS[1] ?? '');
-    const error = await refusalOf(readHeader(path, PARTS[1]?.length ?? 0));
+    const error = await failureOf(readHeader(path, PARTS[1]?.length ?? 0));
     expect(error.message).toContain(`${path}: this is file 2 of 3`);
   });
 });
@@ -220,7 +214,7 @@ describe('split files on a web server', () => {
       expect(facts.fileBytes).toBe(PARTS.reduce((sum, { length }) => sum + length, 0));
       expect(requests).toBe(3);
       missing = 2;
-      const error = await refusalOf(readRemoteHeader(address));
+      const error = await failureOf(readRemoteHeader(address));
       expect(error.code).toBe('source-not-found');
       expect(error.message).toMatch(
         /^x-00003-of-00003\.gguf \(file 3 of 3\): http.*: there is no such file \(HTTP 404\)$/,

@@ -5,9 +5,10 @@ import { MIB } from '../../../src/core/units.ts';
 import { openRemoteFile } from '../../../src/gguf/http-source.ts';
 import { httpGet } from '../../../src/net/ranges.ts';
 import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
+import { failureOf } from '../../helpers/failure.ts';
 import { buildGguf, modelSpec } from '../../helpers/gguf-builder.ts';
 import { e4bSpec } from '../gguf/e4b.ts';
-import { PATIENCE, read, refusalOf, sendRange, start } from '../gguf/remote.ts';
+import { PATIENCE, read, sendRange, start } from '../gguf/remote.ts';
 
 const SMALL = buildGguf(modelSpec());
 
@@ -24,7 +25,7 @@ describe('answers that bring no model', () => {
     [400, 'remote-fault', 'gives no bytes (HTTP 400)', '.gguf'],
   ])('HTTP %d', async (status, code, fragment, advice) => {
     const server = await start((_, response) => response.writeHead(status, { 'retry-after': '120' }).end());
-    const error = await refusalOf(read(`${server.url}/org/m.gguf?key=secret`));
+    const error = await failureOf(read(`${server.url}/org/m.gguf?key=secret`));
     expect(error.code).toBe(code);
     expect(error.message).toContain(`${server.url}/org/m.gguf: `);
     expect(error.message).toContain(fragment);
@@ -36,14 +37,14 @@ describe('answers that bring no model', () => {
     const server = await start((_, response) =>
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<!doctype html>'),
     );
-    const error = await refusalOf(read(`${server.url}/org/repo/blob/main/m.gguf`));
+    const error = await failureOf(read(`${server.url}/org/repo/blob/main/m.gguf`));
     expect(error).toMatchObject({ code: 'remote-fault', message: expect.stringContaining('a web page, not the file') });
     expect(error.suggestions[0]).toBe(`Take the file itself: ${server.url}/org/repo/resolve/main/m.gguf`);
   });
 
   test('a web page without its type is told by its text', async () => {
     const server = await start((_, response) => response.end('<html>log in</html>'));
-    expect((await refusalOf(read(`${server.url}/m.gguf`))).message).toContain('this is an HTML page');
+    expect((await failureOf(read(`${server.url}/m.gguf`))).message).toContain('this is an HTML page');
   });
 
   test.each<[string, number, Record<string, string>, string]>([
@@ -58,7 +59,7 @@ describe('answers that bring no model', () => {
     ['a refusal of the start', 416, { 'content-range': 'bytes */100' }, 'refuses to give the bytes from 0 on'],
   ])('%s', async (_, status, headers, fragment) => {
     const server = await start((__, response) => response.writeHead(status, headers).end('0123456789'));
-    const error = await refusalOf(read(`${server.url}/m.gguf`));
+    const error = await failureOf(read(`${server.url}/m.gguf`));
     expect(error.code).toBe('remote-fault');
     expect(error.message).toContain(fragment);
   });
@@ -68,7 +69,7 @@ describe('answers that bring no model', () => {
       response.writeHead(206, { 'content-range': `bytes 0-${SMALL.length - 1}/${SMALL.length}` });
       response.end(SMALL.subarray(0, 100));
     });
-    const error = await refusalOf(read(`${server.url}/m.gguf`));
+    const error = await failureOf(read(`${server.url}/m.gguf`));
     expect(error).toMatchObject({
       code: 'network',
       message: expect.stringContaining(`100 of ${SMALL.length} bytes came`),
@@ -80,13 +81,13 @@ describe('answers that bring no model', () => {
       response.writeHead(206, { 'content-range': 'bytes 0-999999/1000000', 'content-length': 1_000_000 });
       response.write(SMALL.subarray(0, 100), () => response.destroy());
     });
-    expect((await refusalOf(read(`${server.url}/m.gguf`))).code).toBe('network');
+    expect((await failureOf(read(`${server.url}/m.gguf`))).code).toBe('network');
   });
 
   test('nobody there', async () => {
     const server = await start((_, response) => response.end());
     await server.close();
-    const error = await refusalOf(read(`${server.url}/m.gguf`));
+    const error = await failureOf(read(`${server.url}/m.gguf`));
     expect(error).toMatchObject({ code: 'network', message: expect.stringContaining('ECONNREFUSED') });
   });
 
@@ -97,7 +98,7 @@ describe('answers that bring no model', () => {
       response.write(SMALL.subarray(0, 30));
     });
     const get = httpGet({ answerMs: 300, silenceMs: 300, totalMs: 30_000 });
-    const error = await refusalOf(readRemoteHeader(`${server.url}/m.gguf`, { get }));
+    const error = await failureOf(readRemoteHeader(`${server.url}/m.gguf`, { get }));
     expect(error).toMatchObject({ code: 'network', message: expect.stringContaining('fell silent') });
   });
 
@@ -109,7 +110,7 @@ describe('answers that bring no model', () => {
       response.on('close', () => clearInterval(timer));
     });
     const get = httpGet({ answerMs: 5000, silenceMs: 5000, totalMs: 200 });
-    const error = await refusalOf(readRemoteHeader(`${server.url}/m.gguf`, { get }));
+    const error = await failureOf(readRemoteHeader(`${server.url}/m.gguf`, { get }));
     expect(error).toMatchObject({ code: 'network', message: expect.stringContaining('fell silent') });
   });
 
@@ -124,7 +125,7 @@ describe('answers that bring no model', () => {
         sendRange(body, request, response, { headers: { etag: other && change === 'etag' ? '"2"' : '"1"' } });
       });
       const remote = openRemoteFile(`${server.url}/m.gguf`, { get: httpGet(PATIENCE) });
-      const error = await refusalOf(remote.then((file) => file.read(0, 2 * MIB)));
+      const error = await failureOf(remote.then((file) => file.read(0, 2 * MIB)));
       expect(error.message).toContain('the file changed while it was read');
     }
   });
@@ -141,7 +142,7 @@ describe('answers that bring no model', () => {
   });
 
   test.each(['model.gguf', 'ftp://example.com/m.gguf', 'hf:org/repo'])('%s is no web address', async (address) => {
-    expect((await refusalOf(read(address))).code).toBe('bad-usage');
+    expect((await failureOf(read(address))).code).toBe('bad-usage');
   });
 });
 

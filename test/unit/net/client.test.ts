@@ -9,6 +9,7 @@ import { createHttp, type HttpClient, type HttpOptions } from '../../../src/net/
 import { networkFault } from '../../../src/net/errors.ts';
 import type { HttpRequest } from '../../../src/net/http.ts';
 import { createAuthority, type ServerOptions } from '../../helpers/certificates.ts';
+import { never } from '../../helpers/failure.ts';
 import { type OriginOptions, PATIENT, startOrigin, testBytes } from '../../helpers/origin.ts';
 import { type ProxyOptions, startProxy } from '../../helpers/proxy.ts';
 
@@ -39,8 +40,6 @@ async function proxy(options: ProxyOptions = {}) {
   open.push(started);
   return started;
 }
-
-const never = new AbortController().signal;
 
 /** Status and body. */
 async function get(using: HttpClient, url: string, over: Partial<HttpRequest> = {}) {

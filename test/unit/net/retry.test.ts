@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Http, HttpReply, HttpRequest } from '../../../src/net/http.ts';
 import { patientHttp } from '../../../src/net/retry.ts';
-import { NEVER } from '../sources/support.ts';
+import { never } from '../../helpers/failure.ts';
 
 type Answer = { status: number; retryAfter?: string } | { errno: string };
 
@@ -40,7 +40,7 @@ function server(answers: readonly Answer[]) {
       return Promise.resolve();
     },
   });
-  const ask = (more: Partial<HttpRequest> = {}) => patient({ method: 'GET', url: 'http://a/', signal: NEVER, ...more });
+  const ask = (more: Partial<HttpRequest> = {}) => patient({ method: 'GET', url: 'http://a/', signal: never, ...more });
   return { ask, asked, waits, replies };
 }
 

@@ -4,12 +4,13 @@ import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
 import type { ChatResult, Runtime } from '../../../src/runtimes/contract.ts';
 import { runSuite } from '../../../src/smoke/run.ts';
 import { type Judge, Level, type SmokeResult, type Suite } from '../../../src/smoke/schema.ts';
-import { chatOf, check, NEVER, suiteOf } from './support.ts';
+import { never } from '../../helpers/failure.ts';
+import { chatOf, check, suiteOf } from './support.ts';
 
 function run(
   suite: Suite,
   chat: Runtime['chat'],
-  signal = NEVER,
+  signal = never,
   onEvent: (event: ProgressEvent) => void = () => undefined,
 ): Promise<SmokeResult> {
   const options = { suite, chat, name: 'm', stop: ['STOP'], templateMarkers: ['<bos>'], signal };
@@ -28,7 +29,7 @@ describe('a suite', () => {
       check('b', 'answers'),
       check('a', 'loads'),
     );
-    const result = await run(suite, chat, NEVER, (event) => events.push(event));
+    const result = await run(suite, chat, never, (event) => events.push(event));
     expect(chat.asked.map((request) => request.messages[0]?.content)).toEqual(['a', 'b', 'c', 'd']);
     expect(chat.asked[2]).toMatchObject({ name: 'm', options: { temperature: 0, seed: 1, num_predict: 7 } });
     expect(chat.asked[3]?.options?.num_predict).toBe(128);

@@ -3,8 +3,7 @@ import type { ChatRequest, ChatResult, Runtime } from '../../../src/runtimes/con
 import type { RunSuite } from '../../../src/smoke/ask.ts';
 import { runSuite } from '../../../src/smoke/run.ts';
 import type { Check, CheckResult, SmokeResult, Suite } from '../../../src/smoke/schema.ts';
-
-export const NEVER = new AbortController().signal;
+import { never } from '../../helpers/failure.ts';
 
 export function check(id: string, level: Check['level'], changes: Partial<Check> = {}): Check {
   return { id, level, title: id, messages: [{ role: 'user', content: id }], judges: [], ...changes };
@@ -45,7 +44,7 @@ export async function runOne(
   chat: Chat,
   parts: Partial<Pick<RunSuite, 'runtime' | 'stored'>> = {},
 ): Promise<CheckResult & { readonly suite: SmokeResult }> {
-  const options = { suite: suiteOf(one), chat, name: 'm', stop: [], templateMarkers: ['<bos>'], signal: NEVER };
+  const options = { suite: suiteOf(one), chat, name: 'm', stop: [], templateMarkers: ['<bos>'], signal: never };
   const suite = await drive(runSuite({ ...options, ...parts }), () => undefined);
   const [result] = suite.checks;
   if (result === undefined) throw new Error('the suite gave no result');

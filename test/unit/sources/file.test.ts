@@ -7,7 +7,8 @@ import { type Disk, realDisk } from '../../../src/disk/disk.ts';
 import type { ResolvedSource, ResolveRequest } from '../../../src/sources/contract.ts';
 import { createDigestCache, type DigestCache, NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
 import { fileSource } from '../../../src/sources/file.ts';
-import { failingWith, NEVER, OTHER_DIGEST, temporaryFolder } from './support.ts';
+import { never } from '../../helpers/failure.ts';
+import { failingWith, OTHER_DIGEST, temporaryFolder } from './support.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -20,7 +21,7 @@ function resolve(
   files: Disk = realDisk,
   digests: DigestCache = NO_DIGEST_CACHE,
 ): Promise<ResolvedSource> {
-  return fileSource({ files, digests, cwd: folder }).resolve({ ref, signal: NEVER, ...more });
+  return fileSource({ files, digests, cwd: folder }).resolve({ ref, signal: never, ...more });
 }
 
 describe('forms of a reference', () => {

@@ -9,7 +9,8 @@ import type { LocalFile } from '../../../src/sources/contract.ts';
 import { createDigestCache, MAX_ENTRIES, NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
 import { createHasher } from '../../../src/sources/hash.ts';
 import { diskWith, fileWith, memoryDisk } from '../../helpers/disk.ts';
-import { bytesOf, countingFiles, failingWith, NEVER, OTHER_DIGEST, temporaryFolder } from './support.ts';
+import { never } from '../../helpers/failure.ts';
+import { bytesOf, countingFiles, failingWith, OTHER_DIGEST, temporaryFolder } from './support.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -29,14 +30,14 @@ describe('hashing', () => {
     const content = Buffer.alloc(size, 7);
     for (let index = 0; index < size; index += 4096) content[index] = index % 251;
     const file = await localFile('model.gguf', content);
-    expect(await drive(createHasher(realDisk, NO_DIGEST_CACHE)(file, 'hash', NEVER), ignore)).toBe(digestOf(content));
+    expect(await drive(createHasher(realDisk, NO_DIGEST_CACHE)(file, 'hash', never), ignore)).toBe(digestOf(content));
   });
 
   test('tells bytes from zero to the whole, in small memory', async () => {
     const file = await localFile('big.gguf', Buffer.alloc(100 * MIB, 3));
     const { files, largestBuffer } = countingFiles();
     const events: ProgressEvent[] = [];
-    await drive(createHasher(files, NO_DIGEST_CACHE)(file, 'hash', NEVER), (event) => events.push(event));
+    await drive(createHasher(files, NO_DIGEST_CACHE)(file, 'hash', never), (event) => events.push(event));
     const done = bytesOf(events);
     expect(done[0]).toBe(0);
     expect(done.at(-1)).toBe(100 * MIB);
@@ -50,7 +51,7 @@ describe('hashing', () => {
 
   test('a wrong digest names the file, what was wanted and what was got', async () => {
     const file = { ...(await localFile('model.gguf', 'GGUF')), digest: OTHER_DIGEST };
-    const work = createHasher(realDisk, NO_DIGEST_CACHE)(file, 'hash', NEVER);
+    const work = createHasher(realDisk, NO_DIGEST_CACHE)(file, 'hash', never);
     await expect(drive(work, ignore)).rejects.toMatchObject({
       code: 'digest-mismatch',
       message: expect.stringMatching(new RegExp(`${file.path}[^]*wanted ${OTHER_DIGEST}[^]*got +${digestOf('GGUF')}`)),
@@ -87,7 +88,7 @@ describe('hashing', () => {
   test('a file that grows while it is read is not trusted', async () => {
     const file = await localFile('growing.gguf', Buffer.alloc(40 * MIB, 3));
     let grown = false;
-    const work = createHasher(realDisk, NO_DIGEST_CACHE)(file, 'hash', NEVER);
+    const work = createHasher(realDisk, NO_DIGEST_CACHE)(file, 'hash', never);
     for (;;) {
       const step = await work.next().catch((error: unknown) => ({ error }));
       if ('error' in step) {
@@ -104,9 +105,9 @@ describe('hashing', () => {
     const file = await localFile('model.gguf', 'GGUF');
     const missing = { ...file, path: join(folder, 'gone.gguf') };
     const hash = createHasher(realDisk, NO_DIGEST_CACHE);
-    await expect(drive(hash(missing, 'hash', NEVER), ignore)).rejects.toMatchObject({ code: 'source-not-found' });
+    await expect(drive(hash(missing, 'hash', never), ignore)).rejects.toMatchObject({ code: 'source-not-found' });
     const refused = createHasher(failingWith('EACCES', 'open'), NO_DIGEST_CACHE);
-    await expect(drive(refused(file, 'hash', NEVER), ignore)).rejects.toMatchObject({ code: 'file-access' });
+    await expect(drive(refused(file, 'hash', never), ignore)).rejects.toMatchObject({ code: 'file-access' });
   });
 
   test('a disk that fails half-way', async () => {
@@ -123,7 +124,7 @@ describe('hashing', () => {
         });
       },
     };
-    await expect(drive(createHasher(files, NO_DIGEST_CACHE)(file, 'hash', NEVER), ignore)).rejects.toMatchObject({
+    await expect(drive(createHasher(files, NO_DIGEST_CACHE)(file, 'hash', never), ignore)).rejects.toMatchObject({
       code: 'file-access',
     });
   });
@@ -135,7 +136,7 @@ describe('the digest cache', () => {
     const { files, bytesRead } = countingFiles();
     const cacheDir = join(folder, 'cache');
     const hash = (): Promise<string> =>
-      drive(createHasher(files, createDigestCache(realDisk, cacheDir))(file, 'hash', NEVER), ignore);
+      drive(createHasher(files, createDigestCache(realDisk, cacheDir))(file, 'hash', never), ignore);
     expect(await hash()).toBe(digestOf('GGUF'));
     const first = bytesRead();
     expect(await hash()).toBe(digestOf('GGUF'));
@@ -146,8 +147,8 @@ describe('the digest cache', () => {
   test('a cached digest is still compared with the wanted one', async () => {
     const file = await localFile('model.gguf', 'GGUF');
     const hash = createHasher(realDisk, createDigestCache(realDisk, join(folder, 'cache')));
-    await drive(hash(file, 'hash', NEVER), ignore);
-    await expect(drive(hash({ ...file, digest: OTHER_DIGEST }, 'hash', NEVER), ignore)).rejects.toMatchObject({
+    await drive(hash(file, 'hash', never), ignore);
+    await expect(drive(hash({ ...file, digest: OTHER_DIGEST }, 'hash', never), ignore)).rejects.toMatchObject({
       code: 'digest-mismatch',
     });
   });
@@ -156,21 +157,21 @@ describe('the digest cache', () => {
     const file = await localFile('model.gguf', 'GGUF');
     const { files, bytesRead } = countingFiles();
     const hash = createHasher(files, createDigestCache(realDisk, join(folder, 'cache')));
-    await drive(hash(file, 'hash', NEVER), ignore);
+    await drive(hash(file, 'hash', never), ignore);
     const { atime, mtime } = await fs.stat(file.path);
     await writeFile(file.path, 'FUGG');
     await utimes(file.path, atime, mtime);
-    expect(await drive(hash(file, 'hash', NEVER), ignore)).toBe(digestOf('FUGG'));
+    expect(await drive(hash(file, 'hash', never), ignore)).toBe(digestOf('FUGG'));
     expect(bytesRead()).toBe(8);
   });
 
   test('another file moved onto the path is read again', async () => {
     const file = await localFile('model.gguf', 'GGUF');
     const hash = createHasher(realDisk, createDigestCache(realDisk, join(folder, 'cache')));
-    await drive(hash(file, 'hash', NEVER), ignore);
+    await drive(hash(file, 'hash', never), ignore);
     const other = await localFile('other.gguf', 'FUGG');
     await rename(other.path, file.path);
-    expect(await drive(hash(file, 'hash', NEVER), ignore)).toBe(digestOf('FUGG'));
+    expect(await drive(hash(file, 'hash', never), ignore)).toBe(digestOf('FUGG'));
   });
 
   test.each(['', '{', 'null', '[]', '{"schemaVersion":2,"entries":[]}', '{"schemaVersion":1,"entries":[{"path":1}]}'])(
@@ -180,7 +181,7 @@ describe('the digest cache', () => {
       const cacheDir = join(folder, 'cache');
       await realDisk.replaceText(join(cacheDir, 'digests.json'), text);
       const cache = createDigestCache(realDisk, cacheDir);
-      expect(await drive(createHasher(realDisk, cache)(file, 'hash', NEVER), ignore)).toBe(digestOf('GGUF'));
+      expect(await drive(createHasher(realDisk, cache)(file, 'hash', never), ignore)).toBe(digestOf('GGUF'));
       expect(await cache.find(file.path, await fs.stat(file.path, { bigint: true }))).toBe(digestOf('GGUF'));
     },
   );
@@ -189,7 +190,7 @@ describe('the digest cache', () => {
     const refuse = (): Promise<never> => Promise.reject(new Error('EROFS: read-only file system'));
     const cache = createDigestCache(diskWith({ readText: refuse, replaceText: refuse }), folder);
     const file = await localFile('model.gguf', 'GGUF');
-    expect(await drive(createHasher(realDisk, cache)(file, 'hash', NEVER), ignore)).toBe(digestOf('GGUF'));
+    expect(await drive(createHasher(realDisk, cache)(file, 'hash', never), ignore)).toBe(digestOf('GGUF'));
   });
 
   test('keeps the newest entries only, one for each path', async () => {

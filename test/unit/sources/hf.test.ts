@@ -4,8 +4,9 @@ import type { ResolvedSource } from '../../../src/sources/contract.ts';
 import type { AccessToken } from '../../../src/sources/credentials.ts';
 import { hubSource } from '../../../src/sources/hf.ts';
 import { resolveSource } from '../../../src/sources/index.ts';
+import { never } from '../../helpers/failure.ts';
 import { type Hub, type HubOptions, type HubRepo, sha256, startHub } from '../../helpers/hub.ts';
-import { NEVER, OTHER_DIGEST } from './support.ts';
+import { OTHER_DIGEST } from './support.ts';
 
 const COMMIT = 'a'.repeat(40);
 const OLDER = 'b'.repeat(40);
@@ -40,7 +41,7 @@ async function open(options: Partial<HubOptions> = {}, token?: AccessToken, endp
   const resolve = (
     ref: string,
     more: { fileName?: string; expected?: { digest?: `sha256:${string}`; sizeBytes?: number } } = {},
-  ) => resolveSource([source], { ref, ...more, signal: NEVER });
+  ) => resolveSource([source], { ref, ...more, signal: never });
   return { source, resolve };
 }
 
@@ -208,7 +209,7 @@ describe('row 12: who may not have it is told why, at once', () => {
     const { resolve, source } = await open();
     const file = remote(await resolve('hf:google/gated/gemma-Q4_K_M.gguf'));
     const before = hub.requests.length;
-    await expect(source.requireAccess?.(file, NEVER)).rejects.toMatchObject({
+    await expect(source.requireAccess?.(file, never)).rejects.toMatchObject({
       code: 'unauthorised',
       exitCode: 14,
       message: expect.stringContaining('google/gated is gated, and no access token was sent'),
@@ -223,7 +224,7 @@ describe('row 12: who may not have it is told why, at once', () => {
   test('row 12: a licence that was not accepted', async () => {
     const { resolve, source } = await open({ tokens: { [SECRET]: [] } }, token(SECRET));
     const file = remote(await resolve('hf:google/gated/gemma-Q4_K_M.gguf'));
-    const attempt = source.requireAccess?.(file, NEVER);
+    const attempt = source.requireAccess?.(file, never);
     await expect(attempt).rejects.toMatchObject({
       code: 'unauthorised',
       message: expect.stringContaining('the account of the token from HF_TOKEN has no access'),
@@ -234,7 +235,7 @@ describe('row 12: who may not have it is told why, at once', () => {
   test('row 12: an accepted licence lets in; the token goes to the hub and never to the storage host', async () => {
     const { resolve, source } = await open({ tokens: { [SECRET]: ['google/gated'] } }, token(SECRET));
     const file = remote(await resolve('hf:google/gated/gemma-Q4_K_M.gguf'));
-    await source.requireAccess?.(file, NEVER);
+    await source.requireAccess?.(file, never);
     expect(file.access.headers).toEqual({ authorization: `Bearer ${SECRET}` });
     expect(hub.requests.every(({ host, authorization }) => (authorization !== undefined) === (host === 'hub'))).toBe(
       true,

@@ -7,8 +7,9 @@ import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
 import type { ResolvedSource } from '../../../src/sources/contract.ts';
 import { webSource } from '../../../src/sources/https.ts';
 import { resolveSource } from '../../../src/sources/index.ts';
+import { never } from '../../helpers/failure.ts';
 import { serve } from '../../helpers/http-server.ts';
-import { NEVER, OTHER_DIGEST } from './support.ts';
+import { OTHER_DIGEST } from './support.ts';
 
 type Handler = Parameters<typeof serve>[0];
 
@@ -40,7 +41,7 @@ async function open(handler: Handler = plain) {
   ends.push(server.close, client.close);
   const source = webSource({ http: client.http });
   const resolve = (ref: string, expected: { digest?: Digest; sizeBytes?: number } = { digest: DIGEST }) =>
-    resolveSource([source], { ref, expected, signal: NEVER });
+    resolveSource([source], { ref, expected, signal: never });
   return { server, source, resolve, http: client.http };
 }
 
@@ -208,7 +209,7 @@ describe('what cannot be taken', () => {
           close: () => Promise.resolve(),
         }),
     });
-    const request = { expected: { digest: DIGEST }, signal: NEVER };
+    const request = { expected: { digest: DIGEST }, signal: never };
     expect(await dead.resolve({ ref: 'http://models.example.org/a.gguf', ...request })).toMatchObject({
       warnings: [expect.stringContaining('models.example.org is not reached by https')],
     });

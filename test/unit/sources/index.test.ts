@@ -7,7 +7,8 @@ import { fileSource } from '../../../src/sources/file.ts';
 import { webSource } from '../../../src/sources/https.ts';
 import { resolveSource } from '../../../src/sources/index.ts';
 import { librarySource } from '../../../src/sources/library.ts';
-import { NEVER, OTHER_DIGEST, temporaryFolder } from './support.ts';
+import { never } from '../../helpers/failure.ts';
+import { OTHER_DIGEST, temporaryFolder } from './support.ts';
 
 const web = webSource({ http: () => Promise.reject(new Error('no network')) });
 const sources = [librarySource, fileSource({ files: realDisk, digests: NO_DIGEST_CACHE, cwd: '/' })];
@@ -16,8 +17,8 @@ describe('resolveSource', () => {
   test('goes to the source that knows the form', async () => {
     const path = join(await temporaryFolder(), 'model.gguf');
     await writeFile(path, 'GGUF');
-    expect(await resolveSource(sources, { ref: path, signal: NEVER })).toMatchObject({ kind: 'file', path });
-    expect(await resolveSource(sources, { ref: 'ollama:gemma3n:e4b', signal: NEVER })).toEqual({
+    expect(await resolveSource(sources, { ref: path, signal: never })).toMatchObject({ kind: 'file', path });
+    expect(await resolveSource(sources, { ref: 'ollama:gemma3n:e4b', signal: never })).toEqual({
       kind: 'library',
       ref: 'ollama:gemma3n:e4b',
       name: 'gemma3n:e4b',
@@ -26,7 +27,7 @@ describe('resolveSource', () => {
 
   test('a password after a mistyped scheme is not repeated', async () => {
     const ref = 'htps://me:plantedSecret@example.org/a.gguf';
-    const error = await resolveSource([...sources, web], { ref, signal: NEVER }).catch((thrown: unknown) => thrown);
+    const error = await resolveSource([...sources, web], { ref, signal: never }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({
       code: 'bad-usage',
       suggestions: expect.arrayContaining([expect.stringMatching(/^Did you mean https:/)]),
@@ -35,14 +36,14 @@ describe('resolveSource', () => {
   });
 
   test('an unknown scheme gets the nearest known one', async () => {
-    await expect(resolveSource(sources, { ref: 'olama:gemma3n:e4b', signal: NEVER })).rejects.toMatchObject({
+    await expect(resolveSource(sources, { ref: 'olama:gemma3n:e4b', signal: never })).rejects.toMatchObject({
       code: 'bad-usage',
       suggestions: expect.arrayContaining(['Did you mean ollama:gemma3n:e4b?']),
     });
   });
 
   test('a bare library name is told how to be written', async () => {
-    await expect(resolveSource(sources, { ref: 'gemma3n:e4b', signal: NEVER })).rejects.toMatchObject({
+    await expect(resolveSource(sources, { ref: 'gemma3n:e4b', signal: never })).rejects.toMatchObject({
       code: 'bad-usage',
       suggestions: expect.arrayContaining([
         'For a model of the Ollama library write ollama:gemma3n:e4b',
@@ -52,7 +53,7 @@ describe('resolveSource', () => {
   });
 
   test.each(['constructor:x', '__proto__:x', '', '   '])('%j is an error and no accident', async (ref) => {
-    const attempt = resolveSource(sources, { ref, signal: NEVER });
+    const attempt = resolveSource(sources, { ref, signal: never });
     await expect(attempt).rejects.toMatchObject({ name: 'ProvisionError' });
   });
 });
@@ -61,12 +62,12 @@ describe('the library', () => {
   test.each(['ollama:', 'ollama: gemma', 'ollama:gemma3n:', 'ollama:gemma 3n', 'ollama:-x', 'ollama:a:b:c'])(
     '%j is no name',
     async (ref) => {
-      await expect(librarySource.resolve({ ref, signal: NEVER })).rejects.toMatchObject({ code: 'bad-usage' });
+      await expect(librarySource.resolve({ ref, signal: never })).rejects.toMatchObject({ code: 'bad-usage' });
     },
   );
 
   test('cannot be held to a digest', async () => {
-    const request = { ref: 'ollama:gemma3n', expected: { digest: OTHER_DIGEST }, signal: NEVER };
+    const request = { ref: 'ollama:gemma3n', expected: { digest: OTHER_DIGEST }, signal: never };
     await expect(librarySource.resolve(request)).rejects.toMatchObject({
       code: 'bad-usage',
       suggestions: [expect.stringContaining('--digest')],

@@ -1,4 +1,5 @@
 /** The OCI client and source against a registry stand-in on loopback, a good one and bad ones. */
+
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ import { formatOciRef, parseOciRef } from '../../../src/sources/oci/reference.ts
 import { putManifest, type UploadOptions, uploadBlob } from '../../../src/sources/oci/upload.ts';
 import { ociSource } from '../../../src/sources/oci.ts';
 import { onPath, startDockerRegistry } from '../../helpers/docker-registry.ts';
+import { never } from '../../helpers/failure.ts';
 import {
   hashOf,
   MANIFEST_TYPE,
@@ -23,7 +25,6 @@ import {
   startOciRegistry,
 } from '../../helpers/oci-registry.ts';
 import { testBytes } from '../../helpers/origin.ts';
-import { NEVER } from './support.ts';
 
 const LOGIN = { user: 'anna', password: 'hush-hush-hush' };
 const NO_LOGINS: RegistryLogins = { find: async () => undefined, helperFor: async () => undefined };
@@ -90,7 +91,7 @@ async function resolve(
   const found = await source.resolve({
     ref: `oci:${registry.host}/${ref}`,
     ...(fileName !== undefined && { fileName }),
-    signal: NEVER,
+    signal: never,
   });
   if (found.kind !== 'remote') throw new Error(`a registry gave a ${found.kind}`);
   return found;
@@ -290,9 +291,9 @@ test('a manifest without its model is told before a byte is moved', async () => 
   const { layer } = pushModel(registry);
   const found = await resolve(registry);
   const source = ociSource(optionsFor());
-  await source.requireAccess?.(found, NEVER);
+  await source.requireAccess?.(found, never);
   registry.blobs.delete(layer.digest);
-  expect(await failureOf(Promise.resolve(source.requireAccess?.(found, NEVER)))).toMatchObject({
+  expect(await failureOf(Promise.resolve(source.requireAccess?.(found, never)))).toMatchObject({
     code: 'source-not-found',
   });
 });
@@ -424,10 +425,10 @@ test('a blob is fetched from the storage that the registry sends us to, without 
   const registry = await registryWith({ auth: { kind: 'token', ...LOGIN }, storage: 'elsewhere' });
   pushModel(registry);
   const options = optionsFor({ logins: loginsOf(registry.host) });
-  const found = await ociSource(options).resolve({ ref: `oci:${registry.host}/models/tiny:v1`, signal: NEVER });
+  const found = await ociSource(options).resolve({ ref: `oci:${registry.host}/models/tiny:v1`, signal: never });
   if (found.kind !== 'remote') throw new Error('not remote');
   const path = join(await mkdtemp(join(tmpdir(), 'oci-')), 'model');
-  await drive(openDownloader(options.http).fetch(found, path, NEVER), () => {});
+  await drive(openDownloader(options.http).fetch(found, path, never), () => {});
   expect(hashOf(await readFile(path))).toBe(hashOf(MODEL));
   const atStorage = registry.requests.filter(({ host }) => host === 'storage');
   expect(atStorage.length).toBeGreaterThan(0);
@@ -444,7 +445,7 @@ async function push(options: OciOptions & UploadOptions, host: string, bytes: Ui
       for (let at = 0; at < bytes.length; at += 100_000) yield bytes.subarray(at, at + 100_000);
     },
   };
-  const sent = await drive(uploadBlob(options, repository, blob, NEVER), (event) => {
+  const sent = await drive(uploadBlob(options, repository, blob, never), (event) => {
     if (event.type === 'warning') warnings.push(event.message);
   });
   return { sent, warnings, repository };
@@ -461,7 +462,7 @@ test('an upload goes up once; what is there is not sent again; a manifest names 
     options,
     first.repository,
     { bytes: Buffer.from('{}'), mediaType: MANIFEST_TYPE, version: 'v1' },
-    NEVER,
+    never,
   );
   expect(registry.manifests.get('models/up:v1')?.bytes.toString()).toBe('{}');
 });
@@ -470,7 +471,7 @@ test('a token that runs out in the middle of a publish is replaced', async () =>
   const registry = await registryWith({ auth: { kind: 'token', ...LOGIN, validFor: 3 } });
   const options = optionsFor({ logins: loginsOf(registry.host) });
   const { repository } = await push(options, registry.host, MODEL);
-  await putManifest(options, repository, { bytes: Buffer.from('{}'), mediaType: MANIFEST_TYPE, version: 'v1' }, NEVER);
+  await putManifest(options, repository, { bytes: Buffer.from('{}'), mediaType: MANIFEST_TYPE, version: 'v1' }, never);
   expect(registry.manifests.get('models/up:v1')?.bytes.toString()).toBe('{}');
   expect(registry.requests.filter(({ line }) => line.startsWith('GET /token')).length).toBe(2);
 });
@@ -491,10 +492,10 @@ test('a token that runs out in the middle of a download is replaced, and the dow
   });
   pushModel(registry);
   const options = optionsFor({ logins: loginsOf(registry.host) });
-  const found = await ociSource(options).resolve({ ref: `oci:${registry.host}/models/tiny:v1`, signal: NEVER });
+  const found = await ociSource(options).resolve({ ref: `oci:${registry.host}/models/tiny:v1`, signal: never });
   if (found.kind !== 'remote') throw new Error('not remote');
   const path = join(await mkdtemp(join(tmpdir(), 'oci-')), 'model');
-  await drive(openDownloader(options.http).fetch(found, path, NEVER), () => {});
+  await drive(openDownloader(options.http).fetch(found, path, never), () => {});
   expect(hashOf(await readFile(path))).toBe(hashOf(MODEL));
   expect(cuts).toBe(1);
   expect(registry.requests.filter(({ line }) => line.startsWith('GET /token')).length).toBeGreaterThan(1);
@@ -551,8 +552,8 @@ test.skipIf(!hasRegistry)(
         layers: [layer],
       }),
     );
-    await putManifest(options, repository, { bytes: manifest, mediaType: MANIFEST_TYPE, version: 'v1' }, NEVER);
-    const found = await ociSource(options).resolve({ ref: `oci:${registry.host}/models/up:v1`, signal: NEVER });
+    await putManifest(options, repository, { bytes: manifest, mediaType: MANIFEST_TYPE, version: 'v1' }, never);
+    const found = await ociSource(options).resolve({ ref: `oci:${registry.host}/models/up:v1`, signal: never });
     if (found.kind !== 'remote') throw new Error('not remote');
     const folder = await mkdtemp(join(tmpdir(), 'oci-'));
     const { writeFile } = await import('node:fs/promises');
@@ -563,12 +564,12 @@ test.skipIf(!hasRegistry)(
     ] as const) {
       const path = join(folder, name);
       if (before !== undefined) await writeFile(path, before);
-      const { bytesMoved } = await drive(openDownloader(options.http).fetch(found, path, NEVER), () => {});
+      const { bytesMoved } = await drive(openDownloader(options.http).fetch(found, path, never), () => {});
       expect(hashOf(await readFile(path)), name).toBe(hashOf(MODEL));
       expect(bytesMoved, name).toBe(name === 'same' ? 0 : MODEL.length);
     }
     expect(
-      await failureOf(ociSource(optionsFor()).resolve({ ref: `oci:${registry.host}/models/up:v1`, signal: NEVER })),
+      await failureOf(ociSource(optionsFor()).resolve({ ref: `oci:${registry.host}/models/up:v1`, signal: never })),
     ).toMatchObject({ code: 'unauthorised' });
   },
 );

@@ -6,8 +6,6 @@ import type { ProgressEvent } from '../../../src/core/progress.ts';
 import { type Disk, realDisk } from '../../../src/disk/disk.ts';
 import { diskWith, failingDisk, fileWith } from '../../helpers/disk.ts';
 
-export const NEVER = new AbortController().signal;
-
 export function temporaryFolder(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'sources-'));
 }

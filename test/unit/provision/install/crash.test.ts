@@ -1,4 +1,5 @@
 /** Row 22 and its neighbours: a run that dies at any state is brought to a definite one by the next run on the name. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
@@ -10,12 +11,12 @@ import { install } from '../../../../src/provision/install/transaction.ts';
 import { removeModel } from '../../../../src/provision/maintain/remove.ts';
 import { rollback } from '../../../../src/provision/maintain/rollback.ts';
 import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
+import { never } from '../../../helpers/failure.ts';
 import { Crash, MemoryState } from '../../../helpers/memory-state.ts';
 import { SPEC, tinyPlan } from '../../../helpers/plans.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
 const LIBRARY = 'gemma3n:e4b';
-const never = new AbortController().signal;
 
 type Version = 'A' | 'B' | 'C';
 

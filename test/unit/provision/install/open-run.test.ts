@@ -3,11 +3,11 @@ import { drive } from '../../../../src/core/progress.ts';
 import { openRunOf } from '../../../../src/provision/install/open-run.ts';
 import { verify } from '../../../../src/provision/maintain/verify.ts';
 import { exitOf } from '../../../../src/provision/maintain/verify-schema.ts';
+import { never } from '../../../helpers/failure.ts';
 import { recordOf } from '../../registry/support.ts';
 import { installJournal, WHERE, World } from '../maintain/gc-world.ts';
 
 const NAME = 'gemma:q4';
-const never = new AbortController().signal;
 const record = { ...recordOf(NAME), runtime: { ...WHERE, version: '0.24.0' }, stored: {}, parameters: {} };
 let world: World;
 

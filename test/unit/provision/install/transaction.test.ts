@@ -7,6 +7,7 @@ import { install } from '../../../../src/provision/install/transaction.ts';
 import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { Suite } from '../../../../src/smoke/schema.ts';
+import { failureOf } from '../../../helpers/failure.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
 import { MemoryState } from '../../../helpers/memory-state.ts';
 import { SPEC, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../../helpers/plans.ts';
@@ -52,15 +53,6 @@ function run(
   return drive(install(plan, { suite: SUITE, force: false, ...options }, effects(changes), signal), (event) =>
     events.push(event),
   );
-}
-
-async function failureOf(work: Promise<unknown>): Promise<ProvisionError> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof ProvisionError) return error;
-  throw new Error('expected a ProvisionError', { cause: error });
 }
 
 describe('a first install', () => {

@@ -4,13 +4,13 @@ import type { RepairPlace } from '../../../../src/provision/maintain/repair-effe
 import { removeNames, wayRound } from '../../../../src/provision/maintain/repair-unwritable.ts';
 import type { Problem } from '../../../../src/provision/maintain/verify-schema.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
+import { never } from '../../../helpers/failure.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
 import { recordOf } from '../../registry/support.ts';
 
 const NAME = 'gemma:q4';
 const KEPT = 'gemma-provision-previous:gemma-q4-0123456789ab';
 const BLOB = { name: 'sha256-a', path: '/models/blobs/sha256-a', sizeBytes: 1, modifiedMs: 0 };
-const never = new AbortController().signal;
 
 const place: RepairPlace = {
   runtime: new FakeRuntime(),

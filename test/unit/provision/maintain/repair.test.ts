@@ -1,4 +1,5 @@
 /** What verify finds, and where repair takes the bytes from. */
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
@@ -12,13 +13,13 @@ import { exitOf, type Problem, repairExit } from '../../../../src/provision/main
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { FolderContents } from '../../../../src/runtimes/contents.ts';
 import type { HashFile, LocalFile } from '../../../../src/sources/contract.ts';
+import { never } from '../../../helpers/failure.ts';
 import { MemoryState } from '../../../helpers/memory-state.ts';
 import { SPEC, tinyPlan } from '../../../helpers/plans.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
 const LAYER = digestOf('good bytes');
 const CONFIG = digestOf('config');
-const signal = new AbortController().signal;
 
 let state: MemoryState;
 let record: InstallRecord;
@@ -31,7 +32,7 @@ beforeEach(async () => {
   asked = [];
   const file = { kind: 'file', ref: '/m.gguf', path: '/m.gguf', sizeBytes: 10, digest: LAYER } as const;
   const plan = tinyPlan({ source: { kind: 'file', file, spec: SPEC } });
-  await drive(install(plan, { force: false }, state.effects(), signal), () => undefined);
+  await drive(install(plan, { force: false }, state.effects(), never), () => undefined);
   record = state.records.get(NAME) ?? expect.fail('there is a record');
   disk = new Map([
     ['/blobs/layer', 'good bytes'],
@@ -106,12 +107,12 @@ function mend(changes: Partial<RepairEffects> = {}) {
     setAside: async () => '/records/x.broken',
     ...changes,
   };
-  return drive(repair(NAME, effects, signal), () => undefined);
+  return drive(repair(NAME, effects, never), () => undefined);
 }
 
 async function look(quick = false) {
   const report = await drive(
-    verify({ records: [record], broken: [], quick }, { hash, place: async () => place() }, signal),
+    verify({ records: [record], broken: [], quick }, { hash, place: async () => place() }, never),
     () => undefined,
   );
   return report.results[0] ?? expect.fail('there is a result');
@@ -131,7 +132,7 @@ describe('verify', () => {
       verify(
         { records: [record], broken: [], quick: false },
         { place: async () => ({ ...place(), contents: contents() }), hash: refusing },
-        signal,
+        never,
       ),
       () => undefined,
     ).then(({ results }) => results[0] ?? expect.fail());
@@ -155,7 +156,7 @@ describe('verify', () => {
             return place();
           },
         },
-        signal,
+        never,
       ),
       () => undefined,
     );
@@ -169,7 +170,7 @@ describe('verify', () => {
   test('row 25: broken record files stand beside the good ones', async () => {
     const broken = [{ path: '/records/x.json', error: new ProvisionError('bad-record', 'it is empty') }];
     const { results } = await drive(
-      verify({ records: [record], broken, quick: true }, { hash, place: async () => place() }, signal),
+      verify({ records: [record], broken, quick: true }, { hash, place: async () => place() }, never),
       () => undefined,
     );
     expect(results.map(({ name, ok }) => [name, ok])).toEqual([

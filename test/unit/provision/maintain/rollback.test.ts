@@ -8,6 +8,7 @@ import { install } from '../../../../src/provision/install/transaction.ts';
 import { removeModel } from '../../../../src/provision/maintain/remove.ts';
 import { rollback } from '../../../../src/provision/maintain/rollback.ts';
 import { Suite } from '../../../../src/smoke/schema.ts';
+import { failureOf } from '../../../helpers/failure.ts';
 import { MemoryState } from '../../../helpers/memory-state.ts';
 import { SPEC, tinyPlan } from '../../../helpers/plans.ts';
 
@@ -53,12 +54,6 @@ function back({ smoke = true, force = false } = {}, signal = new AbortController
     known: async () => ({ stop: [], template: '' }),
   };
   return drive(rollback(NAME, options, state.effects(), signal), (event) => events.push(event));
-}
-
-async function failureOf(work: Promise<unknown>): Promise<ProvisionError> {
-  const error = await work.catch((thrown: unknown) => thrown);
-  if (error instanceof ProvisionError) return error;
-  throw new Error('expected a ProvisionError', { cause: error });
 }
 
 /** All that outlives a run. */

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { loadedModels } from '../../../../src/provision/plan/recommend-loaded.ts';
-
-const SIGNAL = new AbortController().signal;
+import { never } from '../../../helpers/failure.ts';
 
 describe('models that are loaded', () => {
   test('with what each takes of the GPU and of RAM', async () => {
@@ -12,7 +11,7 @@ describe('models that are loaded', () => {
         { name: 'c:1' },
       ],
     };
-    expect(await loadedModels(runtime, SIGNAL)).toEqual([
+    expect(await loadedModels(runtime, never)).toEqual([
       { name: 'a:1', gpuBytes: 3_000, ramBytes: 2_000 },
       { name: 'b:1', gpuBytes: 0, ramBytes: 2_000 },
       { name: 'c:1', gpuBytes: 0, ramBytes: 0 },
@@ -20,9 +19,9 @@ describe('models that are loaded', () => {
   });
 
   test('none where the runtime cannot tell, or fails', async () => {
-    expect(await loadedModels({}, SIGNAL)).toEqual([]);
+    expect(await loadedModels({}, never)).toEqual([]);
     const broken = { loadedModels: () => Promise.reject(new Error('gone')) };
-    expect(await loadedModels(broken, SIGNAL)).toEqual([]);
+    expect(await loadedModels(broken, never)).toEqual([]);
   });
 
   test('an abort is an abort', async () => {

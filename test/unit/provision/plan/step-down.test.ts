@@ -15,12 +15,12 @@ import type { InstallRequest } from '../../../../src/provision/plan/request.ts';
 import { smallerPlan } from '../../../../src/provision/plan/smaller.ts';
 import { installSmaller } from '../../../../src/provision/plan/step-down.ts';
 import type { LoadedModel } from '../../../../src/runtimes/contract.ts';
+import { never } from '../../../helpers/failure.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
 import { tinyPlan } from '../../../helpers/plans.ts';
 
 const MIB = 1024 ** 2;
 const SHORT = new ProvisionError('memory-short', 'no room');
-const never = new AbortController().signal;
 
 function memory(changes: Partial<MemoryEstimate> = {}): MemoryEstimate {
   return {

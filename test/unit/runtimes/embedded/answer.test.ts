@@ -3,12 +3,13 @@ import { answer } from '../../../../src/runtimes/embedded/answer.ts';
 import type { Engine } from '../../../../src/runtimes/embedded/engine.ts';
 import { renderPrompt, tokenizePrompt } from '../../../../src/runtimes/embedded/prompt.ts';
 import type { Answer, ChatOptions } from '../../../../src/runtimes/embedded/protocol.ts';
-import { BOS, byteEngine, bytesOf, END, NEVER, SAMPLING, TURN } from './support.ts';
+import { never } from '../../../helpers/failure.ts';
+import { BOS, byteEngine, bytesOf, END, SAMPLING, TURN } from './support.ts';
 
 async function run(
   engine: Engine,
   changes: Partial<ChatOptions> = {},
-  signal = NEVER,
+  signal = never,
 ): Promise<{ text: string; answer: Answer }> {
   const options = { messages: [{ role: 'user' as const, content: 'hi' }], stop: [], sampling: SAMPLING, ...changes };
   const work = answer(engine, options, signal);

@@ -1,4 +1,5 @@
 /** What the embedded runtime tells of prompts and of its memory, on both sides of the protocol. */
+
 import { describe, expect, test } from 'vitest';
 import type { Engine } from '../../../../src/runtimes/embedded/engine.ts';
 import { describe as describeModel, Manifest } from '../../../../src/runtimes/embedded/manifest.ts';
@@ -6,7 +7,8 @@ import { leadingBos } from '../../../../src/runtimes/embedded/prompt.ts';
 import type { FromWorker, LoadOptions, Source } from '../../../../src/runtimes/embedded/protocol.ts';
 import { createSession } from '../../../../src/runtimes/embedded/session.ts';
 import { createWorkerClient } from '../../../../src/runtimes/embedded/worker-client.ts';
-import { BOS, byteEngine, bytesOf, END, fakeWorker, NEVER, SAMPLING, SPEC } from './support.ts';
+import { never } from '../../../helpers/failure.ts';
+import { BOS, byteEngine, bytesOf, END, fakeWorker, SAMPLING, SPEC } from './support.ts';
 
 const LOAD: LoadOptions = { modelPath: '/m.gguf', contextLength: 100, batch: 8, threads: 1, gpu: 'off' };
 const CHAT = { messages: [{ role: 'user' as const, content: 'hi' }], stop: [], sampling: SAMPLING };
@@ -17,7 +19,7 @@ describe('the worker client', () => {
   test('asks for a prompt', async () => {
     const worker = fakeWorker();
     const source: Source = { messages: [{ role: 'user', content: 'hi' }] };
-    const running = createWorkerClient(() => worker).prompt(LOAD, source, NEVER);
+    const running = createWorkerClient(() => worker).prompt(LOAD, source, never);
     await settled();
     expect(worker.sent).toEqual([{ type: 'prompt', id: 1, load: LOAD, source }]);
     worker.says({ type: 'loaded', id: 1, loadMs: 12, contextLength: 90 });
@@ -31,26 +33,26 @@ describe('the worker client', () => {
     const worker = fakeWorker();
     const client = createWorkerClient(() => worker);
     expect(client.held()).toBeUndefined();
-    await client.unload('/m.gguf', NEVER);
+    await client.unload('/m.gguf', never);
     expect(worker.sent).toEqual([]);
 
-    const first = client.prompt(LOAD, { text: 'hi' }, NEVER);
+    const first = client.prompt(LOAD, { text: 'hi' }, never);
     await settled();
     worker.says({ type: 'loaded', id: 1, loadMs: 1, contextLength: 90 });
     worker.says({ type: 'prompt', id: 1, prompt: PROMPT });
     await first;
     expect(client.held()).toEqual({ modelPath: '/m.gguf', contextLength: 90 });
 
-    await client.unload('/other.gguf', NEVER);
+    await client.unload('/other.gguf', never);
     expect(worker.sent).toHaveLength(1);
-    const unloading = client.unload('/m.gguf', NEVER);
+    const unloading = client.unload('/m.gguf', never);
     await settled();
     expect(worker.sent.at(-1)).toEqual({ type: 'unload', id: 2 });
     worker.says({ type: 'unloaded', id: 2 });
     await unloading;
     expect(client.held()).toBeUndefined();
 
-    const failing = client.prompt({ ...LOAD, modelPath: '/bad.gguf' }, { text: 'hi' }, NEVER);
+    const failing = client.prompt({ ...LOAD, modelPath: '/bad.gguf' }, { text: 'hi' }, never);
     await settled();
     worker.says({ type: 'failed', id: 3, code: 'bad-gguf', message: 'no model', suggestions: [] });
     await expect(failing).rejects.toMatchObject({ code: 'bad-gguf' });
@@ -60,7 +62,7 @@ describe('the worker client', () => {
   test('a worker that dies holds nothing', async () => {
     const worker = fakeWorker();
     const client = createWorkerClient(() => worker);
-    const running = client.prompt(LOAD, { text: 'hi' }, NEVER);
+    const running = client.prompt(LOAD, { text: 'hi' }, never);
     await settled();
     worker.says({ type: 'loaded', id: 1, loadMs: 1, contextLength: 90 });
     await settled();
@@ -73,8 +75,8 @@ describe('the worker client', () => {
   test('an answer of another kind is a bug', async () => {
     const worker = fakeWorker();
     const client = createWorkerClient(() => worker);
-    const running = client.prompt(LOAD, { text: 'hi' }, NEVER);
-    const chatting = client.chat(LOAD, CHAT, NEVER).next();
+    const running = client.prompt(LOAD, { text: 'hi' }, never);
+    const chatting = client.chat(LOAD, CHAT, never).next();
     await settled();
     worker.says({ type: 'unloaded', id: 1 });
     worker.says({ type: 'unloaded', id: 2 });

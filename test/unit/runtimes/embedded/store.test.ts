@@ -12,8 +12,9 @@ import { createModelStore, type StoreOptions } from '../../../../src/runtimes/em
 import type { LocalFile } from '../../../../src/sources/contract.ts';
 import { createDigestCache } from '../../../../src/sources/digest-cache.ts';
 import { fileWith } from '../../../helpers/disk.ts';
+import { never } from '../../../helpers/failure.ts';
 import { OTHER_DIGEST } from '../../sources/support.ts';
-import { NEVER, SPEC, storeOptions } from './support.ts';
+import { SPEC, storeOptions } from './support.ts';
 
 let options: StoreOptions;
 beforeEach(async () => {
@@ -30,7 +31,7 @@ function put(
   name: string,
   file: LocalFile,
   changes: Partial<StoreOptions> = {},
-  signal = NEVER,
+  signal = never,
   onEvent: (event: ProgressEvent) => void = () => undefined,
 ): Promise<StoreResult> {
   const store = createModelStore({ ...options, ...changes });
@@ -86,7 +87,7 @@ describe('putting a model', () => {
   test('tells bytes up to the whole', async () => {
     const file = await sourceFile(Buffer.alloc(70 * MIB, 1));
     const done: number[] = [];
-    await put('gemma', file, {}, NEVER, (event) => event.type === 'bytes' && done.push(event.done));
+    await put('gemma', file, {}, never, (event) => event.type === 'bytes' && done.push(event.done));
     expect(done[0]).toBe(0);
     expect(done.at(-1)).toBe(70 * MIB);
     expect(done.length).toBeGreaterThan(2);
@@ -157,7 +158,7 @@ describe('a put that fails leaves nothing behind', () => {
   test('a source that is written to meanwhile', async () => {
     const file = await sourceFile(Buffer.alloc(70 * MIB));
     let written = false;
-    const running = put('gemma', file, {}, NEVER, (event) => {
+    const running = put('gemma', file, {}, never, (event) => {
       if (event.type !== 'bytes' || event.done === 0 || written) return;
       written = true;
       appendFileSync(file.path, 'more');
@@ -294,7 +295,7 @@ describe('the ways in', () => {
   function by(file: StorableFile, way?: TransferWay, changes: Partial<StoreOptions> = {}): Promise<StoreResult> {
     const store = createModelStore({ ...options, ...changes });
     const request = { name: 'gemma', file, ...(way && { way }), architecture: 'gemma3n', spec: SPEC };
-    return drive(store.put(request, NEVER), () => undefined);
+    return drive(store.put(request, never), () => undefined);
   }
 
   function elsewhere(pieces: readonly string[]): StorableFile {

@@ -10,8 +10,6 @@ import type { StoreOptions } from '../../../../src/runtimes/embedded/store.ts';
 import type { WorkerProcess } from '../../../../src/runtimes/embedded/worker-client.ts';
 import { NO_DIGEST_CACHE } from '../../../../src/sources/digest-cache.ts';
 
-export const NEVER = new AbortController().signal;
-
 export const SPEC: ModelSpec = {
   templateName: 'gemma',
   template: '{{ .Prompt }}',

@@ -5,7 +5,8 @@ import { loadFailure } from '../../../../src/runtimes/embedded/engine-errors.ts'
 import type { ChatOptions, FromWorker, LoadOptions } from '../../../../src/runtimes/embedded/protocol.ts';
 import { createSession } from '../../../../src/runtimes/embedded/session.ts';
 import { createWorkerClient } from '../../../../src/runtimes/embedded/worker-client.ts';
-import { byteEngine, bytesOf, END, fakeWorker, NEVER, SAMPLING } from './support.ts';
+import { never } from '../../../helpers/failure.ts';
+import { byteEngine, bytesOf, END, fakeWorker, SAMPLING } from './support.ts';
 
 const LOAD: LoadOptions = { modelPath: '/m.gguf', contextLength: 100, batch: 8, threads: 1, gpu: 'off' };
 const CHAT: ChatOptions = { messages: [{ role: 'user', content: 'hi' }], stop: [], sampling: SAMPLING };
@@ -33,7 +34,7 @@ describe('the worker client', () => {
   test('sends a chat, yields its pieces and returns its numbers', async () => {
     const worker = fakeWorker();
     const client = createWorkerClient(() => worker);
-    const running = all(client.chat(LOAD, CHAT, NEVER));
+    const running = all(client.chat(LOAD, CHAT, never));
     await settled();
     expect(worker.sent).toEqual([{ type: 'chat', id: 1, load: LOAD, chat: CHAT }]);
     worker.says({ type: 'loaded', id: 1, loadMs: 12, contextLength: 100 });
@@ -53,8 +54,8 @@ describe('the worker client', () => {
       workers.push(worker);
       return worker;
     });
-    const dying = all(client.chat(LOAD, CHAT, NEVER));
-    const dyingToo = all(client.chat(LOAD, CHAT, NEVER));
+    const dying = all(client.chat(LOAD, CHAT, never));
+    const dyingToo = all(client.chat(LOAD, CHAT, never));
     await settled();
     expect(workers).toHaveLength(1);
     workers[0]?.ends('signal SIGSEGV');
@@ -65,7 +66,7 @@ describe('the worker client', () => {
     };
     await expect(dying).rejects.toMatchObject(death);
     await expect(dyingToo).rejects.toMatchObject(death);
-    const next = all(client.chat(LOAD, CHAT, NEVER));
+    const next = all(client.chat(LOAD, CHAT, never));
     await settled();
     expect(workers).toHaveLength(2);
     workers[1]?.says({ type: 'done', id: 3, answer: ANSWER });
@@ -78,7 +79,7 @@ describe('the worker client', () => {
     ['exit code 1', 'SHA-256'],
   ])('%s suggests something about %s', async (reason, word) => {
     const worker = fakeWorker();
-    const running = all(createWorkerClient(() => worker).chat(LOAD, CHAT, NEVER));
+    const running = all(createWorkerClient(() => worker).chat(LOAD, CHAT, never));
     await settled();
     worker.ends(reason);
     await expect(running).rejects.toMatchObject({ suggestions: [expect.stringContaining(word), expect.any(String)] });
@@ -86,7 +87,7 @@ describe('the worker client', () => {
 
   test('hands on what the worker reports', async () => {
     const worker = fakeWorker();
-    const running = all(createWorkerClient(() => worker).chat(LOAD, CHAT, NEVER));
+    const running = all(createWorkerClient(() => worker).chat(LOAD, CHAT, never));
     await settled();
     worker.says({ type: 'failed', id: 1, code: 'bad-gguf', message: 'no model', suggestions: ['get another'] });
     await expect(running).rejects.toMatchObject({
@@ -102,7 +103,7 @@ describe('the worker client', () => {
     {},
   ])('does not trust %o', async (message) => {
     const worker = fakeWorker();
-    const running = all(createWorkerClient(() => worker).chat(LOAD, CHAT, NEVER));
+    const running = all(createWorkerClient(() => worker).chat(LOAD, CHAT, never));
     await settled();
     worker.says(message);
     await expect(running).rejects.toMatchObject({ code: 'bug' });
@@ -128,7 +129,7 @@ describe('the worker client', () => {
   test('closing ends the worker and what still waits for it', async () => {
     const worker = fakeWorker();
     const client = createWorkerClient(() => worker);
-    const running = all(client.chat(LOAD, CHAT, NEVER));
+    const running = all(client.chat(LOAD, CHAT, never));
     await settled();
     const ended = expect(running).rejects.toMatchObject({ code: 'runtime-died' });
     await client.close();

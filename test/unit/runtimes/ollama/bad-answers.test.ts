@@ -1,15 +1,15 @@
 /** The calls around a prompt, against everything that is not the answer of an Ollama server. */
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
-import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive } from '../../../../src/core/progress.ts';
 import type { Patience } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
+import { failureOf, never } from '../../../helpers/failure.ts';
 import { serve, type TestServer } from '../../../helpers/http-server.ts';
 import { collect, zeroFile } from '../../../helpers/runtime-fakes.ts';
 
-const never = new AbortController().signal;
 const NAME = 'm:t';
 const messages = [{ role: 'user', content: 'Hello!' }] as const;
 
@@ -48,15 +48,6 @@ function runtimeAt(url: string, patience: Partial<Patience> = {}): OllamaRuntime
   });
 }
 
-async function failure(work: Promise<unknown> | undefined): Promise<ProvisionError> {
-  const thrown = await (work ?? expect.fail()).then(
-    (value) => expect.fail(`it succeeded: ${JSON.stringify(value)}`),
-    (error: unknown) => error,
-  );
-  if (!(thrown instanceof ProvisionError)) throw thrown;
-  return thrown;
-}
-
 const CALLS = {
   render: ['POST /api/chat', (runtime) => runtime.render?.({ name: NAME, messages }, never)],
   countRaw: ['POST /api/generate', (runtime) => runtime.countRaw?.(NAME, 'a b', never)],
@@ -88,7 +79,7 @@ describe.each(Object.entries(CALLS))('%s', (_call, [route, use]) => {
     ['a broken connection', (request) => request.socket.destroy(), 'runtime-died'],
   ] as const satisfies readonly (readonly [string, Answer, string])[])('%s', async (_, answer, code) => {
     const runtime = await serverWith(route, answer);
-    const error = await failure(use(runtime));
+    const error = await failureOf(use(runtime));
     expect(error.code).toBe(code);
     expect(error.message).not.toMatch(/\p{Cc}|<html/u);
     expect(error.message.length).toBeLessThan(700);
@@ -97,7 +88,7 @@ describe.each(Object.entries(CALLS))('%s', (_call, [route, use]) => {
 
   test('silence', async () => {
     const runtime = await serverWith(route, () => {}, { answerMs: 100, chatMs: 100 });
-    const error = await failure(use(runtime));
+    const error = await failureOf(use(runtime));
     expect(error.code).toBe('runtime-timeout');
     expect(error.message).toContain('100 ms');
   });
@@ -119,7 +110,7 @@ const NAMED = {
 describe.each(Object.entries(NAMED))('%s', (_call, use) => {
   test.each(['../x', '-rf', 'a'.repeat(300), ''])('sends nothing for the name %j', async (name) => {
     const runtime = await serverWith('', () => {});
-    const error = await failure(use(runtime, name));
+    const error = await failureOf(use(runtime, name));
     expect(error.code).toBe('bad-name');
     expect(error.message).toMatch(/model name/);
     expect(server?.requests).toEqual([]);

@@ -7,11 +7,11 @@ import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import type { Patience } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
+import { failureOf, never } from '../../../helpers/failure.ts';
 import { serve, type TestServer } from '../../../helpers/http-server.ts';
 import { freePort } from '../../../helpers/ollama-server.ts';
 import { collect, specOf, zeroFile } from '../../../helpers/runtime-fakes.ts';
 
-const never = new AbortController().signal;
 const digest = digestOf('any');
 const SPEC = specOf({ template: '{{ .Prompt }}', parameters: { temperature: 0 } });
 const REQUEST = {
@@ -79,15 +79,6 @@ function streaming(route: string, pieces: readonly string[], end: 'end' | 'silen
   });
 }
 
-async function failure(work: Promise<unknown>): Promise<ProvisionError> {
-  const thrown = await work.then(
-    (value) => expect.fail(`it succeeded: ${JSON.stringify(value)}`),
-    (error: unknown) => error,
-  );
-  if (!(thrown instanceof ProvisionError)) throw thrown;
-  return thrown;
-}
-
 const store = (runtime: OllamaRuntime) => drive(runtime.store(REQUEST, never), () => {});
 const chat = (runtime: OllamaRuntime) =>
   collect(runtime.chat({ name: 'm:t', messages: [{ role: 'user', content: 'hi' }] }, never));
@@ -95,7 +86,7 @@ const chat = (runtime: OllamaRuntime) =>
 describe('who answers', () => {
   test('nobody', async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
-    const error = await failure(runtimeAt(url).identify(never));
+    const error = await failureOf(runtimeAt(url).identify(never));
     expect(error.code).toBe('runtime-unreachable');
     expect(error.message).toContain(url);
     expect(error.suggestions.join(' ')).toContain('ollama serve');
@@ -103,7 +94,7 @@ describe('who answers', () => {
   });
 
   test('a name that does not resolve', async () => {
-    const error = await failure(runtimeAt('http://no-such-host.invalid').identify(never));
+    const error = await failureOf(runtimeAt('http://no-such-host.invalid').identify(never));
     expect(error.code).toBe('runtime-unreachable');
   });
 
@@ -127,7 +118,7 @@ describe('who answers', () => {
     const stdout = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
     const log = vi.spyOn(console, 'log');
     const runtime = await at((_request, response) => response.writeHead(status, { 'content-type': type }).end(body));
-    const error = await failure(runtime.identify(never));
+    const error = await failureOf(runtime.identify(never));
     expect(error.code).toBe('runtime-not-ollama');
     expect(error.message).not.toMatch(/\p{Cc}|<html|x\(\)/u);
     expect(error.message.length).toBeLessThan(700);
@@ -142,7 +133,7 @@ describe('who answers', () => {
       else response.writeHead(401).end('who are you?');
     });
     const port = new URL(server.url).port;
-    const error = await failure(runtimeAt(`http://me:wr0ng@127.0.0.1:${port}`).identify(never));
+    const error = await failureOf(runtimeAt(`http://me:wr0ng@127.0.0.1:${port}`).identify(never));
     expect(error.code).toBe('unauthorised');
     expect(`${error.message} ${error.suggestions.join(' ')} ${String(error.cause)}`).not.toContain('wr0ng');
     const runtime = runtimeAt(`http://me:s3cret@127.0.0.1:${port}`);
@@ -162,19 +153,19 @@ describe('who answers', () => {
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const address = other.address();
     const port = typeof address === 'object' ? address?.port : 0;
-    const error = await failure(runtimeAt(`http://127.0.0.1:${port}`).identify(never));
+    const error = await failureOf(runtimeAt(`http://127.0.0.1:${port}`).identify(never));
     await new Promise((resolve) => other.close(resolve));
     expect(error.code).toBe('runtime-not-ollama');
   });
 
   test('something that hangs up', async () => {
     const runtime = await at((request) => request.socket.destroy());
-    expect((await failure(runtime.identify(never))).code).toBe('runtime-not-ollama');
+    expect((await failureOf(runtime.identify(never))).code).toBe('runtime-not-ollama');
   });
 
   test('something that never answers', async () => {
     const runtime = await at(() => {}, { answerMs: 100 });
-    const error = await failure(runtime.identify(never));
+    const error = await failureOf(runtime.identify(never));
     expect(error.code).toBe('runtime-timeout');
     expect(error.message).toContain('100 ms');
   });
@@ -182,14 +173,14 @@ describe('who answers', () => {
   test('a user who does not want to wait', async () => {
     const stop = new AbortController();
     const runtime = await at(() => stop.abort());
-    expect((await failure(runtime.identify(stop.signal))).code).toBe('interrupted');
+    expect((await failureOf(runtime.identify(stop.signal))).code).toBe('interrupted');
   });
 
   test('a user who said why', async () => {
     const stop = new AbortController();
     const why = new ProvisionError('terminated', 'SIGTERM');
     const runtime = await at(() => stop.abort(why));
-    expect(await failure(runtime.identify(stop.signal))).toBe(why);
+    expect(await failureOf(runtime.identify(stop.signal))).toBe(why);
   });
 });
 
@@ -230,13 +221,13 @@ describe('create', () => {
     ['a line without an end', ['"', 'x'.repeat(17 * 1024 * 1024)], 'runtime-not-ollama'],
   ])('row 33: %s', async (_, pieces, code) => {
     const warn = vi.spyOn(console, 'warn');
-    const error = await failure(store(await at(streaming(route, pieces))));
+    const error = await failureOf(store(await at(streaming(route, pieces))));
     expect(error.code).toBe(code);
     expect(warn).not.toHaveBeenCalled();
   });
 
   test('a connection that breaks in the stream', async () => {
-    const error = await failure(store(await at(streaming(route, [line({ status: 'a' })], 'reset'))));
+    const error = await failureOf(store(await at(streaming(route, [line({ status: 'a' })], 'reset'))));
     expect(error.code).toBe('runtime-died');
     expect(error.message).toContain('creating m:t');
   });
@@ -249,12 +240,12 @@ describe('create', () => {
         return true;
       }),
     );
-    expect((await failure(store(runtime))).code).toBe('runtime-died');
+    expect((await failureOf(store(runtime))).code).toBe('runtime-died');
   });
 
   test('a stream that falls silent', async () => {
     const runtime = await at(streaming(route, [line({ status: 'a' })], 'silence'), { createMs: 100 });
-    expect((await failure(store(runtime))).code).toBe('runtime-timeout');
+    expect((await failureOf(store(runtime))).code).toBe('runtime-timeout');
   });
 
   test('the connection ends with the call, although the server goes on', async () => {
@@ -308,7 +299,7 @@ describe('create', () => {
         return true;
       }),
     );
-    const error = await failure(store(runtime));
+    const error = await failureOf(store(runtime));
     expect(error.code).toBe('runtime-refused');
     expect(error.message).toContain('does not have it');
   });
@@ -329,20 +320,20 @@ describe('show and tags', () => {
         return true;
       }),
     );
-    const error = await failure(runtime.find('m:t', never));
+    const error = await failureOf(runtime.find('m:t', never));
     expect(error.code).toBe('runtime-not-ollama');
   });
 
   test('a route that is not there is not a model that is not there', async () => {
     const runtime = await at((_request, response) => response.writeHead(404).end('404 page not found'));
-    expect((await failure(runtime.find('m:t', never))).code).toBe('runtime-too-old');
+    expect((await failureOf(runtime.find('m:t', never))).code).toBe('runtime-too-old');
   });
 
   test('row 21: a broken manifest is an error, not an absent model', async () => {
     const runtime = await at((_request, response) =>
       response.writeHead(500, { 'content-type': 'application/json' }).end('{"error":"EOF"}'),
     );
-    const error = await failure(runtime.find('m:t', never));
+    const error = await failureOf(runtime.find('m:t', never));
     expect(error.code).toBe('needs-repair');
     expect(error.exitCode).toBe(18);
     expect(error.message).toContain('m:t');
@@ -380,22 +371,22 @@ describe('chat', () => {
     ],
     ['content that is a number', ['{"message":{"content":7}}\n'], 'runtime-not-ollama'],
   ])('%s', async (_, pieces, code) => {
-    expect((await failure(chat(await at(streaming(route, pieces))))).code).toBe(code);
+    expect((await failureOf(chat(await at(streaming(route, pieces))))).code).toBe(code);
   });
 
   test('a server that dies in the answer', async () => {
-    const error = await failure(chat(await at(streaming(route, [piece('Pa')], 'reset'))));
+    const error = await failureOf(chat(await at(streaming(route, [piece('Pa')], 'reset'))));
     expect(error.code).toBe('runtime-died');
   });
 
   test('a server that never streams', async () => {
     const runtime = await at(streaming(route, [], 'silence'), { chatMs: 100 });
-    expect((await failure(chat(runtime))).code).toBe('runtime-timeout');
+    expect((await failureOf(chat(runtime))).code).toBe('runtime-timeout');
   });
 
   test('503 while it starts', async () => {
     const runtime = await at((_request, response) => response.writeHead(503).end());
-    const error = await failure(chat(runtime));
+    const error = await failureOf(chat(runtime));
     expect(error.code).toBe('runtime-refused');
     expect(error.suggestions.join(' ')).toContain('again');
   });

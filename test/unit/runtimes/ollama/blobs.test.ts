@@ -6,18 +6,17 @@ import { join } from 'node:path';
 import nock from 'nock';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
-import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import type { OpenForReading } from '../../../../src/disk/disk.ts';
 import { hasBlob, uploadBlob } from '../../../../src/runtimes/ollama/blobs.ts';
 import { PATIENCE, type Patience } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { nodeTransport } from '../../../../src/runtimes/ollama/transport.ts';
+import { failureOf, never } from '../../../helpers/failure.ts';
 import { serve, type TestServer } from '../../../helpers/http-server.ts';
 import { freePort } from '../../../helpers/ollama-server.ts';
 import { zeroFile } from '../../../helpers/runtime-fakes.ts';
 
-const never = new AbortController().signal;
 const digest = digestOf('any');
 const MIB = 1024 ** 2;
 let folder: string;
@@ -55,15 +54,6 @@ async function upload(
   return { bytes, events };
 }
 
-async function failure(work: Promise<unknown>): Promise<ProvisionError> {
-  const thrown = await work.then(
-    () => expect.fail('it succeeded'),
-    (error: unknown) => error,
-  );
-  if (!(thrown instanceof ProvisionError)) throw thrown;
-  return thrown;
-}
-
 /** Takes the whole body, then answers. */
 function taking(status: number, text = '', seen?: (hash: string, bytes: number) => void): Handler {
   return (request, response) => {
@@ -92,7 +82,7 @@ describe('hasBlob', () => {
 
   test('anything else is an error', async () => {
     server = await serve((_request, response) => response.writeHead(500).end());
-    expect((await failure(hasBlob(connectionTo(server.url), digest, never))).code).toBe('runtime-refused');
+    expect((await failureOf(hasBlob(connectionTo(server.url), digest, never))).code).toBe('runtime-refused');
   });
 });
 
@@ -170,7 +160,7 @@ describe('uploadBlob', () => {
       { path: 'zeros', sizeBytes: 200 * MIB },
       zeroFile,
     );
-    const error = await failure(work);
+    const error = await failureOf(work);
     expect(error.code).toBe('runtime-died');
     expect(error.message).toContain('uploading zeros');
   });
@@ -187,7 +177,7 @@ describe('uploadBlob', () => {
     ['invalid digest format', 400, 'runtime-refused', 'invalid digest'],
   ])('%s', async (text, status, code, words) => {
     const work = upload(taking(status, `{"error":"${text}"}`), { path: 'zeros', sizeBytes: 3 * MIB }, zeroFile);
-    const error = await failure(work);
+    const error = await failureOf(work);
     expect(error.code).toBe(code);
     expect(error.message).toContain(words);
   });
@@ -201,24 +191,24 @@ describe('uploadBlob', () => {
       { path: 'zeros', sizeBytes: 200 * MIB },
       zeroFile,
     );
-    expect((await failure(work)).code).toBe('disk-full');
+    expect((await failureOf(work)).code).toBe('disk-full');
   });
 
   test('a file that became shorter is not sent to its end', async () => {
     const path = join(folder, 'short.gguf');
     await writeFile(path, Buffer.alloc(MIB + 5));
-    const error = await failure(upload(taking(201), { path, sizeBytes: 2 * MIB }));
+    const error = await failureOf(upload(taking(201), { path, sizeBytes: 2 * MIB }));
     expect(error.code).toBe('truncated-file');
   });
 
   test('a file that is not there, or not to be read', async () => {
-    const absent = await failure(upload(taking(201), { path: join(folder, 'absent'), sizeBytes: 5 }));
+    const absent = await failureOf(upload(taking(201), { path: join(folder, 'absent'), sizeBytes: 5 }));
     expect(absent.code).toBe('file-not-found');
     await server?.close();
     const denied: OpenForReading = async () => {
       throw Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' });
     };
-    expect((await failure(upload(taking(201), { path: 'f', sizeBytes: 5 }, denied))).code).toBe('file-access');
+    expect((await failureOf(upload(taking(201), { path: 'f', sizeBytes: 5 }, denied))).code).toBe('file-access');
   });
 
   test('closes the file when nobody listens', async () => {
@@ -231,7 +221,7 @@ describe('uploadBlob', () => {
     });
     const connection = connectionTo(`http://127.0.0.1:${await freePort()}`);
     const file = { ref: 'f', path: 'f', sizeBytes: 50 * MIB };
-    const error = await failure(drive(uploadBlob(connection, counting, { file, digest }, never), () => {}));
+    const error = await failureOf(drive(uploadBlob(connection, counting, { file, digest }, never), () => {}));
     expect(error.code).toBe('runtime-unreachable');
     await expect.poll(() => closed).toBe(1);
   });
@@ -240,7 +230,7 @@ describe('uploadBlob', () => {
     server = await serve((request) => request.pause());
     const file = { ref: 'f', path: 'f', sizeBytes: 200 * MIB };
     const connection = connectionTo(server.url, { uploadMs: 200 });
-    const error = await failure(drive(uploadBlob(connection, zeroFile, { file, digest }, never), () => {}));
+    const error = await failureOf(drive(uploadBlob(connection, zeroFile, { file, digest }, never), () => {}));
     expect(error.code).toBe('runtime-timeout');
   });
 
@@ -258,7 +248,7 @@ describe('uploadBlob', () => {
     });
     const file = { ref: 'f', path: 'f', sizeBytes: 500 * MIB };
     const work = uploadBlob(connectionTo(server.url), counting, { file, digest }, controller.signal);
-    expect((await failure(drive(work, () => {}))).code).toBe('interrupted');
+    expect((await failureOf(drive(work, () => {}))).code).toBe('interrupted');
     await expect.poll(() => closed).toBe(1);
   });
 

@@ -3,11 +3,11 @@ import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
 import { NO_DIGEST_CACHE } from '../../../../src/sources/digest-cache.ts';
 import { createHasher } from '../../../../src/sources/hash.ts';
+import { never } from '../../../helpers/failure.ts';
 import { type FakeOllama, fakeOllama } from '../../../helpers/fake-ollama.ts';
 import { zeroFile } from '../../../helpers/runtime-fakes.ts';
 import { countingFiles } from '../../sources/support.ts';
 
-const never = new AbortController().signal;
 const GOOD = { blob: 'sha256:b', template: '', parameters: {}, license: '', digest: 'a'.repeat(64) };
 
 let fake: FakeOllama | undefined;

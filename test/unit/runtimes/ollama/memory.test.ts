@@ -5,9 +5,9 @@ import { PATIENCE } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { loadedModel, unloadModel } from '../../../../src/runtimes/ollama/memory.ts';
 import { nodeTransport } from '../../../../src/runtimes/ollama/transport.ts';
+import { never } from '../../../helpers/failure.ts';
 import { serve, type TestServer } from '../../../helpers/http-server.ts';
 
-const never = new AbortController().signal;
 const ABSENT = { status: 404, body: '{"error":"model \'m:t\' not found"}' };
 
 let server: TestServer | undefined;

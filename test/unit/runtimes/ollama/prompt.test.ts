@@ -5,10 +5,10 @@ import type { Message } from '../../../../src/runtimes/contract.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { messagesFor } from '../../../../src/runtimes/ollama/messages.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
+import { never } from '../../../helpers/failure.ts';
 import { serve, type TestServer } from '../../../helpers/http-server.ts';
 import { collect, zeroFile } from '../../../helpers/runtime-fakes.ts';
 
-const never = new AbortController().signal;
 const messages: Message[] = [{ role: 'user', content: 'Hello!' }];
 
 let server: TestServer | undefined;

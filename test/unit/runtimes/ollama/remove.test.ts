@@ -6,10 +6,10 @@ import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive } from '../../../../src/core/progress.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
+import { never } from '../../../helpers/failure.ts';
 import { serve, type TestServer } from '../../../helpers/http-server.ts';
 import { specOf, zeroFile } from '../../../helpers/runtime-fakes.ts';
 
-const never = new AbortController().signal;
 const mismatch = new ProvisionError('digest-mismatch', 'other bytes');
 
 let server: TestServer | undefined;

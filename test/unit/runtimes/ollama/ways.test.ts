@@ -22,10 +22,10 @@ import type { SideDoors } from '../../../../src/runtimes/ollama/ways/facts.ts';
 import type { LocalFile } from '../../../../src/sources/contract.ts';
 import { NO_DIGEST_CACHE } from '../../../../src/sources/digest-cache.ts';
 import { createHasher } from '../../../../src/sources/hash.ts';
+import { failureOf, never } from '../../../helpers/failure.ts';
 import { type FakeOllama, fakeOllama, refuse } from '../../../helpers/fake-ollama.ts';
 import { specOf } from '../../../helpers/runtime-fakes.ts';
 
-const never = new AbortController().signal;
 const CONTENT = 'GGUF and all that belongs to it';
 const DIGEST = digestOf(CONTENT);
 const SPEC = specOf({ template: '{{ .Prompt }}', parameters: { temperature: 0 } });
@@ -95,15 +95,6 @@ async function store(runtime: OllamaRuntime, file: StorableFile, way?: TransferW
   return { result, events };
 }
 
-async function failure(work: Promise<unknown>): Promise<ProvisionError> {
-  const thrown = await work.then(
-    () => expect.fail('it succeeded'),
-    (error: unknown) => error,
-  );
-  if (!(thrown instanceof ProvisionError)) throw thrown;
-  return thrown;
-}
-
 const blobs = () => readdir(join(models, 'blobs'));
 const BLOB = DIGEST.replace(':', '-');
 
@@ -170,7 +161,7 @@ describe('the folder is only used when it is proven to be the server’s own', (
       response.writeHead(heads === 1 ? 404 : 500).end();
       return true;
     };
-    const error = await failure(at(fake, doorsTo(models)).folder(never));
+    const error = await failureOf(at(fake, doorsTo(models)).folder(never));
     expect(error.exitCode).toBe(13);
     expect(heads).toBe(2);
     expect(await blobs()).toEqual([]);
@@ -228,7 +219,7 @@ describe.each(['0.24.0', '0.33.0'])('a file gets into a server of %s', (version)
     fake = await fakeOllama(version, { contained: true });
     const runtime = at(fake, { loopback: true });
     const file = await own();
-    const refused = await failure(runtime.planTransfer?.(file, 'loopback-pull', never) ?? expect.fail());
+    const refused = await failureOf(runtime.planTransfer?.(file, 'loopback-pull', never) ?? expect.fail());
     expect([refused.code, refused.exitCode]).toEqual(['bad-usage', 2]);
     expect(refused.message).toContain('container');
     expect((await store(runtime, file)).result).toMatchObject({ way: 'upload', bytesMoved: CONTENT.length });
@@ -247,7 +238,7 @@ describe('row 7: other bytes than promised', () => {
   test.each<TransferWay>(['hard-link', 'copy', 'upload', 'loopback-pull'])('by %s: nothing stays', async (way) => {
     fake = await fakeOllama('0.33.0', { models });
     const file = await own('GGUF but not the one that was meant');
-    const error = await failure(store(at(fake, doorsTo(models)), { ...file, digest: DIGEST }, way));
+    const error = await failureOf(store(at(fake, doorsTo(models)), { ...file, digest: DIGEST }, way));
     expect([error.code, error.exitCode]).toEqual(['digest-mismatch', 11]);
     expect(await blobs()).toEqual([]);
     expect([...fake.models.keys()]).toEqual([]);
@@ -256,7 +247,7 @@ describe('row 7: other bytes than promised', () => {
   test('where the folder is not known, the orphan is told', async () => {
     fake = await fakeOllama('0.24.0', { models });
     const text = 'GGUF but not the one that was meant';
-    const error = await failure(store(at(fake, {}), { ...(await own(text)), digest: DIGEST }));
+    const error = await failureOf(store(at(fake, {}), { ...(await own(text)), digest: DIGEST }));
     expect(error.message).toContain(`keeps what it was sent as ${digestOf(text)}`);
   });
 
@@ -266,7 +257,7 @@ describe('row 7: other bytes than promised', () => {
     const manifest = join(models, 'manifests/registry.ollama.ai/library/other');
     await mkdir(manifest, { recursive: true });
     await writeFile(join(manifest, 'latest'), JSON.stringify({ layers: [{ digest: digestOf(text) }] }));
-    await failure(store(at(fake, doorsTo(models)), { ...(await own(text)), digest: DIGEST }, 'upload'));
+    await failureOf(store(at(fake, doorsTo(models)), { ...(await own(text)), digest: DIGEST }, 'upload'));
     expect(await blobs()).toEqual([digestOf(text).replace(':', '-')]);
   });
 
@@ -274,7 +265,7 @@ describe('row 7: other bytes than promised', () => {
     fake = await fakeOllama('0.24.0', { models });
     const runtime = at(fake, doorsTo(models));
     for (const pieces of [[CONTENT, 'more'], [CONTENT.slice(1)]]) {
-      const error = await failure(store(runtime, elsewhere(pieces)));
+      const error = await failureOf(store(runtime, elsewhere(pieces)));
       expect([error.code, error.exitCode]).toEqual(['truncated-file', 11]);
       expect(fake.models.size).toBe(0);
     }
@@ -301,7 +292,7 @@ describe('what turns out not to work', () => {
   test('but it is one where the link was asked for', async () => {
     fake = await fakeOllama('0.24.0', { models });
     const work = store(at(fake, doorsTo(models, failing('link', 'EXDEV'))), await cached(), 'hard-link');
-    const error = await failure(work);
+    const error = await failureOf(work);
     expect([error.code, error.exitCode]).toEqual(['bad-usage', 2]);
     expect(error.message).toContain('EXDEV');
     expect(await blobs()).toEqual([]);
@@ -319,7 +310,7 @@ describe('what turns out not to work', () => {
         return handle;
       },
     };
-    const error = await failure(store(at(fake, doorsTo(models, full)), await own(), 'copy'));
+    const error = await failureOf(store(at(fake, doorsTo(models, full)), await own(), 'copy'));
     expect([error.code, error.exitCode]).toEqual(['disk-full', 12]);
     expect(error.message).toContain(models);
     expect(await blobs()).toEqual([]);
@@ -338,7 +329,7 @@ describe('what turns out not to work', () => {
     };
     const request: StoreRequest = { name: 'm:t', file: await own(), architecture: 'gemma3n', spec: SPEC, way: 'copy' };
     const work = at(fake, doorsTo(models, files)).store(request, stop.signal);
-    const error = await failure(drive(work, () => {}));
+    const error = await failureOf(drive(work, () => {}));
     expect(error.exitCode).toBe(130);
     expect(await blobs()).toEqual([]);
     expect(fake.models.size).toBe(0);

@@ -6,7 +6,8 @@ import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { GRACE_MS } from '../../../../src/sources/cache/prune.ts';
-import { NEVER, temporaryFolder } from '../support.ts';
+import { never } from '../../../helpers/failure.ts';
+import { temporaryFolder } from '../support.ts';
 import { CONTENT, DIGEST, failing, remoteFile, run, type TestCache, testCache } from './support.ts';
 
 const OTHER = Buffer.from('GGUF of another model');
@@ -27,8 +28,8 @@ const blobOf = (digest: Digest = DIGEST) => join(folder, 'blobs', digest.replace
 
 async function filled(more: object = {}): Promise<TestCache> {
   const test = testCache({ folder, origin: ORIGIN, now: () => NOW, ...more });
-  await run(test.cache.fetch(remoteFile(CONTENT, { rememberAs: 'hf:org/repo@main/a.gguf' }), NEVER));
-  await run(test.cache.fetch(remoteFile(OTHER, { pinnedRef: 'hf:org/other@1/b.gguf', fileName: 'b.gguf' }), NEVER));
+  await run(test.cache.fetch(remoteFile(CONTENT, { rememberAs: 'hf:org/repo@main/a.gguf' }), never));
+  await run(test.cache.fetch(remoteFile(OTHER, { pinnedRef: 'hf:org/other@1/b.gguf', fileName: 'b.gguf' }), never));
   await aged(blobOf(), 2 * GRACE_MS);
   await aged(blobOf(OTHER_OF), 3 * GRACE_MS);
   return test;
@@ -97,7 +98,7 @@ describe('verify', () => {
   test('finds one changed file, though its size and time are the old ones, and only names it', async () => {
     const { cache } = await filled();
     await corrupt(blobOf());
-    const { result } = await run(cache.verify({ remove: false }, NEVER));
+    const { result } = await run(cache.verify({ remove: false }, never));
     expect(result.results).toEqual([
       {
         digest: DIGEST,
@@ -115,14 +116,14 @@ describe('verify', () => {
   test('removes it when told to, forgets what led to it, and it is fetched again', async () => {
     const { cache, fetched } = await filled();
     await corrupt(blobOf());
-    expect((await run(cache.verify({ remove: true }, NEVER))).result.results[0]).toMatchObject({
+    expect((await run(cache.verify({ remove: true }, never))).result.results[0]).toMatchObject({
       ok: false,
       removed: true,
     });
     expect(await readdir(join(folder, 'blobs'))).toEqual([OTHER_OF.replace(':', '-')]);
     expect(await cache.refs.find('hf:org/repo@main/a.gguf')).toBeUndefined();
     expect(await cache.refs.find('hf:org/other@1/b.gguf')).toBeDefined();
-    await run(cache.fetch(remoteFile(), NEVER));
+    await run(cache.fetch(remoteFile(), never));
     expect(fetched).toEqual([DIGEST, OTHER_OF, DIGEST]);
   });
 
@@ -130,12 +131,12 @@ describe('verify', () => {
     await filled();
     await corrupt(blobOf());
     const { cache } = testCache({ folder, disk: { unlink: failing('EROFS') } });
-    expect((await run(cache.verify({ remove: true }, NEVER))).result.results[0]).toMatchObject({
+    expect((await run(cache.verify({ remove: true }, never))).result.results[0]).toMatchObject({
       ok: false,
       removed: false,
     });
     const blind = testCache({ folder, disk: { open: failing('EIO') } });
-    const { result } = await run(blind.cache.verify({ remove: false }, NEVER));
+    const { result } = await run(blind.cache.verify({ remove: false }, never));
     expect(result.results.map(({ ok, problem }) => [ok, problem])).toEqual([
       [false, expect.stringContaining('EIO')],
       [false, expect.stringContaining('EIO')],
@@ -147,7 +148,7 @@ describe('prune', () => {
   test('shows what no installed model came from, and removes it only when told to', async () => {
     const { cache } = await filled();
     const inUse = new Set([DIGEST]);
-    const shown = (await run(cache.prune({ inUse, apply: false }, NEVER))).result;
+    const shown = (await run(cache.prune({ inUse, apply: false }, never))).result;
     const item = {
       path: blobOf(OTHER_OF),
       digest: OTHER_OF,
@@ -163,7 +164,7 @@ describe('prune', () => {
       kept: 1,
     });
     expect(await readdir(join(folder, 'blobs'))).toHaveLength(2);
-    const done = (await run(cache.prune({ inUse, apply: true }, NEVER))).result;
+    const done = (await run(cache.prune({ inUse, apply: true }, never))).result;
     expect(done).toEqual({
       folder,
       applied: true,
@@ -173,14 +174,14 @@ describe('prune', () => {
     });
     expect(await readdir(join(folder, 'blobs'))).toEqual([DIGEST.replace(':', '-')]);
     expect(await cache.refs.find('hf:org/other@1/b.gguf')).toBeUndefined();
-    expect((await run(cache.prune({ inUse, apply: true }, NEVER))).result.items).toEqual([]);
+    expect((await run(cache.prune({ inUse, apply: true }, never))).result.items).toEqual([]);
   });
 
   test('what came in within the last hour stays, unless all of it is to go', async () => {
     const { cache } = await filled();
     await aged(blobOf(OTHER_OF), GRACE_MS - 1000);
     const reasons = async (options: object) =>
-      (await run(cache.prune({ inUse: new Set([DIGEST]), apply: false, ...options }, NEVER))).result.items.map(
+      (await run(cache.prune({ inUse: new Set([DIGEST]), apply: false, ...options }, never))).result.items.map(
         ({ reason }) => reason,
       );
     expect(await reasons({})).toEqual([]);
@@ -200,7 +201,7 @@ describe('prune', () => {
       await writeFile(path, 'half');
       await aged(path, 2 * GRACE_MS);
     }
-    const { result } = await run(cache.prune({ inUse: new Set([DIGEST, OTHER_OF]), apply: true }, NEVER));
+    const { result } = await run(cache.prune({ inUse: new Set([DIGEST, OTHER_OF]), apply: true }, never));
     expect(result.items).toMatchObject([
       { path: partial, removed: true, reason: expect.stringContaining('not fetched to its end') },
     ]);
@@ -218,7 +219,7 @@ describe('prune', () => {
         throw new ProvisionError('busy', 'held');
       },
     });
-    const { result } = await run(cache.prune({ inUse: NONE, apply: true }, NEVER));
+    const { result } = await run(cache.prune({ inUse: NONE, apply: true }, never));
     expect(result.items.map(({ removed, problem }) => [removed, problem])).toEqual([
       [false, 'another run is fetching it'],
       [false, 'another run is fetching it'],
@@ -231,7 +232,7 @@ describe('prune', () => {
     const { cache } = await filled();
     const elsewhere = join(folder, '..', 'linked');
     await link(blobOf(), elsewhere);
-    await run(cache.prune({ inUse: NONE, apply: true }, NEVER));
+    await run(cache.prune({ inUse: NONE, apply: true }, never));
     expect((await stat(elsewhere)).size).toBe(CONTENT.length);
   });
 });
@@ -257,10 +258,10 @@ describe('properties', () => {
             () => false,
           );
           if (action === 'fetch') {
-            const { result } = await run(cache.fetch(remoteFile(content), NEVER));
+            const { result } = await run(cache.fetch(remoteFile(content), never));
             expect(result.bytesMoved === 0 || result.bytesMoved === content.length).toBe(true);
-          } else if (action === 'verify') await run(cache.verify({ remove: true }, NEVER));
-          else if (action === 'prune') await run(cache.prune({ inUse: NONE, all: true, apply: true }, NEVER));
+          } else if (action === 'verify') await run(cache.verify({ remove: true }, never));
+          else if (action === 'prune') await run(cache.prune({ inUse: NONE, all: true, apply: true }, never));
           else if (action === 'list') await cache.list();
           else if (there) {
             await chmod(path, 0o644);
@@ -268,9 +269,9 @@ describe('properties', () => {
           }
         }
         for (const content of contents) {
-          const { result } = await run(cache.find(digestOf(content), NEVER));
+          const { result } = await run(cache.find(digestOf(content), never));
           if (result !== undefined) expect(digestOf(await readFile(result.path))).toBe(digestOf(content));
-          const fetchedFile = (await run(cache.fetch(remoteFile(content), NEVER))).result;
+          const fetchedFile = (await run(cache.fetch(remoteFile(content), never))).result;
           expect(digestOf(await readFile(fetchedFile.path))).toBe(digestOf(content));
         }
         expect((await cache.list()).partials).toEqual([]);

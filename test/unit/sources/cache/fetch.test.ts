@@ -18,7 +18,8 @@ import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { STALLED_MS } from '../../../../src/sources/cache/patient.ts';
-import { countingFiles, NEVER, temporaryFolder } from '../support.ts';
+import { never } from '../../../helpers/failure.ts';
+import { countingFiles, temporaryFolder } from '../support.ts';
 import { CONTENT, DIGEST, failing, lockIn, remoteFile, run, testCache } from './support.ts';
 
 let folder: string;
@@ -33,7 +34,7 @@ const modeOf = async (path: string) => (await stat(path)).mode & 0o777;
 describe('a fetch', () => {
   test('brings the file under its digest, for this user alone, read-only, and nothing beside it', async () => {
     const { cache, fetched } = testCache({ folder });
-    const { result } = await run(cache.fetch(remoteFile(), NEVER));
+    const { result } = await run(cache.fetch(remoteFile(), never));
     expect(result).toEqual({
       ref: 'hf:org/repo/a.gguf',
       path: blobOf(),
@@ -53,27 +54,27 @@ describe('a fetch', () => {
   });
 
   test('a second one moves no byte and reads no byte, also by another cache object', async () => {
-    await run(testCache({ folder }).cache.fetch(remoteFile(), NEVER));
+    await run(testCache({ folder }).cache.fetch(remoteFile(), never));
     const { files, bytesRead } = countingFiles();
     const again = testCache({ folder, files, origin: new Map() });
-    const { result } = await run(again.cache.fetch(remoteFile(), NEVER));
+    const { result } = await run(again.cache.fetch(remoteFile(), never));
     expect(result.bytesMoved).toBe(0);
     expect(again.fetched).toEqual([]);
     expect(bytesRead()).toBe(0);
   });
 
   test('a hard link to the file, as an import makes it, does not make it be read again', async () => {
-    await run(testCache({ folder }).cache.fetch(remoteFile(), NEVER));
+    await run(testCache({ folder }).cache.fetch(remoteFile(), never));
     await link(blobOf(), join(folder, 'in-another-folder'));
     const { files, bytesRead } = countingFiles();
-    expect((await run(testCache({ folder, files }).cache.find(DIGEST, NEVER))).result?.path).toBe(blobOf());
+    expect((await run(testCache({ folder, files }).cache.find(DIGEST, never))).result?.path).toBe(blobOf());
     expect(bytesRead()).toBe(0);
   });
 
   test('umask 077 changes nothing', async () => {
     const before = process.umask(0o077);
     try {
-      await run(testCache({ folder }).cache.fetch(remoteFile(), NEVER));
+      await run(testCache({ folder }).cache.fetch(remoteFile(), never));
     } finally {
       process.umask(before);
     }
@@ -82,11 +83,11 @@ describe('a fetch', () => {
   });
 
   test('a corrupt file is found out, removed with a warning, and fetched again', async () => {
-    await run(testCache({ folder }).cache.fetch(remoteFile(), NEVER));
+    await run(testCache({ folder }).cache.fetch(remoteFile(), never));
     await chmod(blobOf(), 0o644);
     await writeFile(blobOf(), 'FUGG of the cache');
     const { cache, fetched } = testCache({ folder });
-    const { result, events } = await run(cache.fetch(remoteFile(), NEVER));
+    const { result, events } = await run(cache.fetch(remoteFile(), never));
     expect(fetched).toEqual([DIGEST]);
     expect(result.bytesMoved).toBe(CONTENT.length);
     expect(await readFile(blobOf())).toEqual(CONTENT);
@@ -97,11 +98,11 @@ describe('a fetch', () => {
   });
 
   test('a truncated file is no file', async () => {
-    await run(testCache({ folder }).cache.fetch(remoteFile(), NEVER));
+    await run(testCache({ folder }).cache.fetch(remoteFile(), never));
     await chmod(blobOf(), 0o644);
     await truncate(blobOf(), 0);
     const { cache, fetched } = testCache({ folder });
-    await run(cache.fetch(remoteFile(), NEVER));
+    await run(cache.fetch(remoteFile(), never));
     expect(fetched).toEqual([DIGEST]);
     expect(await readFile(blobOf())).toEqual(CONTENT);
   });
@@ -117,10 +118,10 @@ describe('a fetch', () => {
         },
       },
     });
-    await expect(run(broken.cache.fetch(remoteFile(), NEVER))).rejects.toMatchObject({ code: 'network' });
+    await expect(run(broken.cache.fetch(remoteFile(), never))).rejects.toMatchObject({ code: 'network' });
     expect(await readFile(partialOf(), 'utf8')).toBe('GGUF');
     expect(await readdir(join(folder, 'blobs'))).toEqual([]);
-    expect((await run(testCache({ folder }).cache.find(DIGEST, NEVER))).result).toBeUndefined();
+    expect((await run(testCache({ folder }).cache.find(DIGEST, never))).result).toBeUndefined();
   });
 
   test('an abort keeps its reason', async () => {
@@ -163,7 +164,7 @@ describe('waiting for another process', () => {
         return yield* exclusive(name, signal, work);
       },
     });
-    const { result, events } = await run(cache.fetch(remoteFile(), NEVER));
+    const { result, events } = await run(cache.fetch(remoteFile(), never));
     expect(result).toMatchObject({ path: blobOf(), bytesMoved: 0 });
     expect(fetched).toEqual([]);
     expect(attempts).toBe(5);
@@ -183,7 +184,7 @@ describe('waiting for another process', () => {
         throw new ProvisionError('busy', 'held by another run');
       },
     });
-    await expect(run(cache.fetch(remoteFile(), NEVER))).rejects.toMatchObject({ code: 'busy', exitCode: 15 });
+    await expect(run(cache.fetch(remoteFile(), never))).rejects.toMatchObject({ code: 'busy', exitCode: 15 });
     expect(attempts).toBe(5);
   });
 
@@ -201,7 +202,7 @@ describe('waiting for another process', () => {
     };
     const caches = [1, 2, 3].map(() => testCache({ folder, origin, downloader }).cache);
     const results = await Promise.all(
-      caches.map(async (cache) => (await run(cache.fetch(remoteFile(), NEVER))).result),
+      caches.map(async (cache) => (await run(cache.fetch(remoteFile(), never))).result),
     );
     expect(downloads).toBe(1);
     expect(results.map(({ bytesMoved }) => bytesMoved).sort((a, b) => a - b)).toEqual([0, 0, CONTENT.length]);
@@ -211,7 +212,7 @@ describe('waiting for another process', () => {
 describe('row 17 and 18: the disk', () => {
   test('row 17: too small for the file is refused before the first byte, with need, have and where', async () => {
     const { cache, fetched } = testCache({ folder, disk: { space: () => Promise.resolve({ free: 5, total: 100 }) } });
-    await expect(run(cache.fetch(remoteFile(), NEVER))).rejects.toMatchObject({
+    await expect(run(cache.fetch(remoteFile(), never))).rejects.toMatchObject({
       code: 'disk-full',
       exitCode: 12,
       message: `${folder} has too little room for a.gguf: need ${CONTENT.length} B, have 5 B.`,
@@ -231,7 +232,7 @@ describe('row 17 and 18: the disk', () => {
       origin,
       disk: { space: () => Promise.resolve({ free: 33 * 1024, total: 2 ** 30 }) },
     });
-    expect((await run(cache.fetch(remoteFile(big), NEVER))).result.bytesMoved).toBe(big.length);
+    expect((await run(cache.fetch(remoteFile(big), never))).result.bytesMoved).toBe(big.length);
   });
 
   test.each(['ENOSPC', 'EDQUOT'])('row 18: %s mid-way leaves no empty file, and says so', async (code) => {
@@ -245,7 +246,7 @@ describe('row 17 and 18: the disk', () => {
         },
       },
     });
-    await expect(run(cache.fetch(remoteFile(), NEVER))).rejects.toMatchObject({ code: 'disk-full', exitCode: 12 });
+    await expect(run(cache.fetch(remoteFile(), never))).rejects.toMatchObject({ code: 'disk-full', exitCode: 12 });
     expect(await readdir(join(folder, 'partial'))).toEqual([]);
     expect(await readdir(join(folder, 'blobs'))).toEqual([]);
   });
@@ -257,7 +258,7 @@ describe('row 47: folders that are not ours to write', () => {
     ['EROFS', 'the file system is read-only'],
   ])('row 47: %s names the folder and the reason', async (code, reason) => {
     const { cache, fetched } = testCache({ folder, disk: { mkdir: failing(code) } });
-    await expect(run(cache.fetch(remoteFile(), NEVER))).rejects.toMatchObject({
+    await expect(run(cache.fetch(remoteFile(), never))).rejects.toMatchObject({
       code: 'file-access',
       exitCode: 12,
       message: `Cannot make the folder ${folder}: ${reason}.`,
@@ -267,7 +268,7 @@ describe('row 47: folders that are not ours to write', () => {
 
   test('row 47: parts of the cache on two file systems', async () => {
     const { cache } = testCache({ folder, disk: { rename: failing('EXDEV') } });
-    await expect(run(cache.fetch(remoteFile(), NEVER))).rejects.toMatchObject({
+    await expect(run(cache.fetch(remoteFile(), never))).rejects.toMatchObject({
       code: 'file-access',
       message: expect.stringContaining('it is on another file system'),
       suggestions: [expect.stringContaining('one file system')],
@@ -276,17 +277,17 @@ describe('row 47: folders that are not ours to write', () => {
   });
 
   test('row 47: a cache that cannot be written serves what it holds', async () => {
-    await run(testCache({ folder }).cache.fetch(remoteFile(), NEVER));
+    await run(testCache({ folder }).cache.fetch(remoteFile(), never));
     const refuse = failing('EROFS');
     const disk = { mkdir: refuse, rename: refuse, unlink: refuse, chmod: refuse };
-    const { result } = await run(testCache({ folder, disk }).cache.fetch(remoteFile(), NEVER));
+    const { result } = await run(testCache({ folder, disk }).cache.fetch(remoteFile(), never));
     expect(result).toMatchObject({ path: blobOf(), bytesMoved: 0 });
   });
 
   test('row 47: the cache folder itself may be a link', async () => {
     const real = await temporaryFolder();
     await symlink(real, folder);
-    await run(testCache({ folder }).cache.fetch(remoteFile(), NEVER));
+    await run(testCache({ folder }).cache.fetch(remoteFile(), never));
     expect(await readFile(join(real, 'blobs', DIGEST.replace(':', '-')))).toEqual(CONTENT);
   });
 
@@ -295,7 +296,7 @@ describe('row 47: folders that are not ours to write', () => {
     await mkdir(folder);
     await symlink(outside, join(folder, name));
     const { cache, fetched } = testCache({ folder });
-    await expect(run(cache.fetch(remoteFile(), NEVER))).rejects.toMatchObject({
+    await expect(run(cache.fetch(remoteFile(), never))).rejects.toMatchObject({
       code: 'file-access',
       message: expect.stringContaining(`leads out of the cache, to ${outside}`),
     });
@@ -313,8 +314,8 @@ describe('row 47: folders that are not ours to write', () => {
     await symlink(outside, `${partialOf()}.state`);
     const other = Buffer.from(CONTENT);
     const { cache, fetched } = testCache({ folder, origin: new Map([[DIGEST, other]]) });
-    expect((await run(cache.find(DIGEST, NEVER))).result).toBeUndefined();
-    await run(cache.fetch(remoteFile(), NEVER));
+    expect((await run(cache.find(DIGEST, never))).result).toBeUndefined();
+    await run(cache.fetch(remoteFile(), never));
     expect(fetched).toEqual([DIGEST]);
     expect((await lstat(blobOf())).isFile()).toBe(true);
     const { mtimeNs, mode, ctimeNs } = await stat(outside, { bigint: true });
@@ -328,7 +329,7 @@ describe('taking in a file', () => {
     const path = join(await temporaryFolder(), 'b.gguf');
     await writeFile(path, CONTENT);
     const { cache } = testCache({ folder });
-    expect((await run(cache.adopt({ path, digest: DIGEST }, NEVER))).result).toEqual({
+    expect((await run(cache.adopt({ path, digest: DIGEST }, never))).result).toEqual({
       digest: DIGEST,
       path: blobOf(),
       sizeBytes: CONTENT.length,
@@ -343,7 +344,7 @@ describe('taking in a file', () => {
       const path = join(await temporaryFolder(), 'b.gguf');
       await writeFile(path, CONTENT);
       const { cache } = testCache({ folder, disk });
-      await run(cache.adopt({ path, digest: DIGEST, move: true }, NEVER));
+      await run(cache.adopt({ path, digest: DIGEST, move: true }, never));
       expect(await readFile(blobOf())).toEqual(CONTENT);
     }
   });
@@ -352,7 +353,7 @@ describe('taking in a file', () => {
     const path = join(await temporaryFolder(), 'b.gguf');
     await writeFile(path, 'something else');
     const { cache } = testCache({ folder });
-    await expect(run(cache.adopt({ path, digest: DIGEST }, NEVER))).rejects.toMatchObject({
+    await expect(run(cache.adopt({ path, digest: DIGEST }, never))).rejects.toMatchObject({
       code: 'digest-mismatch',
       exitCode: 11,
     });

@@ -10,8 +10,9 @@ import { hubSource } from '../../../../src/sources/hf.ts';
 import { webSource } from '../../../../src/sources/https.ts';
 import { resolveSource } from '../../../../src/sources/index.ts';
 import { librarySource } from '../../../../src/sources/library.ts';
+import { never } from '../../../helpers/failure.ts';
 import { type Hub, type HubRepo, startHub } from '../../../helpers/hub.ts';
-import { NEVER, temporaryFolder } from '../support.ts';
+import { temporaryFolder } from '../support.ts';
 import { CONTENT, DIGEST, run, testCache } from './support.ts';
 
 const COMMIT = 'a'.repeat(40);
@@ -53,10 +54,10 @@ function open(how: 'online' | 'offline') {
   const { cache, fetched } = testCache({ folder, origin });
   const plain = [hubSource({ http, credentials, endpoint: hub.url }), webSource({ http }), librarySource];
   const sources = plain.map((source) => cachedSource(source, cache));
-  const resolve = (ref: string, more: object = {}) => resolveSource(sources, { ref, ...more, signal: NEVER });
+  const resolve = (ref: string, more: object = {}) => resolveSource(sources, { ref, ...more, signal: never });
   const install = async (ref: string, more: object = {}) => {
     const resolved = await resolve(ref, more);
-    if (resolved.kind === 'remote') return (await run(cache.fetch(resolved, NEVER))).result;
+    if (resolved.kind === 'remote') return (await run(cache.fetch(resolved, never))).result;
     return resolved;
   };
   return { cache, fetched, resolve, install };
@@ -99,7 +100,7 @@ describe('a reference of which the cache has the bytes', () => {
     const { cache, resolve } = open('offline');
     const path = join(await temporaryFolder(), 'unpacked');
     await writeFile(path, CONTENT);
-    await run(cache.adopt({ path, digest: DIGEST }, NEVER));
+    await run(cache.adopt({ path, digest: DIGEST }, never));
     const ref = 'https://models.example.org/gemma-Q4_K_M.gguf';
     expect(await resolve(ref, { expected: { digest: DIGEST } })).toMatchObject({
       kind: 'file',
