@@ -1,4 +1,7 @@
-/** `install --frozen`: what a lock file wants against what would be installed. */
+/** Installing from a lock file: the request that it describes, and every difference between it and a plan. */
+
+import { posix, resolve } from 'node:path';
+import type { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import type { LockFile } from './lock-file.ts';
 
@@ -11,7 +14,7 @@ export interface Difference {
 }
 
 /** Says who wrote the lock and what the publisher tells beside the bytes: nothing of it changes what is installed. */
-const TOLD_ONLY: ReadonlySet<string> = new Set(['toolVersion', 'catalog.version']);
+const INFORMATIVE_PATHS: ReadonlySet<string> = new Set(['toolVersion', 'catalog.version']);
 
 export interface DifferenceOptions {
   /** False where no smoke test is to be run. */
@@ -19,14 +22,14 @@ export interface DifferenceOptions {
 }
 
 /** Everything in which an install would not be what the lock file says, in the order of the paths. */
-export function differences(lock: LockFile, now: LockFile, { suite = true }: DifferenceOptions = {}): Difference[] {
+export function compareLocks(lock: LockFile, now: LockFile, { suite = true }: DifferenceOptions = {}): Difference[] {
   const skipped = (path: string) =>
-    TOLD_ONLY.has(path) ||
+    INFORMATIVE_PATHS.has(path) ||
     path.startsWith('source.provenance.') ||
     (!suite && path.startsWith('suite.')) ||
     (path === 'source.ref' && lock.source.pinnedRef !== undefined && now.source.pinnedRef !== undefined) ||
-    (isElsewhere(lock, now) && (path === 'source.ref' || path === 'source.pinnedRef'));
-  const [wanted, got] = [leavesOf(lock), leavesOf(now)];
+    (isFileOnEitherSide(lock, now) && (path === 'source.ref' || path === 'source.pinnedRef'));
+  const [wanted, got] = [flatten(lock), flatten(now)];
   const paths = [...new Set([...wanted.keys(), ...got.keys()])].filter((path) => !skipped(path)).sort();
   return paths.flatMap((path) => {
     const [a, b] = [wanted.get(path), got.get(path)];
@@ -39,7 +42,7 @@ export function differences(lock: LockFile, now: LockFile, { suite = true }: Dif
  * True where one side is a file of a machine: where that lies says nothing, and its digest is compared in any case. Two
  * references to publishers are compared: the lock names a revision.
  */
-function isElsewhere(lock: LockFile, now: LockFile): boolean {
+function isFileOnEitherSide(lock: LockFile, now: LockFile): boolean {
   return isLocal(lock.source.ref) || isLocal(now.source.ref);
 }
 
@@ -48,11 +51,11 @@ function isLocal(ref: string): boolean {
 }
 
 /** Throws `lock-differs` that names every difference. */
-export function refuseDifferences(found: readonly Difference[], lockName: string): void {
+export function requireNoDifferences(found: readonly Difference[], lockName: string): void {
   if (found.length === 0) return;
   throw new ProvisionError(
     'lock-differs',
-    `this is not what ${lockName} says:\n${found.map((each) => `  ${differenceText(each)}`).join('\n')}`,
+    `this is not what ${lockName} says:\n${found.map((each) => `  ${formatDifference(each)}`).join('\n')}`,
     {
       suggestions: [
         'Leave out the flags that ask for something else.',
@@ -63,21 +66,101 @@ export function refuseDifferences(found: readonly Difference[], lockName: string
 }
 
 /** `parameters.num_ctx: wanted 8192, got 4096`. */
-export function differenceText({ path, wanted = 'nothing', got = 'nothing' }: Difference): string {
+export function formatDifference({ path, wanted = 'nothing', got = 'nothing' }: Difference): string {
   return `${path}: wanted ${wanted}, got ${got}`;
 }
 
 /** The scalars and lists of a document by their paths, as JSON. */
-function leavesOf(value: object, prefix = ''): Map<string, string> {
+function flatten(value: object, prefix = ''): Map<string, string> {
   const leaves = new Map<string, string>();
   for (const [key, member] of Object.entries(value)) {
     const path = prefix === '' ? key : `${prefix}.${key}`;
     if (member === undefined) continue;
     if (typeof member === 'object' && member !== null && !Array.isArray(member)) {
-      for (const [inner, leaf] of leavesOf(member, path)) leaves.set(inner, leaf);
+      for (const [inner, leaf] of flatten(member, path)) leaves.set(inner, leaf);
     } else {
       leaves.set(path, JSON.stringify(member));
     }
   }
   return leaves;
+}
+
+/** The part of an install's request that a lock file has a say in. */
+export interface LockedRequest {
+  readonly model?: string;
+  readonly quant?: string;
+  readonly from?: string;
+  readonly name?: string;
+  readonly family?: string;
+  readonly sampling?: string;
+  readonly digest?: Digest;
+  readonly settings: { readonly contextLength?: number; readonly batch?: number };
+}
+
+export interface LockedLoad {
+  readonly settings: { readonly contextLength?: number; readonly batch?: number };
+  readonly gpuLayers?: number;
+}
+
+export interface FrozenContext {
+  /** Absolute folder of the lock file. */
+  readonly folder: string;
+  /** True when the catalog has the model; else its file's header says what it is. */
+  readonly known: boolean;
+}
+
+/**
+ * The request with everything from the lock file that the user did not name. What he named stays, so that it shows as a
+ * difference instead of being ignored.
+ */
+export function fillFromLock<Request extends LockedRequest>(
+  lock: LockFile,
+  request: Request,
+  { folder, known }: FrozenContext,
+): Request & { readonly load?: LockedLoad } {
+  const model = request.model ?? (known ? lock.model : undefined);
+  const quant = request.quant ?? (known && !request.model?.includes(':') ? lock.quant : undefined);
+  const from = request.from ?? sourceInLock(lock, folder);
+  const family = request.family ?? (known ? undefined : lock.family);
+  // A file of this machine is read in any case, and what it has is compared.
+  const digest = request.digest ?? (from !== undefined && isRemote(from) ? lock.source.digest : undefined);
+  const load = loadSettingsInLock(lock, request.settings);
+  return {
+    ...request,
+    ...(model !== undefined && { model }),
+    ...(quant !== undefined && { quant }),
+    ...(from !== undefined && { from }),
+    ...(family !== undefined && { family }),
+    name: request.name ?? lock.name,
+    sampling: request.sampling ?? lock.profile,
+    ...(digest !== undefined && { digest }),
+    ...(load !== undefined && { load }),
+  };
+}
+
+/** True for a reference with a scheme; one letter is a drive of Windows. */
+function isRemote(ref: string): boolean {
+  return /^(?!file:)[a-z][a-z0-9+.-]+:/i.test(ref);
+}
+
+/** Where the bytes are to come from; undefined for a file that ships with this tool, which is found by its model. */
+function sourceInLock({ source: { ref, pinnedRef } }: LockFile, folder: string): string | undefined {
+  if (ref.startsWith('package:')) return undefined;
+  if (!ref.startsWith('file:')) return pinnedRef ?? ref;
+  const path = ref.slice('file:'.length);
+  return posix.isAbsolute(path) ? path : resolve(folder, path);
+}
+
+/** Undefined when the user asks for another context or batch: then the plan is made anew, and differs. */
+function loadSettingsInLock({ parameters }: LockFile, asked: LockedRequest['settings']): LockedLoad | undefined {
+  const { num_ctx: contextLength, num_batch: batch, num_gpu: gpuLayers } = parameters;
+  const differs = (wanted: number | undefined, locked: unknown) => wanted !== undefined && wanted !== locked;
+  if (differs(asked.contextLength, contextLength) || differs(asked.batch, batch)) return undefined;
+  return {
+    settings: {
+      ...(typeof contextLength === 'number' && { contextLength }),
+      ...(typeof batch === 'number' && { batch }),
+    },
+    ...(typeof gpuLayers === 'number' && { gpuLayers }),
+  };
 }

@@ -1,4 +1,4 @@
-import type { RandomAccess } from '../../src/package/tar-read.ts';
+import type { RandomAccess } from '../../src/package/tar.ts';
 
 /** A bundle in memory. */
 export function memoryFile(bytes: Uint8Array): RandomAccess {

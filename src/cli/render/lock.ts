@@ -1,5 +1,5 @@
 import { formatBytes } from '../../core/units.ts';
-import { differenceText } from '../../package/frozen.ts';
+import { formatDifference } from '../../package/frozen.ts';
 import type { LockData } from '../results.ts';
 import { printable } from '../terminal.ts';
 
@@ -8,7 +8,7 @@ export function lockText({ file, lock, changed, differences }: LockData, check: 
   if (differences.length > 0) {
     const lines = differences.map((each) => {
       const { path, wanted, got } = each;
-      return `  ${differenceText({ path, ...(wanted !== undefined && { wanted }), ...(got !== undefined && { got }) })}`;
+      return `  ${formatDifference({ path, ...(wanted !== undefined && { wanted }), ...(got !== undefined && { got }) })}`;
     });
     return printable([`${file} is not what would be installed now:`, ...lines].join('\n'));
   }

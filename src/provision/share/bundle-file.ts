@@ -6,7 +6,7 @@ import type { Digest } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { formatBytes, MIB } from '../../core/units.ts';
-import type { RandomAccess } from '../../package/tar-read.ts';
+import type { RandomAccess } from '../../package/tar.ts';
 
 export type OpenBundleFile = RandomAccess & { close(): Promise<void> };
 

@@ -9,11 +9,10 @@ import type { Work } from '../../core/progress.ts';
 import { freeBytes, realDisk } from '../../disk/disk.ts';
 import { workUnderLock } from '../../disk/lock.ts';
 import { readGgufHeader } from '../../gguf/header.ts';
-import { type Bundle, bundleFiles, mismatch, modelBytes, readBundle } from '../../package/archive.ts';
-import { differences, refuseDifferences } from '../../package/frozen.ts';
-import { lockOf } from '../../package/lock-of.ts';
-import { exactly, type RandomAccess } from '../../package/tar-read.ts';
-import { tarSize, writeTar } from '../../package/tar-write.ts';
+import { type Bundle, bundleFiles, digestMismatch, modelBytes, readBundle } from '../../package/bundle.ts';
+import { compareLocks, requireNoDifferences } from '../../package/frozen.ts';
+import { buildLock } from '../../package/lock-file.ts';
+import { type RandomAccess, readExactly, tarSize, writeTar } from '../../package/tar.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import { tooSmall } from '../../sources/cache/errors.ts';
@@ -138,7 +137,11 @@ async function requireSigned(bundle: Bundle, path: string, keyFiles: readonly st
 async function checkHeader(file: RandomAccess, { model, gguf }: Bundle): Promise<void> {
   const source = {
     read: (offset: number, length: number) =>
-      exactly(file, model.offset + Math.min(offset, model.size), Math.max(0, Math.min(length, model.size - offset))),
+      readExactly(
+        file,
+        model.offset + Math.min(offset, model.size),
+        Math.max(0, Math.min(length, model.size - offset)),
+      ),
   };
   try {
     await readGgufHeader(source, { fileBytes: model.size });
@@ -167,7 +170,7 @@ async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, app: AppC
     const written = yield* writeWhole(temporary, modelBytes(file, model), { id: 'unpack', total: gguf.size }, held);
     if (written.digest !== gguf.digest) {
       await rm(temporary, { force: true });
-      throw mismatch(file, gguf.digest, written.digest);
+      throw digestMismatch(file, gguf.digest, written.digest);
     }
     const adopted = yield* cache.adopt({ path: temporary, digest: gguf.digest, move: true }, held);
     return { ref: file.name, ...adopted };
@@ -201,14 +204,14 @@ async function planFrom(
   const header = planned.source.header ?? (await readInstallableHeader(file, { signal: app.options.signal }));
   const { family, quant, name } = plan;
   const context = { folder: '/', root: app.options.root, server: undefined, suite, toolVersion: lock.toolVersion };
-  const now = lockOf(
+  const now = buildLock(
     { family, model: plan.model, quant, name, file: { ...file, digest: gguf.digest }, spec, header },
     context,
   );
   // The catalog of this host may know more by now; what is installed is all in the bundle.
-  const found = differences(lock, now).filter(
+  const found = compareLocks(lock, now).filter(
     ({ path }) => !/^(catalog|server)\b|^source\.(ref|pinnedRef)$|^name$/.test(path),
   );
-  refuseDifferences(found, model.ref);
+  requireNoDifferences(found, model.ref);
   return plan;
 }

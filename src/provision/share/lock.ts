@@ -12,10 +12,15 @@ import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk } from '../../disk/disk.ts';
-import { type Difference, differences, refuseDifferences } from '../../package/frozen.ts';
-import { frozenRequest } from '../../package/frozen-request.ts';
-import { LOCK_FILE_NAME, type LockFile, parseLock, writeLock } from '../../package/lock-file.ts';
-import { type Lockable, lockOf } from '../../package/lock-of.ts';
+import { compareLocks, type Difference, fillFromLock, requireNoDifferences } from '../../package/frozen.ts';
+import {
+  buildLock,
+  LOCK_FILE_NAME,
+  type Lockable,
+  type LockFile,
+  parseLock,
+  writeLock,
+} from '../../package/lock-file.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { AppContext } from '../context.ts';
 import { readInstallableHeader } from '../plan/header.ts';
@@ -44,7 +49,7 @@ export async function openFrozen(flag: string | undefined, request: InstallReque
   const text = await readLockText(file);
   const lock = parseLock(text, file);
   const known = knows(await app.catalog(), lock.model);
-  const filled = frozenRequest(lock, request, { folder: dirname(file), known });
+  const filled = fillFromLock(lock, request, { folder: dirname(file), known });
   return { file, lock, digest: digestOf(text), request: filled };
 }
 
@@ -59,8 +64,8 @@ export async function* holdFrozen(
   app: AppContext,
 ): Work<InstallPlan> {
   const { now, source } = yield* lockNow(plan, file, suite, app);
-  const found = differences(lock, now, { suite: suite !== undefined });
-  refuseDifferences([...found, ...serverDifference(lock, plan)], file);
+  const found = compareLocks(lock, now, { suite: suite !== undefined });
+  requireNoDifferences([...found, ...serverDifference(lock, plan)], file);
   const { smaller: _smaller, ...pinned } = plan;
   return { ...pinned, source };
 }
@@ -76,7 +81,7 @@ export async function* lockPlan(
   const text = writeLock(lock);
   if (check) {
     const wanted = parseLock(await readLockText(file), file);
-    const found = [...differences(wanted, lock), ...serverDifference(wanted, plan)];
+    const found = [...compareLocks(wanted, lock), ...serverDifference(wanted, plan)];
     return { file, lock, digest: digestOf(text), changed: false, differences: found };
   }
   const before = await realDisk.readText(file);
@@ -103,7 +108,7 @@ async function* lockNow(
   const header = source.header ?? (await readInstallableHeader(source.file, { signal }));
   const lockable: Lockable = { family, model, quant, name, file: withDigest, spec: source.spec, header };
   const server = loadRange(family.architecture);
-  const now = lockOf(lockable, { folder: dirname(file), root, server, suite, toolVersion: version });
+  const now = buildLock(lockable, { folder: dirname(file), root, server, suite, toolVersion: version });
   return { now, source: { ...source, file: withDigest } };
 }
 

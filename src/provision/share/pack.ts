@@ -13,8 +13,8 @@ import { MIB } from '../../core/units.ts';
 import { fileAccess } from '../../disk/errors.ts';
 import { renderModelfile } from '../../modelfile/render.ts';
 import { modelfileTemplateOf } from '../../modelfile/templates.ts';
-import { composePack, type Pack } from '../../package/compose.ts';
-import { lockOf } from '../../package/lock-of.ts';
+import { buildLock } from '../../package/lock-file.ts';
+import { buildModelPackage, type ModelPackage } from '../../package/model-package.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { Suite } from '../../smoke/schema.ts';
@@ -31,7 +31,7 @@ import { provenanceOf } from './published.ts';
 /** A model that is installed, ready to be sent out. */
 export interface Packed {
   readonly record: InstallRecord;
-  readonly pack: Pack;
+  readonly pack: ModelPackage;
   /** The bytes of the model, from the start each time. */
   open(): AsyncIterable<Uint8Array>;
 }
@@ -64,9 +64,9 @@ export async function* packOf(name: string, flags: RuntimeFlags, app: AppContext
     header,
   };
   const context = { folder: '/', root, server: loadRange(plan.family.architecture), suite, toolVersion: version };
-  const lock = lockOf(lockable, context);
+  const lock = buildLock(lockable, context);
   const modelfile = await modelfileOf(plan, fileName, root);
-  const pack = composePack({
+  const pack = buildModelPackage({
     lock: { ...lock, source: { ...sourceFor(record, file, fileName), digest: file.digest, sizeBytes: file.sizeBytes } },
     template: spec.template,
     licence: spec.license,

@@ -3,10 +3,10 @@
 import type { Catalog } from '../../catalog/load.ts';
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import type { PackContents } from '../../package/contents.ts';
-import { frozenRequest } from '../../package/frozen-request.ts';
+import type { PackageContents } from '../../package/contents.ts';
+import { readPublishedPackage } from '../../package/contents.ts';
+import { fillFromLock } from '../../package/frozen.ts';
 import type { LockFile } from '../../package/lock-file.ts';
-import { readPublished } from '../../package/remote.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { Provenance } from '../../sources/contract.ts';
 import { schemeOf } from '../../sources/reference.ts';
@@ -43,10 +43,10 @@ export async function openPublished(asked: InstallRequest, app: AppContext): Pro
   };
 }
 
-async function contentsOf(from: string, app: AppContext): Promise<PackContents | undefined> {
+async function contentsOf(from: string, app: AppContext): Promise<PackageContents | undefined> {
   const { oci } = await app.bytes();
   try {
-    return await readPublished(oci, from, app.options.signal);
+    return await readPublishedPackage(oci, from, app.options.signal);
   } catch (error) {
     app.options.signal.throwIfAborted();
     if (!(error instanceof ProvisionError) || !['network', 'remote-fault'].includes(error.code)) throw error;
@@ -60,14 +60,14 @@ async function contentsOf(from: string, app: AppContext): Promise<PackContents |
 /** What the lock file says, where the user says nothing. A sampling profile is only a name for parameters that are there. */
 export function requestOf(lock: LockFile, asked: InstallRequest, { families }: Catalog): InstallRequest {
   const known = families.some(({ family }) => family.models.some(({ id }) => id === lock.model));
-  const { sampling: _sampling, ...request } = frozenRequest(lock, asked, { folder: '/', known });
+  const { sampling: _sampling, ...request } = fillFromLock(lock, asked, { folder: '/', known });
   return { ...request, ...(asked.sampling !== undefined && { sampling: asked.sampling }) };
 }
 
 /** A plan of a file with what the pack says of everything but its bytes; the user's own sampling and context stay. */
 export function withContents(
   planned: InstallPlan,
-  { lock, spec, licence }: PackContents,
+  { lock, spec, licence }: PackageContents,
   asked: InstallRequest,
 ): InstallPlan {
   const { smaller: _smaller, ...plan } = planned;

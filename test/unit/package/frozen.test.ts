@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
-import { differences, refuseDifferences } from '../../../src/package/frozen.ts';
-import { frozenRequest } from '../../../src/package/frozen-request.ts';
+import { compareLocks, fillFromLock, requireNoDifferences } from '../../../src/package/frozen.ts';
 import type { LockFile } from '../../../src/package/lock-file.ts';
 import { sampleLock } from './support.ts';
 
@@ -11,8 +10,8 @@ const lock = sampleLock();
 
 describe('differences', () => {
   test('none between the same', () => {
-    expect(differences(lock, sampleLock())).toEqual([]);
-    expect(() => refuseDifferences([], 'x.lock')).not.toThrow();
+    expect(compareLocks(lock, sampleLock())).toEqual([]);
+    expect(() => requireNoDifferences([], 'x.lock')).not.toThrow();
   });
 
   test.each<[Partial<LockFile>, string, string | undefined, string | undefined]>([
@@ -36,9 +35,9 @@ describe('differences', () => {
     [{ catalog: { digest: other } }, 'catalog.digest', `"${digestOf('catalog')}"`, `"${other}"`],
     [{ header: { architecture: 'gemma3' } }, 'header.contextLength', '8192', undefined],
   ])('%o', (fields, path, wanted, got) => {
-    const found = differences(lock, sampleLock(fields));
+    const found = compareLocks(lock, sampleLock(fields));
     expect(found).toContainEqual({ path, ...(wanted && { wanted }), ...(got && { got }) });
-    expect(() => refuseDifferences(found, 'x.lock')).toThrow(
+    expect(() => requireNoDifferences(found, 'x.lock')).toThrow(
       expect.objectContaining({
         code: 'lock-differs',
         exitCode: 16,
@@ -48,39 +47,39 @@ describe('differences', () => {
   });
 
   test('every difference is told, in order', () => {
-    const found = differences(lock, sampleLock({ quant: 'x', model: 'y', family: 'z' }));
+    const found = compareLocks(lock, sampleLock({ quant: 'x', model: 'y', family: 'z' }));
     expect(found.map(({ path }) => path)).toEqual(['family', 'model', 'quant']);
   });
 
   test('the version of this tool and what publishers tell beside the bytes change nothing', () => {
     const { provenance: _provenance, ...source } = lock.source;
     const now = sampleLock({ toolVersion: '9.9.9', source, catalog: { digest: lock.catalog.digest } });
-    expect(differences(lock, now)).toEqual([]);
+    expect(compareLocks(lock, now)).toEqual([]);
   });
 
   test('where a file of this machine lies does not matter, its digest does', () => {
     const local = { ref: 'file:/mnt/stick/x.gguf', digest: lock.source.digest, sizeBytes: 5 };
-    expect(differences(lock, sampleLock({ source: local }))).toEqual([]);
-    expect(differences(lock, sampleLock({ source: { ...local, digest: other } })).map(({ path }) => path)).toEqual([
+    expect(compareLocks(lock, sampleLock({ source: local }))).toEqual([]);
+    expect(compareLocks(lock, sampleLock({ source: { ...local, digest: other } })).map(({ path }) => path)).toEqual([
       'source.digest',
     ]);
   });
 
   test('another reference with the same revision is the same; without a revision it is not', () => {
-    expect(differences(lock, sampleLock({ source: { ...lock.source, ref: 'hf:acme/gguf@main/sample.gguf' } }))).toEqual(
-      [],
-    );
+    expect(
+      compareLocks(lock, sampleLock({ source: { ...lock.source, ref: 'hf:acme/gguf@main/sample.gguf' } })),
+    ).toEqual([]);
     const { pinnedRef: _pinned, ...loose } = lock.source;
     const bare = sampleLock({ source: loose });
-    expect(differences(bare, sampleLock({ source: { ...loose, ref: 'https://b/x' } })).map(({ path }) => path)).toEqual(
-      ['source.ref'],
-    );
+    expect(
+      compareLocks(bare, sampleLock({ source: { ...loose, ref: 'https://b/x' } })).map(({ path }) => path),
+    ).toEqual(['source.ref']);
   });
 
   test('without a smoke test the suite is not compared', () => {
     const { suite: _suite, ...without } = lock;
-    expect(differences(lock, without, { suite: false })).toEqual([]);
-    expect(differences(lock, without).map(({ path }) => path)).toEqual(['suite.digest', 'suite.id']);
+    expect(compareLocks(lock, without, { suite: false })).toEqual([]);
+    expect(compareLocks(lock, without).map(({ path }) => path)).toEqual(['suite.digest', 'suite.id']);
   });
 });
 
@@ -89,7 +88,7 @@ describe('what a frozen install asks for', () => {
   const nothing = { settings: {} };
 
   test('everything of the lock where nothing is named', () => {
-    expect(frozenRequest(lock, nothing, context)).toEqual({
+    expect(fillFromLock(lock, nothing, context)).toEqual({
       settings: {},
       model: 'sample-1b',
       quant: 'q4_k_m',
@@ -111,18 +110,18 @@ describe('what a frozen install asks for', () => {
       digest: other,
       settings: {},
     };
-    expect(frozenRequest(lock, asked, context)).toMatchObject(asked);
-    expect(frozenRequest(lock, { model: 'b:q2_k', settings: {} }, context)).not.toHaveProperty('quant');
+    expect(fillFromLock(lock, asked, context)).toMatchObject(asked);
+    expect(fillFromLock(lock, { model: 'b:q2_k', settings: {} }, context)).not.toHaveProperty('quant');
   });
 
   test('another context or batch is planned anew; the same is not', () => {
-    expect(frozenRequest(lock, { settings: { contextLength: 1 } }, context)).not.toHaveProperty('load');
-    expect(frozenRequest(lock, { settings: { batch: 1 } }, context)).not.toHaveProperty('load');
-    expect(frozenRequest(lock, { settings: { contextLength: 4096, batch: 256 } }, context)).toHaveProperty('load');
+    expect(fillFromLock(lock, { settings: { contextLength: 1 } }, context)).not.toHaveProperty('load');
+    expect(fillFromLock(lock, { settings: { batch: 1 } }, context)).not.toHaveProperty('load');
+    expect(fillFromLock(lock, { settings: { contextLength: 4096, batch: 256 } }, context)).toHaveProperty('load');
   });
 
   test('a model that the catalog does not know is found by its file', () => {
-    const request = frozenRequest(lock, nothing, { ...context, known: false });
+    const request = fillFromLock(lock, nothing, { ...context, known: false });
     expect(request).toMatchObject({ from: lock.source.pinnedRef, family: 'sample' });
     expect(request).not.toHaveProperty('model');
     expect(request).not.toHaveProperty('quant');
@@ -135,7 +134,7 @@ describe('what a frozen install asks for', () => {
     ['https://example.org/x.gguf', 'https://example.org/x.gguf'],
   ])('%s is looked for at %s', (ref, from) => {
     const { digest, sizeBytes } = lock.source;
-    const request = frozenRequest(sampleLock({ source: { ref, digest, sizeBytes } }), nothing, context);
+    const request = fillFromLock(sampleLock({ source: { ref, digest, sizeBytes } }), nothing, context);
     expect('from' in request ? request.from : undefined).toBe(from);
     // The digest is asked for where bytes would come over a network; a file here is read and compared.
     expect('digest' in request).toBe(ref.startsWith('https:'));

@@ -5,9 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { checksumOf } from '../../../src/package/tar-format.ts';
-import { type RandomAccess, readTar } from '../../../src/package/tar-read.ts';
-import { type TarFile, tarSize, writeTar } from '../../../src/package/tar-write.ts';
+import { checksumOf, type RandomAccess, readTar, type TarFile, tarSize, writeTar } from '../../../src/package/tar.ts';
 import { onPath } from '../../helpers/docker-registry.ts';
 import { collect, memoryFile } from '../../helpers/memory-file.ts';
 

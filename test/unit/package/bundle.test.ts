@@ -2,10 +2,9 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
-import { bundleFiles, modelBytes, readBundle } from '../../../src/package/archive.ts';
-import { composePack, type PackInput } from '../../../src/package/compose.ts';
-import { readTar } from '../../../src/package/tar-read.ts';
-import { type TarFile, writeTar } from '../../../src/package/tar-write.ts';
+import { bundleFiles, modelBytes, readBundle } from '../../../src/package/bundle.ts';
+import { buildModelPackage, type ModelPackageInput } from '../../../src/package/model-package.ts';
+import { readTar, type TarFile, writeTar } from '../../../src/package/tar.ts';
 import type { Suite } from '../../../src/smoke/schema.ts';
 import { matchFiles, readPrivateKey, readPublicKey, signManifest, verifySignature } from '../../../src/trust/index.ts';
 import { collect, memoryFile } from '../../helpers/memory-file.ts';
@@ -21,7 +20,7 @@ const SUITE: Suite = {
   checks: [{ id: 'a', level: 'loads', title: 'A', messages: [{ role: 'user', content: 'hi' }], judges: [] }],
 };
 
-const INPUT: PackInput = {
+const INPUT: ModelPackageInput = {
   lock: {
     schemaVersion: 1,
     family: 'tiny',
@@ -51,11 +50,11 @@ async function* model() {
 }
 
 async function bytesOf(
-  input: PackInput = INPUT,
+  input: ModelPackageInput = INPUT,
   signature?: string,
   change: (files: TarFile[]) => TarFile[] = (files) => files,
 ): Promise<Buffer> {
-  const files = bundleFiles(composePack(input), 'tiny:q4', model, signature);
+  const files = bundleFiles(buildModelPackage(input), 'tiny:q4', model, signature);
   return await collect(writeTar(change(files)));
 }
 
@@ -70,7 +69,7 @@ test('the same model gives the same bytes, and all of it is read again', async (
   expect(digestOf(await bytesOf())).toBe(digestOf(bytes));
   const bundle = await readBundle(memoryFile(bytes));
   expect(bundle).toMatchObject({
-    digest: composePack(INPUT).manifest.digest,
+    digest: buildModelPackage(INPUT).manifest.digest,
     lock: INPUT.lock,
     licence: LICENCE,
     suite: SUITE,
@@ -147,7 +146,7 @@ test.each([
   ['licence', { ...INPUT, licence: 'public domain' }],
   ['suite', { ...INPUT, suite: { ...SUITE, title: 'other' } }],
   ['model', { ...INPUT, lock: { ...INPUT.lock, source: { ...INPUT.lock.source, digest: digestOf('x') } } }],
-])('a bundle whose lock file is of another %s is refused', async (_, input: PackInput) => {
+])('a bundle whose lock file is of another %s is refused', async (_, input: ModelPackageInput) => {
   expect(await failure(await bytesOf(input))).toMatch(/^bad-bundle: .*is not the one that its lock file names/s);
 });
 
@@ -159,7 +158,7 @@ test('row 41: a signature covers every file, also against the right key of someb
       publicKeyEncoding: { type: 'spki', format: 'pem' },
     });
   const [own, foreign] = [pair(), pair()];
-  const files = composePack(INPUT).files;
+  const files = buildModelPackage(INPUT).files;
   const signature = signManifest({ subject: 'tiny', files }, readPrivateKey(own.privateKey, { name: 'key' }));
   const bundle = await readBundle(memoryFile(await bytesOf(INPUT, signature)));
   expect(bundle.signature).toBe(signature);

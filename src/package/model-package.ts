@@ -1,17 +1,38 @@
-/** From an installed model's parts to the manifest that names them all. */
+/** A model package, in a registry and in a bundle alike: a ModelPack artifact with the files below besides the model. */
 
-import type { Digest } from '../core/digest.ts';
-import { canonicalJson, digestOf } from '../core/digest.ts';
+import { canonicalJson, type Digest, digestOf } from '../core/digest.ts';
 import type { Suite } from '../smoke/schema.ts';
-import { FILE_PATH, MANIFEST, MODEL_ARTIFACT, MODEL_CONFIG, MODEL_WEIGHT } from '../sources/oci/media-types.ts';
+import {
+  FILE_PATH,
+  MANIFEST,
+  MODEL_ARTIFACT,
+  MODEL_CONFIG,
+  MODEL_DATASET,
+  MODEL_DOC,
+  MODEL_WEIGHT,
+  MODEL_WEIGHT_CONFIG,
+} from '../sources/oci/media-types.ts';
 import type { Descriptor } from '../sources/oci/schema.ts';
 import { BASE_MODEL, QUANTISER } from '../sources/oci.ts';
 import type { SignedFile } from '../trust/index.ts';
-import { type LockFile, writeLock } from './lock-file.ts';
-import { PARTS, type PartName } from './parts.ts';
+import { LOCK_FILE_NAME, type LockFile, writeLock } from './lock-file.ts';
+
+export type PartName = 'lock' | 'template' | 'licence' | 'suite' | 'modelfile';
+
+/** Path in the pack and media type of each small file. */
+export const PARTS: Readonly<Record<PartName, { readonly path: string; readonly mediaType: string }>> = {
+  lock: { path: LOCK_FILE_NAME, mediaType: MODEL_WEIGHT_CONFIG },
+  modelfile: { path: 'Modelfile', mediaType: MODEL_WEIGHT_CONFIG },
+  template: { path: 'template.gotmpl', mediaType: MODEL_WEIGHT_CONFIG },
+  licence: { path: 'LICENSE', mediaType: MODEL_DOC },
+  suite: { path: 'smoke-suite.json', mediaType: MODEL_DATASET },
+};
+
+/** A suite with pictures is the largest of them. */
+export const LARGEST_PART = 4 * 1024 * 1024;
 
 /** What goes into a pack beside the bytes of the model. */
-export interface PackInput {
+export interface ModelPackageInput {
   readonly lock: LockFile;
   /** Text of the Go template, as the lock's digest says. */
   readonly template: string;
@@ -29,17 +50,17 @@ export interface SmallBlob {
 }
 
 /** A pack with everything but the model's bytes in memory. */
-export interface Pack {
+export interface ModelPackage {
   readonly manifest: SmallBlob;
   /** Config and small files, in the order of the manifest. */
   readonly blobs: readonly SmallBlob[];
-  readonly gguf: PackInput['gguf'];
+  readonly gguf: ModelPackageInput['gguf'];
   /** Every file by its path in the pack: what a signature is over. */
   readonly files: readonly SignedFile[];
 }
 
 /** Holds nothing of this machine or moment: the same input gives the same bytes. */
-export function composePack(input: PackInput): Pack {
+export function buildModelPackage(input: ModelPackageInput): ModelPackage {
   const { lock, gguf } = input;
   const small = smallFiles(input);
   const weight = layerOf(gguf.fileName, MODEL_WEIGHT, gguf.digest, gguf.size);
@@ -73,7 +94,7 @@ function smallFiles({
   licence,
   modelfile,
   suite,
-}: PackInput): { layer: Descriptor; blob: SmallBlob }[] {
+}: ModelPackageInput): { layer: Descriptor; blob: SmallBlob }[] {
   const texts: Readonly<Record<PartName, string | undefined>> = {
     lock: writeLock(lock),
     modelfile,

@@ -6,11 +6,11 @@ import { parseDocument } from '../core/parse.ts';
 import { parseManifest, pickManifest } from '../sources/oci/artifact.ts';
 import { EMPTY, INDEX, MANIFEST, MODEL_ARTIFACT, SIGNATURE } from '../sources/oci/media-types.ts';
 import { type Descriptor, Index, type Manifest } from '../sources/oci/schema.ts';
-import type { Pack, SmallBlob } from './compose.ts';
-import { type PackContents, readContents } from './contents.ts';
-import { LARGEST_PART } from './parts.ts';
-import { bad, exactly, type RandomAccess, readTar, type TarEntry } from './tar-read.ts';
-import type { TarFile } from './tar-write.ts';
+import { type PackageContents, readPackage } from './contents.ts';
+import type { ModelPackage, SmallBlob } from './model-package.ts';
+import { LARGEST_PART } from './model-package.ts';
+import type { TarFile } from './tar.ts';
+import { invalidBundle, type RandomAccess, readExactly, readTar, type TarEntry } from './tar.ts';
 
 const LAYOUT = 'oci-layout';
 const INDEX_FILE = 'index.json';
@@ -19,15 +19,15 @@ const REF_NAME = 'org.opencontainers.image.ref.name';
 
 /** The files of a bundle, in their order: what is small comes first, so that reading what is in it is quick. */
 export function bundleFiles(
-  pack: Pack,
+  pack: ModelPackage,
   name: string,
   open: () => AsyncIterable<Uint8Array>,
   signature?: string,
 ): TarFile[] {
-  const signed = signature === undefined ? undefined : signatureBlobs(pack, signature);
+  const signed = signature === undefined ? undefined : buildSignatureArtifact(pack, signature);
   const small = new Map<string, Uint8Array>();
   for (const { digest, bytes } of [pack.manifest, ...pack.blobs, ...(signed?.blobs ?? [])]) small.set(digest, bytes);
-  const index = Buffer.from(canonicalJson(indexOf(pack, name, signed?.manifest)), 'utf8');
+  const index = Buffer.from(canonicalJson(buildIndex(pack, name, signed?.manifest)), 'utf8');
   const whole = (path: string, bytes: Uint8Array): TarFile => ({
     name: path,
     size: bytes.length,
@@ -36,16 +36,16 @@ export function bundleFiles(
   return [
     whole(LAYOUT, Buffer.from(LAYOUT_TEXT, 'utf8')),
     whole(INDEX_FILE, index),
-    ...[...small].sort(([a], [b]) => (a < b ? -1 : 1)).map(([digest, bytes]) => whole(pathOf(digest), bytes)),
-    { name: pathOf(pack.gguf.digest), size: pack.gguf.size, bytes: open },
+    ...[...small].sort(([a], [b]) => (a < b ? -1 : 1)).map(([digest, bytes]) => whole(blobPath(digest), bytes)),
+    { name: blobPath(pack.gguf.digest), size: pack.gguf.size, bytes: open },
   ];
 }
 
-function pathOf(digest: string): string {
+function blobPath(digest: string): string {
   return `blobs/${digest.replace(':', '/')}`;
 }
 
-function indexOf({ manifest }: Pack, name: string, signature: SmallBlob | undefined): Index {
+function buildIndex({ manifest }: ModelPackage, name: string, signature: SmallBlob | undefined): Index {
   const entry = (blob: SmallBlob, artifactType: string) => ({
     mediaType: MANIFEST,
     digest: blob.digest,
@@ -63,7 +63,10 @@ function indexOf({ manifest }: Pack, name: string, signature: SmallBlob | undefi
 }
 
 /** A signature is an artifact of its own whose subject is the pack, as registries keep one too (OCI 1.1, referrers). */
-export function signatureBlobs(pack: Pack, signature: string): { manifest: SmallBlob; blobs: SmallBlob[] } {
+export function buildSignatureArtifact(
+  pack: ModelPackage,
+  signature: string,
+): { manifest: SmallBlob; blobs: SmallBlob[] } {
   const bytes = Buffer.from(signature, 'utf8');
   const empty = Buffer.from('{}', 'utf8');
   const manifest = Buffer.from(
@@ -85,7 +88,7 @@ export function signatureBlobs(pack: Pack, signature: string): { manifest: Small
 }
 
 /** What is in a bundle, and where in the file its model is. */
-export interface Bundle extends PackContents {
+export interface Bundle extends PackageContents {
   /** Text of the signature in it, which nobody has checked yet. */
   readonly signature?: string;
   readonly model: TarEntry;
@@ -99,23 +102,23 @@ export async function readBundle(file: RandomAccess): Promise<Bundle> {
   const entries = new Map((await readTar(file)).map((entry) => [entry.name, entry]));
   const layout = entries.get(LAYOUT);
   const index = entries.get(INDEX_FILE);
-  if (layout === undefined || index === undefined) throw bad(file, 'it is no OCI layout');
-  const version: unknown = jsonOf(file, await small(file, layout));
+  if (layout === undefined || index === undefined) throw invalidBundle(file, 'it is no OCI layout');
+  const version: unknown = parseLayoutJson(file, await readSmallFile(file, layout));
   if (
     typeof version !== 'object' ||
     version === null ||
     !('imageLayoutVersion' in version) ||
     version.imageLayoutVersion !== '1.0.0'
   )
-    throw bad(file, 'its layout has an unknown version');
+    throw invalidBundle(file, 'its layout has an unknown version');
   const document = { name: `${INDEX_FILE} in ${file.name}`, code: 'bad-bundle' } as const;
-  const listed = parseDocument(Index, (await small(file, index)).toString('utf8'), document);
-  const reader = new Reader(file, entries);
+  const listed = parseDocument(Index, (await readSmallFile(file, index)).toString('utf8'), document);
+  const reader = new BundleReader(file, entries);
   const main = pickManifest(listed, file.name);
   const manifest = parseManifest(await reader.blob(main), file.name);
   const signature = await readSignature(listed, main, reader, file);
   const digest = main.digest;
-  const contents = await readContents({ digest, manifest }, file.name, (blob) => reader.blob(blob));
+  const contents = await readPackage({ digest, manifest }, file.name, (blob) => reader.blob(blob));
   await reader.rest(manifest, contents.gguf);
   const model = reader.entry({ ...contents.gguf });
   return { ...contents, ...(signature !== undefined && { signature }), model };
@@ -124,21 +127,21 @@ export async function readBundle(file: RandomAccess): Promise<Bundle> {
 async function readSignature(
   index: Index,
   main: Descriptor,
-  reader: Reader,
+  reader: BundleReader,
   file: RandomAccess,
 ): Promise<string | undefined> {
   const [listed, ...more] = index.manifests.filter(({ artifactType }) => artifactType === SIGNATURE);
   if (listed === undefined) return undefined;
-  if (more.length > 0) throw bad(file, 'it has more than one signature');
+  if (more.length > 0) throw invalidBundle(file, 'it has more than one signature');
   const manifest = parseManifest(await reader.blob(listed), file.name);
   const [layer] = manifest.layers;
   if (manifest.subject?.digest !== main.digest || layer === undefined || manifest.layers.length > 1)
-    throw bad(file, 'its signature is one of something else');
+    throw invalidBundle(file, 'its signature is one of something else');
   await reader.blob(manifest.config);
   return (await reader.blob(layer)).toString('utf8');
 }
 
-class Reader {
+class BundleReader {
   readonly #file: RandomAccess;
   readonly #entries: ReadonlyMap<string, TarEntry>;
   readonly #used = new Set<string>([LAYOUT, INDEX_FILE]);
@@ -150,19 +153,19 @@ class Reader {
 
   /** Where a blob is, if it is as long as its descriptor says. */
   entry({ digest, size }: { readonly digest: string; readonly size: number }): TarEntry {
-    const path = pathOf(digest);
+    const path = blobPath(digest);
     const entry = this.#entries.get(path);
-    if (entry === undefined) throw bad(this.#file, `${digest} is missing`);
-    if (entry.size !== size) throw bad(this.#file, `${digest} has ${entry.size} bytes instead of ${size}`);
+    if (entry === undefined) throw invalidBundle(this.#file, `${digest} is missing`);
+    if (entry.size !== size) throw invalidBundle(this.#file, `${digest} has ${entry.size} bytes instead of ${size}`);
     this.#used.add(path);
     return entry;
   }
 
   async blob(descriptor: Pick<Descriptor, 'digest' | 'size'>): Promise<Buffer> {
-    const bytes = await small(this.#file, this.entry(descriptor));
+    const bytes = await readSmallFile(this.#file, this.entry(descriptor));
     const got = digestOf(bytes);
     if (got === descriptor.digest) return bytes;
-    throw mismatch(this.#file, descriptor.digest, got);
+    throw digestMismatch(this.#file, descriptor.digest, got);
   }
 
   /** Blobs that the contents do not read are checked too; what nobody names must not be there. */
@@ -170,24 +173,24 @@ class Reader {
     for (const blob of [config, ...layers]) if (blob.digest !== gguf.digest) await this.blob(blob);
     this.entry(gguf);
     const stray = [...this.#entries.keys()].find((path) => !this.#used.has(path));
-    if (stray !== undefined) throw bad(this.#file, `nothing in it names ${stray}`);
+    if (stray !== undefined) throw invalidBundle(this.#file, `nothing in it names ${stray}`);
   }
 }
 
-async function small(file: RandomAccess, { name, offset, size }: TarEntry): Promise<Buffer> {
-  if (size > LARGEST_PART) throw bad(file, `${name} has ${size} bytes`);
-  return exactly(file, offset, size);
+async function readSmallFile(file: RandomAccess, { name, offset, size }: TarEntry): Promise<Buffer> {
+  if (size > LARGEST_PART) throw invalidBundle(file, `${name} has ${size} bytes`);
+  return readExactly(file, offset, size);
 }
 
-function jsonOf(file: RandomAccess, bytes: Buffer): unknown {
+function parseLayoutJson(file: RandomAccess, bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch {
-    throw bad(file, `${LAYOUT} is no JSON`);
+    throw invalidBundle(file, `${LAYOUT} is no JSON`);
   }
 }
 
-export function mismatch({ name }: Pick<RandomAccess, 'name'>, wanted: string, got: string): ProvisionError {
+export function digestMismatch({ name }: Pick<RandomAccess, 'name'>, wanted: string, got: string): ProvisionError {
   return new ProvisionError(
     'digest-mismatch',
     `A file in ${name} is not what it should be.\n  wanted ${wanted}\n  got    ${got}`,
@@ -204,7 +207,7 @@ export async function* modelBytes(
   chunk = 4 * 1024 * 1024,
 ): AsyncGenerator<Uint8Array> {
   for (let done = 0; done < size; ) {
-    const bytes = await exactly(file, offset + done, Math.min(chunk, size - done));
+    const bytes = await readExactly(file, offset + done, Math.min(chunk, size - done));
     done += bytes.length;
     yield bytes;
   }
