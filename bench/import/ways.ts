@@ -5,13 +5,13 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf } from '../../src/core/digest.ts';
 import { drive } from '../../src/core/progress.ts';
+import { NO_DIGEST_CACHE } from '../../src/disk/digest-cache.ts';
 import { realDisk } from '../../src/disk/disk.ts';
+import { createHasher } from '../../src/disk/hash.ts';
 import type { ModelSpec } from '../../src/modelfile/schema.ts';
 import type { TransferWay } from '../../src/runtimes/contract.ts';
 import { type OllamaRuntime, ollamaRuntime, parseHost } from '../../src/runtimes/ollama/index.ts';
 import type { LocalFile } from '../../src/sources/contract.ts';
-import { NO_DIGEST_CACHE } from '../../src/sources/digest-cache.ts';
-import { createHasher } from '../../src/sources/hash.ts';
 import { type OllamaServer, startOllama } from '../../test/helpers/ollama-server.ts';
 
 /** One way to measure. */

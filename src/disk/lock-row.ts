@@ -5,10 +5,12 @@
  * looking and making can never hold what another holds: after making its file it looks again, and gives way to a higher
  * one.
  */
+
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { digestOf } from '../core/digest.ts';
-import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
+import { errnoOf, type ProvisionError } from '../core/errors.ts';
+import { diskError } from './errors.ts';
 import type { Disk } from './port.ts';
 
 const RELEASED = 'released\n';
@@ -163,10 +165,6 @@ const LOCK_OR_WRITTEN = /^\d+\.lock(?:\.[0-9a-f-]{36}\.tmp)?$/;
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
 
 function cannotLock(path: string, cause: unknown): ProvisionError {
-  if (cause instanceof ProvisionError) return cause;
-  const full = ['ENOSPC', 'EDQUOT'].includes(errnoOf(cause) ?? '');
-  return new ProvisionError(full ? 'disk-full' : 'file-access', `Cannot lock ${path}: ${messageOf(cause)}.`, {
-    cause,
-    suggestions: ['Check that this user may write in that folder, and that the disk is not full.'],
-  });
+  const advice = ['Check that this user may write in that folder, and that the disk is not full.'];
+  return diskError('lock', path, cause, { full: advice, otherwise: advice });
 }

@@ -4,11 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProvisionError } from '../core/errors.ts';
 import { formatDuration } from '../core/units.ts';
-import { LockHolder } from '../registry/schema.ts';
 import { type Disk, realDisk } from './disk.ts';
 import type { HeldLock, Locker } from './lock.ts';
 import { LockRow, type Top } from './lock-row.ts';
-import { nodeProcesses, type Processes } from './process-identity.ts';
+import { LockHolder, nodeProcesses, type Processes } from './process-identity.ts';
 
 /** A holder gives a sign of life this often, in ms. */
 const BEAT_MS = 2_000;

@@ -3,8 +3,24 @@ import { execFile } from 'node:child_process';
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { promisify } from 'node:util';
+import * as z from 'zod';
 import { errnoOf } from '../core/errors.ts';
-import type { LockHolder } from '../registry/schema.ts';
+
+/** Which process holds a lock: enough to tell whether it still lives, wherever that is asked. */
+export const LockHolder = z.strictObject({
+  pid: z.int().positive(),
+  /** When the process started, in the system's own count: the same number later may be another process. */
+  startedAt: z.string().optional(),
+  /** Different after every start of the machine. */
+  bootId: z.string().optional(),
+  /** Machine and process namespace: only there does `pid` mean anything. */
+  place: z.string(),
+  command: z.string(),
+  since: z.iso.datetime(),
+  /** Different for every acquisition, so that a holder can tell whether the lock is still its own. */
+  token: z.string(),
+});
+export type LockHolder = z.infer<typeof LockHolder>;
 
 export type ProcessIdentity = Pick<LockHolder, 'pid' | 'startedAt' | 'bootId' | 'place'>;
 

@@ -1,5 +1,5 @@
 import { MIB } from '../core/units.ts';
-import { fileAccess } from './errors.ts';
+import { diskError } from './errors.ts';
 import type { ReadableFile } from './port.ts';
 
 /** Two of these are all the memory that reading takes, whatever the file's size. */
@@ -44,6 +44,6 @@ async function read(
   try {
     return (await handle.read(buffer, 0, buffer.length, position)).bytesRead;
   } catch (cause) {
-    throw fileAccess(path, cause);
+    throw diskError('read', path, cause);
   }
 }

@@ -2,9 +2,11 @@
  * Replaces small text files so that a crash, a full disk or a power cut leaves the old text or the new one: written beside
  * the file, to the last byte (a full disk may take a part and report no error), synced, renamed, and the folder synced.
  */
+
 import { randomUUID } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
+import { diskError } from './errors.ts';
 import type { Disk, FileFacts, OpenFile } from './port.ts';
 
 /** No name that anybody else gives a file: whatever ends so in a folder is ours to sweep. */
@@ -28,10 +30,7 @@ export async function removeText(path: string, disk: Disk): Promise<void> {
     await syncFolder(dirname(path), disk);
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return;
-    throw new ProvisionError('file-access', `${path} cannot be removed: ${messageOf(cause)}.`, {
-      cause,
-      suggestions: ['Check that this user may write in that folder, and that its disk is well.'],
-    });
+    throw diskError('remove', path, cause);
   }
 }
 
@@ -119,24 +118,17 @@ async function syncFolder(folder: string, disk: Disk): Promise<void> {
 }
 
 function notWritten(path: string, cause: unknown): ProvisionError {
-  const full = ['ENOSPC', 'EDQUOT'].includes(errnoOf(cause) ?? '');
-  const why = full ? 'the disk is full' : messageOf(cause);
-  return new ProvisionError(
-    full ? 'disk-full' : 'file-access',
-    `${path} cannot be written: ${why}. What it held stays.`,
-    {
-      cause,
-      suggestions: full
-        ? ['Make room there, or move our data with GEMMA_PROVISION_HOME.', 'Then run the command again.']
-        : ['Check that this user may write in that folder, and that its disk is well.'],
-    },
-  );
+  const error = diskError('write', path, cause);
+  return new ProvisionError(error.code, `${error.message} The old content stays.`, {
+    cause,
+    suggestions: error.suggestions,
+  });
 }
 
 function notSynced(path: string, cause: unknown): ProvisionError {
   return new ProvisionError(
     'file-access',
-    `${path} is written, but its disk does not confirm it: ${messageOf(cause)}. A power cut may bring the old text back.`,
+    `${path} is written, but its disk does not confirm it: ${messageOf(cause)}. A power cut may restore the old text.`,
     { cause, suggestions: ['Check the disk, then run the command again.'] },
   );
 }

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { checkDocument, parseJson } from '../core/parse.ts';
-import type { Registry } from '../disk/state-files.ts';
-import { refuseNewer } from './record-file.ts';
+import { type Registry, refuseNewer } from './record-file.ts';
 import { type Acceptance, AcceptanceFile } from './schema.ts';
 
 /** The acceptance of exactly this text, or undefined: a licence with another text has to be accepted again. */

@@ -1,9 +1,14 @@
-export type { TextFiles } from '../disk/disk.ts';
-export { type HeldLock, type Locker, withLock, workUnderLock } from '../disk/lock.ts';
-export type { Registry } from '../disk/state-files.ts';
 export { findAcceptance, hasAccepted, recordAcceptance } from './acceptances.ts';
-export { BaselineReport, type BaselineRun, baselineRunOf, compareRuns } from './baseline-run.ts';
-export { dropBaselines, type FoundBaseline, findBaseline, keepBaseline } from './baselines.ts';
+export {
+  BaselineReport,
+  type BaselineRun,
+  baselineRunOf,
+  compareRuns,
+  dropBaselines,
+  type FoundBaseline,
+  findBaseline,
+  keepBaseline,
+} from './baselines.ts';
 export {
   type ChangeJournal,
   dropJournal,
@@ -17,6 +22,13 @@ export {
   type RemoveJournal,
   type Restore,
 } from './journal.ts';
-export type { RecordKey } from './record-file.ts';
-export { setAside } from './set-aside.ts';
-export { type BrokenRecord, dropRecord, findRecord, findRecordToReplace, putRecord, readRecords } from './store.ts';
+export type { RecordKey, Registry } from './record-file.ts';
+export {
+  type BrokenRecord,
+  dropRecord,
+  findRecord,
+  findRecordToReplace,
+  putRecord,
+  readRecords,
+  setAside,
+} from './store.ts';

@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
-import type { Registry } from '../disk/state-files.ts';
 import { RuntimeIdentity } from '../runtimes/contract.ts';
-import { fileNameOf, looseJson, type RecordKey } from './record-file.ts';
+import { fileNameOf, looseJson, type RecordKey, type Registry } from './record-file.ts';
 import { InstallRecord } from './schema.ts';
 
 /** Higher versions hold what this one cannot carry out. */

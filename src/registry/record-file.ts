@@ -3,10 +3,17 @@ import * as z from 'zod';
 import { digestOf } from '../core/digest.ts';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { checkDocument, parseJson } from '../core/parse.ts';
+import type { TextFiles } from '../disk/disk.ts';
 import type { RuntimeIdentity } from '../runtimes/contract.ts';
 import { parseModelName } from '../runtimes/names.ts';
-import { migrateRecord } from './migrate.ts';
 import { InstallRecord } from './schema.ts';
+
+/** The state of this tool on this host. A writer must hold the lock (`withLock`). */
+export interface Registry {
+  readonly files: TextFiles;
+  /** Absolute path of our data folder. */
+  readonly dataDir: string;
+}
 
 /** What a record is found by: the version of a runtime changes, where it answers does not. */
 export interface RecordKey {
@@ -102,4 +109,21 @@ function remedies(path: string): string[] {
     'Install the model again with --force: that writes a new record in its place.',
     `Or remove the file, which forgets the record and leaves the model itself alone: ${path}`,
   ];
+}
+
+/** Records of earlier versions of this tool, brought to the present schema as they are read. */
+
+/** What of version 1 has to be known to leave it: everything else kept its name and meaning. */
+const Version1 = z.looseObject({ schemaVersion: z.literal(1), previous: z.unknown().optional() });
+
+/**
+ * A record's value in the present schema, unchecked. Version 1 told of the version before only its quant and source, and
+ * kept nothing of it in the runtime: nothing could be rolled back to it, so it is left out. What version 1 did not write
+ * (the suite, the way in, the pinned reference) stays absent.
+ */
+export function migrateRecord(value: unknown): unknown {
+  const old = Version1.safeParse(value);
+  if (!old.success) return value;
+  const { previous: _untold, ...kept } = old.data;
+  return { ...kept, schemaVersion: 2 };
 }

@@ -113,19 +113,3 @@ export type Acceptance = z.infer<typeof Acceptance>;
 
 export const AcceptanceFile = z.strictObject({ schemaVersion: z.literal(1), acceptances: z.array(Acceptance) });
 export type AcceptanceFile = z.infer<typeof AcceptanceFile>;
-
-/** Which process holds a lock: enough to tell whether it still lives, wherever that is asked. */
-export const LockHolder = z.strictObject({
-  pid: z.int().positive(),
-  /** When the process started, in the system's own count: the same number later may be another process. */
-  startedAt: z.string().optional(),
-  /** Different after every start of the machine. */
-  bootId: z.string().optional(),
-  /** Machine and process namespace: only there does `pid` mean anything. */
-  place: z.string(),
-  command: z.string(),
-  since: When,
-  /** Different for every acquisition, so that a holder can tell whether the lock is still its own. */
-  token: z.string(),
-});
-export type LockHolder = z.infer<typeof LockHolder>;

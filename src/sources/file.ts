@@ -1,12 +1,12 @@
 import { join, resolve } from 'node:path';
-import { errnoOf, ProvisionError } from '../core/errors.ts';
+import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { formatBytes } from '../core/units.ts';
+import type { DigestCache } from '../disk/digest-cache.ts';
 import type { Disk, FileFacts } from '../disk/disk.ts';
-import { fileAccess, notFound } from '../disk/errors.ts';
+import { diskError, sourceError } from '../disk/errors.ts';
+import { requireDigest } from '../disk/hash.ts';
 import { defineSource, type ResolvedSource, type ResolveRequest, type Source } from './contract.ts';
-import type { DigestCache } from './digest-cache.ts';
-import { requireDigest } from './hash.ts';
 import { pathOf, schemeOf } from './reference.ts';
 
 export interface FileSourceOptions {
@@ -50,8 +50,7 @@ async function factsOf(files: Disk, path: string): Promise<FileFacts> {
   try {
     return await files.stat(path, { bigint: true });
   } catch (cause) {
-    const errno = errnoOf(cause);
-    throw errno === 'ENOENT' || errno === 'ENOTDIR' ? notFound(path, cause) : fileAccess(path, cause);
+    throw sourceError(path, cause);
   }
 }
 
@@ -76,7 +75,7 @@ async function namesIn(files: Disk, folder: string): Promise<string[]> {
   try {
     return await files.readdir(folder);
   } catch (cause) {
-    throw fileAccess(folder, cause);
+    throw diskError('read', folder, cause);
   }
 }
 
@@ -118,6 +117,6 @@ async function requireReadable(files: Disk, path: string): Promise<void> {
     const handle = await files.open(path, 'r');
     await handle.close();
   } catch (cause) {
-    throw fileAccess(path, cause);
+    throw diskError('read', path, cause);
   }
 }

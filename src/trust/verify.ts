@@ -4,7 +4,7 @@ import { type Document, parseDocument } from '../core/parse.ts';
 import { formatBytes, MIB } from '../core/units.ts';
 import type { PublicKey, SignedFile, SignedManifest } from './contract.ts';
 import { Bundle, Statement } from './schema.ts';
-import { preAuthEncoding, rootDigest } from './statement.ts';
+import { preAuthEncoding, rootDigest } from './sign.ts';
 
 /** 100,000 files of 100 letters each take about 30 MiB. */
 const LONGEST = 64 * MIB;

@@ -1,15 +1,14 @@
 import { messageOf } from '../../core/errors.ts';
 import type { ProgressEvent, Work } from '../../core/progress.ts';
+import { type Locker, withLock } from '../../disk/lock.ts';
 import {
   type BaselineReport,
   type BaselineRun,
   compareRuns,
   findBaseline,
   keepBaseline,
-  type Locker,
   type RecordKey,
   type Registry,
-  withLock,
 } from '../../registry/index.ts';
 
 export interface BaselineParts {

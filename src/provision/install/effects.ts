@@ -1,5 +1,6 @@
 import type { Digest } from '../../core/digest.ts';
-import type { FoundJournal, Journal, Locker } from '../../registry/index.ts';
+import type { Locker } from '../../disk/lock.ts';
+import type { FoundJournal, Journal } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime } from '../../runtimes/contract.ts';
 import type { Suite } from '../../smoke/schema.ts';

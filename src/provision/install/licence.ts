@@ -3,7 +3,8 @@ import type { Licence } from '../../catalog/schema.ts';
 import { printable, type Terminal } from '../../cli/terminal.ts';
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import { hasAccepted, type Locker, type Registry, recordAcceptance, withLock } from '../../registry/index.ts';
+import { type Locker, withLock } from '../../disk/lock.ts';
+import { hasAccepted, type Registry, recordAcceptance } from '../../registry/index.ts';
 
 export interface LicenceOptions {
   /** `--accept-license`. */

@@ -1,5 +1,7 @@
 /** Is a run on a name under way, or was one interrupted? */
-import { type Locker, listJournals, type Registry } from '../../registry/index.ts';
+
+import type { Locker } from '../../disk/lock.ts';
+import { listJournals, type Registry } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import { isHeld, isIn } from '../maintain/gc/runs.ts';

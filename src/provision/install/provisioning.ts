@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk, volumeOf } from '../../disk/disk.ts';
+import type { Locker } from '../../disk/lock.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import { chatTemplateOf, type Templates } from '../../modelfile/templates.ts';
 import {
@@ -13,7 +14,6 @@ import {
   findJournal,
   findRecord,
   findRecordToReplace,
-  type Locker,
   putJournal,
   putRecord,
   type Registry,

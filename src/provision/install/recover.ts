@@ -2,7 +2,8 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { Locker } from '../../disk/lock.ts';
-import { type ChangeJournal, type RemoveJournal, workUnderLock } from '../../registry/index.ts';
+import { workUnderLock } from '../../disk/lock.ts';
+import type { ChangeJournal, RemoveJournal } from '../../registry/index.ts';
 import { lockName, stagingNameOf } from '../plan/plan.ts';
 import type { RecoveryEffects } from './effects.ts';
 import { BROKEN, look, sameHeld } from './held.ts';

@@ -6,7 +6,7 @@
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ProgressEvent, Work } from '../../core/progress.ts';
-import { workUnderLock } from '../../registry/index.ts';
+import { workUnderLock } from '../../disk/lock.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';

@@ -3,16 +3,16 @@
 import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { messageOf } from '../../core/errors.ts';
+import { createDigestCache, NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
 import { realDisk } from '../../disk/disk.ts';
+import { diskError } from '../../disk/errors.ts';
+import { createHasher } from '../../disk/hash.ts';
 import type { FolderContents } from '../../runtimes/contents.ts';
 import { putBlob } from '../../runtimes/embedded/blob.ts';
-import { diskFault } from '../../runtimes/embedded/disk.ts';
 import { embeddedBlobs, readEmbeddedFolder } from '../../runtimes/embedded/read.ts';
 import type { OllamaRuntime, ProvenFolder } from '../../runtimes/ollama/index.ts';
 import type { OpenRuntime } from '../../runtimes/open.ts';
 import type { HashFile } from '../../sources/contract.ts';
-import { createDigestCache, NO_DIGEST_CACHE } from '../../sources/digest-cache.ts';
-import { createHasher } from '../../sources/hash.ts';
 import type { AppContext } from '../context.ts';
 import type { BlobStore, RepairPlace } from './repair-effects.ts';
 
@@ -89,7 +89,9 @@ function embeddedStore({ paths }: AppContext): BlobStore {
     },
     async drop(digest) {
       const path = blobIn(folder, digest);
-      await realDisk.rm(path, { force: true }).catch((cause: unknown) => Promise.reject(diskFault(path, cause)));
+      await realDisk
+        .rm(path, { force: true })
+        .catch((cause: unknown) => Promise.reject(diskError('remove', path, cause)));
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { Digest } from '../../core/digest.ts';
 import type { Work } from '../../core/progress.ts';
-import type { Locker } from '../../registry/index.ts';
+import type { Locker } from '../../disk/lock.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { HashFile, LocalFile } from '../../sources/contract.ts';
 import type { RecoveryEffects } from '../install/effects.ts';

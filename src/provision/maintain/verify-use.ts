@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Work } from '../../core/progress.ts';
-import { type Locker, readRecords } from '../../registry/index.ts';
+import type { Locker } from '../../disk/lock.ts';
+import { readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { AppContext } from '../context.ts';

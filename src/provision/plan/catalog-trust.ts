@@ -16,7 +16,7 @@ import type { CatalogSignData, CatalogVerifyData } from '../../cli/results.ts';
 import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import { realDisk } from '../../disk/disk.ts';
-import { type Locker, withLock } from '../../registry/index.ts';
+import { type Locker, withLock } from '../../disk/lock.ts';
 import { type PublicKey, readPrivateKey, readPublicKey, signManifest } from '../../trust/index.ts';
 import type { Paths } from '../paths.ts';
 

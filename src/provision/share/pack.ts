@@ -10,7 +10,7 @@ import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { redactReference } from '../../core/redact.ts';
 import { MIB } from '../../core/units.ts';
-import { fileAccess } from '../../disk/errors.ts';
+import { diskError } from '../../disk/errors.ts';
 import { renderModelfile } from '../../modelfile/render.ts';
 import { modelfileTemplateOf } from '../../modelfile/templates.ts';
 import { buildLock } from '../../package/lock-file.ts';
@@ -95,7 +95,7 @@ async function* readStream(path: string): AsyncGenerator<Uint8Array, void, undef
   try {
     yield* createReadStream(path, { highWaterMark: 4 * MIB });
   } catch (cause) {
-    throw fileAccess(path, cause);
+    throw diskError('read', path, cause);
   }
 }
 

@@ -1,17 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
-import { errnoOf, ProvisionError } from '../../core/errors.ts';
+import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import { type DigestCache, NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
 import { type Disk, type FileFacts, type OpenFile, SHARE_BYTES } from '../../disk/disk.ts';
-import { fileAccess, notFound } from '../../disk/errors.ts';
+import { diskError, sourceError } from '../../disk/errors.ts';
+import { createHasher, PROGRESS_STEP_BYTES, requireDigest, requireUnchanged } from '../../disk/hash.ts';
 import { readChunks } from '../../disk/read-chunks.ts';
 import type { LocalFile } from '../../sources/contract.ts';
-import { type DigestCache, NO_DIGEST_CACHE } from '../../sources/digest-cache.ts';
-import { createHasher, PROGRESS_STEP_BYTES, requireDigest, requireUnchanged } from '../../sources/hash.ts';
 import type { StorableFile, TransferWay } from '../contract.ts';
 import { type Elsewhere, exactly, isElsewhere } from '../storable.ts';
-import { diskFault, sizeOf } from './disk.ts';
+import { sizeOf } from './disk.ts';
 
 export const INCOMPLETE = '.incomplete-';
 /** What a killed run left behind is removed after this time; a younger one may belong to a run that is still at work. */
@@ -130,7 +130,7 @@ async function prepare({ files, folder, now }: PutBlob): Promise<void> {
     const leftovers = (await files.readdir(folder)).filter((each) => each.startsWith(INCOMPLETE));
     for (const name of leftovers) await removeIfOld(files, join(folder, name), now);
   } catch (cause) {
-    throw diskFault(folder, cause);
+    throw diskError('write', folder, cause);
   }
 }
 
@@ -142,11 +142,7 @@ async function removeIfOld(files: Disk, path: string, now: () => Date): Promise<
 }
 
 async function factsOf(files: Disk, path: string): Promise<FileFacts> {
-  return files.stat(path, { bigint: true }).catch((cause: unknown) => Promise.reject(sourceFault(path, cause)));
-}
-
-function sourceFault(path: string, cause: unknown): ProvisionError {
-  return errnoOf(cause) === 'ENOENT' ? notFound(path, cause) : fileAccess(path, cause);
+  return files.stat(path, { bigint: true }).catch((cause: unknown) => Promise.reject(sourceError(path, cause)));
 }
 
 /** False where the file system cannot share bytes (ext4, NTFS, another volume), whatever it calls the reason. */
@@ -175,7 +171,7 @@ async function* copyAndHash(put: PutHere, temporary: string): Work<{ digest: Dig
   const { files, file, signal } = put;
   const source = await files
     .open(file.path, 'r')
-    .catch((cause: unknown) => Promise.reject(sourceFault(file.path, cause)));
+    .catch((cause: unknown) => Promise.reject(sourceError(file.path, cause)));
   try {
     const total = Number((await source.stat({ bigint: true })).size);
     return yield* writeAndHash(files, temporary, readChunks(source, file.path, signal), total);
@@ -200,7 +196,7 @@ async function* writeAndHash(
 ): Work<{ digest: Digest; sizeBytes: number }> {
   const target = await files
     .open(temporary, 'wx')
-    .catch((cause: unknown) => Promise.reject(diskFault(temporary, cause)));
+    .catch((cause: unknown) => Promise.reject(diskError('write', temporary, cause)));
   const hash = createHash('sha256');
   let done = 0;
   let told = 0;
@@ -214,7 +210,7 @@ async function* writeAndHash(
       told = done;
       yield { type: 'bytes', id: PROGRESS_ID, done, total };
     }
-    await target.datasync().catch((cause: unknown) => Promise.reject(diskFault(temporary, cause)));
+    await target.datasync().catch((cause: unknown) => Promise.reject(diskError('write', temporary, cause)));
   } finally {
     await target.close();
   }
@@ -228,7 +224,7 @@ async function writeAll(target: OpenFile, chunk: Uint8Array, path: string): Prom
     try {
       written += (await target.write(chunk, written, chunk.length - written)).bytesWritten;
     } catch (cause) {
-      throw diskFault(path, cause);
+      throw diskError('write', path, cause);
     }
   }
 }

@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { DigestCache } from '../../disk/digest-cache.ts';
 import type { Disk, TextFiles } from '../../disk/disk.ts';
-import type { DigestCache } from '../../sources/digest-cache.ts';
+import { diskError } from '../../disk/errors.ts';
 import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay } from '../contract.ts';
 import { parseModelName } from '../names.ts';
 import { putBlob } from './blob.ts';
-import { diskFault, sizeOf } from './disk.ts';
+import { sizeOf } from './disk.ts';
 import { describe, Manifest, manifestFileName, parseManifest } from './manifest.ts';
 import { planBlob } from './plan.ts';
 
@@ -58,7 +59,7 @@ export function createModelStore(options: StoreOptions): ModelStore {
     try {
       await options.texts.replaceText(manifestPath(manifest.name), text);
     } catch (cause) {
-      throw diskFault(models, cause);
+      throw diskError('write', models, cause);
     }
   }
 
@@ -127,7 +128,7 @@ export function createModelStore(options: StoreOptions): ModelStore {
       return await options.files.readdir(folder);
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return [];
-      throw diskFault(folder, cause);
+      throw diskError('read', folder, cause);
     }
   }
 

@@ -1,18 +1,16 @@
-import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import { errnoOf, ProvisionError } from '../../core/errors.ts';
+import { diskError } from '../../disk/errors.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 
 export function notReadable(file: LocalFile, cause: unknown): ProvisionError {
   if (cause instanceof ProvisionError) return cause;
   if (errnoOf(cause) === 'ENOENT') {
-    return new ProvisionError('file-not-found', `${file.path} is not there.`, {
+    return new ProvisionError('file-not-found', `There is no file at ${file.path}.`, {
       cause,
       suggestions: ['Check the path.'],
     });
   }
-  return new ProvisionError('file-access', `${file.path} cannot be read: ${messageOf(cause)}`, {
-    cause,
-    suggestions: ['Check the permissions of the file and of its folder.'],
-  });
+  return diskError('read', file.path, cause);
 }
 
 export function becameShorter({ path }: LocalFile): ProvisionError {

@@ -1,8 +1,9 @@
 import type { Digest } from '../../core/digest.ts';
-import { errnoOf, ProvisionError } from '../../core/errors.ts';
+import { errnoOf, type ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { SHARE_OR_COPY } from '../../disk/disk.ts';
-import { cacheFault } from './errors.ts';
+import { digestMismatch } from '../../disk/errors.ts';
+import { cacheError } from './errors.ts';
 import type { FetchParts } from './fetch.ts';
 import { findBlob, type VerifiedBlob } from './find.ts';
 import { prepareFolders, publish, regularFile, removeFile, removePartial } from './layout.ts';
@@ -54,21 +55,15 @@ async function bring(parts: FetchParts, { path, move }: Incoming, partial: strin
     if (move === true) return await parts.disk.rename(path, partial);
   } catch (cause) {
     // Another file system: its bytes have to be copied.
-    if (errnoOf(cause) !== 'EXDEV') throw cacheFault(path, 'move', cause);
+    if (errnoOf(cause) !== 'EXDEV') throw cacheError(path, 'move', cause);
   }
   try {
     await parts.disk.copyFile(path, partial, SHARE_OR_COPY);
   } catch (cause) {
-    throw cacheFault(partial, 'write', cause);
+    throw cacheError(partial, 'write', cause);
   }
 }
 
 function otherBytes({ path, digest }: Incoming, got: Digest): ProvisionError {
-  return new ProvisionError(
-    'digest-mismatch',
-    `${path} is not what it should be.\n  wanted ${digest}\n  got    ${got}`,
-    {
-      suggestions: ['Get the file again from where it came.'],
-    },
-  );
+  return digestMismatch(path, { wanted: digest, got }, ['Get the file again from its origin.']);
 }

@@ -4,7 +4,7 @@ import { errnoOf, messageOf } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { Disk, FileFacts } from '../../disk/disk.ts';
 import { stateFileOf } from '../download/contract.ts';
-import { cacheFault } from './errors.ts';
+import { cacheError } from './errors.ts';
 import { type FindParts, lookAt } from './find.ts';
 import { digestOfName, regularFile, removeFile, requireInside } from './layout.ts';
 import { takenBytes } from './patient.ts';
@@ -113,7 +113,7 @@ async function namesIn(disk: Disk, folder: string): Promise<string[]> {
     return await disk.readdir(folder);
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return [];
-    throw cacheFault(folder, 'list', cause);
+    throw cacheError(folder, 'list', cause);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Work } from '../../core/progress.ts';
 import { freeBytes } from '../../disk/disk.ts';
 import type { FetchedFile, RemoteFile } from '../contract.ts';
 import { type Downloader, stateFileOf } from '../download/contract.ts';
-import { cacheFault, tooSmall } from './errors.ts';
+import { cacheError, tooSmall } from './errors.ts';
 import { type FindParts, findBlob, type VerifiedBlob } from './find.ts';
 import { dropStrange, prepareFolders, publish, regularFile, removePartial } from './layout.ts';
 import { type PatientParts, takenBytes, underFetchLock } from './patient.ts';
@@ -46,7 +46,7 @@ async function* download(parts: FetchParts, file: RemoteFile, partial: string, s
     return (yield* parts.downloader.fetch(file, partial, signal)).bytesMoved;
   } catch (cause) {
     await dropEmpty(parts, partial);
-    throw cacheFault(partial, 'write', cause);
+    throw cacheError(partial, 'write', cause);
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Digest } from '../../core/digest.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { DigestCache } from '../../disk/digest-cache.ts';
 import type { Disk } from '../../disk/disk.ts';
 import type { HashFile } from '../contract.ts';
-import type { DigestCache } from '../digest-cache.ts';
 import { type Layout, regularFile, removeFile, requireInside } from './layout.ts';
 
 export interface FindParts {

@@ -1,15 +1,15 @@
 import type { Digest } from '../../core/digest.ts';
 import type { Work } from '../../core/progress.ts';
+import type { DigestCache } from '../../disk/digest-cache.ts';
 import type { Disk, TextFiles } from '../../disk/disk.ts';
 import type { FetchFile, HashFile } from '../contract.ts';
-import type { DigestCache } from '../digest-cache.ts';
 import type { Downloader } from '../download/contract.ts';
 import { adoptFile, type Incoming } from './adopt.ts';
 import { listContents, verifyContents } from './contents.ts';
-import type { Exclusive } from './effects.ts';
 import { fetchIntoCache } from './fetch.ts';
 import { findBlob, type VerifiedBlob } from './find.ts';
 import { layoutOf } from './layout.ts';
+import type { Exclusive } from './patient.ts';
 import { type PruneOptions, pruneContents } from './prune.ts';
 import { createRefMemory, type RefMemory } from './refs.ts';
 import type { CacheContents, CachePruning, CacheVerification } from './schema.ts';

@@ -3,7 +3,7 @@ import { Digest } from '../../core/digest.ts';
 import { errnoOf } from '../../core/errors.ts';
 import type { Disk, FileFacts } from '../../disk/disk.ts';
 import { stateFileOf } from '../download/contract.ts';
-import { cacheFault, leadsOut } from './errors.ts';
+import { cacheError, leadsOut } from './errors.ts';
 
 const FOLDER_MODE = 0o700;
 /** Nobody writes into a verified file; it is replaced or removed. */
@@ -44,7 +44,7 @@ export async function prepareFolders(disk: Disk, layout: Layout): Promise<void> 
     try {
       await disk.mkdir(path, { recursive: true, mode: FOLDER_MODE });
     } catch (cause) {
-      throw cacheFault(path, 'make the folder', cause);
+      throw cacheError(path, 'create the folder', cause);
     }
   }
   await requireInside(disk, layout);
@@ -65,7 +65,7 @@ async function realPathOf(disk: Disk, path: string): Promise<string | undefined>
     return await disk.realpath(path);
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return undefined;
-    throw cacheFault(path, 'read', cause);
+    throw cacheError(path, 'read', cause);
   }
 }
 
@@ -81,7 +81,7 @@ async function factsOf(disk: Disk, path: string): Promise<FileFacts | undefined>
   } catch (cause) {
     const errno = errnoOf(cause);
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
-    throw cacheFault(path, 'read', cause);
+    throw cacheError(path, 'read', cause);
   }
 }
 
@@ -97,7 +97,7 @@ export async function removeFile(disk: Disk, path: string): Promise<void> {
   try {
     await disk.unlink(path);
   } catch (cause) {
-    if (errnoOf(cause) !== 'ENOENT') throw cacheFault(path, 'remove', cause);
+    if (errnoOf(cause) !== 'ENOENT') throw cacheError(path, 'remove', cause);
   }
 }
 
@@ -117,7 +117,7 @@ export async function publish(disk: Disk, layout: Layout, digest: Digest): Promi
     await disk.rename(from, to);
     await disk.sync(layout.blobs);
   } catch (cause) {
-    throw cacheFault(to, 'put a file at', cause);
+    throw cacheError(to, 'store', cause);
   }
   return to;
 }

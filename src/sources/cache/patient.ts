@@ -2,8 +2,23 @@ import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { Disk } from '../../disk/disk.ts';
-import type { Exclusive } from './effects.ts';
 import { type Layout, regularFile } from './layout.ts';
+
+/** Short work that has nothing to tell. */
+// biome-ignore lint/correctness/useYield: it has nothing to tell
+export async function* quiet<Result>(task: () => Promise<Result>): Work<Result> {
+  return await task();
+}
+
+/**
+ * Runs work while it holds a lock between processes. Throws `busy` when a living holder keeps the lock for longer than
+ * the implementation waits; whoever calls may try again.
+ */
+export type Exclusive = <Result>(
+  name: string,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Work<Result>,
+) => Work<Result>;
 
 export interface PatientParts {
   readonly disk: Disk;

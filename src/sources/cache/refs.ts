@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { drive } from '../../core/progress.ts';
 import type { TextFiles } from '../../disk/disk.ts';
-import type { Exclusive } from './effects.ts';
-import { quiet } from './quiet.ts';
+import type { Exclusive } from './patient.ts';
+import { quiet } from './patient.ts';
 import { CachedRef, RefsDocument } from './schema.ts';
 
 /** References kept; the oldest go first. */

@@ -3,7 +3,7 @@ import type { Digest } from '../../core/digest.ts';
 import { errnoOf } from '../../core/errors.ts';
 import { MIB } from '../../core/units.ts';
 import type { Disk, OpenFile } from '../../disk/disk.ts';
-import { cacheFault } from '../cache/errors.ts';
+import { cacheError } from '../cache/errors.ts';
 import { stateFileOf } from './contract.ts';
 import { Ranges } from './ranges.ts';
 import { headLine, parseState, rangeLine, type StateHead } from './state.ts';
@@ -123,7 +123,7 @@ export class PartFile {
     const state = stateFileOf(this.path);
     for (const path of [this.path, state, `${state}.new`]) {
       await this.#files.unlink(path).catch((cause: unknown) => {
-        if (errnoOf(cause) !== 'ENOENT') throw cacheFault(path, 'remove', cause);
+        if (errnoOf(cause) !== 'ENOENT') throw cacheError(path, 'remove', cause);
       });
     }
   }
@@ -147,7 +147,7 @@ export class PartFile {
       return await this.#files.readFile(path, 'utf8');
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return undefined;
-      throw cacheFault(path, 'read', cause);
+      throw cacheError(path, 'read', cause);
     }
   }
 
@@ -191,7 +191,7 @@ export class PartFile {
         await this.#append(this.#state, text);
       }
     } catch (cause) {
-      this.#fault = cacheFault(stateFileOf(this.path), 'write', cause);
+      this.#fault = cacheError(stateFileOf(this.path), 'write', cause);
     } finally {
       this.#saving = undefined;
     }
@@ -204,7 +204,7 @@ export class PartFile {
       await this.#data.datasync();
     } catch (cause) {
       // A disk tells of a lost write once: it must not be forgotten.
-      this.#fault = cacheFault(this.path, 'write', cause);
+      this.#fault = cacheError(this.path, 'write', cause);
     } finally {
       this.#syncing = undefined;
     }
@@ -225,7 +225,7 @@ export class PartFile {
     try {
       return await task();
     } catch (cause) {
-      throw cacheFault(path, 'write', cause);
+      throw cacheError(path, 'write', cause);
     }
   }
 }
@@ -234,7 +234,7 @@ async function opened(files: Disk, path: string, flags: number): Promise<OpenFil
   try {
     return await files.open(path, flags, MODE);
   } catch (cause) {
-    throw cacheFault(path, 'write', cause);
+    throw cacheError(path, 'write', cause);
   }
 }
 

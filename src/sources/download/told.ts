@@ -1,6 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
+import { digestMismatch } from '../../disk/errors.ts';
 import type { RemoteFile } from '../contract.ts';
 import type { Failure } from './failure.ts';
 
@@ -17,15 +18,8 @@ export function asTold({ fault }: Failure, remote: RemoteFile, doneBytes: number
 }
 
 export function wrongDigest(remote: RemoteFile, shown: string, got: Digest): ProvisionError {
-  const lines = [
-    `${remote.fileName} from ${shown} is not the file that was asked for.`,
-    `  wanted ${remote.digest}`,
-    `  got    ${got}`,
-  ];
-  return new ProvisionError('digest-mismatch', lines.join('\n'), {
-    suggestions: [
-      'Get the file from another place: that server, or something on the way to it, gives other bytes.',
-      'If the publisher replaced the file, use the digest that it has now.',
-    ],
-  });
+  return digestMismatch(`${remote.fileName} from ${shown}`, { wanted: remote.digest, got }, [
+    'Download the file from another location: that server, or a proxy on the way to it, changes the bytes.',
+    'If the publisher replaced the file, use its current digest.',
+  ]);
 }

@@ -1,7 +1,9 @@
 /** Reading manifests and small blobs of one repository: by digest, with a limit, nothing believed that was not hashed. */
+
 import { Digest, digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { MIB } from '../../core/units.ts';
+import { digestMismatch } from '../../disk/errors.ts';
 import { wrongAnswer } from '../../net/errors.ts';
 import { readBody } from '../../net/follow.ts';
 import type { RemoteAccess } from '../contract.ts';
@@ -137,13 +139,9 @@ function tooLong(session: Session, version: string, bytes: number): ProvisionErr
 }
 
 export function otherBytes(what: string, wanted: string, got: string): ProvisionError {
-  return new ProvisionError(
-    'digest-mismatch',
-    `${what} is not what its digest says.\n  wanted ${wanted}\n  got    ${got}`,
-    {
-      suggestions: ['Try again; if it stays so, that registry, or something in between, changes what it holds.'],
-    },
-  );
+  return digestMismatch(what, { wanted, got }, [
+    'Try again. If it happens again, that registry, or a proxy on the way to it, changes its content.',
+  ]);
 }
 
 /** For an answer that a registry should not give. */

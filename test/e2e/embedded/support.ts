@@ -4,12 +4,12 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { digestOf } from '../../../src/core/digest.ts';
 import { drive } from '../../../src/core/progress.ts';
+import { createDigestCache } from '../../../src/disk/digest-cache.ts';
 import { realDisk } from '../../../src/disk/disk.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
 import type { ChatRequest, ChatResult, Runtime, StoreResult } from '../../../src/runtimes/contract.ts';
 import { type EmbeddedOptions, embeddedRuntime, forkWorker } from '../../../src/runtimes/embedded/index.ts';
 import type { WorkerProcess } from '../../../src/runtimes/embedded/worker-client.ts';
-import { createDigestCache } from '../../../src/sources/digest-cache.ts';
 import { never } from '../../helpers/failure.ts';
 
 export const ROOT = resolve(import.meta.dirname, '../../..');

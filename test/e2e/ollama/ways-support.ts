@@ -7,7 +7,9 @@ import { expect } from 'vitest';
 import type { Digest } from '../../../src/core/digest.ts';
 import { digestOf } from '../../../src/core/digest.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
+import { NO_DIGEST_CACHE } from '../../../src/disk/digest-cache.ts';
 import { type OpenForReading, realDisk } from '../../../src/disk/disk.ts';
+import { createHasher } from '../../../src/disk/hash.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
 import type { StoreRequest, StoreResult } from '../../../src/runtimes/contract.ts';
 import { isTemporary } from '../../../src/runtimes/ollama/folder/files.ts';
@@ -15,8 +17,6 @@ import { parseHost } from '../../../src/runtimes/ollama/host.ts';
 import { isTransferName } from '../../../src/runtimes/ollama/loopback/names.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
 import type { SideDoors } from '../../../src/runtimes/ollama/ways/facts.ts';
-import { NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
-import { createHasher } from '../../../src/sources/hash.ts';
 import { never } from '../../helpers/failure.ts';
 import type { OllamaServer } from '../../helpers/ollama-server.ts';
 

@@ -77,7 +77,7 @@ describe('a state file', () => {
   const barred = { code: 'file-access', exitCode: 12, message: expect.stringMatching(/state\.json.*stays/) };
   test.each([
     ['write', 'ENOSPC', full],
-    ['write', 'EDQUOT', full],
+    ['write', 'EDQUOT', { ...full, message: expect.stringMatching(/state\.json.*quota is used up.*stays/) }],
     ['write', 'EIO', barred],
     ['sync', 'EIO', barred],
     ['sync', 'ENOSPC', full],

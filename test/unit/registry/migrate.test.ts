@@ -2,8 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findRecord, putRecord } from '../../../src/registry/index.ts';
-import { migrateRecord } from '../../../src/registry/migrate.ts';
-import { parseRecord, pathOf } from '../../../src/registry/record-file.ts';
+import { migrateRecord, parseRecord, pathOf } from '../../../src/registry/record-file.ts';
 import { InstallRecord } from '../../../src/registry/schema.ts';
 import { memoryRegistry, recordOf } from './support.ts';
 

@@ -1,5 +1,5 @@
 import type { Digest } from '../../../src/core/digest.ts';
-import type { Registry } from '../../../src/disk/state-files.ts';
+import type { Registry } from '../../../src/registry/index.ts';
 import type { InstallRecord } from '../../../src/registry/schema.ts';
 import { memoryDisk } from '../../helpers/disk.ts';
 

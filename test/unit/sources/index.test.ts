@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { NO_DIGEST_CACHE } from '../../../src/disk/digest-cache.ts';
 import { realDisk } from '../../../src/disk/disk.ts';
-import { NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
 import { fileSource } from '../../../src/sources/file.ts';
 import { webSource } from '../../../src/sources/https.ts';
 import { resolveSource } from '../../../src/sources/index.ts';

@@ -11,7 +11,7 @@ import {
   verifyManifest,
   verifySignature,
 } from '../../../src/trust/index.ts';
-import { preAuthEncoding } from '../../../src/trust/statement.ts';
+import { preAuthEncoding } from '../../../src/trust/sign.ts';
 import { fixture, keyPair, MODEL } from './support.ts';
 
 function key(name: 'p256' | 'p384'): PublicKey {

@@ -1,6 +1,7 @@
 import type { Digest } from '../../../core/digest.ts';
 import type { ProvisionError } from '../../../core/errors.ts';
-import type { Locker, Registry } from '../../../registry/index.ts';
+import type { Locker } from '../../../disk/lock.ts';
+import type { Registry } from '../../../registry/index.ts';
 import type { Runtime, RuntimeIdentity } from '../../../runtimes/contract.ts';
 import type { FolderContents } from '../../../runtimes/ollama/folder/read.ts';
 import type { Cache } from '../../../sources/cache/index.ts';

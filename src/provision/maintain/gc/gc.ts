@@ -3,7 +3,8 @@
 import type { Digest } from '../../../core/digest.ts';
 import { messageOf } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
-import { listJournals, workUnderLock } from '../../../registry/index.ts';
+import { workUnderLock } from '../../../disk/lock.ts';
+import { listJournals } from '../../../registry/index.ts';
 import type { CachePruning } from '../../../sources/cache/schema.ts';
 import type { Found, GcEffects, Taken } from './effects.ts';
 import { namesLeft } from './names.ts';

@@ -1,5 +1,7 @@
 /** Names of the runtime that only this tool makes, and that nobody needs any more. */
-import { findRecord, putRecord, readRecords, withLock } from '../../../registry/index.ts';
+
+import { withLock } from '../../../disk/lock.ts';
+import { findRecord, putRecord, readRecords } from '../../../registry/index.ts';
 import type { InstallRecord } from '../../../registry/schema.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import { BROKEN, isKeptName, look } from '../../install/held.ts';

@@ -1,6 +1,7 @@
 /** Runs that journals tell of: those that are alive, and those that were interrupted. */
 import { ProvisionError } from '../../../core/errors.ts';
-import { type Journal, type Locker, listJournals, readRecords } from '../../../registry/index.ts';
+import type { Locker } from '../../../disk/lock.ts';
+import { type Journal, listJournals, readRecords } from '../../../registry/index.ts';
 import type { RuntimeIdentity } from '../../../runtimes/contract.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import { look } from '../../install/held.ts';

@@ -5,16 +5,11 @@ import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive } from '../../../../src/core/progress.ts';
+import type { Locker } from '../../../../src/disk/lock.ts';
 import { collectGarbage, type GcEffects, type GcOptions } from '../../../../src/provision/maintain/gc/gc.ts';
 import type { GcReport } from '../../../../src/provision/maintain/gc/schema.ts';
 import { lockName } from '../../../../src/provision/plan/plan.ts';
-import {
-  type ChangeJournal,
-  type Journal,
-  type Locker,
-  putJournal,
-  putRecord,
-} from '../../../../src/registry/index.ts';
+import { type ChangeJournal, type Journal, putJournal, putRecord } from '../../../../src/registry/index.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { StoredModel } from '../../../../src/runtimes/contract.ts';
 import { readModelsFolder } from '../../../../src/runtimes/ollama/folder/read.ts';

@@ -2,13 +2,13 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOf } from '../../../../src/core/digest.ts';
+import { NO_DIGEST_CACHE } from '../../../../src/disk/digest-cache.ts';
 import { realDisk } from '../../../../src/disk/disk.ts';
 import type { ModelSpec } from '../../../../src/modelfile/schema.ts';
 import type { Engine } from '../../../../src/runtimes/embedded/engine.ts';
 import type { FromWorker, ToWorker } from '../../../../src/runtimes/embedded/protocol.ts';
 import type { StoreOptions } from '../../../../src/runtimes/embedded/store.ts';
 import type { WorkerProcess } from '../../../../src/runtimes/embedded/worker-client.ts';
-import { NO_DIGEST_CACHE } from '../../../../src/sources/digest-cache.ts';
 
 export const SPEC: ModelSpec = {
   templateName: 'gemma',

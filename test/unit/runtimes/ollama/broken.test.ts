@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { NO_DIGEST_CACHE } from '../../../../src/disk/digest-cache.ts';
+import { createHasher } from '../../../../src/disk/hash.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
-import { NO_DIGEST_CACHE } from '../../../../src/sources/digest-cache.ts';
-import { createHasher } from '../../../../src/sources/hash.ts';
 import { never } from '../../../helpers/failure.ts';
 import { type FakeOllama, fakeOllama } from '../../../helpers/fake-ollama.ts';
 import { zeroFile } from '../../../helpers/runtime-fakes.ts';

@@ -7,7 +7,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
+import { NO_DIGEST_CACHE } from '../../../../src/disk/digest-cache.ts';
 import { type Disk, realDisk } from '../../../../src/disk/disk.ts';
+import { createHasher } from '../../../../src/disk/hash.ts';
 import type { StorableFile, StoreRequest, TransferWay } from '../../../../src/runtimes/contract.ts';
 import { isTemporary } from '../../../../src/runtimes/ollama/folder/files.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
@@ -20,8 +22,6 @@ import {
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
 import type { SideDoors } from '../../../../src/runtimes/ollama/ways/facts.ts';
 import type { LocalFile } from '../../../../src/sources/contract.ts';
-import { NO_DIGEST_CACHE } from '../../../../src/sources/digest-cache.ts';
-import { createHasher } from '../../../../src/sources/hash.ts';
 import { failureOf, never } from '../../../helpers/failure.ts';
 import { type FakeOllama, fakeOllama, refuse } from '../../../helpers/fake-ollama.ts';
 import { specOf } from '../../../helpers/runtime-fakes.ts';

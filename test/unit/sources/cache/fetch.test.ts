@@ -215,7 +215,7 @@ describe('row 17 and 18: the disk', () => {
     await expect(run(cache.fetch(remoteFile(), never))).rejects.toMatchObject({
       code: 'disk-full',
       exitCode: 12,
-      message: `${folder} has too little room for a.gguf: need ${CONTENT.length} B, have 5 B.`,
+      message: `There is not enough space in ${folder} for a.gguf: need ${CONTENT.length} B, have 5 B.`,
       suggestions: [expect.stringContaining('cache prune'), expect.stringContaining('GEMMA_PROVISION_HOME')],
     });
     expect(fetched).toEqual([]);
@@ -261,7 +261,7 @@ describe('row 47: folders that are not ours to write', () => {
     await expect(run(cache.fetch(remoteFile(), never))).rejects.toMatchObject({
       code: 'file-access',
       exitCode: 12,
-      message: `Cannot make the folder ${folder}: ${reason}.`,
+      message: `Cannot create the folder ${folder}: ${reason}.`,
     });
     expect(fetched).toEqual([]);
   });
@@ -291,14 +291,14 @@ describe('row 47: folders that are not ours to write', () => {
     expect(await readFile(join(real, 'blobs', DIGEST.replace(':', '-')))).toEqual(CONTENT);
   });
 
-  test.each(['blobs', 'partial'])('row 47: a link that leads out of the cache at %s is refused', async (name) => {
+  test.each(['blobs', 'partial'])('row 47: a link that points outside the cache at %s is refused', async (name) => {
     const outside = await temporaryFolder();
     await mkdir(folder);
     await symlink(outside, join(folder, name));
     const { cache, fetched } = testCache({ folder });
     await expect(run(cache.fetch(remoteFile(), never))).rejects.toMatchObject({
       code: 'file-access',
-      message: expect.stringContaining(`leads out of the cache, to ${outside}`),
+      message: expect.stringContaining(`points outside the cache, to ${outside}`),
     });
     expect(fetched).toEqual([]);
     expect(await readdir(outside)).toEqual([]);

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { drive, type ProgressEvent, type Work } from '../../../../src/core/progress.ts';
+import { createDigestCache, NO_DIGEST_CACHE } from '../../../../src/disk/digest-cache.ts';
 import { type Disk, realDisk } from '../../../../src/disk/disk.ts';
+import { createHasher } from '../../../../src/disk/hash.ts';
 import { workUnderLock } from '../../../../src/disk/lock.ts';
 import { createFileLocker } from '../../../../src/disk/locker.ts';
-import type { Exclusive } from '../../../../src/sources/cache/effects.ts';
 import { type Cache, createCache } from '../../../../src/sources/cache/index.ts';
+import type { Exclusive } from '../../../../src/sources/cache/patient.ts';
 import type { RemoteFile } from '../../../../src/sources/contract.ts';
-import { createDigestCache, NO_DIGEST_CACHE } from '../../../../src/sources/digest-cache.ts';
 import type { Downloader } from '../../../../src/sources/download/contract.ts';
-import { createHasher } from '../../../../src/sources/hash.ts';
 
 export const CONTENT = Buffer.from('GGUF of the cache');
 export const DIGEST = digestOf(CONTENT);

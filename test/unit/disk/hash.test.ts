@@ -4,13 +4,13 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
 import { MIB } from '../../../src/core/units.ts';
+import { createDigestCache, MAX_ENTRIES, NO_DIGEST_CACHE } from '../../../src/disk/digest-cache.ts';
 import { type Disk, realDisk } from '../../../src/disk/disk.ts';
+import { createHasher } from '../../../src/disk/hash.ts';
 import type { LocalFile } from '../../../src/sources/contract.ts';
-import { createDigestCache, MAX_ENTRIES, NO_DIGEST_CACHE } from '../../../src/sources/digest-cache.ts';
-import { createHasher } from '../../../src/sources/hash.ts';
 import { diskWith, fileWith, memoryDisk } from '../../helpers/disk.ts';
 import { never } from '../../helpers/failure.ts';
-import { bytesOf, countingFiles, failingWith, OTHER_DIGEST, temporaryFolder } from './support.ts';
+import { bytesOf, countingFiles, failingWith, OTHER_DIGEST, temporaryFolder } from '../sources/support.ts';
 
 let folder: string;
 beforeEach(async () => {

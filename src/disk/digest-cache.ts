@@ -1,7 +1,7 @@
 import { join, sep } from 'node:path';
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
-import type { FileFacts, TextFiles } from '../disk/disk.ts';
+import type { FileFacts, TextFiles } from './disk.ts';
 
 /** Entries kept; the oldest go first. A model folder of a fleet host has tens of files, not thousands. */
 export const MAX_ENTRIES = 512;

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../core/digest.ts';
-import { errnoOf, ProvisionError } from '../core/errors.ts';
+import { ProvisionError } from '../core/errors.ts';
 import type { Work } from '../core/progress.ts';
 import { formatBytes, MIB } from '../core/units.ts';
-import type { Disk, FileFacts, ReadableFile } from '../disk/disk.ts';
-import { fileAccess, notFound } from '../disk/errors.ts';
-import { readChunks } from '../disk/read-chunks.ts';
-import type { HashFile, LocalFile } from './contract.ts';
+import type { HashFile, LocalFile } from '../sources/contract.ts';
 import { type DigestCache, stampOf } from './digest-cache.ts';
+import type { Disk, FileFacts, ReadableFile } from './disk.ts';
+import { digestMismatch, sourceError } from './errors.ts';
+import { readChunks } from './read-chunks.ts';
 
 /** Progress is told once per this many bytes: some ten times a second on a fast disk. */
 export const PROGRESS_STEP_BYTES = 32 * MIB;
@@ -37,23 +37,17 @@ export function createHasher(files: Disk, cache: DigestCache): HashFile {
 /** Throws `digest-mismatch` when the file was said to have another digest than it has. */
 export function requireDigest(file: LocalFile, got: Digest): void {
   if (file.digest === undefined || file.digest === got) return;
-  throw new ProvisionError(
-    'digest-mismatch',
-    `${file.path} is not the file that was asked for.\n  wanted ${file.digest}\n  got    ${got}`,
-    {
-      suggestions: [
-        'Download the file again and compare its SHA-256 with the publisher’s.',
-        'If another file is what you want, pass its own digest with --digest, or leave the digest out.',
-      ],
-    },
-  );
+  throw digestMismatch(file.path, { wanted: file.digest, got }, [
+    'Download the file again and compare its SHA-256 with the one that its publisher states.',
+    'To use another file, pass its own digest with --digest, or omit the digest.',
+  ]);
 }
 
 async function openForReading(files: Disk, file: LocalFile): Promise<ReadableFile> {
   try {
     return await files.open(file.path, 'r');
   } catch (cause) {
-    throw errnoOf(cause) === 'ENOENT' ? notFound(file.path, cause) : fileAccess(file.path, cause);
+    throw sourceError(file.path, cause);
   }
 }
 
