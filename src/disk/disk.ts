@@ -1,8 +1,9 @@
 /** The file system of this machine, and what is often asked of one. */
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errnoOf } from '../core/errors.ts';
-import type { Disk, ReadableFile } from './port.ts';
+import type { Disk, FileFacts, ReadableFile } from './port.ts';
 import { removeText, replaceText } from './replace-text.ts';
 
 export type { Disk, FileFacts, OpenFile, OpenForReading, ReadableFile, TextFiles } from './port.ts';
@@ -109,4 +110,58 @@ export async function volumeOf(disk: Disk, path: string): Promise<Volume | undef
     }
     if (above === at) return undefined;
   }
+}
+
+/** Throws the errno of the system where this user may not write into a folder, as far as it is known without trying. */
+export function mayWrite(disk: Disk, folder: string): Promise<void> {
+  return disk.access(folder, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+}
+
+/** Larger than one block, so that a full disk is noticed. */
+const PROBE_BYTES = 8192;
+
+/** Writes a small file into the folder and removes it: permissions do not reveal quotas and full disks. */
+export async function tryWrite(disk: Disk, folder: string): Promise<void> {
+  const path = join(folder, `.doctor-${randomUUID()}`);
+  try {
+    await disk.writeFile(path, Buffer.alloc(PROBE_BYTES), { flag: 'wx' });
+  } finally {
+    await disk.rm(path, { force: true });
+  }
+}
+
+/** What a regular file occupies on its disk. */
+export interface FileUsage {
+  /** Equal for every link to one file. */
+  readonly inode: string;
+  readonly links: number;
+  /** Less than its size for a file with holes. */
+  readonly bytes: number;
+  /** When it was last written to, and when it or its links were last changed; ms since 1970. */
+  readonly modifiedMs: number;
+  readonly changedMs: number;
+}
+
+/** Undefined when the path does not exist or is not a regular file; links are not followed. */
+export async function fileUsage(disk: Disk, path: string): Promise<FileUsage | undefined> {
+  try {
+    const facts = await disk.lstat(path, { bigint: true });
+    if (!facts.isFile()) return undefined;
+    return {
+      inode: `${facts.dev}-${facts.ino}`,
+      links: Number(facts.nlink),
+      bytes: usedBytes(facts),
+      modifiedMs: Number(facts.mtimeNs / 1_000_000n),
+      changedMs: Number(facts.ctimeNs / 1_000_000n),
+    };
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+/** What a file really occupies: it may have holes. */
+export function usedBytes({ size, blocks }: Pick<FileFacts, 'size' | 'blocks'>): number {
+  const used = blocks * 512n;
+  return Number(used < size ? used : size);
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { resolveModel } from '../catalog/lookup.ts';
 import type { DoctorData } from '../cli/results.ts';
 import { ProvisionError } from '../core/errors.ts';
-import { doctorFiles } from '../disk/doctor-files.ts';
+import { realDisk } from '../disk/disk.ts';
 import { doctorGet } from '../net/doctor-http.ts';
 import { AppContext, type AppOptions } from '../provision/context.ts';
 import { resolvePaths } from '../provision/paths.ts';
@@ -91,7 +91,7 @@ async function effectsOf(
     paths,
     ownFile: join(options.root, 'package.json'),
     now: () => Date.now(),
-    files: doctorFiles,
+    files: realDisk,
     get: doctorGet,
     addresses: () => Object.values(networkInterfaces()).flatMap((each) => each ?? []),
     server: serverOf(flags, app, context.hash),

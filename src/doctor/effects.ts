@@ -3,7 +3,7 @@
 import type { Catalog } from '../catalog/load.ts';
 import type { Env } from '../core/environment.ts';
 import type { ProvisionError } from '../core/errors.ts';
-import type { DoctorFiles } from '../disk/doctor-files.ts';
+import type { Disk } from '../disk/disk.ts';
 import type { HostProfile } from '../hardware/schema.ts';
 import type { HttpGet } from '../net/doctor-http.ts';
 import type { Registry } from '../registry/index.ts';
@@ -54,7 +54,7 @@ export interface DoctorEffects {
   readonly ownFile: string;
   /** Milliseconds since 1970. */
   now(): number;
-  readonly files: DoctorFiles;
+  readonly files: Disk;
   readonly get: HttpGet;
   /** Addresses of this machine's network interfaces. */
   addresses(): readonly OwnAddress[];

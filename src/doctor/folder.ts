@@ -1,6 +1,7 @@
 import { join, posix, win32 } from 'node:path';
 import { errnoOf, messageOf } from '../core/errors.ts';
 import { formatBytes, MIB } from '../core/units.ts';
+import { mayWrite, tryWrite } from '../disk/disk.ts';
 import { type Finding, ok, problem, warning } from './check.ts';
 import type { DoctorEffects } from './effects.ts';
 import type { DoctorView } from './view.ts';
@@ -22,7 +23,7 @@ export async function nearestFolder({ platform, files }: Where, wanted: string):
   const { dirname } = platform === 'win32' ? win32 : posix;
   for (let path = wanted; ; path = dirname(path)) {
     try {
-      if ((await files.stat(path)).directory) return { path, exact: path === wanted };
+      if ((await files.stat(path, { bigint: true })).isDirectory()) return { path, exact: path === wanted };
       throw new Error(`${path} is no folder`);
     } catch (error) {
       const absent = ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
@@ -49,7 +50,7 @@ export async function ownFolder(view: DoctorView, folder: string, below: readonl
   if (refused !== undefined) return refused;
   for (const name of below) {
     const path = join(folder, name);
-    const there = await view.files.stat(path).catch(() => undefined);
+    const there = await view.files.stat(path, { bigint: true }).catch(() => undefined);
     const why = there === undefined ? undefined : await refusal(view, path);
     if (why !== undefined) return why;
   }
@@ -63,7 +64,7 @@ export async function ownFolder(view: DoctorView, folder: string, below: readonl
 async function refusal(view: DoctorView, folder: string): Promise<Finding | undefined> {
   try {
     const { path, exact } = await nearestFolder(view, folder);
-    await (exact ? view.files.tryWrite(path) : view.files.mayWrite(path));
+    await (exact ? tryWrite(view.files, path) : mayWrite(view.files, path));
     return undefined;
   } catch (error) {
     return problem(`${folder} cannot be written: ${reasonOf(error)}.`, remedyFor(error, folder));

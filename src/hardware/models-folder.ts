@@ -1,6 +1,6 @@
 import { posix, win32 } from 'node:path';
 import type { Env } from '../core/environment.ts';
-import type { DoctorFiles } from '../disk/doctor-files.ts';
+import type { Disk } from '../disk/disk.ts';
 import { ollamaValue } from './ollama-environment.ts';
 import type { ServerProcess } from './server-process.ts';
 
@@ -41,7 +41,7 @@ export interface UserOfHost {
   readonly platform: string;
   readonly env: Env;
   readonly home: string;
-  readonly files: DoctorFiles;
+  readonly files: Disk;
   /** Absent where the system has no user numbers. */
   readonly uid?: number;
 }
@@ -60,7 +60,7 @@ export async function findModelsFolder(
     return theirs === undefined ? undefined : { path: theirs, reach: theirs, certain: false };
   }
   const exists = (path: string) =>
-    files.stat(path).then(
+    files.stat(path, { bigint: true }).then(
       () => true,
       () => false,
     );
@@ -68,8 +68,8 @@ export async function findModelsFolder(
   return { path, reach: path, certain: false };
 }
 
-async function homeOf(files: DoctorFiles, uid: number): Promise<string | undefined> {
-  const text = await files.readText('/etc/passwd').catch(() => '');
+async function homeOf(files: Disk, uid: number): Promise<string | undefined> {
+  const text = await files.readFile('/etc/passwd', 'utf8').catch(() => '');
   const fields = text.split('\n').map((line) => line.split(':'));
   return fields.find(([, , number]) => number === String(uid))?.[5];
 }

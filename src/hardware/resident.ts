@@ -1,16 +1,10 @@
-/** The part of the file system that tells of processes on Linux. */
-export interface ProcessFiles {
-  readText(path: string): Promise<string>;
-  /** Names in a folder. */
-  list(path: string): Promise<readonly string[]>;
-}
-
+import type { Disk } from '../disk/disk.ts';
 /**
  * Memory that the processes below `pid` hold in RAM, in bytes (VmRSS of /proc; shared pages count in each). Undefined
  * where the system has no /proc. Processes that end meanwhile, or belong to others, are left out.
  */
-export async function residentBelow(files: ProcessFiles, pid: number): Promise<number | undefined> {
-  const names = await files.list('/proc').catch(() => undefined);
+export async function residentBelow(files: Disk, pid: number): Promise<number | undefined> {
+  const names = await files.readdir('/proc').catch(() => undefined);
   if (names === undefined) return undefined;
   const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
   const processes = await Promise.all(pids.map((each) => statusOf(files, each)));
@@ -33,8 +27,8 @@ interface Process {
   readonly residentBytes: number;
 }
 
-async function statusOf(files: ProcessFiles, pid: number): Promise<Process | undefined> {
-  const status = await files.readText(`/proc/${pid}/status`).catch(() => '');
+async function statusOf(files: Disk, pid: number): Promise<Process | undefined> {
+  const status = await files.readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const parent = /^PPid:\s+(\d+)$/m.exec(status)?.[1];
   if (parent === undefined) return undefined;
   // Kernel threads and zombies have none.

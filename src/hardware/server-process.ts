@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type { Env } from '../core/environment.ts';
 import { errnoOf } from '../core/errors.ts';
-import type { DoctorFiles } from '../disk/doctor-files.ts';
+import type { Disk } from '../disk/disk.ts';
 import { type ListeningSocket, parseSockets, socketFor } from './sockets.ts';
 
 /** The process behind the server's port, as far as it can be seen from here. */
@@ -26,7 +26,7 @@ export interface ServerProcess {
 interface Where {
   /** `process.platform`. */
   readonly platform: string;
-  readonly files: DoctorFiles;
+  readonly files: Disk;
 }
 
 /** Looks for the process that listens where `url` points. Only Linux tells; never throws, except when aborted. */
@@ -54,13 +54,13 @@ export async function findServerProcess(
   return { socket, ...(await describe(files, pid, port)) };
 }
 
-async function tableOf(files: DoctorFiles, path: string): Promise<ListeningSocket[] | undefined> {
-  return files.readText(path).then(parseSockets, () => undefined);
+async function tableOf(files: Disk, path: string): Promise<ListeningSocket[] | undefined> {
+  return files.readFile(path, 'utf8').then(parseSockets, () => undefined);
 }
 
 /** Ollama's own processes are looked at first: there may be thousands of others. */
-async function ownerOf(files: DoctorFiles, socket: ListeningSocket, signal: AbortSignal): Promise<number | undefined> {
-  const names = await files.list('/proc').catch(() => []);
+async function ownerOf(files: Disk, socket: ListeningSocket, signal: AbortSignal): Promise<number | undefined> {
+  const names = await files.readdir('/proc').catch(() => []);
   const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
   const called = await Promise.all(pids.map(async (pid) => ({ pid, name: await nameOf(files, pid) })));
   const isOllama = ({ name }: { name: string | undefined }) => (name?.startsWith('ollama') ? 0 : 1);
@@ -71,28 +71,28 @@ async function ownerOf(files: DoctorFiles, socket: ListeningSocket, signal: Abor
   return undefined;
 }
 
-async function nameOf(files: DoctorFiles, pid: number): Promise<string | undefined> {
-  return files.readText(`/proc/${pid}/comm`).then(
+async function nameOf(files: Disk, pid: number): Promise<string | undefined> {
+  return files.readFile(`/proc/${pid}/comm`, 'utf8').then(
     (text) => text.trim(),
     () => undefined,
   );
 }
 
-async function holds(files: DoctorFiles, pid: number, inode: string): Promise<boolean> {
+async function holds(files: Disk, pid: number, inode: string): Promise<boolean> {
   const folder = `/proc/${pid}/fd`;
-  for (const name of await files.list(folder).catch(() => [])) {
+  for (const name of await files.readdir(folder).catch(() => [])) {
     if ((await linkOf(files, `${folder}/${name}`)) === `socket:[${inode}]`) return true;
   }
   return false;
 }
 
-async function linkOf(files: DoctorFiles, path: string): Promise<string | undefined> {
-  return files.readLink(path).catch(() => undefined);
+async function linkOf(files: Disk, path: string): Promise<string | undefined> {
+  return files.readlink(path).catch(() => undefined);
 }
 
 const REPLACED = / \(deleted\)$/;
 
-async function describe(files: DoctorFiles, pid: number, port: number): Promise<ServerProcess> {
+async function describe(files: Disk, pid: number, port: number): Promise<ServerProcess> {
   const at = `/proc/${pid}`;
   const [called, program, environment, mounts, ourMounts] = await Promise.all([
     nameOf(files, pid),
@@ -120,10 +120,10 @@ async function describe(files: DoctorFiles, pid: number, port: number): Promise<
   };
 }
 
-async function environmentOf(files: DoctorFiles, pid: number): Promise<Env | string> {
+async function environmentOf(files: Disk, pid: number): Promise<Env | string> {
   const path = `/proc/${pid}/environ`;
   try {
-    return parseEnvironment(await files.readText(path));
+    return parseEnvironment(await files.readFile(path, 'utf8'));
   } catch (error) {
     return `${path} cannot be read (${errnoOf(error) ?? 'no reason given'})`;
   }

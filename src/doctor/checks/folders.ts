@@ -1,5 +1,6 @@
 import { errnoOf } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
+import { mayWrite } from '../../disk/disk.ts';
 import { defineCheck, type Finding, ok, problem, skipped, warning, withLocalServer } from '../check.ts';
 import { freeAt, HIDDEN, nearestFolder, ownFolder, reasonOf } from '../folder.ts';
 import type { DoctorView } from '../view.ts';
@@ -30,8 +31,9 @@ async function judgeAccess(view: DoctorView, reach: string): Promise<Finding> {
 }
 
 async function writableBy(view: DoctorView, path: string, server: number | undefined): Promise<Finding> {
-  const { mode, uid } = await view.files.stat(path);
-  const refusal = await view.files.mayWrite(path).then(
+  const facts = await view.files.stat(path, { bigint: true });
+  const [mode, uid] = [Number(facts.mode), Number(facts.uid)];
+  const refusal = await mayWrite(view.files, path).then(
     () => undefined,
     (error: unknown) => error,
   );
@@ -130,9 +132,9 @@ export const configFolder = defineCheck({
     const folder = view.paths.config;
     try {
       const { path, exact } = await nearestFolder(view, folder);
-      await view.files.mayWrite(path);
+      await mayWrite(view.files, path);
       if (!exact) return ok(`${folder} is not there, so there are no settings of your own.`);
-      const names = await view.files.list(path);
+      const names = await view.files.readdir(path);
       return ok(`${folder}, ${names.includes('config.json') ? 'with' : 'without'} a config.json.`);
     } catch (error) {
       return warning(

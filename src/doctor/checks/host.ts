@@ -109,7 +109,7 @@ async function hasNoGpuLibraries(view: DoctorView, keepsThemThere: boolean): Pro
   const { program, root = '' } = await view.process();
   if (program === undefined || !keepsThemThere) return false;
   const folder = posix.join(posix.dirname(program), '../lib/ollama');
-  const libraries = await view.files.list(`${root}${folder}`).catch(() => []);
+  const libraries = await view.files.readdir(`${root}${folder}`).catch(() => []);
   return libraries.length > 0 && !libraries.some((name) => /cuda|rocm|hip|vulkan/i.test(name));
 }
 
@@ -166,8 +166,8 @@ export const clock = defineCheck({
       const why = 'which is before this tool could exist; secure downloads fail with such a clock';
       return problem(`The clock says ${time}, ${why}.`, CLOCK_REMEDY);
     }
-    const installed = await view.files.stat(view.ownFile).then(
-      ({ modifiedMs }) => modifiedMs,
+    const installed = await view.files.stat(view.ownFile, { bigint: true }).then(
+      ({ mtimeNs }) => Number(mtimeNs / 1_000_000n),
       () => 0,
     );
     if (now < installed - DAY_MS) {

@@ -115,7 +115,7 @@ export const locks = defineCheck({
   title: 'Locks',
   async run(view) {
     const folder = join(view.paths.data, 'locks');
-    const names = await view.files.list(folder).catch((error: unknown) => {
+    const names = await view.files.readdir(folder).catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return [];
       throw error;
     });
@@ -128,11 +128,11 @@ export const locks = defineCheck({
 
 async function findingFor(view: DoctorView, folder: string, name: string): Promise<Finding | undefined> {
   const path = join(folder, name);
-  const facts = await view.files.stat(path).catch(() => undefined);
+  const facts = await view.files.stat(path, { bigint: true }).catch(() => undefined);
   if (facts === undefined) return undefined;
   const who = await holderOf(view, path);
   if (who === undefined) return undefined;
-  const silent = view.now() - facts.modifiedMs;
+  const silent = view.now() - Number(facts.mtimeNs / 1_000_000n);
   if (silent <= STALE_MS) {
     return warning(
       `${who} holds a lock now; an install waits up to 15 s for it and then ends with exit code 15.`,
@@ -148,7 +148,7 @@ async function findingFor(view: DoctorView, folder: string, name: string): Promi
 /** Undefined for a lock that nobody holds. */
 async function holderOf(view: DoctorView, path: string): Promise<string | undefined> {
   try {
-    const text = await view.files.readText(path);
+    const text = await view.files.readFile(path, 'utf8');
     if (text.startsWith('released')) return undefined;
     const { command, pid } = LockHolder.parse(JSON.parse(text));
     return `gemma-provision ${command} (process ${pid})`;

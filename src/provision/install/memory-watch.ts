@@ -1,4 +1,4 @@
-import { doctorFiles } from '../../disk/doctor-files.ts';
+import { realDisk } from '../../disk/disk.ts';
 import { residentBelow } from '../../hardware/resident.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import { findServerProcess } from '../../hardware/server-process.ts';
@@ -30,7 +30,7 @@ export async function memoryUse(watched: Watched, signal: AbortSignal): Promise<
 
 async function seen({ runtime, profile, look }: Watched, signal: AbortSignal): Promise<MemoryUse> {
   const pid = await rootOf(runtime, signal);
-  const residentBytes = pid === undefined ? undefined : await residentBelow(doctorFiles, pid);
+  const residentBytes = pid === undefined ? undefined : await residentBelow(realDisk, pid);
   const vramBytes = vramUsed(profile) === undefined ? undefined : vramUsed(await look());
   return { ...(residentBytes !== undefined && { residentBytes }), ...(vramBytes !== undefined && { vramBytes }) };
 }
@@ -39,7 +39,7 @@ async function seen({ runtime, profile, look }: Watched, signal: AbortSignal): P
 async function rootOf({ kind, endpoint }: Watched['runtime'], signal: AbortSignal): Promise<number | undefined> {
   if (kind === 'embedded') return process.pid;
   if (!URL.canParse(endpoint)) return undefined;
-  const where = { platform: process.platform, files: doctorFiles };
+  const where = { platform: process.platform, files: realDisk };
   const { pid, passesOn } = await findServerProcess(where, new URL(endpoint), signal);
   return passesOn ? undefined : pid;
 }

@@ -3,16 +3,15 @@ import { fileURLToPath } from 'node:url';
 import semver from 'semver';
 import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
+import type { TextFiles } from '../../disk/disk.ts';
 import { engineMissing } from './engine-errors.ts';
 
 /** Versions that this room was written for: earlier ones lack calls of the worker, a later major may change them. */
 const SUPPORTED = { range: '>=3.22.0 <4.0.0', install: 'npm install node-llama-cpp@3' } as const;
 
-export interface EngineFiles {
+export interface EngineFiles extends Pick<TextFiles, 'readText'> {
   /** URL of the package's main file, as `import.meta.resolve` of our own package finds it; throws when there is none. */
   resolve(packageName: string): string;
-  /** Undefined when there is no such file. */
-  readText(path: string): Promise<string | undefined>;
 }
 
 const Package = z.object({ name: z.literal('node-llama-cpp'), version: z.string() });

@@ -1,6 +1,5 @@
 import { homedir } from 'node:os';
 import { realDisk } from '../../disk/disk.ts';
-import { doctorFiles } from '../../disk/doctor-files.ts';
 import { findModelsFolder } from '../../hardware/models-folder.ts';
 import { findServerProcess } from '../../hardware/server-process.ts';
 import type { HostAddress, ModelsFolder } from './index.ts';
@@ -16,8 +15,8 @@ export async function serverModels(
 ): Promise<ModelsFolder | undefined> {
   const { platform } = process;
   const uid = process.getuid?.();
-  const found = await findServerProcess({ platform, files: doctorFiles }, new URL(host.url), signal);
-  const user = { platform, env, home: homedir(), files: doctorFiles, ...(uid !== undefined && { uid }) };
+  const found = await findServerProcess({ platform, files: realDisk }, new URL(host.url), signal);
+  const user = { platform, env, home: homedir(), files: realDisk, ...(uid !== undefined && { uid }) };
   const folder = await findModelsFolder(user, found);
   if (folder === undefined || folder.reach !== folder.path) return undefined;
   return { path: folder.path, files: realDisk, uid };

@@ -2,12 +2,11 @@ import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf, messageOf } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { Disk, FileFacts } from '../../disk/disk.ts';
+import { type Disk, type FileFacts, usedBytes } from '../../disk/disk.ts';
 import { stateFileOf } from '../download/contract.ts';
 import { cacheError } from './errors.ts';
 import { type FindParts, lookAt } from './find.ts';
 import { digestOfName, regularFile, removeFile, requireInside } from './layout.ts';
-import { takenBytes } from './patient.ts';
 import type { RefMemory } from './refs.ts';
 import type { CacheContents, CachedPartial, CacheVerification } from './schema.ts';
 
@@ -86,7 +85,7 @@ function partialsOf(files: readonly Found[]): CachedPartial[] {
   const states = new Map(files.map(({ path, facts }) => [path, facts.size]));
   return files.flatMap(({ path, facts }) => {
     if (path.endsWith(STATE) && paths.has(path.slice(0, -STATE.length))) return [];
-    const taken = takenBytes(facts) + Number(states.get(stateFileOf(path)) ?? 0n);
+    const taken = usedBytes(facts) + Number(states.get(stateFileOf(path)) ?? 0n);
     return [{ ...sizeAndTime(facts), path, sizeBytes: taken }];
   });
 }

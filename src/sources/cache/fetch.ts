@@ -1,11 +1,11 @@
 import type { Work } from '../../core/progress.ts';
-import { freeBytes } from '../../disk/disk.ts';
+import { freeBytes, usedBytes } from '../../disk/disk.ts';
 import type { FetchedFile, RemoteFile } from '../contract.ts';
 import { type Downloader, stateFileOf } from '../download/contract.ts';
 import { cacheError, tooSmall } from './errors.ts';
 import { type FindParts, findBlob, type VerifiedBlob } from './find.ts';
 import { dropStrange, prepareFolders, publish, regularFile, removePartial } from './layout.ts';
-import { type PatientParts, takenBytes, underFetchLock } from './patient.ts';
+import { type PatientParts, underFetchLock } from './patient.ts';
 import type { RefMemory } from './refs.ts';
 
 export interface FetchParts extends FindParts, PatientParts {
@@ -59,7 +59,7 @@ async function dropEmpty(parts: FetchParts, partial: string): Promise<void> {
 async function requireRoom(parts: FetchParts, file: RemoteFile, partial: string): Promise<void> {
   const have = await freeBytes(parts.disk, parts.layout.partial);
   const there = await regularFile(parts.disk, partial);
-  const need = file.sizeBytes - (there === undefined ? 0 : takenBytes(there));
+  const need = file.sizeBytes - (there === undefined ? 0 : usedBytes(there));
   if (have !== undefined && have < need) throw tooSmall(parts.layout.folder, file.fileName, need, have);
 }
 

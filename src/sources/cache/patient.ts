@@ -1,7 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { Disk } from '../../disk/disk.ts';
+import { type Disk, usedBytes } from '../../disk/disk.ts';
 import { type Layout, regularFile } from './layout.ts';
 
 /** Short work that has nothing to tell. */
@@ -83,16 +83,10 @@ class Watch {
     const mark = facts === undefined ? 'none' : `${facts.ino}-${facts.size}-${facts.mtimeNs}`;
     if (mark !== this.#mark) this.#since = this.#parts.clock();
     this.#mark = mark;
-    return facts === undefined ? 0 : takenBytes(facts);
+    return facts === undefined ? 0 : usedBytes(facts);
   }
 
   stalled(): boolean {
     return this.#parts.clock() - this.#since >= STALLED_MS;
   }
-}
-
-/** A partial file may have holes: what it really takes. */
-export function takenBytes({ size, blocks }: { readonly size: bigint; readonly blocks: bigint }): number {
-  const taken = blocks * 512n;
-  return Number(taken < size ? taken : size);
 }

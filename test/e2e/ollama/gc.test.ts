@@ -10,8 +10,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
 import { drive } from '../../../src/core/progress.ts';
 import { realDisk } from '../../../src/disk/disk.ts';
-import { gcFiles, listStaleLocks } from '../../../src/disk/gc-files.ts';
 import { createFileLocker } from '../../../src/disk/locker.ts';
+import { listStaleLocks } from '../../../src/disk/stale-locks.ts';
 import { serverFolder } from '../../../src/provision/maintain/gc/collect.ts';
 import { collectGarbage, type GcOptions } from '../../../src/provision/maintain/gc/gc.ts';
 import type { GcReport } from '../../../src/provision/maintain/gc/schema.ts';
@@ -65,9 +65,9 @@ describe.skipIf(reason !== undefined)(`leftovers on a real server${reason ? ` (s
         },
       },
       digestsInUse: async () => ({ digests: new Set<never>() }),
-      files: gcFiles,
+      files: realDisk,
       stateFolders: [home],
-      listStaleLocks: () => listStaleLocks(dir, now()),
+      listStaleLocks: () => listStaleLocks(realDisk, dir, now()),
       folder: await serverFolder(runtime, never),
       isTransferName,
       isTemporary,

@@ -1,23 +1,23 @@
+import { posix } from 'node:path';
 import { ProvisionError } from '../../../src/core/errors.ts';
 import { GIB } from '../../../src/core/units.ts';
-import type { DoctorFiles } from '../../../src/disk/doctor-files.ts';
+import type { Disk } from '../../../src/disk/disk.ts';
 import { CHECKS } from '../../../src/doctor/checks/all.ts';
 import type { DoctorEffects, ServerEffects } from '../../../src/doctor/effects.ts';
 import { runDoctor } from '../../../src/doctor/run.ts';
 import type { CheckResult } from '../../../src/doctor/schema.ts';
 import type { HostProfile } from '../../../src/hardware/schema.ts';
 import type { HttpAnswer } from '../../../src/net/doctor-http.ts';
+import { errno, memoryDisk } from '../../helpers/disk.ts';
 
 export const NOW = Date.parse('2026-12-01T12:00:00Z');
 export const ENDPOINT = 'http://127.0.0.1:11434';
 
-export function errno(code: string): Error {
-  return Object.assign(new Error(`${code}: refused`), { code });
-}
-
 export function hang(): Promise<never> {
   return new Promise(() => undefined);
 }
+
+export { errno };
 
 /** What is at a path: a file's text, a link, a folder's names, or why it cannot be looked at. */
 export type Entry =
@@ -34,7 +34,7 @@ export type Entry =
   | Error;
 
 /** A file system of a few paths; folders on the way to them are there too, and everything else is not. */
-export function fakeFiles(entries: Readonly<Record<string, Entry>>): DoctorFiles {
+export function fakeFiles(entries: Readonly<Record<string, Entry>>): Disk {
   const all: Record<string, Entry> = { '/': { names: [] }, ...entries };
   for (const path of Object.keys(entries)) {
     for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
@@ -51,34 +51,40 @@ export function fakeFiles(entries: Readonly<Record<string, Entry>>): DoctorFiles
     if ('write' in entry && entry.write !== undefined) throw entry.write;
   };
   return {
-    async readText(path) {
+    ...memoryDisk(),
+    async readFile(path) {
       const entry = at(path);
       if ('text' in entry) return entry.text;
       throw errno('EISDIR');
     },
-    async list(path) {
+    async readdir(path) {
       const entry = at(path);
-      if ('names' in entry) return entry.names;
+      if ('names' in entry) return [...entry.names];
       throw errno('ENOTDIR');
     },
-    async readLink(path) {
+    async readlink(path) {
       const entry = at(path);
       if ('link' in entry) return entry.link;
       throw errno('EINVAL');
     },
     async stat(path) {
       const entry = at(path);
-      const folder = 'names' in entry ? entry : { uid: undefined, mode: undefined };
-      const { uid = 1000, mode = 0o755 } = folder;
+      const isFolder = 'names' in entry;
+      const { uid = 1000, mode = 0o755 } = isFolder ? entry : { uid: undefined, mode: undefined };
       const modifiedMs = ('modifiedMs' in entry ? entry.modifiedMs : undefined) ?? 0;
-      return { uid, mode, modifiedMs, directory: 'names' in entry };
+      const disk = memoryDisk();
+      disk.write('/any', '');
+      const facts = await disk.stat('/any', { bigint: true });
+      const times = { mtimeNs: BigInt(modifiedMs) * 1_000_000n };
+      return { ...facts, ...times, uid: BigInt(uid), mode: BigInt(mode), isDirectory: () => isFolder };
     },
     async space(path) {
       const entry = at(path);
       return { free: ('free' in entry ? entry.free : undefined) ?? 100 * GIB, total: 500 * GIB };
     },
-    mayWrite: write,
-    tryWrite: write,
+    access: write,
+    writeFile: (path) => write(posix.dirname(path)),
+    rm: async () => undefined,
   };
 }
 

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
-import { type ProcessFiles, residentBelow } from '../../../src/hardware/resident.ts';
+import type { Disk } from '../../../src/disk/disk.ts';
+import { residentBelow } from '../../../src/hardware/resident.ts';
+import { memoryDisk } from '../../helpers/disk.ts';
 
 /** A /proc of processes: parent and kB of RAM. */
-function proc(processes: Readonly<Record<number, readonly [parent: number, kilobytes?: number]>>): ProcessFiles {
+function proc(processes: Readonly<Record<number, readonly [parent: number, kilobytes?: number]>>): Disk {
   return {
-    list: async () => ['self', 'net', ...Object.keys(processes)],
-    async readText(path) {
+    ...memoryDisk(),
+    readdir: async () => ['self', 'net', ...Object.keys(processes)],
+    async readFile(path) {
       const pid = Number(/^\/proc\/(\d+)\/status$/.exec(path)?.[1]);
       const found = processes[pid];
       if (found === undefined) throw Object.assign(new Error('gone'), { code: 'ENOENT' });
@@ -24,15 +27,16 @@ test('children and their children count, the process itself and others do not', 
 
 test('a process without memory of its own, or one that ended meanwhile, is left out', async () => {
   const files = proc({ 5: [1, 1], 6: [5], 7: [5, 4] });
-  const gone = { ...files, list: async () => ['5', '6', '7', '9'] };
+  const gone = { ...files, readdir: async () => ['5', '6', '7', '9'] };
   expect(await residentBelow(gone, 5)).toBe(4 * 1024);
 });
 
 test('nothing is told where there is no /proc', async () => {
-  const none: ProcessFiles = {
-    list: async () => Promise.reject(new Error('ENOENT')),
-    readText: async () => '',
+  const none: Disk = {
+    ...memoryDisk(),
+    readdir: async () => Promise.reject(new Error('ENOENT')),
+    readFile: async () => '',
   };
   expect(await residentBelow(none, 5)).toBeUndefined();
-  expect(await residentBelow({ ...none, list: async () => ['1'] }, 5)).toBeUndefined();
+  expect(await residentBelow({ ...none, readdir: async () => ['1'] }, 5)).toBeUndefined();
 });

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import type { Work } from '../../../core/progress.ts';
 import { realDisk } from '../../../disk/disk.ts';
-import { doctorFiles } from '../../../disk/doctor-files.ts';
-import { gcFiles, listStaleLocks } from '../../../disk/gc-files.ts';
 import { createFileLocker } from '../../../disk/locker.ts';
+import { listStaleLocks } from '../../../disk/stale-locks.ts';
 import { isTrue, ollamaValue } from '../../../hardware/ollama-environment.ts';
 import { findServerProcess } from '../../../hardware/server-process.ts';
 import type { Runtime } from '../../../runtimes/contract.ts';
@@ -37,9 +36,9 @@ async function gcEffects({ runtime, identity }: OpenRuntime, app: AppContext): P
     impatient: createFileLocker({ dir: locks, command: options.command, waitMs: 0 }),
     cache,
     digestsInUse: () => digestsInUse(registry),
-    files: gcFiles,
+    files: realDisk,
     stateFolders: stateFoldersOf(paths),
-    listStaleLocks: () => listStaleLocks(locks, now()),
+    listStaleLocks: () => listStaleLocks(realDisk, locks, now()),
     ...(folder !== undefined && { folder }),
     isTransferName,
     isTemporary,
@@ -66,7 +65,7 @@ export async function serverFolder(
 ): Promise<ServerFolder | { readonly refused: string }> {
   const proven = await runtime.folder(signal);
   if ('refused' in proven) return proven;
-  const where = { platform: process.platform, files: doctorFiles };
+  const where = { platform: process.platform, files: realDisk };
   const { environment } = await findServerProcess(where, new URL(runtime.endpoint), signal);
   return {
     read: () => readModelsFolder(proven.path, realDisk),

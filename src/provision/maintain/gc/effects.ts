@@ -1,40 +1,13 @@
 import type { Digest } from '../../../core/digest.ts';
 import type { ProvisionError } from '../../../core/errors.ts';
+import type { Disk } from '../../../disk/disk.ts';
 import type { Locker } from '../../../disk/lock.ts';
+import type { StaleLock } from '../../../disk/stale-locks.ts';
 import type { Registry } from '../../../registry/index.ts';
 import type { Runtime, RuntimeIdentity } from '../../../runtimes/contract.ts';
 import type { FolderContents } from '../../../runtimes/ollama/folder/read.ts';
 import type { Cache } from '../../../sources/cache/index.ts';
 import type { GcKind } from './schema.ts';
-
-/** What the file system tells of a regular file, links not followed. */
-export interface GcFileFacts {
-  /** The same for every link to one file. */
-  readonly inode: string;
-  readonly links: number;
-  /** What it takes on its disk, in bytes; less than its size for one with holes. */
-  readonly bytes: number;
-  /** When it was last written to, and when it or its links were last changed; ms since 1970. */
-  readonly modifiedMs: number;
-  readonly changedMs: number;
-}
-
-export interface GcFiles {
-  /** Names in a folder; empty when there is no such folder. */
-  list(folder: string): Promise<string[]>;
-  /** Undefined for what is not there and for what is no regular file. */
-  facts(path: string): Promise<GcFileFacts | undefined>;
-  readText(path: string): Promise<string | undefined>;
-  /** Removing what is not there is no error. */
-  remove(path: string): Promise<void>;
-}
-
-/** A file of the locks that no run uses any more. */
-export interface StaleLock {
-  readonly path: string;
-  /** As the end of a sentence. */
-  readonly reason: string;
-}
 
 /** The server's own models folder, proven to be its own. */
 export interface ServerFolder {
@@ -54,7 +27,7 @@ export interface GcEffects {
   readonly cache: Pick<Cache, 'prune'>;
   /** Digests that records came from; `broken`: one that cannot be read. */
   digestsInUse(): Promise<{ readonly digests: ReadonlySet<Digest>; readonly broken?: ProvisionError }>;
-  readonly files: GcFiles;
+  readonly files: Disk;
   /** Folders of this tool in which state files lie. */
   readonly stateFolders: readonly string[];
   listStaleLocks(): Promise<readonly StaleLock[]>;

@@ -2,7 +2,9 @@
  * One server may serve several users and machines that run this tool, each with records and journals of its own: a name
  * that nobody here speaks of may be theirs.
  */
+
 import { formatDuration } from '../../../core/units.ts';
+import { fileUsage } from '../../../disk/disk.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import { BROKEN, heldOf, keptNameOf, look } from '../../install/held.ts';
 import type { GcEffects } from './effects.ts';
@@ -18,7 +20,7 @@ export async function mayBeAtWork(name: string, { folder, files, now }: Asking):
   const unseen = 'its age cannot be seen from here, and another user or machine may be at work with it';
   if ('refused' in folder) return unseen;
   const manifest = (await folder.read()).manifests.find((each) => sameModel(each.name, name));
-  const facts = manifest && (await files.facts(manifest.path));
+  const facts = manifest && (await fileUsage(files, manifest.path));
   if (facts === undefined) return unseen;
   const ageMs = now().getTime() - Math.max(facts.modifiedMs, facts.changedMs);
   if (ageMs >= NAME_GRACE_MS) return undefined;

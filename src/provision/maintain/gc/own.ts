@@ -1,5 +1,7 @@
 /** Files of this tool's own data folder that nothing needs. */
+
 import { join } from 'node:path';
+import { fileUsage } from '../../../disk/disk.ts';
 import type { Candidate, Found, GcEffects } from './effects.ts';
 import { busyIn, type Where } from './runs.ts';
 import type { GcKind } from './schema.ts';
@@ -18,9 +20,9 @@ export async function stateLeft(effects: GcEffects): Promise<Found> {
   const { files, stateFolders, now } = effects;
   const candidates: Candidate[] = [];
   for (const folder of stateFolders) {
-    for (const name of await files.list(folder)) {
+    for (const name of (await files.list(folder)).sort()) {
       const path = join(folder, name);
-      const facts = WRITERS.test(name) || SAVED_ASIDE.test(name) ? await files.facts(path) : undefined;
+      const facts = WRITERS.test(name) || SAVED_ASIDE.test(name) ? await fileUsage(files, path) : undefined;
       if (facts === undefined) continue;
       if (SAVED_ASIDE.test(name))
         candidates.push(await fileItem('state-file', path, 'put aside, as it could not be read', effects));
@@ -34,16 +36,16 @@ export async function stateLeft(effects: GcEffects): Promise<Found> {
 }
 
 async function fileItem(kind: GcKind, path: string, reason: string, { files }: GcEffects): Promise<Candidate> {
-  const before = await files.facts(path);
+  const before = await fileUsage(files, path);
   return {
     kind,
     path,
     reason,
     takes: await takenBy(files, path),
     async remove() {
-      const facts = await files.facts(path);
+      const facts = await fileUsage(files, path);
       if (facts !== undefined && facts.inode !== before?.inode) return 'another file is there now';
-      await files.remove(path);
+      await files.rm(path, { force: true });
       return undefined;
     },
   };
@@ -55,7 +57,7 @@ const EMBEDDED: Where = { kind: 'embedded', endpoint: 'embedded' };
 /** Files of the embedded runtime that no model of it names. */
 export async function embeddedLeft(effects: GcEffects, signal: AbortSignal): Promise<Found> {
   const folder = join(effects.registry.dataDir, 'embedded', 'blobs');
-  const names = (await effects.files.list(folder)).filter((name) => WHOLE.test(name) || INCOMPLETE.test(name));
+  const names = (await effects.files.list(folder)).sort().filter((name) => WHOLE.test(name) || INCOMPLETE.test(name));
   if (names.length === 0) return { candidates: [], notes: [] };
   const busy = await busyIn(EMBEDDED, effects, signal);
   if (busy !== undefined) return { candidates: [], notes: [`Files of the embedded runtime were left alone: ${busy}.`] };
@@ -86,7 +88,7 @@ async function storedItem(folder: string, name: string, effects: GcEffects): Pro
       const { named, unknown } = await namedByEmbedded(effects);
       if (named.has(name)) return 'a model names it now';
       if (unknown !== undefined && WHOLE.test(name)) return `${unknown} cannot be read, and may name it`;
-      await effects.files.remove(path);
+      await effects.files.rm(path, { force: true });
       return undefined;
     },
   };
@@ -100,7 +102,7 @@ async function namedByEmbedded({
   const folder = join(registry.dataDir, 'embedded', 'models');
   const named = new Set<string>();
   let unknown: string | undefined;
-  for (const name of (await files.list(folder)).filter((each) => each.endsWith('.json'))) {
+  for (const name of (await files.list(folder)).sort().filter((each) => each.endsWith('.json'))) {
     const path = join(folder, name);
     const text = (await files.readText(path).catch(() => undefined)) ?? '';
     const digests = [...text.matchAll(/sha256:[0-9a-f]{64}/g)];

@@ -111,7 +111,7 @@ async function journalItem(path: string, journal: Journal, effects: GcEffects): 
         const now = (await listJournals(effects.registry)).find((each) => each.path === path)?.journal;
         if (now !== undefined && (await hasWorkLeft(now, effects, signal)))
           return 'the next run of its name finishes it';
-        await effects.files.remove(path);
+        await effects.files.rm(path, { force: true });
         return undefined;
       } finally {
         await held.release();

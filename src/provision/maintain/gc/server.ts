@@ -1,10 +1,12 @@
 /** What lies in the models folder of an Ollama server and what no manifest of it needs. */
+
 import { Digest } from '../../../core/digest.ts';
 import { formatDuration } from '../../../core/units.ts';
+import { type FileUsage, fileUsage } from '../../../disk/disk.ts';
 import { listJournals, readRecords } from '../../../registry/index.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import type { FolderBlob, FolderContents, FolderManifest } from '../../../runtimes/ollama/folder/read.ts';
-import { type Candidate, type Found, type GcEffects, type GcFileFacts, NOTHING, type ServerFolder } from './effects.ts';
+import { type Candidate, type Found, type GcEffects, NOTHING, type ServerFolder } from './effects.ts';
 import { busyIn, isIn } from './runs.ts';
 import type { GcKind } from './schema.ts';
 import { takenBy } from './sizes.ts';
@@ -70,7 +72,7 @@ async function manifestItem(folder: ServerFolder, manifest: FolderManifest, effe
       if (now === undefined) return undefined;
       if (now.broken === undefined) return 'it can be read now';
       const why = await manifestStays(now, effects);
-      if (why === undefined) await effects.files.remove(path);
+      if (why === undefined) await effects.files.rm(path, { force: true });
       return why;
     },
   };
@@ -78,7 +80,7 @@ async function manifestItem(folder: ServerFolder, manifest: FolderManifest, effe
 
 /** Only what says nothing goes: an empty file, or the beginning of one. What is JSON of another shape may be read by others. */
 async function manifestStays({ path, name }: FolderManifest, effects: GcEffects): Promise<string | undefined> {
-  const facts = await effects.files.facts(path);
+  const facts = await fileUsage(effects.files, path);
   const text = await effects.files.readText(path).catch(() => undefined);
   if (facts === undefined || text === undefined) return 'it cannot be read from here';
   if (isJson(text)) return 'it is JSON of a kind that is not known here';
@@ -162,11 +164,11 @@ async function isYoung({ path, name }: FolderBlob, all: readonly FolderBlob[], e
   const pull = PULL.exec(name)?.[1];
   const paths =
     pull === undefined ? [path] : all.filter((each) => each.name.startsWith(`${pull}-`)).map((each) => each.path);
-  const facts = await Promise.all(paths.map((each) => effects.files.facts(each)));
+  const facts = await Promise.all(paths.map((each) => fileUsage(effects.files, each)));
   return facts.some((each) => each !== undefined && ageOf(each, effects) < SERVER_GRACE_MS);
 }
 
-function ageOf({ modifiedMs, changedMs }: GcFileFacts, { now }: GcEffects): number {
+function ageOf({ modifiedMs, changedMs }: FileUsage, { now }: GcEffects): number {
   return now().getTime() - Math.max(modifiedMs, changedMs);
 }
 
@@ -185,7 +187,7 @@ async function blobItem(folder: ServerFolder, blob: FolderBlob, kind: GcKind, ef
       if (digest !== undefined && digests.has(digest)) return 'a model needs it now';
       if (kind === 'server-blob' && unknown !== undefined) return `${unknown} cannot be read, and may need it`;
       if (await isYoung(blob, contents.blobs, effects)) return 'somebody is writing it';
-      await effects.files.remove(path);
+      await effects.files.rm(path, { force: true });
       return undefined;
     },
   };

@@ -1,8 +1,9 @@
-import type { GcFiles, Taken } from './effects.ts';
+import { type Disk, fileUsage } from '../../../disk/disk.ts';
+import type { Taken } from './effects.ts';
 
 /** What a file takes; nothing when it is gone meanwhile. */
-export async function takenBy(files: Pick<GcFiles, 'facts'>, path: string): Promise<Taken[]> {
-  const facts = await files.facts(path);
+export async function takenBy(files: Disk, path: string): Promise<Taken[]> {
+  const facts = await fileUsage(files, path);
   if (facts === undefined) return [];
   const { inode, links, bytes } = facts;
   return [{ path, inode, links, bytes }];

@@ -5,6 +5,7 @@ import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive } from '../../../../src/core/progress.ts';
+import type { Disk } from '../../../../src/disk/disk.ts';
 import type { Locker } from '../../../../src/disk/lock.ts';
 import { collectGarbage, type GcEffects, type GcOptions } from '../../../../src/provision/maintain/gc/gc.ts';
 import type { GcReport } from '../../../../src/provision/maintain/gc/schema.ts';
@@ -103,25 +104,14 @@ export class World {
       impatient: locker,
       cache: { prune: (options) => this.#prune(options) },
       digestsInUse: async () => ({ digests: new Set() }),
-      files: {
-        list: async (folder) => this.list(folder),
-        facts: async (path) => {
-          const file = files.get(path);
-          if (file === undefined) return undefined;
-          const links = [...files.values()].filter(({ inode }) => inode === file.inode).length;
-          const { inode, text, modifiedMs } = file;
-          return { inode, links, bytes: text.length, modifiedMs, changedMs: modifiedMs };
-        },
-        readText: async (path) => files.get(path)?.text,
-        remove: async (path) => void files.delete(path),
-      },
+      files: this.#disk(),
       stateFolders: ['/data', '/data/registry', '/data/journal'],
       listStaleLocks: async () => [],
       folder: {
         keepsAll: this.keepsAll,
         read: async () => {
           this.onRead();
-          return readModelsFolder(MODELS, this.#folderFiles());
+          return readModelsFolder(MODELS, this.#disk());
         },
       },
       isTransferName,
@@ -148,10 +138,12 @@ export class World {
     return { folder: '/cache', applied: apply, items, reclaimableBytes: 0, kept: 0 };
   }
 
-  #folderFiles(): Parameters<typeof readModelsFolder>[1] {
+  #disk(): Disk {
     const isFolder = (path: string) => [...this.files.keys()].some((each) => each.startsWith(`${path}/`));
     const absent = (path: string) => Object.assign(new Error(`no ${path}`), { code: 'ENOENT' });
     return diskWith({
+      ...this.registry.files,
+      rm: async (path) => void this.files.delete(path),
       realpath: async (path) => (isFolder(path) ? path : Promise.reject(absent(path))),
       readFile: async (path) => this.files.get(path)?.text ?? Promise.reject(absent(path)),
       readdir: async (path) => [
@@ -166,13 +158,13 @@ export class World {
         if (file === undefined && !isFolder(path)) throw absent(path);
         return {
           dev: 1n,
-          ino: 1n,
+          ino: inodeOf(file?.inode ?? path),
           blocks: 1n,
-          nlink: 1n,
+          nlink: BigInt([...this.files.values()].filter(({ inode }) => inode === file?.inode).length),
           mode: 0o644n,
           uid: 0n,
           gid: 0n,
-          ctimeNs: 0n,
+          ctimeNs: BigInt(file?.modifiedMs ?? 0) * 1_000_000n,
           birthtimeNs: 0n,
           isSymbolicLink: () => false,
           size: BigInt(file?.text.length ?? 0),
@@ -219,4 +211,9 @@ export function installJournal(name: string, changes: Partial<ChangeJournal> = {
     undo: { restores: [], drop: [] },
     ...changes,
   };
+}
+
+/** A number for the name of an inode. */
+function inodeOf(name: string): bigint {
+  return BigInt(`0x${Buffer.from(name).toString('hex')}`);
 }
