@@ -1,16 +1,20 @@
 import { closest, distance } from 'fastest-levenshtein';
 
-/** The known word nearest to what was typed, or undefined when nothing is near enough to be a slip of the hand. */
+/** Edits that a typing mistake makes: two, or 40 % of a long word; of a short word fewer than half of its letters. */
+function maxEdits(longest: number): number {
+  return Math.max(Math.min(2, Math.ceil(longest / 2) - 1), Math.floor(longest * 0.4));
+}
+
+/** The known word nearest to the typed one; undefined when none is near enough to be a typing mistake. */
 export function nearest(typed: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;
   const wanted = typed.toLowerCase();
   const lower = known.map((word) => word.toLowerCase());
   const word = closest(wanted, lower);
-  const limit = Math.max(2, Math.floor(Math.max(wanted.length, word.length) * 0.4));
-  return distance(wanted, word) <= limit ? known[lower.indexOf(word)] : undefined;
+  return distance(wanted, word) <= maxEdits(Math.max(wanted.length, word.length)) ? known[lower.indexOf(word)] : undefined;
 }
 
-/** Suggestions for a word that is not known: the nearest match first, then the whole list if it is short. */
+/** Suggestions for an unknown word: the nearest match first, then all known words if they are few. */
 export function didYouMean(typed: string, known: readonly string[], listLimit = 20): string[] {
   const near = nearest(typed, known);
   const suggestions = near === undefined ? [] : [`Did you mean ${near}?`];

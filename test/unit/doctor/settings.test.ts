@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest';
+import { settleOrigins } from '../../../src/doctor/settings.ts';
+
+describe('settings', () => {
+  const base = { flags: {}, env: {}, file: {}, filePath: 'config.json' };
+  const host = (over: object) => settleOrigins({ ...base, ...over }).find(({ id }) => id === 'host');
+  test('flag, variable, file, OLLAMA_HOST, default, in that order', () => {
+    const all = {
+      flags: { host: 'a' },
+      env: { GEMMA_PROVISION_HOST: 'b', OLLAMA_HOST: 'd' },
+      file: { host: 'c' },
+    };
+    expect(host(all)).toEqual({
+      id: 'host',
+      value: 'a',
+      source: '--host',
+      overruled: ['GEMMA_PROVISION_HOST', 'config.json', 'OLLAMA_HOST'],
+    });
+    expect(host({ ...all, flags: {} })).toMatchObject({ value: 'b', source: 'GEMMA_PROVISION_HOST' });
+    expect(host({ env: { OLLAMA_HOST: 'd' }, file: { host: 'c' } })).toMatchObject({
+      value: 'c',
+      source: 'config.json',
+    });
+    expect(host({ env: { GEMMA_PROVISION_HOST: '', OLLAMA_HOST: 'd' } })).toMatchObject({
+      value: 'd',
+      source: 'OLLAMA_HOST',
+    });
+    expect(host({})).toMatchObject({ value: '127.0.0.1:11434', source: 'default', overruled: [] });
+  });
+  test('lists are joined, credentials hidden, values of other types left out', () => {
+    const settings = settleOrigins({
+      ...base,
+      flags: { host: 'http://u:p@h' },
+      file: { catalog: ['a', 'b'], runtime: 7 },
+    });
+    expect(settings.find(({ id }) => id === 'host')?.value).toBe('http://***@h');
+    expect(settings.find(({ id }) => id === 'catalog')?.value).toBe('a, b');
+    expect(settings.find(({ id }) => id === 'runtime')).toMatchObject({ value: 'auto', source: 'default' });
+  });
+});
