@@ -11,7 +11,9 @@ export function nearest(typed: string, known: readonly string[]): string | undef
   const wanted = typed.toLowerCase();
   const lower = known.map((word) => word.toLowerCase());
   const word = closest(wanted, lower);
-  return distance(wanted, word) <= maxEdits(Math.max(wanted.length, word.length)) ? known[lower.indexOf(word)] : undefined;
+  return distance(wanted, word) <= maxEdits(Math.max(wanted.length, word.length))
+    ? known[lower.indexOf(word)]
+    : undefined;
 }
 
 /** Suggestions for an unknown word: the nearest match first, then all known words if they are few. */
