@@ -8,7 +8,7 @@ import { HostProfile } from '../hardware/schema.ts';
 import { ModelfileDifference } from '../modelfile/schema.ts';
 import { InstallReport, RemoveReport, UpgradeReport } from '../provision/install/schema.ts';
 import { GcReport } from '../provision/maintain/gc/schema.ts';
-import { RepairReport, VerifyReport } from '../provision/maintain/verify-schema.ts';
+import { RepairReport, VerifyReport } from '../provision/maintain/problems.ts';
 import { BaselineReport } from '../registry/index.ts';
 import { InstallRecord } from '../registry/schema.ts';
 import { PromptProof } from '../smoke/prompt/schema.ts';

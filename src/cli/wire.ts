@@ -15,12 +15,12 @@ import type { Provisioning } from '../provision/install/provisioning.ts';
 import type { InstallReport, RemoveReport, UpgradeReport } from '../provision/install/schema.ts';
 import type { PruneFlags } from '../provision/maintain/cache.ts';
 import type { ChatFlags } from '../provision/maintain/chat.ts';
-import type { GcFlags } from '../provision/maintain/gc/collect.ts';
-import type { RepairFlags } from '../provision/maintain/repair-use.ts';
-import type { RollbackFlags } from '../provision/maintain/rollback-use.ts';
-import type { AcceptLicence, UpgradeFlags } from '../provision/maintain/upgrade-use.ts';
-import type { RepairReport, VerifyReport } from '../provision/maintain/verify-schema.ts';
-import type { VerifyFlags } from '../provision/maintain/verify-use.ts';
+import type { GcFlags } from '../provision/maintain/gc/gc.ts';
+import type { RepairReport, VerifyReport } from '../provision/maintain/problems.ts';
+import type { RepairFlags } from '../provision/maintain/repair.ts';
+import type { RollbackFlags } from '../provision/maintain/rollback.ts';
+import type { AcceptLicence, UpgradeFlags } from '../provision/maintain/upgrade.ts';
+import type { VerifyFlags } from '../provision/maintain/verify.ts';
 import { type Paths, resolvePaths } from '../provision/paths.ts';
 import type { HostFlags } from '../provision/plan/host.ts';
 import type { InstallPlan } from '../provision/plan/plan.ts';
@@ -214,24 +214,24 @@ export async function wire(options: ServiceOptions): Promise<Services> {
       return smokeOf(name, flags, app);
     },
     async chat(name, prompt, flags) {
-      const { chatOf } = await import('../provision/maintain/chat.ts');
-      return chatOf(name, prompt, flags, app);
+      const { chat } = await import('../provision/maintain/chat.ts');
+      return chat(app, name, prompt, flags);
     },
     async cacheList() {
-      const { cacheListOf } = await import('../provision/maintain/cache.ts');
-      return cacheListOf(app);
+      const { listCache } = await import('../provision/maintain/cache.ts');
+      return listCache(app);
     },
     async cacheVerify(remove) {
-      const { cacheVerifyOf } = await import('../provision/maintain/cache.ts');
-      return cacheVerifyOf(remove, app);
+      const { verifyCache } = await import('../provision/maintain/cache.ts');
+      return verifyCache(app, remove);
     },
     async cachePrune(flags) {
-      const { cachePruneOf } = await import('../provision/maintain/cache.ts');
-      return cachePruneOf(flags, app);
+      const { pruneCache } = await import('../provision/maintain/cache.ts');
+      return pruneCache(app, flags);
     },
     async gc(flags) {
-      const { gcOf } = await import('../provision/maintain/gc/collect.ts');
-      return gcOf(flags, app);
+      const { gc } = await import('../provision/maintain/gc/gc.ts');
+      return gc(app, flags);
     },
     async allRecords() {
       const { allRecords } = await import('../provision/maintain/records.ts');
@@ -242,40 +242,40 @@ export async function wire(options: ServiceOptions): Promise<Services> {
       return recordsNamed(await app.registry(), name, flags);
     },
     async publish(name, ref, flags) {
-      const { publishOf } = await import('../provision/share/publish.ts');
-      return publishOf(name, ref, flags, app);
+      const { publish } = await import('../provision/share/publish.ts');
+      return publish(app, name, ref, flags);
     },
     async pull(ref, digest) {
-      const { pullOf } = await import('../provision/share/publish.ts');
-      return pullOf(ref, digest, app);
+      const { pull } = await import('../provision/share/publish.ts');
+      return pull(app, ref, digest);
     },
     async createBundle(name, file, flags) {
       const { createBundle } = await import('../provision/share/bundle.ts');
-      return createBundle(name, file, flags, app);
+      return createBundle(app, name, file, flags);
     },
     async planBundle(file, request, flags) {
       const { planBundle } = await import('../provision/share/bundle.ts');
-      return planBundle(file, request, flags, app);
+      return planBundle(app, file, request, flags);
     },
     async remove(name, force, flags) {
-      const { removeOf } = await import('../provision/maintain/records.ts');
-      return removeOf(name, force, flags, app);
+      const { remove } = await import('../provision/maintain/remove.ts');
+      return remove(app, name, { ...flags, force });
     },
     async rollback(name, flags) {
-      const { rollbackOf } = await import('../provision/maintain/rollback-use.ts');
-      return rollbackOf(name, flags, app);
+      const { rollback } = await import('../provision/maintain/rollback.ts');
+      return rollback(app, name, flags);
     },
     async verify(name, flags) {
-      const { verifyOf } = await import('../provision/maintain/verify-use.ts');
-      return verifyOf(name, flags, app);
+      const { verify } = await import('../provision/maintain/verify.ts');
+      return verify(app, name, flags);
     },
     async repair(name, flags) {
-      const { repairOf } = await import('../provision/maintain/repair-use.ts');
-      return repairOf(name, flags, app);
+      const { repair } = await import('../provision/maintain/repair.ts');
+      return repair(app, name, flags);
     },
     async upgrade(name, flags, accept) {
-      const { upgradeAll, upgradeOne } = await import('../provision/maintain/upgrade-use.ts');
-      return name === undefined ? upgradeAll(flags, accept, app) : upgradeOne(name, flags, accept, app);
+      const { upgrade } = await import('../provision/maintain/upgrade.ts');
+      return upgrade(app, name, flags, accept);
     },
     async renderModelfile(typed, render) {
       const { renderModelfileOf } = await import('../provision/plan/catalog.ts');

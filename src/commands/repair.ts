@@ -3,7 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
 import { repairText } from '../cli/render/verify.ts';
-import { type RepairReport, repairExit } from '../provision/maintain/verify-schema.ts';
+import { type RepairReport, repairExit } from '../provision/maintain/problems.ts';
 
 export default class Repair extends BaseCommand<RepairReport> {
   static override summary = 'put right what verify finds wrong with an installed model';

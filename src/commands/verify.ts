@@ -3,7 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { runtimeFlags } from '../cli/flags.ts';
 import { verifyText } from '../cli/render/verify.ts';
-import { exitOf, type VerifyReport } from '../provision/maintain/verify-schema.ts';
+import { exitOf, type VerifyReport } from '../provision/maintain/problems.ts';
 
 export default class Verify extends BaseCommand<VerifyReport> {
   static override summary =

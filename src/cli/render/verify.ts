@@ -5,7 +5,7 @@ import type {
   RepairResult,
   VerifyReport,
   VerifyResult,
-} from '../../provision/maintain/verify-schema.ts';
+} from '../../provision/maintain/problems.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 
 /** The end of `verify`: what is wrong, what could not be looked at. */

@@ -15,18 +15,18 @@ export interface PruneFlags {
 
 const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
-export async function cacheListOf(app: AppContext): Promise<CacheContents> {
+export async function listCache(app: AppContext): Promise<CacheContents> {
   const { cache } = await app.bytes();
   return cache.list();
 }
 
-export async function cacheVerifyOf(remove: boolean, app: AppContext): Promise<Work<CacheVerification>> {
+export async function verifyCache(app: AppContext, remove: boolean): Promise<Work<CacheVerification>> {
   const { cache } = await app.bytes();
   return cache.verify({ remove }, app.options.signal);
 }
 
 /** Throws `bad-usage`; `bad-record` where removing could take away what an unreadable record needs. */
-export async function cachePruneOf(flags: PruneFlags, app: AppContext): Promise<Work<CachePruning>> {
+export async function pruneCache(app: AppContext, flags: PruneFlags): Promise<Work<CachePruning>> {
   const olderThanMs = flags.olderThan === undefined ? undefined : ageOf(flags.olderThan);
   const [{ cache }, registry] = await Promise.all([app.bytes(), app.registry()]);
   const { digests, broken } = await digestsInUse(registry);

@@ -13,13 +13,13 @@ export interface ChatFlags extends RuntimeFlags {
 }
 
 /** Starts a chat of one turn with an installed model. Throws `bad-usage` when there is nothing to say. */
-export async function chatOf(
+export async function chat(
+  app: AppContext,
   name: string,
   prompt: string | undefined,
   flags: ChatFlags,
-  app: AppContext,
 ): Promise<AsyncGenerator<string, ChatResult, undefined>> {
-  const options = optionsOf(flags);
+  const options = parseOptions(flags);
   const content = (prompt ?? (await fromStdin())).trim();
   if (content === '') {
     throw new ProvisionError('bad-usage', 'there is no prompt', {
@@ -37,15 +37,15 @@ async function fromStdin(): Promise<string> {
   return process.stdin.isTTY === true ? '' : text(process.stdin);
 }
 
-function optionsOf(flags: ChatFlags): Record<string, number> {
+function parseOptions(flags: ChatFlags): Record<string, number> {
   const options: Record<string, number> = {};
-  if (flags.temperature !== undefined) options.temperature = temperatureOf(flags.temperature);
+  if (flags.temperature !== undefined) options.temperature = parseTemperature(flags.temperature);
   if (flags.seed !== undefined) options.seed = flags.seed;
   if (flags['max-tokens'] !== undefined) options.num_predict = flags['max-tokens'];
   return options;
 }
 
-function temperatureOf(typed: string): number {
+function parseTemperature(typed: string): number {
   const value = Number(typed);
   if (typed.trim() !== '' && value >= 0 && value <= 2) return value;
   throw new ProvisionError('bad-usage', `--temperature ${typed} is out of range`, {

@@ -14,7 +14,7 @@ import type { OllamaRuntime, ProvenFolder } from '../../runtimes/ollama/index.ts
 import type { OpenRuntime } from '../../runtimes/open.ts';
 import type { HashFile } from '../../sources/contract.ts';
 import type { AppContext } from '../context.ts';
-import type { BlobStore, RepairPlace } from './repair-effects.ts';
+import type { BlobStore, RepairPlace } from './repair-blobs.ts';
 
 /** Reads every time: what it is asked about may have changed behind its back. */
 export function hashAgain(): HashFile {

@@ -1,13 +1,20 @@
-/** A record file that cannot be read, made anew from what the runtime tells and from what can still be read of it. */
+/** Rebuilds a record whose file cannot be read, from what the runtime reports and from what can still be read of the file. */
+import { basename } from 'node:path';
 import * as z from 'zod';
 import type { Catalog } from '../../catalog/load.ts';
 import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { digestOf } from '../../core/digest.ts';
+import { ProvisionError } from '../../core/errors.ts';
 import { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { parseParameters } from '../../runtimes/ollama/parameters.ts';
-import type { Identified } from '../plan/identify.ts';
+import type { OpenRuntime } from '../../runtimes/open.ts';
+import type { AppContext } from '../context.ts';
+import { openTemplates } from '../plan/catalog.ts';
+import { readInstallableHeader } from '../plan/header.ts';
+import { type Identified, identifyByHeader } from '../plan/identify.ts';
+import { placeOf } from './places.ts';
 
 export interface RebuildParts {
   readonly name: string;
@@ -25,7 +32,7 @@ export interface RebuildParts {
 }
 
 /** Undefined where the catalog has no family of the architecture: such a model has to be installed again. */
-export async function rebuildRecord(parts: RebuildParts): Promise<InstallRecord | undefined> {
+export async function buildRecord(parts: RebuildParts): Promise<InstallRecord | undefined> {
   const { stored, catalog, remains, identified } = parts;
   const known = remainsOf(remains);
   const of = findByArchitecture(catalog, stored.architecture ?? '').map(({ family }) => family);
@@ -113,4 +120,49 @@ function parametersOf({ parameters }: StoredModel): InstallRecord['parameters'] 
   return Object.fromEntries(
     plain.filter((each): each is readonly [string, NonNullable<(typeof each)[1]>] => each[1] !== undefined),
   );
+}
+
+/** A record for what a name holds in the runtime; undefined when there is no such model, or none of the catalog. */
+export async function rebuildRecord(
+  name: string,
+  remains: unknown,
+  opened: OpenRuntime,
+  app: AppContext,
+): Promise<InstallRecord | undefined> {
+  const { root, version, signal } = app.options;
+  const stored = await opened.runtime.find(name, signal);
+  if (stored === undefined) return undefined;
+  const [catalog, { chats }] = await Promise.all([app.catalog(), openTemplates(root)]);
+  const identified = await identifyStored(stored, opened, app);
+  return buildRecord({
+    name,
+    runtime: opened.identity,
+    stored,
+    remains,
+    catalog,
+    chatTemplate: async (wanted) => chats.get(wanted)?.text,
+    ...(identified !== undefined && { identified }),
+    now: new Date(),
+    toolVersion: version,
+  });
+}
+
+/** By the header of its file, where that lies on this machine and the catalog knows such a model. */
+async function identifyStored(
+  { layerDigest }: StoredModel,
+  opened: OpenRuntime,
+  app: AppContext,
+): Promise<Identified | undefined> {
+  const { contents } = await placeOf(opened, app);
+  if ('refused' in contents || layerDigest === undefined) return undefined;
+  const blob = contents.blobs.find(({ digest }) => digest === layerDigest);
+  if (blob === undefined) return undefined;
+  const { path, sizeBytes } = blob;
+  try {
+    const header = await readInstallableHeader({ kind: 'file', ref: path, path, sizeBytes });
+    return identifyByHeader(await app.catalog(), header, basename(path), undefined);
+  } catch (error) {
+    if (!(error instanceof ProvisionError)) throw error;
+    return undefined;
+  }
 }

@@ -1,6 +1,5 @@
 import type { ListData } from '../../cli/results.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import type { Work } from '../../core/progress.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { type Registry, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
@@ -8,8 +7,6 @@ import { parseModelName } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { AppContext } from '../context.ts';
 import { changeEffects } from '../install/provisioning.ts';
-import type { RemoveReport } from '../install/schema.ts';
-import { removeModel } from './remove.ts';
 
 export async function allRecords(registry: Registry): Promise<ListData> {
   const { records, broken } = await readRecords(registry);
@@ -54,20 +51,8 @@ export async function whereIs(app: AppContext, name: string, flags: RuntimeFlags
     : { runtime: only.runtime.kind };
 }
 
-export async function removeOf(
-  name: string,
-  force: boolean,
-  flags: RuntimeFlags,
-  app: AppContext,
-): Promise<Work<RemoveReport>> {
-  const { effects, registry } = await changing(name, flags, app);
-  const { records } = await readRecords(registry);
-  const knownNames = records.map((record) => record.name);
-  return removeModel(parseModelName(name).text, force, { ...effects, knownNames }, app.options.signal);
-}
-
 /** The runtime that has a name, opened, with what a change of the name needs. */
-export async function changing(name: string, flags: RuntimeFlags, app: AppContext) {
+export async function openForChange(app: AppContext, name: string, flags: RuntimeFlags) {
   const [opened, registry, locker] = await Promise.all([
     whereIs(app, name, flags).then((where) => app.open(where)),
     app.registry(),

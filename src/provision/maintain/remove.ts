@@ -1,18 +1,35 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { didYouMean } from '../../core/suggest.ts';
-import type { RemoveJournal } from '../../registry/index.ts';
+import { type RemoveJournal, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
+import { parseModelName } from '../../runtimes/names.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { AppContext } from '../context.ts';
 import type { ChangeEffects } from '../install/effects.ts';
 import { BROKEN, heldOf, look } from '../install/held.ts';
 import { stillHolds } from '../install/record.ts';
 import { carryOnRemoval, workOnName } from '../install/recover.ts';
 import type { RemoveReport } from '../install/schema.ts';
+import { openForChange } from './records.ts';
 
 export interface RemoveEffects extends Omit<ChangeEffects, 'clock' | 'reconnect'> {
   /** Names of all records, for nearest matches. */
   readonly knownNames: readonly string[];
+}
+
+export interface RemoveOptions extends RuntimeFlags {
+  /** Also when the model was changed since it was installed. */
+  readonly force?: boolean | undefined;
+}
+
+/** The `remove` command. Throws what {@link removeModel} throws. */
+export async function remove(app: AppContext, name: string, options: RemoveOptions): Promise<Work<RemoveReport>> {
+  const { effects, registry } = await openForChange(app, name, options);
+  const { records } = await readRecords(registry);
+  const knownNames = records.map((record) => record.name);
+  return removeModel(parseModelName(name).text, options.force === true, { ...effects, knownNames }, app.options.signal);
 }
 
 /**
@@ -25,10 +42,10 @@ export function removeModel(
   effects: RemoveEffects,
   signal: AbortSignal,
 ): Work<RemoveReport> {
-  return workOnName(name, effects, signal, (held) => remove(name, force, effects, held));
+  return workOnName(name, effects, signal, (held) => removeUnderLock(name, force, effects, held));
 }
 
-async function remove(
+async function removeUnderLock(
   name: string,
   force: boolean,
   effects: RemoveEffects,
@@ -36,17 +53,18 @@ async function remove(
 ): Promise<RemoveReport> {
   const record = await effects.records.find(name);
   const present = await look(effects.runtime, name, signal);
-  if (record === undefined) throw present ? foreign(name, effects.runtime) : unknown(name, effects.knownNames);
-  if (present !== undefined && present !== BROKEN && !force && !stillHolds(record, present)) throw changed(name);
-  const journal = journalOf(record, present, effects);
+  if (record === undefined)
+    throw present ? notInstalledByUs(name, effects.runtime) : unknownModel(name, effects.knownNames);
+  if (present !== undefined && present !== BROKEN && !force && !stillHolds(record, present)) throw changedSince(name);
+  const journal = removeJournal(record, present, effects);
   await effects.journals.put(journal);
   effects.checkpoint?.('plan');
   // Never taken back: from here on, whoever takes the lock of the name next carries it on.
   await carryOnRemoval(journal, effects, signal);
-  return reportOf(record, present !== undefined);
+  return removeReport(record, present !== undefined);
 }
 
-function journalOf(
+function removeJournal(
   { name, previous }: InstallRecord,
   present: StoredModel | typeof BROKEN | undefined,
   { runtime: { kind, endpoint }, now, toolVersion }: RemoveEffects,
@@ -63,25 +81,25 @@ function journalOf(
   };
 }
 
-function reportOf({ name, runtime, previous }: InstallRecord, removedFromRuntime: boolean): RemoveReport {
+function removeReport({ name, runtime, previous }: InstallRecord, removedFromRuntime: boolean): RemoveReport {
   const { model, quant, keptAs } = previous ?? {};
   const kept = model !== undefined && quant !== undefined && keptAs !== undefined;
   return { name, runtime, removedFromRuntime, ...(kept && { previous: { model, quant, keptAs } }) };
 }
 
-function foreign(name: string, runtime: Runtime): ProvisionError {
+function notInstalledByUs(name: string, runtime: Runtime): ProvisionError {
   return new ProvisionError('foreign-model', `${name} was not installed by this tool, so it is not removed`, {
     suggestions: [runtime.kind === 'ollama' ? `Remove it yourself: ollama rm ${name}` : 'See gemma-provision list.'],
   });
 }
 
-function changed(name: string): ProvisionError {
+function changedSince(name: string): ProvisionError {
   return new ProvisionError('foreign-model', `${name} is no longer what this tool installed: somebody changed it`, {
     suggestions: ['Look at it first; remove it all the same with --force.'],
   });
 }
 
-function unknown(name: string, known: readonly string[]): ProvisionError {
+function unknownModel(name: string, known: readonly string[]): ProvisionError {
   return new ProvisionError('record-not-found', `nothing named ${name} is installed`, {
     suggestions: didYouMean(name, known),
   });

@@ -1,244 +1,141 @@
-/** Puts right what `verify` finds: bytes first, from a good copy on this machine where there is one, then the name. */
-import { Digest } from '../../core/digest.ts';
+/** The `repair` command: the real parts that {@link repairModel} works with. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import type { Work } from '../../core/progress.ts';
+import { drive, type Work } from '../../core/progress.ts';
+import { readRecords, setAside } from '../../registry/index.ts';
+import { pathOf } from '../../registry/record-file.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
-import { sameModel } from '../../runtimes/names.ts';
+import { EMBEDDED_ENDPOINT } from '../../runtimes/embedded/index.ts';
+import { embeddedBlobs } from '../../runtimes/embedded/read.ts';
+import { parseModelName } from '../../runtimes/names.ts';
+import type { OpenRuntime, RuntimeFlags } from '../../runtimes/open.ts';
 import type { LocalFile } from '../../sources/contract.ts';
-import { workOnName } from '../install/recover.ts';
-import { repairBlob } from './repair-bytes.ts';
-import type { RepairEffects } from './repair-effects.ts';
-import { removeNames, type WayRound, wayRound } from './repair-unwritable.ts';
-import { verifyRecord } from './verify.ts';
-import type { Problem, RepairResult, VerifyResult } from './verify-schema.ts';
+import { resolveSource } from '../../sources/index.ts';
+import type { AppContext } from '../context.ts';
+import { changeEffects, recordsOf } from '../install/provisioning.ts';
+import { openSuite } from '../install/smoke.ts';
+import { blobIn, hashAgain, placeOf } from './places.ts';
+import type { RepairReport } from './problems.ts';
+import { rebuildRecord } from './rebuild.ts';
+import { whereIs } from './records.ts';
+import type { RepairEffects } from './repair-blobs.ts';
+import { repairModel } from './repair-model.ts';
+import { whereOf } from './verify.ts';
 
-/** What a run did so far. */
-interface Progress {
-  readonly found: Problem[];
-  readonly repairs: string[];
+export interface RepairFlags extends RuntimeFlags {
+  readonly offline?: boolean | undefined;
+  readonly 'no-smoke'?: boolean | undefined;
 }
 
-/**
- * Repairs one name. Throws `record-not-found`, `needs-repair` where nothing is left to rebuild a record from, what a fetch
- * and an install throw, and `bad-record` for a record of a newer version. What could not be put right is in the result.
- */
-export async function* repair(name: string, effects: RepairEffects, signal: AbortSignal): Work<RepairResult> {
-  const progress: Progress = { found: [], repairs: [] };
-  const { record, checked } = yield* workOnName(name, effects, signal, (held) =>
-    repairInPlace(name, progress, effects, held),
-  );
-  if (checked.ok) return resultOf(record, checked, progress);
-  const needed = checked.problems.some((problem) => needsNewEntry(name, problem));
-  const file = needed ? yield* sourceFile(record, effects, signal) : undefined;
-  if (file === undefined) return resultOf(record, checked, progress);
-  const corrupt = checked.problems.filter((each) => each.kind === 'corrupt-blob' && needsNewEntry(name, each));
-  const way = wayRound(record, corrupt, file, await effects.place());
-  if (way !== undefined && way.suggestions.length > 0) {
-    return { ...resultOf(record, checked, progress), suggestions: [...way.suggestions] };
-  }
-  const cleared = yield* workOnName(name, effects, signal, (held) =>
-    clearBlobs(corrupt, way, { record, progress, effects, signal: held }),
-  );
-  const made = yield* effects.again(cleared, file);
-  // Where its bytes came from is what it was: the file that served here may go at any time.
-  const now = withPast(made, cleared);
-  yield* workOnName(name, effects, signal, () => effects.records.put(now));
-  progress.repairs.push(`${name} was made again from ${file.path}`);
-  return resultOf(now, yield* check(now, effects, signal), progress);
+/** Puts one model right. Throws what `repair` throws. */
+export async function* repair(app: AppContext, typed: string, flags: RepairFlags): Work<RepairReport> {
+  const name = parseModelName(typed).text;
+  const where = await whereOfName(name, flags, app);
+  const opened = await app.open(where);
+  const effects = await effectsOf(name, { opened, where, flags }, app);
+  return { results: [yield* repairModel(name, effects, app.options.signal)] };
 }
 
-/** The same entry again is what the record speaks of, its test and its past included. */
-function withPast(made: InstallRecord, record: InstallRecord): InstallRecord {
-  const { smoke, suite, prompt, runtime } = made;
-  const { source, previous } = record;
-  const tested = { ...(smoke && { smoke }), ...(suite && { suite }), ...(prompt && { prompt }) };
-  if (made.stored.entryDigest !== undefined && made.stored.entryDigest === record.stored.entryDigest)
-    return { ...record, runtime, ...tested };
-  const { previous: _, ...body } = made;
-  return { ...body, source, ...(previous !== undefined && { previous }) };
+interface Around {
+  readonly opened: OpenRuntime;
+  readonly where: RuntimeFlags;
+  readonly flags: RepairFlags;
 }
 
-/** What can be put right while the name stays as it is. Returns what is still wrong. */
-async function* repairInPlace(
-  name: string,
-  progress: Progress,
-  effects: RepairEffects,
-  signal: AbortSignal,
-): Work<{ record: InstallRecord; checked: VerifyResult }> {
-  const record = await recordOf(name, progress, effects);
-  const before = yield* check(record, effects, signal);
-  progress.found.push(...before.problems);
-  if (before.ok) return { record, checked: before };
-  for (const problem of before.problems) {
-    const done = yield* repairBlob(problem, record, effects, signal);
-    if (done === undefined) continue;
-    progress.repairs.push(done);
-    await unloadAll(problem.models ?? [], effects, signal);
-  }
-  const now = await forgetLost(record, before.problems, progress, effects);
-  return { record: now, checked: yield* check(now, effects, signal) };
-}
-
-/** What is loaded goes on with the old file, and its bytes. A runtime that cannot unload keeps it until it ends. */
-async function unloadAll(models: readonly string[], { runtime }: RepairEffects, signal: AbortSignal): Promise<void> {
-  for (const model of models) await runtime.unload?.(model, signal).catch(() => signal.throwIfAborted());
-}
-
-async function* check(record: InstallRecord, effects: RepairEffects, signal: AbortSignal): Work<VerifyResult> {
-  const place = await effects.place();
-  return yield* verifyRecord(record, { place, checked: new Map(), hash: effects.hash, quick: false, signal });
-}
-
-/** The record, rebuilt when its file is broken: the file is kept beside it. */
-async function recordOf(name: string, progress: Progress, effects: RepairEffects): Promise<InstallRecord> {
-  let broken: ProvisionError;
-  try {
-    const record = await effects.records.find(name);
-    if (record !== undefined) return record;
-    throw new ProvisionError('record-not-found', `nothing named ${name} was installed by this tool`, {
-      suggestions: ['See gemma-provision list; for a server elsewhere say which with --host.'],
-    });
-  } catch (error) {
-    if (!(error instanceof ProvisionError) || error.code !== 'bad-record') throw error;
-    broken = error;
-  }
-  // Throws for one of a newer version, which is not broken.
-  await effects.records.find(name, 'replace');
-  progress.found.push({ kind: 'bad-record', detail: broken.message });
-  const rebuilt = await effects.rebuild(name);
-  const savedAs = await effects.setAside(name);
-  if (rebuilt === undefined) {
-    await effects.records.drop(name);
-    throw notRebuilt(name, savedAs, broken);
-  }
-  await effects.records.put(rebuilt);
-  progress.repairs.push(`the record of ${name} was rebuilt from what the runtime tells; the broken file is ${savedAs}`);
-  return rebuilt;
-}
-
-function notRebuilt(name: string, savedAs: string, cause: ProvisionError): ProvisionError {
-  return new ProvisionError(
-    'needs-repair',
-    `the record of ${name} cannot be read, and the runtime has no such model to rebuild it from; the file was moved to ${savedAs}`,
-    { cause, suggestions: [`Install it again: gemma-provision install MODEL --name ${name}`] },
-  );
-}
-
-/** A version that cannot be gone back to any more is told so in the record. */
-async function forgetLost(
-  record: InstallRecord,
-  problems: readonly Problem[],
-  progress: Progress,
-  { records }: RepairEffects,
-): Promise<InstallRecord> {
-  const { previous } = record;
-  if (previous === undefined || !problems.some(({ kind }) => kind === 'kept-missing' || kind === 'kept-drift'))
-    return record;
-  const { keptAs, ...body } = previous;
-  const now = { ...record, previous: body };
-  await records.put(now);
-  progress.repairs.push(`the record says now that ${previous.model}:${previous.quant} is no longer kept as ${keptAs}`);
-  return now;
-}
-
-const IN_PLACE: ReadonlySet<string> = new Set(['not-asked', 'bad-record', 'kept-missing', 'kept-drift']);
-
-/** A blob that only the version before uses is not made again with the model. */
-function needsNewEntry(name: string, { kind, models }: Problem): boolean {
-  return !IN_PLACE.has(kind) && (models === undefined || models.some((each) => sameModel(each, name)));
-}
-
-/** A proven file with the recorded bytes of the source. */
-async function* sourceFile(
-  { source, stored }: InstallRecord,
-  effects: RepairEffects,
-  signal: AbortSignal,
-): Work<LocalFile | undefined> {
-  const digest = source.digest ?? stored.layerDigest;
-  if (digest !== undefined) {
-    // The record's schema has checked its form; its type says no more than text.
-    for (const copy of await effects.copies(digest)) {
-      if (yield* isGood(copy, effects, signal)) return { ...copy, ref: source.ref, ...pinned(source) };
-    }
-  }
-  const fetched = yield* effects.fetch(source);
-  return fetched === undefined ? undefined : { ...fetched, ref: source.ref };
-}
-
-function pinned({ pinnedRef }: InstallRecord['source']): { pinnedRef?: string } {
-  return pinnedRef === undefined ? {} : { pinnedRef };
-}
-
-async function* isGood(file: LocalFile, { hash }: RepairEffects, signal: AbortSignal): Work<boolean> {
-  try {
-    yield* hash(file, 'verify', signal);
-    return true;
-  } catch (error) {
-    if (signal.aborted || !(error instanceof ProvisionError)) throw error;
-    return false;
-  }
-}
-
-interface Clearing {
-  readonly record: InstallRecord;
-  readonly progress: Progress;
-  readonly effects: RepairEffects;
-  readonly signal: AbortSignal;
-}
-
-/**
- * A runtime takes a blob that is there for good: one that has no good copy has to go before the model is made again.
- * Returns the record as it is then.
- */
-async function* clearBlobs(
-  corrupt: readonly Problem[],
-  way: WayRound | undefined,
-  { record, progress, effects, signal }: Clearing,
-): Work<InstallRecord> {
-  const { store } = await effects.place();
-  for (const { digest, path } of corrupt) {
-    if (digest === undefined || (store === undefined && way === undefined)) continue;
-    await store?.drop(Digest.parse(digest));
-    progress.repairs.push(`the corrupt blob ${path ?? digest} was removed`);
-    const message = `${path ?? digest} had no good copy to put in its place; it is removed, and ${record.name} is made again`;
-    yield { type: 'warning', message };
-  }
-  return way === undefined ? record : await removeNames(record, way.names, effects, signal);
-}
-
-function resultOf(record: InstallRecord, checked: VerifyResult, { found, repairs }: Progress): RepairResult {
-  const { name, runtime, ok, problems, unchecked } = checked;
-  const suggestions = ok ? [] : suggestionsFor(record, problems);
+async function effectsOf(name: string, around: Around, app: AppContext): Promise<RepairEffects> {
+  const { opened, where, flags } = around;
+  const [registry, locker] = await Promise.all([app.registry(), app.locker()]);
+  const { version } = app.options;
+  const key = { name, runtime: opened.identity };
   return {
-    name,
-    ...(runtime && { runtime }),
-    ok,
-    changed: repairs.length > 0,
-    found,
-    repairs,
-    problems,
-    unchecked,
-    suggestions,
+    ...changeEffects({ opened, registry, locker, version, env: app.env }),
+    hash: hashAgain(),
+    place: () => placeOf(opened, app),
+    copies: async (digest) => copiesOf(digest, await recordOrNone(name, opened, app), opened, app),
+    fetch: (source) => fetched(source, flags, app),
+    async *again(record, file) {
+      const provisioning = await app.provisioning(where);
+      const plan = await provisioning.planAgain(record, { kind: 'file', ...file });
+      const suite = flags['no-smoke'] === true ? undefined : await openSuite(app.options.root, plan.model.smokeSuite);
+      const report = yield* provisioning.install(plan, { force: true, keep: true, ...(suite && { suite }) });
+      if (report.record === undefined) throw new TypeError('an install leaves a record');
+      return report.record;
+    },
+    async rebuild() {
+      const file = await setAside(registry, key);
+      return rebuildRecord(name, file?.value, opened, app);
+    },
+    async setAside() {
+      const file = await setAside(registry, key);
+      return (await file?.keep()) ?? pathOf(registry.dataDir, key);
+    },
   };
 }
 
-function suggestionsFor({ name, source }: InstallRecord, problems: readonly Problem[]): string[] {
-  if (problems.every(({ kind }) => kind === 'not-asked')) return ['Start the server, then repair again.'];
-  const { ref, digest, pinnedRef, path } = source;
-  if (ref.startsWith('ollama:')) {
-    // A pull keeps a blob that is there, whatever is in it: it has to go with the model.
-    const again = `gemma-provision install --from ${ref} --name ${name}`;
-    return [`Remove it and let the server pull it again: gemma-provision remove ${name} --force && ${again}`];
+async function recordOrNone(name: string, opened: OpenRuntime, app: AppContext): Promise<InstallRecord | undefined> {
+  return recordsOf(await app.registry(), opened.identity).find(name, 'replace');
+}
+
+/** As for every command; a record that cannot be read lies in a file whose name tells of its place. */
+async function whereOfName(name: string, flags: RepairFlags, app: AppContext): Promise<RuntimeFlags> {
+  const { host, runtime } = flags;
+  const where = await whereIs(app, name, { host, runtime });
+  if (where.host !== undefined || (where.runtime !== undefined && where.runtime !== 'auto')) return where;
+  const registry = await app.registry();
+  const { records, broken } = await readRecords(registry);
+  const places = [{ kind: 'embedded', endpoint: EMBEDDED_ENDPOINT } as const, ...records.map((each) => each.runtime)];
+  const place = places.find((each) => {
+    const path = pathOf(registry.dataDir, { name, runtime: each });
+    return broken.some((file) => file.path === path);
+  });
+  return place === undefined ? where : whereOf({ version: '', ...place });
+}
+
+/** Where bytes of a digest may lie on this machine: where the model came from, our cache, the folders of the runtimes. */
+async function copiesOf(
+  digest: Digest,
+  record: InstallRecord | undefined,
+  opened: OpenRuntime,
+  app: AppContext,
+): Promise<LocalFile[]> {
+  const sources = [record?.source, record?.previous?.source].filter((source) => source?.digest === digest);
+  const ours = sources.flatMap((source) => (source?.path === undefined ? [] : [source.path]));
+  const { cache } = await app.bytes();
+  const cached = await drive(cache.find(digest, app.options.signal), () => undefined);
+  const folders = [embeddedBlobs(app.paths.data), join(await app.models(), 'blobs')];
+  const { contents } = await placeOf(opened, app);
+  const own = 'refused' in contents ? [] : contents.blobs.filter((blob) => blob.digest === digest);
+  const paths = [...ours, ...folders.map((folder) => blobIn(folder, digest)), ...own.map(({ path }) => path)];
+  const files = await Promise.all([...new Set(paths)].map((path) => fileAt(path, digest)));
+  const kept = cached === undefined ? [] : [{ ref: cached.path, ...cached, immutable: true as const }];
+  return [...files.slice(0, ours.length), ...kept, ...files.slice(ours.length)].filter((file) => file !== undefined);
+}
+
+async function fileAt(path: string, digest: Digest): Promise<LocalFile | undefined> {
+  const facts = await stat(path).catch(() => undefined);
+  return facts?.isFile() ? { ref: path, path, sizeBytes: facts.size, digest } : undefined;
+}
+
+/** Over the network; what goes wrong is told, and counts as not possible. */
+async function* fetched(
+  { pinnedRef: ref, digest, sizeBytes }: InstallRecord['source'],
+  { offline }: RepairFlags,
+  app: AppContext,
+): Work<LocalFile | undefined> {
+  if (offline === true || ref === undefined) return undefined;
+  const { sources, fetch } = await app.bytes();
+  const { signal } = app.options;
+  // The record's schema has checked its form; its type says no more than text.
+  const expected = { ...(digest && { digest: digest }), ...(sizeBytes !== undefined && { sizeBytes }) };
+  try {
+    const found = await resolveSource(sources, { ref, expected, signal });
+    if (found.kind === 'file') return found;
+    return found.kind === 'remote' ? yield* fetch(found, signal) : undefined;
+  } catch (error) {
+    if (signal.aborted || !(error instanceof ProvisionError)) throw error;
+    yield { type: 'warning', message: `${ref} could not be fetched: ${error.message}` };
+    return undefined;
   }
-  const wanted = digest === undefined ? '' : ` --digest ${digest}`;
-  // A rebuilt record does not know where its bytes came from.
-  const from = ref === 'unknown' || ref === digest ? 'FILE' : ref;
-  const back = path === undefined ? [] : [`Put the file back where it was, and repair again: ${path}`];
-  const isElsewhere = pinnedRef !== undefined || /^(?:hf|oci|https?):/.test(ref);
-  const pull = `Bring the file of the model into reach and repair again: gemma-provision pull ${pinnedRef ?? ref}`;
-  return [
-    ...back,
-    ...(isElsewhere ? [pull] : []),
-    `Or install it anew: gemma-provision install --from ${from}${wanted} --name ${name} --force`,
-  ];
 }

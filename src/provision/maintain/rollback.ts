@@ -1,9 +1,17 @@
-/** Back to the version that an upgrade replaced; what answers now is kept in its place, so that a second rollback goes forward again. */
+/**
+ * Rolls a model back to the version that an upgrade replaced. The current version is kept in its place, so that a second rollback
+ * goes forward again.
+ */
+import type { Family } from '../../catalog/schema.ts';
+import { digestOf } from '../../core/digest.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
+import { parseModelName } from '../../runtimes/names.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { Suite } from '../../smoke/schema.ts';
+import type { AppContext } from '../context.ts';
 import { cleanStep } from '../install/clean-step.ts';
 import { isGone } from '../install/clean-up.ts';
 import type { ChangeEffects } from '../install/effects.ts';
@@ -15,8 +23,11 @@ import { promoteAndRecord } from '../install/promote.ts';
 import { stillHolds, suiteOf } from '../install/record.ts';
 import { workOnName } from '../install/recover.ts';
 import type { InstallReport } from '../install/schema.ts';
+import { openSuite } from '../install/smoke.ts';
 import { type Subject, smokeStep } from '../install/smoke-step.ts';
 import { Steps } from '../install/steps.ts';
+import { openTemplates } from '../plan/catalog.ts';
+import { openForChange } from './records.ts';
 
 export interface RollbackOptions {
   /** The test that the earlier version has to pass before it gets the name; absent with `--no-smoke`. */
@@ -32,7 +43,7 @@ export interface RollbackOptions {
  * before anything is touched when what was kept is gone or is not what was recorded, `smoke-failed` when it fails its
  * test; what answered stays then.
  */
-export function rollback(
+export function rollBackModel(
   name: string,
   options: RollbackOptions,
   effects: ChangeEffects,
@@ -183,4 +194,43 @@ function unknown(name: string): ProvisionError {
   return new ProvisionError('record-not-found', `nothing named ${name} was installed by this tool`, {
     suggestions: ['See gemma-provision list.'],
   });
+}
+
+export interface RollbackFlags extends RuntimeFlags {
+  readonly suite?: string | undefined;
+  readonly 'no-smoke'?: boolean | undefined;
+  readonly force?: boolean | undefined;
+}
+
+/** Suite for a model that the catalog does not know. */
+const DEFAULT_SUITE = 'gemma';
+
+/** Back to the version before, which has to pass its smoke test first. */
+export async function rollback(app: AppContext, name: string, flags: RollbackFlags): Promise<Work<InstallReport>> {
+  const { effects } = await openForChange(app, name, flags);
+  const { root, signal } = app.options;
+  const options = {
+    force: flags.force === true,
+    suiteFor: async (previous: Previous) => {
+      if (flags['no-smoke'] === true) return undefined;
+      const model = (await familyOf(previous, app))?.models.find(({ id }) => id === previous.model);
+      return openSuite(root, flags.suite ?? model?.smokeSuite ?? DEFAULT_SUITE);
+    },
+    known: (previous: Previous) => knownOf(previous, app),
+  };
+  return rollBackModel(parseModelName(name).text, options, effects, signal);
+}
+
+async function familyOf({ family }: Previous, app: AppContext): Promise<Family | undefined> {
+  const { families } = await app.catalog();
+  return families.find((each) => each.family.id === family)?.family;
+}
+
+/** What a suite must know of the model beyond the runtime's word; the template only where it is still the recorded one. */
+async function knownOf(previous: Previous, app: AppContext) {
+  const [family, { chats }] = await Promise.all([familyOf(previous, app), openTemplates(app.options.root)]);
+  const text = chats.get(previous.template.name)?.text;
+  const isRecorded = text !== undefined && digestOf(text) === previous.template.digest;
+  const stop = family?.tokens.stop ?? [previous.parameters.stop ?? []].flat().map(String);
+  return { stop, template: isRecorded ? text : '', ...(family !== undefined && { bos: family.tokens.bos }) };
 }

@@ -1,10 +1,23 @@
-/** From a record to the request that would install the newest of the same thing. */
+/** Upgrades installed models to the latest version of their source. */
 import { isAbsolute } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
-import type { UseCaseId } from '../../catalog/schema.ts';
+import type { Licence, UseCaseId } from '../../catalog/schema.ts';
 import { USE_CASES } from '../../catalog/use-cases.ts';
+import { failureOf, isAbort } from '../../cli/failure.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { didYouMean } from '../../core/suggest.ts';
+import { readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
+import { sameModel } from '../../runtimes/names.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { AppContext } from '../context.ts';
+import type { Provisioning } from '../install/provisioning.ts';
+import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/schema.ts';
+import { openSuite } from '../install/smoke.ts';
+import type { HostFlags } from '../plan/host.ts';
 import type { InstallRequest } from '../plan/request.ts';
+import { whereIs } from './records.ts';
 
 /**
  * Asks for the same model, quant, use case and name from where it came. Load settings are those of the record: planning
@@ -46,4 +59,133 @@ function placeOf({ source }: InstallRecord): Pick<InstallRequest, 'from' | 'dige
   const isFixed = /^https?:/i.test(ref) && digest !== undefined;
   // The record's schema has checked its form; its type says no more than text.
   return { from: ref, ...(isFixed && { digest: digest }) };
+}
+
+export interface UpgradeFlags extends RuntimeFlags, HostFlags {
+  readonly suite?: string | undefined;
+  readonly 'no-smoke'?: boolean | undefined;
+  readonly 'no-keep'?: boolean | undefined;
+  readonly 'dry-run'?: boolean | undefined;
+}
+
+/** Asks for a licence whose text is not accepted on this host yet. */
+export type AcceptLicence = (licence: Licence) => Promise<void>;
+
+/** The `upgrade` command: one model, or without a name every model that this tool installed. */
+export function upgrade(
+  app: AppContext,
+  name: string | undefined,
+  flags: UpgradeFlags,
+  accept: AcceptLicence,
+): Work<UpgradeReport> {
+  return name === undefined ? upgradeAll(app, flags, accept) : upgradeOne(app, name, flags, accept);
+}
+
+/** Upgrades one model; what goes wrong is thrown. */
+async function* upgradeOne(
+  app: AppContext,
+  name: string,
+  flags: UpgradeFlags,
+  accept: AcceptLicence,
+): Work<UpgradeReport> {
+  const where = await whereIs(app, name, flags);
+  const provisioning = await app.provisioning({ ...flags, ...where });
+  const record = await recordOf(name, provisioning, app);
+  const report = yield* upgraded(record, flags, accept, provisioning, app);
+  return { results: [resultOf(record, { ok: true, report })] };
+}
+
+async function recordOf(name: string, { runtime }: Provisioning, app: AppContext): Promise<InstallRecord> {
+  const { records } = await readRecords(await app.registry());
+  const here = records.filter((each) => isIn(each, runtime));
+  const found = here.find((each) => sameModel(each.name, name));
+  if (found !== undefined) return found;
+  throw new ProvisionError('record-not-found', `nothing named ${name} was installed by this tool`, {
+    suggestions: didYouMean(
+      name,
+      here.map((each) => each.name),
+    ),
+  });
+}
+
+function isIn({ runtime }: InstallRecord, { kind, endpoint }: Provisioning['runtime']): boolean {
+  return runtime.kind === kind && runtime.endpoint === endpoint;
+}
+
+/** Every model that this tool installed, where it is; what goes wrong with one is in its result and stops no other. */
+async function* upgradeAll(app: AppContext, flags: UpgradeFlags, accept: AcceptLicence): Work<UpgradeReport> {
+  const { records, broken } = await readRecords(await app.registry());
+  for (const { error } of broken) yield { type: 'warning', message: error.message };
+  const opened = new Map<string, Promise<Provisioning>>();
+  const results: UpgradeResult[] = [];
+  for (const record of await wanted(records, flags, app)) {
+    results.push(yield* attempted(record, flags, accept, opened, app));
+  }
+  return { results };
+}
+
+/** Those of one runtime where the user names it, else all. */
+async function wanted(
+  records: readonly InstallRecord[],
+  flags: UpgradeFlags,
+  app: AppContext,
+): Promise<readonly InstallRecord[]> {
+  const named = flags.host !== undefined || (flags.runtime !== undefined && flags.runtime !== 'auto');
+  if (!named) return records;
+  const { identity } = await app.open(flags);
+  return records.filter((record) => isIn(record, identity));
+}
+
+async function* attempted(
+  record: InstallRecord,
+  flags: UpgradeFlags,
+  accept: AcceptLicence,
+  opened: Map<string, Promise<Provisioning>>,
+  app: AppContext,
+): Work<UpgradeResult> {
+  try {
+    const provisioning = await openFor(record, flags, opened, app);
+    return resultOf(record, { ok: true, report: yield* upgraded(record, flags, accept, provisioning, app) });
+  } catch (error) {
+    if (app.options.signal.aborted || isAbort(error)) throw error;
+    const { code, message, suggestions, exitCode } = failureOf(error);
+    yield { type: 'warning', message: `${record.name}: ${message}` };
+    return resultOf(record, { ok: false, error: { code, message, suggestions: [...suggestions], exitCode } });
+  }
+}
+
+function openFor(
+  { runtime: { kind, endpoint } }: InstallRecord,
+  flags: UpgradeFlags,
+  opened: Map<string, Promise<Provisioning>>,
+  app: AppContext,
+): Promise<Provisioning> {
+  const key = `${kind} ${endpoint}`;
+  const where = kind === 'ollama' ? { runtime: kind, host: endpoint } : { runtime: kind, host: undefined };
+  const provisioning = opened.get(key) ?? app.provisioning({ ...flags, ...where });
+  opened.set(key, provisioning);
+  return provisioning;
+}
+
+async function* upgraded(
+  record: InstallRecord,
+  flags: UpgradeFlags,
+  accept: AcceptLicence,
+  provisioning: Provisioning,
+  app: AppContext,
+): Work<InstallReport> {
+  const plan = await provisioning.plan(upgradeRequest(record, await app.catalog()));
+  if (flags['dry-run'] === true) return provisioning.dryRun(plan, false);
+  await accept(plan.family.licence);
+  const suite =
+    flags['no-smoke'] === true ? undefined : await openSuite(app.options.root, flags.suite ?? plan.model.smokeSuite);
+  const options = { force: false, keep: flags['no-keep'] !== true, ...(suite !== undefined && { suite }) };
+  return yield* provisioning.install(plan, options);
+}
+
+function resultOf(
+  { name, runtime: { kind, endpoint } }: InstallRecord,
+  outcome: Omit<UpgradeResult, 'name' | 'runtime'>,
+): UpgradeResult {
+  return { name, runtime: { kind, endpoint }, ...outcome };
 }

@@ -1,14 +1,24 @@
-/** Is what is installed still what was recorded, down to the bytes? Changes nothing. */
+/** Verifies installed models against their records, including the bytes of their files. Changes nothing. */
+import { join } from 'node:path';
+import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { BrokenRecord } from '../../registry/index.ts';
+import type { Locker } from '../../disk/lock.ts';
+import { type BrokenRecord, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
+import { isJinja } from '../../runtimes/jinja.ts';
+import { parameterDifferences } from '../../runtimes/ollama/compare.ts';
+import { parseParameters } from '../../runtimes/ollama/parameters.ts';
+import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { HashFile } from '../../sources/contract.ts';
+import type { AppContext } from '../context.ts';
 import { heldOf, sameHeld } from '../install/held.ts';
-import { type BytesFound, bytesOf, type CheckedBlobs, type Place } from './verify-bytes.ts';
-import { entryProblems } from './verify-entry.ts';
-import type { Problem, VerifyReport, VerifyResult } from './verify-schema.ts';
+import { openRunOf } from '../install/open-run.ts';
+import { hashAgain, placeOf } from './places.ts';
+import type { Problem, VerifyReport, VerifyResult } from './problems.ts';
+import { recordsNamed } from './records.ts';
+import { type BytesFound, bytesOf, type CheckedBlobs, type Place } from './verify-blobs.ts';
 
 /** A run that a journal tells of. */
 export type OpenRun = 'at-work' | 'interrupted';
@@ -35,7 +45,7 @@ interface Opened {
 }
 
 /** Looks at every record. What is wrong is in the results; throws only when aborted, or for a bug. */
-export async function* verify(
+export async function* verifyRecords(
   { records, broken, quick }: VerifyRequest,
   effects: VerifyEffects,
   signal: AbortSignal,
@@ -170,4 +180,95 @@ function oncePerThing(problems: readonly Problem[]): Problem[] {
     if (!seen.has(key)) seen.set(key, problem);
   }
   return [...seen.values()];
+}
+
+type Recorded = Pick<InstallRecord, 'name' | 'stored' | 'template' | 'parameters'>;
+
+/**
+ * In what the entry is not what was recorded. The digest of the whole entry covers template and parameters: only where it
+ * is another one, or the runtime tells none, are these looked at, to say what changed.
+ */
+export function entryProblems(record: Recorded, found: StoredModel): Problem[] {
+  const { name, stored } = record;
+  const isSame = stored.entryDigest !== undefined && stored.entryDigest === found.entryDigest;
+  return [
+    ...digestProblem('entry-drift', `the entry of ${name}`, stored.entryDigest, found.entryDigest),
+    ...digestProblem('layer-drift', `the model layer of ${name}`, stored.layerDigest, found.layerDigest),
+    ...(isSame ? [] : [...templateProblem(record, found), ...parameterProblems(record, found)]),
+  ];
+}
+
+function digestProblem(
+  kind: Problem['kind'],
+  what: string,
+  recorded: string | undefined,
+  now: string | undefined,
+): Problem[] {
+  if (recorded === undefined || now === undefined || recorded === now) return [];
+  return [{ kind, detail: `${what} is ${now}; ${recorded} was recorded` }];
+}
+
+function templateProblem({ name, template }: Recorded, found: StoredModel): Problem[] {
+  // Servers that show the file's own Jinja template may still use the one that was sent.
+  if (found.template === undefined || isJinja(found.template)) return [];
+  const now = digestOf(found.template);
+  if (now === template.digest) return [];
+  return [
+    {
+      kind: 'template-drift',
+      detail: `the template of ${name} is ${now}; ${template.name}, ${template.digest}, was recorded`,
+    },
+  ];
+}
+
+function parameterProblems({ name, parameters }: Recorded, found: StoredModel): Problem[] {
+  // Nothing is recorded of the parameters of a library model.
+  if (Object.keys(parameters).length === 0) return [];
+  return parameterDifferences(parameters, parseParameters(found.parameters ?? '')).map((difference) => ({
+    kind: 'parameter-drift',
+    detail: `${name}: ${difference}`,
+  }));
+}
+
+export interface VerifyFlags extends RuntimeFlags {
+  readonly quick?: boolean | undefined;
+}
+
+/** Flags that lead to where a record says that its model is. */
+export function whereOf({ kind, endpoint }: InstallRecord['runtime']): RuntimeFlags {
+  return kind === 'ollama' ? { runtime: kind, host: endpoint } : { runtime: kind };
+}
+
+/** One model, or all that this tool installed. Throws `record-not-found`, `bad-record` for a NAME whose record is broken. */
+export async function verify(
+  app: AppContext,
+  name: string | undefined,
+  flags: VerifyFlags,
+): Promise<Work<VerifyReport>> {
+  const registry = await app.registry();
+  const all = name === undefined ? await readRecords(registry) : undefined;
+  const named = name === undefined ? [] : await recordsNamed(registry, name, flags);
+  const records = (all?.records ?? named).filter((record) => isMeant(record, flags));
+  const request = { records, broken: all?.broken ?? [], quick: flags.quick === true };
+  const impatient = await impatientLocker(app);
+  const effects = {
+    hash: hashAgain(),
+    openRun: (record: Pick<InstallRecord, 'name' | 'runtime'>) =>
+      openRunOf(record, { registry, impatient }, app.options.signal),
+    place: async (runtime: InstallRecord['runtime']) =>
+      placeOf(await app.open({ ...whereOf(runtime), ...(flags.host !== undefined && { host: flags.host }) }), app),
+  };
+  return verifyRecords(request, effects, app.options.signal);
+}
+
+/** `--runtime` narrows; `--host` says where the server is, which is all that a record of Ollama has to match. */
+function isMeant({ runtime }: InstallRecord, { runtime: wanted, host }: VerifyFlags): boolean {
+  if (wanted !== undefined && wanted !== 'auto') return runtime.kind === wanted;
+  return host === undefined || runtime.kind === 'ollama';
+}
+
+/** Tells at once whether a lock is held. */
+async function impatientLocker({ paths, options }: AppContext): Promise<Locker> {
+  const { createFileLocker } = await import('../../disk/locker.ts');
+  return createFileLocker({ dir: join(paths.data, 'locks'), command: options.command, waitMs: 0 });
 }

@@ -30,10 +30,10 @@ import { provenanceOf, requestOf, withContents } from './published.ts';
 
 /** Writes an installed model with everything that belongs to it into one file. */
 export async function* createBundle(
+  app: AppContext,
   name: string,
   typed: string,
   flags: RuntimeFlags & { readonly sign?: string | undefined },
-  app: AppContext,
 ): Work<BundleCreateData> {
   const file = resolve(typed);
   const key = flags.sign === undefined ? undefined : await privateKey(flags.sign, app);
@@ -93,10 +93,10 @@ export interface PlannedBundle {
  * what planning throws.
  */
 export async function* planBundle(
+  app: AppContext,
   typed: string,
   request: InstallRequest,
   flags: BundleFlags,
-  app: AppContext,
 ): Work<PlannedBundle> {
   const path = resolve(typed);
   const file = await openRandomAccess(path);

@@ -14,11 +14,11 @@ import type { AppContext } from '../context.ts';
 import { type Packed, packOf } from './pack.ts';
 
 /** Pushes an installed model with everything that belongs to it. Throws what reading it, the registry and the network throw. */
-export async function* publishOf(
+export async function* publish(
+  app: AppContext,
   name: string,
   typed: string,
   flags: RuntimeFlags & { readonly 'plain-http': boolean },
-  app: AppContext,
 ): Work<PublishData> {
   const ref = targetOf(typed);
   const { signal } = app.options;
@@ -86,7 +86,7 @@ function blobsOf({ pack, open }: Packed): UploadBlob[] {
 }
 
 /** Fetches what a reference names into the cache. Throws what its source and the download throw. */
-export async function* pullOf(typed: string, digest: Digest | undefined, app: AppContext): Work<PullData> {
+export async function* pull(app: AppContext, typed: string, digest: Digest | undefined): Work<PullData> {
   const { signal } = app.options;
   const { sources, fetch } = await app.bytes();
   const found = await resolveSource(sources, { ref: typed, ...(digest && { expected: { digest } }), signal });

@@ -2,10 +2,10 @@
 
 import { join } from 'node:path';
 import { fileUsage } from '../../../disk/disk.ts';
-import type { Candidate, Found, GcEffects } from './effects.ts';
+import type { Candidate, Found, GcEffects } from './candidates.ts';
+import { takenBy } from './candidates.ts';
 import { busyIn, type Where } from './runs.ts';
 import type { GcKind } from './schema.ts';
-import { takenBy } from './sizes.ts';
 
 /** A state file is written in milliseconds; what lies beside it for longer belongs to nobody. Milliseconds. */
 const WRITER_MS = 3_600_000;

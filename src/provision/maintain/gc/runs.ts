@@ -6,8 +6,8 @@ import type { RuntimeIdentity } from '../../../runtimes/contract.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import { look } from '../../install/held.ts';
 import { lockName, stagingNameOf } from '../../plan/plan.ts';
-import type { Candidate, Found, GcEffects } from './effects.ts';
-import { takenBy } from './sizes.ts';
+import type { Candidate, Found, GcEffects } from './candidates.ts';
+import { takenBy } from './candidates.ts';
 
 export type Where = Pick<RuntimeIdentity, 'kind' | 'endpoint'>;
 

@@ -6,10 +6,9 @@ import { type FileUsage, fileUsage } from '../../../disk/disk.ts';
 import { listJournals, readRecords } from '../../../registry/index.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import type { FolderBlob, FolderContents, FolderManifest } from '../../../runtimes/ollama/folder/read.ts';
-import { type Candidate, type Found, type GcEffects, NOTHING, type ServerFolder } from './effects.ts';
+import { type Candidate, type Found, type GcEffects, NOTHING, type ServerFolder, takenBy } from './candidates.ts';
 import { busyIn, isIn } from './runs.ts';
 import type { GcKind } from './schema.ts';
-import { takenBy } from './sizes.ts';
 
 /**
  * What is younger may belong to a client that has no manifest yet: the server's own pruning leaves it for as long since

@@ -9,7 +9,7 @@ import { CHECKPOINTS, type Checkpoint } from '../../../../src/provision/install/
 import { isKeptName } from '../../../../src/provision/install/held.ts';
 import { install } from '../../../../src/provision/install/transaction.ts';
 import { removeModel } from '../../../../src/provision/maintain/remove.ts';
-import { rollback } from '../../../../src/provision/maintain/rollback.ts';
+import { rollBackModel } from '../../../../src/provision/maintain/rollback.ts';
 import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
 import { never } from '../../../helpers/failure.ts';
 import { Crash, MemoryState } from '../../../helpers/memory-state.ts';
@@ -82,7 +82,7 @@ function workOf(action: Action, state: MemoryState): Work<unknown> {
   if (action.do === 'remove')
     return removeModel(NAME, false, { ...effects, knownNames: [...state.records.keys()] }, never);
   const options = { force: false, suiteFor: async () => suite, known: async () => ({ stop: [], template: '' }) };
-  return rollback(NAME, options, effects, never);
+  return rollBackModel(NAME, options, effects, never);
 }
 
 /** Runs work to its end or its crash; what is wrong on purpose (nothing to go back to, nothing to remove) is returned. */

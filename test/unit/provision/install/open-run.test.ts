@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import { drive } from '../../../../src/core/progress.ts';
 import { openRunOf } from '../../../../src/provision/install/open-run.ts';
-import { verify } from '../../../../src/provision/maintain/verify.ts';
-import { exitOf } from '../../../../src/provision/maintain/verify-schema.ts';
+import { exitOf } from '../../../../src/provision/maintain/problems.ts';
+import { verifyRecords } from '../../../../src/provision/maintain/verify.ts';
 import { never } from '../../../helpers/failure.ts';
 import { recordOf } from '../../registry/support.ts';
 import { installJournal, WHERE, World } from '../maintain/gc-world.ts';
@@ -36,7 +36,10 @@ async function look() {
       throw new Error('there is nothing to read');
     },
   };
-  const { results } = await drive(verify({ records: [record], broken: [], quick: false }, effects, never), () => {});
+  const { results } = await drive(
+    verifyRecords({ records: [record], broken: [], quick: false }, effects, never),
+    () => {},
+  );
   return { result: results[0] ?? expect.fail('there is a result'), exit: exitOf(results), asked };
 }
 

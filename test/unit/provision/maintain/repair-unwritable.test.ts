@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
-import type { RepairPlace } from '../../../../src/provision/maintain/repair-effects.ts';
-import { removeNames, wayRound } from '../../../../src/provision/maintain/repair-unwritable.ts';
-import type { Problem } from '../../../../src/provision/maintain/verify-schema.ts';
+import type { Problem } from '../../../../src/provision/maintain/problems.ts';
+import type { RepairPlace } from '../../../../src/provision/maintain/repair-blobs.ts';
+import { removeNames, wayRound } from '../../../../src/provision/maintain/repair-blobs.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import { never } from '../../../helpers/failure.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';

@@ -6,10 +6,10 @@ import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive } from '../../../../src/core/progress.ts';
 import { install } from '../../../../src/provision/install/transaction.ts';
-import { repair } from '../../../../src/provision/maintain/repair.ts';
-import type { BlobStore, RepairEffects } from '../../../../src/provision/maintain/repair-effects.ts';
-import { verify } from '../../../../src/provision/maintain/verify.ts';
-import { exitOf, type Problem, repairExit } from '../../../../src/provision/maintain/verify-schema.ts';
+import { exitOf, type Problem, repairExit } from '../../../../src/provision/maintain/problems.ts';
+import type { BlobStore, RepairEffects } from '../../../../src/provision/maintain/repair-blobs.ts';
+import { repairModel } from '../../../../src/provision/maintain/repair-model.ts';
+import { verifyRecords } from '../../../../src/provision/maintain/verify.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { FolderContents } from '../../../../src/runtimes/contents.ts';
 import type { HashFile, LocalFile } from '../../../../src/sources/contract.ts';
@@ -107,12 +107,12 @@ function mend(changes: Partial<RepairEffects> = {}) {
     setAside: async () => '/records/x.broken',
     ...changes,
   };
-  return drive(repair(NAME, effects, never), () => undefined);
+  return drive(repairModel(NAME, effects, never), () => undefined);
 }
 
 async function look(quick = false) {
   const report = await drive(
-    verify({ records: [record], broken: [], quick }, { hash, place: async () => place() }, never),
+    verifyRecords({ records: [record], broken: [], quick }, { hash, place: async () => place() }, never),
     () => undefined,
   );
   return report.results[0] ?? expect.fail('there is a result');
@@ -129,7 +129,7 @@ describe('verify', () => {
 
   test('a blob that may not be read is told as not checked, and nothing is wrong with it', async () => {
     const { problems, unchecked } = await drive(
-      verify(
+      verifyRecords(
         { records: [record], broken: [], quick: false },
         { place: async () => ({ ...place(), contents: contents() }), hash: refusing },
         never,
@@ -147,7 +147,7 @@ describe('verify', () => {
       runtime: { ...record.runtime, endpoint: 'http://127.0.0.1:1' },
     };
     const { results } = await drive(
-      verify(
+      verifyRecords(
         { records: [away, record], broken: [], quick: true },
         {
           hash,
@@ -170,7 +170,7 @@ describe('verify', () => {
   test('row 25: broken record files stand beside the good ones', async () => {
     const broken = [{ path: '/records/x.json', error: new ProvisionError('bad-record', 'it is empty') }];
     const { results } = await drive(
-      verify({ records: [record], broken, quick: true }, { hash, place: async () => place() }, never),
+      verifyRecords({ records: [record], broken, quick: true }, { hash, place: async () => place() }, never),
       () => undefined,
     );
     expect(results.map(({ name, ok }) => [name, ok])).toEqual([
@@ -183,7 +183,7 @@ describe('verify', () => {
   test('an abort is no finding', async () => {
     const stopped = AbortSignal.abort(new Error('stop'));
     const work = drive(
-      verify(
+      verifyRecords(
         { records: [record], broken: [], quick: false },
         { hash, place: async () => stopped.throwIfAborted() ?? place() },
         stopped,

@@ -6,7 +6,7 @@ import type { TransactionEffects, TransactionOptions } from '../../../../src/pro
 import { isKeptName } from '../../../../src/provision/install/held.ts';
 import { install } from '../../../../src/provision/install/transaction.ts';
 import { removeModel } from '../../../../src/provision/maintain/remove.ts';
-import { rollback } from '../../../../src/provision/maintain/rollback.ts';
+import { rollBackModel } from '../../../../src/provision/maintain/rollback.ts';
 import { Suite } from '../../../../src/smoke/schema.ts';
 import { failureOf } from '../../../helpers/failure.ts';
 import { MemoryState } from '../../../helpers/memory-state.ts';
@@ -53,7 +53,7 @@ function back({ smoke = true, force = false } = {}, signal = new AbortController
     suiteFor: async () => (smoke ? SUITE : undefined),
     known: async () => ({ stop: [], template: '' }),
   };
-  return drive(rollback(NAME, options, state.effects(), signal), (event) => events.push(event));
+  return drive(rollBackModel(NAME, options, state.effects(), signal), (event) => events.push(event));
 }
 
 /** All that outlives a run. */

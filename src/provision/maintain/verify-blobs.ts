@@ -6,7 +6,7 @@ import type { FolderBlob, FolderContents } from '../../runtimes/contents.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { HashFile } from '../../sources/contract.ts';
-import type { Problem } from './verify-schema.ts';
+import type { Problem } from './problems.ts';
 
 /** A runtime with what of its folder can be looked at from here. */
 export interface Place {
