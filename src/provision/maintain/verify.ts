@@ -14,14 +14,11 @@ import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { HashFile } from '../../sources/contract.ts';
 import type { AppContext } from '../context.ts';
 import { heldOf, sameHeld } from '../install/held.ts';
-import { openRunOf } from '../install/open-run.ts';
+import { type OpenRun, openRunOf } from '../install/open-run.ts';
 import { hashAgain, placeOf } from './places.ts';
 import type { Problem, VerifyReport, VerifyResult } from './problems.ts';
 import { recordsNamed } from './records.ts';
 import { type BytesFound, bytesOf, type CheckedBlobs, type Place } from './verify-blobs.ts';
-
-/** A run that a journal tells of. */
-export type OpenRun = 'at-work' | 'interrupted';
 
 export interface VerifyEffects {
   /** Opens the runtime of a record; asked once for one endpoint. Throws `runtime-unreachable` and its like. */

@@ -10,9 +10,10 @@ import { findRecord, putRecord, readRecords } from '../../../registry/index.ts';
 import type { InstallRecord } from '../../../registry/schema.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import { BROKEN, heldOf, isKeptName, keptNameOf, look } from '../../install/held.ts';
+import { isIn } from '../../install/open-run.ts';
 import { isStagingName, lockName } from '../../plan/plan.ts';
 import { type Candidate, type Found, type GcEffects, NOTHING, type Taken, takenBy } from './candidates.ts';
-import { busyIn, isAmong, isIn, runsIn } from './runs.ts';
+import { busyIn, isAmong, runsIn } from './runs.ts';
 
 type OwnKind = 'staging-name' | 'transfer-name' | 'previous-version';
 

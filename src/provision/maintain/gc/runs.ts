@@ -1,10 +1,10 @@
 /** Runs that journals tell of: those that are alive, and those that were interrupted. */
 import { ProvisionError } from '../../../core/errors.ts';
-import type { Locker } from '../../../disk/lock.ts';
 import { type Journal, listJournals, readRecords } from '../../../registry/index.ts';
 import type { RuntimeIdentity } from '../../../runtimes/contract.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import { look } from '../../install/held.ts';
+import { isIn, isLocked } from '../../install/open-run.ts';
 import { lockName, stagingNameOf } from '../../plan/plan.ts';
 import type { Candidate, Found, GcEffects } from './candidates.ts';
 import { takenBy } from './candidates.ts';
@@ -28,7 +28,7 @@ export async function runsIn(where: Where, effects: Asking, signal: AbortSignal)
   for (const { journal } of await listJournals(effects.registry)) {
     if (journal === undefined || !isIn(journal, where)) continue;
     spokenFor.push(...namesIn(journal));
-    if (await isHeld(effects.impatient, lockName(journal.runtime, journal.name), signal)) alive.push(journal.name);
+    if (await isLocked(effects.impatient, lockName(journal.runtime, journal.name), signal)) alive.push(journal.name);
   }
   return { alive, spokenFor };
 }
@@ -37,10 +37,6 @@ export async function runsIn(where: Where, effects: Asking, signal: AbortSignal)
 export async function busyIn(where: Where, effects: Asking, signal: AbortSignal): Promise<string | undefined> {
   const { alive } = await runsIn(where, effects, signal);
   return alive.length === 0 ? undefined : `a run on ${alive.join(', ')} is at work`;
-}
-
-export function isIn({ runtime }: Pick<Journal, 'runtime'>, { kind, endpoint }: Where): boolean {
-  return runtime.kind === kind && runtime.endpoint === endpoint;
 }
 
 export function isAmong(names: readonly string[], name: string): boolean {
@@ -65,17 +61,6 @@ function namesIn(journal: Journal): string[] {
   ];
 }
 
-/** Is a lock held at this moment? `locker`: one that does not wait. */
-export async function isHeld(locker: Locker, name: string, signal: AbortSignal): Promise<boolean> {
-  try {
-    await (await locker.acquire(name, signal)).release();
-    return false;
-  } catch (error) {
-    if (error instanceof ProvisionError && error.code === 'busy') return true;
-    throw error;
-  }
-}
-
 /** Journals of dead runs of which nothing is left in the runtime; those that have work left are told. */
 export async function journalsLeft(effects: GcEffects, signal: AbortSignal): Promise<Found> {
   const candidates: Candidate[] = [];
@@ -84,7 +69,7 @@ export async function journalsLeft(effects: GcEffects, signal: AbortSignal): Pro
     if (journal === undefined) notes.push(`${path} cannot be read; the next run of its name deals with it.`);
     else if (!isIn(journal, effects.identity))
       notes.push(`${path} is of ${journal.name} in ${journal.runtime.kind} at ${journal.runtime.endpoint}; not asked.`);
-    else if (await isHeld(effects.impatient, lockName(journal.runtime, journal.name), signal))
+    else if (await isLocked(effects.impatient, lockName(journal.runtime, journal.name), signal))
       notes.push(`A run on ${journal.name} is at work; what is its own was left alone.`);
     else if (await hasWorkLeft(journal, effects, signal))
       notes.push(`The ${journal.operation} of ${journal.name} was interrupted; the next run of it finishes it.`);

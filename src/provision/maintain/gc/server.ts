@@ -6,8 +6,9 @@ import { type FileUsage, fileUsage } from '../../../disk/disk.ts';
 import { listJournals, readRecords } from '../../../registry/index.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import type { FolderBlob, FolderContents, FolderManifest } from '../../../runtimes/ollama/folder/read.ts';
+import { isIn } from '../../install/open-run.ts';
 import { type Candidate, type Found, type GcEffects, NOTHING, type ServerFolder, takenBy } from './candidates.ts';
-import { busyIn, isIn } from './runs.ts';
+import { busyIn } from './runs.ts';
 import type { GcKind } from './schema.ts';
 
 /**
