@@ -15,6 +15,7 @@ import { buildSync } from 'esbuild';
 import * as z from 'zod';
 import { formatBytes, MIB } from '../src/core/units.ts';
 import { readGgufHeader } from '../src/gguf/header.ts';
+import { createHttp } from '../src/net/client.ts';
 import { readRemoteHeader } from '../src/provision/plan/header.ts';
 import { buildGguf, memorySource } from '../test/helpers/gguf-builder.ts';
 import { e4bSpec } from '../test/unit/gguf/e4b.ts';
@@ -33,6 +34,7 @@ try {
 }
 
 async function remote(folder: string): Promise<void> {
+  const { http } = createHttp({ env: {} });
   const path = join(folder, 'gemma-3n-e4b-f16.gguf');
   const header = buildGguf(e4bSpec());
   const { requiredBytes } = await readGgufHeader(memorySource(header));
@@ -46,6 +48,7 @@ async function remote(folder: string): Promise<void> {
       const started = performance.now();
       let taken = 0;
       const facts = await readRemoteHeader(`${base}/${kind}/model.gguf`, {
+        http,
         onTraffic: ({ receivedBytes }) => {
           taken = receivedBytes;
         },

@@ -10,9 +10,10 @@ import { join } from 'node:path';
 import { digestOf } from '../src/core/digest.ts';
 import { drive } from '../src/core/progress.ts';
 import { realDisk } from '../src/disk/disk.ts';
+import { createHttp } from '../src/net/client.ts';
+import type { Http } from '../src/net/http.ts';
 import { parseHost } from '../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../src/runtimes/ollama/runtime.ts';
-import { nodeTransport, type Transport } from '../src/runtimes/ollama/transport.ts';
 import { countedChat, prove } from '../src/smoke/prompt/prove.ts';
 import type { ProveRequest } from '../src/smoke/prompt/request.ts';
 import { runSuite } from '../src/smoke/run.ts';
@@ -31,10 +32,10 @@ interface Tally {
 }
 
 /** Counts what goes over the wire; every reply of a model ends with a line that has `eval_count`. */
-function counting(transport: Transport, tally: Tally): Transport {
+function counting(http: Http, tally: Tally): Http {
   return async (request) => {
     tally.requests += 1;
-    const reply = await transport(request);
+    const reply = await http(request);
     return { ...reply, close: () => reply.close(), body: reading(reply.body, tally) };
   };
 }
@@ -69,7 +70,7 @@ async function main(): Promise<boolean> {
       },
     },
     now: () => performance.now(),
-    transport: counting(nodeTransport(), tally),
+    http: counting(createHttp({ env: {} }).http, tally),
   });
   try {
     const { version } = await runtime.identify(signal);

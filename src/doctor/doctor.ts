@@ -5,7 +5,8 @@ import { resolveModel } from '../catalog/lookup.ts';
 import type { DoctorData } from '../cli/results.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { realDisk } from '../disk/disk.ts';
-import { doctorGet } from '../net/doctor-http.ts';
+import { createHttp } from '../net/client.ts';
+import { askText } from '../net/text.ts';
 import { AppContext, type AppOptions } from '../provision/context.ts';
 import { resolvePaths } from '../provision/paths.ts';
 import { hostProfile } from '../provision/plan/host.ts';
@@ -82,6 +83,7 @@ async function effectsOf(
   const { paths, settings, env, options } = app;
   const uid = process.getuid?.();
   const context = await app.runtimeContext();
+  const { http } = createHttp({ env: {} });
   return {
     platform: process.platform,
     nodeVersion: process.versions.node,
@@ -92,7 +94,7 @@ async function effectsOf(
     ownFile: join(options.root, 'package.json'),
     now: () => Date.now(),
     files: realDisk,
-    get: doctorGet,
+    get: (url, { headers = {}, signal }) => askText(http, { method: 'GET', url, headers, kind: 'diagnosis', signal }),
     addresses: () => Object.values(networkInterfaces()).flatMap((each) => each ?? []),
     server: serverOf(flags, app, context.hash),
     embedded: doctorEmbedded(context),

@@ -5,7 +5,7 @@ import type { Env } from '../core/environment.ts';
 import type { ProvisionError } from '../core/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { HostProfile } from '../hardware/schema.ts';
-import type { HttpGet } from '../net/doctor-http.ts';
+import type { TextReply } from '../net/text.ts';
 import type { Registry } from '../registry/index.ts';
 import type { EmbeddedEffects } from '../runtimes/embedded/doctor.ts';
 import type { Subject } from './subject.ts';
@@ -55,7 +55,11 @@ export interface DoctorEffects {
   /** Milliseconds since 1970. */
   now(): number;
   readonly files: Disk;
-  readonly get: HttpGet;
+  /** One GET without a proxy; fails for a reply that is too long or too slow. */
+  get(
+    url: string,
+    options: { readonly headers?: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+  ): Promise<TextReply>;
   /** Addresses of this machine's network interfaces. */
   addresses(): readonly OwnAddress[];
   /** The error stands for a host that no client can connect to. */

@@ -1,7 +1,7 @@
 /** The server's lists, read loosely: versions differ in what they tell. */
 import * as z from 'zod';
 import { messageOf } from '../core/errors.ts';
-import type { HttpAnswer } from '../net/doctor-http.ts';
+import type { TextReply } from '../net/text.ts';
 
 const Bytes = z.number().nonnegative();
 
@@ -18,16 +18,16 @@ const LoadedReply = z.object({ models: z.array(Loaded).nullish() });
 const TagsReply = z.object({ models: z.array(z.object({ name: z.string() })).nullish() });
 
 /** Models in memory (`/api/ps`). Throws an Error that says what is wrong with the answer. */
-export function loadedIn(answer: HttpAnswer): Loaded[] {
+export function loadedIn(answer: TextReply): Loaded[] {
   return read(LoadedReply, answer, '/api/ps').models ?? [];
 }
 
 /** Names in the server's store (`/api/tags`). Throws as above. */
-export function namesIn(answer: HttpAnswer): string[] {
+export function namesIn(answer: TextReply): string[] {
   return (read(TagsReply, answer, '/api/tags').models ?? []).map(({ name }) => name);
 }
 
-function read<Schema extends z.ZodType>(schema: Schema, { status, text }: HttpAnswer, path: string): z.output<Schema> {
+function read<Schema extends z.ZodType>(schema: Schema, { status, text }: TextReply, path: string): z.output<Schema> {
   if (status !== 200) throw new Error(`${path} answers HTTP ${status}`);
   let value: unknown;
   try {

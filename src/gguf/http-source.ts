@@ -1,8 +1,8 @@
 import { ProvisionError } from '../core/errors.ts';
 import { MIB } from '../core/units.ts';
 import { checkAnswer, type Stretch } from '../net/answer.ts';
-import type { HttpGet, HttpReply } from '../net/effects.ts';
 import { networkFault, wrongAnswer } from '../net/errors.ts';
+import type { Http, HttpReply } from '../net/http.ts';
 import { follow } from '../net/redirects.ts';
 import type { ByteSource } from './byte-source.ts';
 
@@ -18,8 +18,10 @@ const MAX_ASKED = 24;
 /** Times that a connection may break while it brings bytes; each time the rest is asked for at once. */
 const MAX_BROKEN = 3;
 
+const NEVER = new AbortController().signal;
+
 export interface RemoteOptions {
-  readonly get: HttpGet;
+  readonly http: Http;
   /** Sent to the first server only, such as `authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
@@ -64,6 +66,7 @@ class Remote implements RemoteFile {
   fileBytes: number | undefined;
   #etag: string | undefined;
   #reply: HttpReply | undefined;
+  #body: AsyncIterator<Uint8Array> | undefined;
   #stretch: Stretch = { start: 0, end: 0, fileBytes: undefined, ranged: true };
   /** Offset in the file of the next byte that the open answer brings. */
   #next = 0;
@@ -98,7 +101,7 @@ class Remote implements RemoteFile {
     this.#reply = undefined;
     this.#rest = new Uint8Array(0);
     // Seen to its end, a connection can serve the next request; what goes wrong behind the last byte is no matter.
-    if (complete) await reply?.body.next().catch(() => {});
+    if (complete) await this.#body?.next().catch(() => {});
     await reply?.close();
   }
 
@@ -122,15 +125,17 @@ class Remote implements RemoteFile {
       throw wrongAnswer(this.#url, 'the server gives its bytes in pieces that are too small');
     const reach = REACH[Math.min(this.#asked - this.#broken, REACH.length - 1)] ?? MIB;
     const end = offset + Math.max(length, reach);
-    const { signal, get } = this.#options;
+    const { signal = NEVER, http } = this.#options;
     const range = { range: `bytes=${offset}-${end - 1}` };
-    const send = (url: URL, headers: Readonly<Record<string, string>>) => get(url, headers, signal);
+    const send = (url: URL, headers: Readonly<Record<string, string>>) =>
+      http({ method: 'GET', url: url.href, headers, kind: 'header', signal });
     const reached = await follow(send, this.#url, this.#headers, range, signal);
     this.requests += reached.requests;
     this.#asked += 1;
     this.#url = reached.url;
     this.#headers = reached.headers;
     this.#reply = reached.reply;
+    this.#body = reached.reply.body[Symbol.asyncIterator]();
     try {
       this.#accept(checkAnswer(reached.url, reached.reply, offset), end, reached.reply.header('etag'));
     } catch (fault) {
@@ -203,7 +208,7 @@ class Remote implements RemoteFile {
 
   async #nextPiece(): Promise<IteratorResult<Uint8Array, unknown>> {
     try {
-      return (await this.#reply?.body.next()) ?? { done: true, value: undefined };
+      return (await this.#body?.next()) ?? { done: true, value: undefined };
     } catch (thrown) {
       this.#options.signal?.throwIfAborted();
       throw networkFault(this.#url, thrown);

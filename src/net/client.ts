@@ -1,70 +1,92 @@
-/** HTTP for sources and headers: one client for a run, with the proxies and certificates of this machine. */
+/** The HTTP client of a run, on undici, with the proxies and certificates of this machine. */
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { Exchange } from './exchange.ts';
-import type { Http, HttpReply, HttpRequest } from './http.ts';
+import { type Http, type HttpReply, type HttpRequest, TimeoutError } from './http.ts';
+import { type ExchangeKind, type ExchangeLimits, type ExchangePolicy, POLICIES, POOL_CONNECT_MS } from './limits.ts';
 import { goesThroughProxyInGo, proxyFor } from './proxies.ts';
-import { loadAgent } from './undici.ts';
 
-/** Connections to one origin: more than a download ever opens, fewer than a server minds. */
+/** Connections to one origin: more than a download ever opens, fewer than a server refuses. */
 const MAX_CONNECTIONS = 32;
-const DEFAULT_MS = 30_000;
+/** undici has no limits of its own here: an `ExchangeTimer` has them, which knows what the exchange is for. */
+const UNLIMITED = { allowH2: false, headersTimeout: 0, bodyTimeout: 0 } as const;
 
 export interface HttpOptions {
   /** For HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, in capitals or small letters. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Certificates in PEM that are trusted besides those of this machine. */
+  /** Certificates in PEM that are trusted besides those of this machine, for pooled connections. */
   readonly ca?: string;
+  /** Replaces limits of all exchanges of a kind. */
+  readonly limits?: Partial<Readonly<Record<ExchangeKind, Partial<ExchangeLimits>>>>;
 }
 
 export interface HttpClient {
   readonly http: Http;
-  /** Ends all connections, also those in use. */
+  /** Ends all pooled connections, also those in use. */
   close(): Promise<void>;
 }
 
+/** What an exchange is sent on. */
+interface Line {
+  readonly dispatcher: Dispatcher;
+  /** Called when the exchange is over. */
+  release(): void;
+}
+
 /**
- * A client that keeps connections for reuse, follows no redirect, and asks every GET for its bytes as they are. Loopback
- * is never reached through a proxy. `undici` is loaded with the first request.
+ * Loopback is never reached through a proxy, and every GET asks for its bytes as they are. `undici` is loaded with the
+ * first request.
  */
 export function createHttp(options: HttpOptions): HttpClient {
-  const dispatchers = new Map<string, Promise<Dispatcher>>();
-  const dispatcherFor = (proxy: string | undefined): Promise<Dispatcher> => {
+  const pools = new Map<string, Promise<Dispatcher>>();
+  const poolFor = (proxy: string | undefined): Promise<Dispatcher> => {
     const key = proxy ?? '';
-    const known = dispatchers.get(key) ?? connect(proxy, options.ca);
-    dispatchers.set(key, known);
+    const known = pools.get(key) ?? openPool(proxy, options.ca);
+    pools.set(key, known);
     return known;
   };
   return {
     async http(request) {
       request.signal.throwIfAborted();
+      const kind = request.kind ?? 'metadata';
+      const policy: ExchangePolicy = { ...POLICIES[kind], ...options.limits?.[kind], ...request.limits };
       const url = new URL(request.url);
-      const proxy = goesThroughProxyInGo(url, options.env) ? proxyFor(url, options.env)?.value : undefined;
-      const limit = new Limit(request);
+      const isDirect = policy.connection === 'direct';
+      const proxy = !isDirect && goesThroughProxyInGo(url, options.env) ? proxyFor(url, options.env)?.value : undefined;
+      const timer = new ExchangeTimer(request.signal, policy, typeof request.body === 'object');
       try {
-        return await send(request, await dispatcherFor(proxy), limit);
+        const line = isDirect
+          ? await openDirect(url, policy.connectMs)
+          : { dispatcher: await poolFor(proxy), release() {} };
+        return await send(request, line, timer);
       } catch (thrown) {
-        limit.end();
-        throw refusedByProxy(proxy, thrown) ?? thrown;
+        timer.end();
+        throw refusedByProxy(proxy, thrown) ?? connectTimeout(thrown, policy) ?? thrown;
       }
     },
     async close() {
-      const open = await Promise.allSettled(dispatchers.values());
-      dispatchers.clear();
+      const open = await Promise.allSettled(pools.values());
+      pools.clear();
       await Promise.all(open.map((each) => (each.status === 'fulfilled' ? each.value.destroy() : undefined)));
     },
   };
 }
 
-async function connect(proxy: string | undefined, extra: string | undefined): Promise<Dispatcher> {
+/** A connection for one exchange, without a proxy. */
+async function openDirect({ origin }: URL, connectMs: number): Promise<Line> {
+  const { Client } = await import('undici');
+  const client = new Client(origin, { ...UNLIMITED, connect: { timeout: connectMs } });
+  // undici may be in the middle of parsing when the exchange ends, hence the microtask.
+  return { dispatcher: client, release: () => queueMicrotask(() => void client.destroy().catch(() => {})) };
+}
+
+async function openPool(proxy: string | undefined, extra: string | undefined): Promise<Dispatcher> {
+  const { Agent, ProxyAgent } = await import('undici');
   const ca = await trusted(extra);
-  const common = { connections: MAX_CONNECTIONS, allowH2: false, headersTimeout: 0, bodyTimeout: 0 };
+  const common = { ...UNLIMITED, connections: MAX_CONNECTIONS };
   const tls = { ...(ca && { ca }) };
-  if (proxy === undefined) {
-    const Agent = await loadAgent();
-    return new Agent({ ...common, connect: { ...tls, timeout: DEFAULT_MS } });
-  }
+  if (proxy === undefined) return new Agent({ ...common, connect: { ...tls, timeout: POOL_CONNECT_MS } });
   // `host:port` without a scheme is a common spelling.
   const uri = /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
   if (!URL.canParse(uri)) {
@@ -74,8 +96,7 @@ async function connect(proxy: string | undefined, extra: string | undefined): Pr
       ],
     });
   }
-  const { ProxyAgent } = await import('undici');
-  return new ProxyAgent({ ...common, uri, requestTls: tls, proxyTls: tls, connectTimeout: DEFAULT_MS });
+  return new ProxyAgent({ ...common, uri, requestTls: tls, proxyTls: tls, connectTimeout: POOL_CONNECT_MS });
 }
 
 /** What is trusted when certificates are added: they add to those of Node and NODE_EXTRA_CA_CERTS, not replace them. */
@@ -85,9 +106,12 @@ async function trusted(extra: string | undefined): Promise<string[] | undefined>
   return [...getCACertificates('default'), extra];
 }
 
-async function send(request: HttpRequest, dispatcher: Dispatcher, limit: Limit): Promise<HttpReply> {
-  const exchange = new Exchange();
-  limit.onEnd((reason) => exchange.abort(reason));
+async function send(request: HttpRequest, { dispatcher, release }: Line, timer: ExchangeTimer): Promise<HttpReply> {
+  const exchange = new Exchange(release);
+  timer.onEnd(
+    (reason) => exchange.abort(reason),
+    () => exchange.isConnected,
+  );
   const { origin, pathname, search } = new URL(request.url);
   const identity = request.method === 'GET' ? { 'accept-encoding': 'identity' } : {};
   const options: Dispatcher.DispatchOptions = {
@@ -95,42 +119,59 @@ async function send(request: HttpRequest, dispatcher: Dispatcher, limit: Limit):
     path: pathname + search,
     method: request.method,
     headers: { ...request.headers, ...identity },
-    ...(request.body !== undefined && { body: bodyFor(request.body) }),
+    reset: timer.policy.connection === 'direct',
+    ...(request.body !== undefined && { body: bodyFor(request.body, timer) }),
   };
   dispatcher.dispatch(options, exchange);
   const { status, headers } = await exchange.head;
-  limit.answered();
+  timer.answered();
   return {
     status,
     header(name) {
       const value = headers[name];
       return typeof value === 'object' ? value.join(', ') : value;
     },
-    body: bodyOf(exchange, limit),
+    body: bodyOf(exchange, timer),
     async close() {
-      limit.end();
-      exchange.abort(new Error('the answer was closed'));
+      timer.end();
+      exchange.abort(new Error('the reply was closed'));
     },
   };
 }
 
-function bodyFor(body: NonNullable<HttpRequest['body']>): Readable | string | Uint8Array {
-  return typeof body === 'string' || body instanceof Uint8Array ? body : Readable.from(body, { objectMode: false });
+function bodyFor(body: NonNullable<HttpRequest['body']>, timer: ExchangeTimer): Readable | string | Uint8Array {
+  if (typeof body === 'string' || body instanceof Uint8Array) return body;
+  return Readable.from(watched(body, timer), { objectMode: false, highWaterMark: 1 });
 }
 
-async function* bodyOf(exchange: Exchange, limit: Limit): AsyncGenerator<Uint8Array, void, undefined> {
+/** Every piece that the connection takes shows that the server still reads. */
+async function* watched(body: AsyncIterable<Uint8Array>, timer: ExchangeTimer) {
+  for await (const piece of body) {
+    timer.waiting();
+    yield piece;
+  }
+  timer.sent();
+}
+
+async function* bodyOf(exchange: Exchange, timer: ExchangeTimer): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     for (;;) {
-      limit.waiting();
+      timer.waiting();
       const chunk = await exchange.next();
-      limit.served();
+      timer.served();
       if (chunk === undefined) return;
       yield chunk;
     }
   } finally {
-    limit.end();
-    exchange.abort(new Error('the answer was not read to its end'));
+    timer.end();
+    exchange.abort(new Error('the reply was not read to its end'));
   }
+}
+
+/** undici's own word for a connection that was not made in time, in ours. */
+function connectTimeout(thrown: unknown, { connectMs }: ExchangePolicy): TimeoutError | undefined {
+  const late = thrown instanceof Error && 'code' in thrown && thrown.code === 'UND_ERR_CONNECT_TIMEOUT';
+  return late ? new TimeoutError(connectMs, 'connection') : undefined;
 }
 
 /** A proxy that wants another user or password; its own are not shown. */
@@ -149,33 +190,48 @@ function refusedByProxy(proxy: string | undefined, thrown: unknown): ProvisionEr
   );
 }
 
-/** Time limits and the caller's signal of one request, on one timer: it is set again for every chunk. */
-class Limit {
-  readonly #request: HttpRequest;
+/** The limits and the caller's signal of one exchange. One timer serves all phases: it is set again for every chunk. */
+class ExchangeTimer {
+  readonly policy: ExchangePolicy;
+  readonly #signal: AbortSignal;
   readonly #forward: () => void;
+  readonly #total: NodeJS.Timeout | undefined;
   #stop: (reason: Error) => void = () => {};
+  #isConnected = () => false;
   #timer: NodeJS.Timeout;
   #waiting = true;
 
-  constructor(request: HttpRequest) {
-    this.#request = request;
-    const { signal } = request;
+  constructor(signal: AbortSignal, policy: ExchangePolicy, streams: boolean) {
+    this.policy = policy;
+    this.#signal = signal;
     this.#forward = () => this.#stop(signal.reason);
     signal.addEventListener('abort', this.#forward, { once: true });
-    this.#timer = this.#arm(request.answerMs ?? DEFAULT_MS);
+    this.#timer = this.#arm(streams ? policy.silenceMs : policy.answerMs);
+    const { totalMs } = policy;
+    if (totalMs !== undefined) {
+      this.#total = setTimeout(() => this.#timeOut(totalMs, 'end'), totalMs);
+      this.#total.unref();
+    }
   }
 
   /** What to do when a limit runs out or the caller aborts. */
-  onEnd(stop: (reason: Error) => void): void {
+  onEnd(stop: (reason: Error) => void, isConnected: () => boolean): void {
     this.#stop = stop;
-    if (this.#request.signal.aborted) this.#forward();
+    this.#isConnected = isConnected;
+    if (this.#signal.aborted) this.#forward();
   }
 
-  /** The head of the answer is here; from now on the body is watched. */
+  /** The request is out: now the server may take its time to answer. */
+  sent(): void {
+    clearTimeout(this.#timer);
+    this.#timer = this.#arm(this.policy.answerMs);
+  }
+
+  /** The head of the reply is here; from now on the body is watched. */
   answered(): void {
     clearTimeout(this.#timer);
     this.#waiting = false;
-    this.#timer = this.#arm(this.#request.silenceMs ?? DEFAULT_MS);
+    this.#timer = this.#arm(this.policy.silenceMs);
   }
 
   waiting(): void {
@@ -190,12 +246,17 @@ class Limit {
 
   end(): void {
     clearTimeout(this.#timer);
-    this.#request.signal.removeEventListener('abort', this.#forward);
+    clearTimeout(this.#total);
+    this.#signal.removeEventListener('abort', this.#forward);
+  }
+
+  #timeOut(ms: number, missing: 'byte' | 'end'): void {
+    this.#stop(new TimeoutError(ms, this.#isConnected() ? missing : 'connection'));
   }
 
   #arm(ms: number): NodeJS.Timeout {
     const timer = setTimeout(() => {
-      if (this.#waiting) this.#stop(new DOMException(`no answer within ${ms} ms`, 'TimeoutError'));
+      if (this.#waiting) this.#timeOut(ms, 'byte');
     }, ms);
     timer.unref();
     return timer;

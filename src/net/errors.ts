@@ -12,6 +12,25 @@ export function wrongAnswer(url: URL, what: string, suggestions: readonly string
   return new ProvisionError('remote-fault', `${shownUrl(url)}: ${what}`, { suggestions });
 }
 
+/** True when the server ended a connection that was made, before its reply was whole. */
+export function isCutOff(thrown: unknown): boolean {
+  const word = errnoOf(thrown) ?? '';
+  // undici has no code for a chunked body that ends before its last chunk.
+  return CUT_OFF.includes(word) || (isParserError(thrown) && /EOF/.test(thrown.message));
+}
+
+const CUT_OFF = ['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'];
+
+/** True when what answered does not speak HTTP, or not with TLS. */
+export function isOtherProtocol(thrown: unknown): boolean {
+  if (isCutOff(thrown)) return false;
+  return isParserError(thrown) || /^(HPE_|ERR_SSL_|EPROTO|UND_ERR_HEADERS_OVERFLOW)/.test(errnoOf(thrown) ?? '');
+}
+
+function isParserError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && thrown.name === 'HTTPParserError';
+}
+
 /** What TLS says of a certificate that nobody we trust has signed. */
 const UNKNOWN_ISSUER = [
   'DEPTH_ZERO_SELF_SIGNED_CERT',

@@ -26,13 +26,21 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #failed: { readonly reason: unknown } | undefined;
   #wake: (() => void) | undefined;
 
-  constructor() {
+  readonly #release: () => void;
+
+  /** `release` is called when the exchange is over. */
+  constructor(release: () => void) {
+    this.#release = release;
     this.head = new Promise((resolve, reject) => {
       this.#answer = resolve;
       this.#refuse = reject;
     });
     // An abort may come before anybody waits for it.
     this.head.catch(() => {});
+  }
+
+  get isConnected(): boolean {
+    return this.#controller !== undefined;
   }
 
   /** The next chunk; undefined at the end. Throws what the connection failed with, or the reason of an abort. */
@@ -54,10 +62,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Ends the connection, unless all of the answer came already. */
   abort(reason: Error): void {
-    if (this.#ended || this.#failed !== undefined) return;
-    this.#waiting = [];
-    this.#fail(reason);
-    this.#controller?.abort(reason);
+    if (!this.#ended && this.#failed === undefined) {
+      this.#waiting = [];
+      this.#fail(reason);
+      this.#controller?.abort(reason);
+    }
+    this.#release();
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -80,6 +90,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.#ended = true;
+    this.#release();
     this.#wake?.();
   }
 
@@ -90,6 +101,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #fail(reason: unknown): void {
     this.#failed ??= { reason };
     this.#refuse(reason);
+    this.#release();
     this.#wake?.();
   }
 }

@@ -1,5 +1,5 @@
 import { networkFault, wrongAnswer } from './errors.ts';
-import type { Http, HttpReply, HttpRequest } from './http.ts';
+import { BodyTooLongError, type Http, type HttpReply, type HttpRequest, readWhole } from './http.ts';
 import { follow, type Reached } from './redirects.ts';
 
 export interface FollowRequest {
@@ -31,17 +31,11 @@ export async function readBody(url: URL, reply: HttpReply, limit: number, signal
   const encoding = reply.header('content-encoding')?.trim().toLowerCase() ?? '';
   if (encoding !== '' && encoding !== 'identity')
     throw wrongAnswer(url, `the answer is compressed (${encoding.slice(0, 20)}) though that was not asked for`);
-  const pieces: Uint8Array[] = [];
-  let size = 0;
   try {
-    for await (const piece of reply.body) {
-      size += piece.length;
-      if (size > limit) throw wrongAnswer(url, `the answer is longer than ${limit} bytes`);
-      pieces.push(piece);
-    }
+    return await readWhole(reply, limit);
   } catch (thrown) {
     signal.throwIfAborted();
+    if (thrown instanceof BodyTooLongError) throw wrongAnswer(url, `the answer is longer than ${limit} bytes`);
     throw networkFault(url, thrown);
   }
-  return Buffer.concat(pieces);
 }

@@ -10,7 +10,6 @@ import { realDisk } from '../disk/disk.ts';
 import { createHasher } from '../disk/hash.ts';
 import { workUnderLock } from '../disk/lock.ts';
 import type { HttpClient } from '../net/client.ts';
-import type { HttpGet } from '../net/effects.ts';
 import type { Http } from '../net/http.ts';
 import { patientHttp } from '../net/retry.ts';
 import { type Cache, createCache } from '../sources/cache/index.ts';
@@ -49,8 +48,6 @@ export interface Bytes {
   readonly http: Http;
   /** What talking to registries needs, with the user's logins. */
   readonly oci: OciOptions;
-  /** `http` for reading remote headers. */
-  readonly ranges: HttpGet;
   /** Ends all connections. */
   close(): Promise<void>;
 }
@@ -103,7 +100,6 @@ export function openBytes(options: BytesOptions): Bytes {
     cache,
     http,
     oci,
-    ranges: async (...request) => (await import('../net/ranges.ts')).httpGet(undefined, http)(...request),
     close: async () =>
       client
         .made()

@@ -7,7 +7,8 @@ import { isSupported } from '../../compat/check.ts';
 import type { Verdict } from '../../compat/verdict.ts';
 import { parseServerVersion } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import { asker } from '../../net/check-http.ts';
+import { createHttp } from '../../net/client.ts';
+import { askWithin } from '../../net/text.ts';
 import { type HostAddress, parseHost, plainHttpWarning, requireTls } from '../../runtimes/ollama/host.ts';
 import { resolvePaths } from '../paths.ts';
 import { isDoubtful, judge } from './judge.ts';
@@ -48,7 +49,12 @@ export async function checkFor(request: CheckRequest, context: CheckContext): Pr
   const host = parseHost(request.host ?? services?.settings.host ?? context.env.OLLAMA_HOST);
   if (context.options.requireTls ?? services?.settings['require-tls'] ?? false) requireTls(host);
   const { signal } = context.options;
-  const { ask, close } = asker(host, (request.timeout ?? TIMEOUT_SECONDS) * 1000, signal);
+  const { ask, close } = askWithin(
+    createHttp({ env: {} }).http,
+    host,
+    (request.timeout ?? TIMEOUT_SECONDS) * 1000,
+    signal,
+  );
   try {
     const round = await askRound({ ask, endpoint: host.url, signal, doubtful: isDoubtful });
     return answer({ version: round.version, endpoint: host.url }, wanted, round, [

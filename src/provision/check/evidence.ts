@@ -3,7 +3,7 @@
  * 0.5.13, 0.9.6, 0.10.0, 0.24.0 and 0.33.0-rc2: the lists of models and every file of the models folder stayed the same.
  */
 import { member, textAt } from '../../catalog/raw.ts';
-import type { Question, Reply } from '../../net/check-http.ts';
+import type { Question, TextReply } from '../../net/text.ts';
 
 /** One thing seen, and the releases that behave so: `since` to `until`, both inclusive. */
 export interface Evidence {
@@ -30,13 +30,13 @@ export const PROBES: readonly Probe[] = [
 ];
 
 /** What a reply proves; nothing when it is not the answer of any Ollama, such as a proxy's. */
-export function evidenceOf(id: Probe['id'] | 'tags', reply: Reply): Evidence[] {
+export function evidenceOf(id: Probe['id'] | 'tags', reply: TextReply): Evidence[] {
   return READERS[id](reply).map((seen) => ({ id, ...seen }));
 }
 
 type Seen = Omit<Evidence, 'id'>;
 
-const READERS: Readonly<Record<Probe['id'] | 'tags', (reply: Reply) => Seen[]>> = {
+const READERS: Readonly<Record<Probe['id'] | 'tags', (reply: TextReply) => Seen[]>> = {
   create: ofCreate,
   method: ofMethod,
   ps: (reply) => ofFields(reply, 'context_length', '0.10.0', '0.9.6', 'the context length of a loaded model'),
@@ -44,7 +44,7 @@ const READERS: Readonly<Record<Probe['id'] | 'tags', (reply: Reply) => Seen[]>> 
 };
 
 /** Ollama commits 86a622cbd (0.5.5: files in place of a Modelfile) and the status of early errors (0.12.6). */
-function ofCreate({ status, text }: Reply): Seen[] {
+function ofCreate({ status, text }: TextReply): Seen[] {
   if (status === 400 && /path or modelfile are required/i.test(text)) {
     return [{ seen: 'wants a Modelfile for a create', until: '0.5.4' }];
   }
@@ -55,7 +55,7 @@ function ofCreate({ status, text }: Reply): Seen[] {
 }
 
 /** gin's own words: a wrong method has a status of its own from 0.7.0 on (ollama: HandleMethodNotAllowed). */
-function ofMethod({ status, text }: Reply): Seen[] {
+function ofMethod({ status, text }: TextReply): Seen[] {
   if (status === 405 && text.trim() === '405 method not allowed') {
     return [{ seen: 'answers a wrong method with HTTP 405', since: '0.7.0' }];
   }
@@ -66,7 +66,7 @@ function ofMethod({ status, text }: Reply): Seen[] {
 }
 
 /** A field that every entry of a list has from one release on. An empty list proves nothing. */
-function ofFields({ status, text }: Reply, field: string, since: string, before: string, what: string): Seen[] {
+function ofFields({ status, text }: TextReply, field: string, since: string, before: string, what: string): Seen[] {
   const models = status === 200 ? ownModels(text) : [];
   if (models.length === 0) return [];
   return models.some((model) => member(model, field) !== undefined)

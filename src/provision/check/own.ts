@@ -36,7 +36,7 @@ interface HeaderFile {
 }
 
 async function headerOf(ref: string, app: AppContext): Promise<HeaderFile> {
-  const { sources, ranges } = await app.bytes();
+  const { sources, http } = await app.bytes();
   const { signal } = app.options;
   const resolved = await resolveSource(sources, { ref, signal });
   if (resolved.kind === 'library') {
@@ -44,7 +44,7 @@ async function headerOf(ref: string, app: AppContext): Promise<HeaderFile> {
       suggestions: ['Name the model instead: gemma-provision check gemma-3n-e4b'],
     });
   }
-  return { path: placeOf(resolved), header: await readSourceHeader(resolved, { get: ranges, signal }) };
+  return { path: placeOf(resolved), header: await readSourceHeader(resolved, { http, signal }) };
 }
 
 /** What the file asks for; it is uploaded, so the library's gate is none of its concern. */

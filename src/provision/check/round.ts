@@ -1,6 +1,6 @@
 /** What a server is asked before it is judged: cheap questions, side by side, that change nothing on any version. */
 import { member } from '../../catalog/raw.ts';
-import type { Ask, Question, Reply } from '../../net/check-http.ts';
+import type { Ask, Question, TextReply } from '../../net/text.ts';
 import { type FailureContext, failureOf } from '../../runtimes/ollama/errors.ts';
 import { cleaned, ServerSaid, Unreadable } from '../../runtimes/ollama/faults.ts';
 import { type Evidence, evidenceOf, PROBES, type Probe } from './evidence.ts';
@@ -56,11 +56,12 @@ async function answerTo({ id, question }: Probe, ask: Ask): Promise<Evidence[]> 
   );
 }
 
-function versionIn({ status, contentType, text }: Reply): string {
+function versionIn({ status, contentType, text }: TextReply): string {
   if (status < 200 || status > 299) throw new ServerSaid(status, cleaned(errorIn(text)));
   const version = member(parsed(text), 'version');
   if (typeof version === 'string' && version !== '' && version.length <= 200) return cleaned(version);
-  const what = parsed(text) === undefined ? `${cleaned(contentType) || 'something'} that is not JSON` : 'no version';
+  const what =
+    parsed(text) === undefined ? `${cleaned(contentType ?? '') || 'something'} that is not JSON` : 'no version';
   throw new Unreadable(`${what}: ${cleaned(text.slice(0, 200))}`);
 }
 
@@ -69,7 +70,7 @@ function errorIn(text: string): string {
   return typeof error === 'string' ? error : text.slice(0, 1000);
 }
 
-function namesIn({ status, text }: Reply): string[] | undefined {
+function namesIn({ status, text }: TextReply): string[] | undefined {
   const models = status === 200 ? member(parsed(text), 'models') : undefined;
   // Old servers write null for an empty list.
   if (models === null) return [];

@@ -60,7 +60,7 @@ export interface ProvisioningParts {
   readonly isLive: boolean;
   readonly speed: Pick<PlanningInputs, 'ram' | 'measured'>;
   readonly opened: OpenRuntime;
-  readonly bytes: Pick<Bytes, 'sources' | 'hash' | 'fetch' | 'stream' | 'ranges'>;
+  readonly bytes: Pick<Bytes, 'sources' | 'hash' | 'fetch' | 'stream' | 'http'>;
   /** Absolute. */
   readonly cacheFolder: string;
   readonly registry: Registry;
@@ -146,7 +146,7 @@ function planningInputs(parts: ProvisioningParts): PlanningInputs {
     ...parts.speed,
     resolve: (request) => resolveSource(bytes.sources, { ...request, signal }),
     bundledPath: (relative) => join(root, relative),
-    readHeader: (file) => readInstallableHeader(file, { get: bytes.ranges, signal }),
+    readHeader: (file) => readInstallableHeader(file, { http: bytes.http, signal }),
     ...(runtime.planTransfer && {
       planTransfer: (file, way) =>
         runtime.planTransfer?.(asStored(file, way, parts), way, signal) ?? Promise.reject(new TypeError('no plan')),

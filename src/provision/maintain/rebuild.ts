@@ -159,7 +159,7 @@ async function identifyStored(
   if (blob === undefined) return undefined;
   const { path, sizeBytes } = blob;
   try {
-    const header = await readInstallableHeader({ kind: 'file', ref: path, path, sizeBytes });
+    const header = await readInstallableHeader({ kind: 'file', ref: path, path, sizeBytes }, await app.bytes());
     return identifyByHeader(await app.catalog(), header, basename(path), undefined);
   } catch (error) {
     if (!(error instanceof ProvisionError)) throw error;

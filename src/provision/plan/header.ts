@@ -8,8 +8,6 @@ import { openRemoteFile, type RemoteOptions } from '../../gguf/http-source.ts';
 import { quantOfName, quantWarning } from '../../gguf/quant-claim.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { readSplitHeader, splitNames } from '../../gguf/split.ts';
-import type { HttpGet } from '../../net/effects.ts';
-import { httpGet } from '../../net/ranges.ts';
 import type { SourceFile } from './plan.ts';
 
 /**
@@ -23,7 +21,7 @@ export async function readHeader(path: string, fileBytes: number): Promise<GgufF
 }
 
 /** The header of what a reference names, wherever it is: of a file on a web server only its first bytes are fetched. */
-export async function readSourceHeader(file: SourceFile, options: Partial<RemoteOptions> = {}): Promise<GgufFacts> {
+export async function readSourceHeader(file: SourceFile, options: RemoteOptions): Promise<GgufFacts> {
   if (file.kind === 'remote') {
     const { url, headers } = file.access;
     return withNameChecked(await readRemoteHeader(url, { ...options, headers }), file.fileName);
@@ -33,10 +31,7 @@ export async function readSourceHeader(file: SourceFile, options: Partial<Remote
 }
 
 /** `readSourceHeader` for what is to be installed: servers take one file. Throws `bad-gguf` for a split model. */
-export async function readInstallableHeader(
-  file: SourceFile,
-  options: Partial<RemoteOptions> = {},
-): Promise<GgufFacts> {
+export async function readInstallableHeader(file: SourceFile, options: RemoteOptions): Promise<GgufFacts> {
   const facts = await readSourceHeader(file, options);
   if (facts.parts === undefined) return facts;
   const [first] = facts.parts;
@@ -49,7 +44,7 @@ export async function readInstallableHeader(
   });
 }
 
-export interface RemoteHeaderOptions extends Partial<RemoteOptions> {
+export interface RemoteHeaderOptions extends RemoteOptions {
   /** Told of every request and byte when all is read. */
   readonly onTraffic?: (traffic: { readonly requests: number; readonly receivedBytes: number }) => void;
 }
@@ -58,9 +53,8 @@ export interface RemoteHeaderOptions extends Partial<RemoteOptions> {
  * Reads the header of a model on a web server, and those of all its files where the address ends like one file of a
  * split model. At most 8 MiB and three requests (redirects not counted) for a file with 262,144 tokens.
  */
-export async function readRemoteHeader(address: string, options: RemoteHeaderOptions = {}): Promise<GgufFacts> {
-  const get: HttpGet = options.get ?? httpGet();
-  const open = remoteOpener({ ...options, get }, options.onTraffic);
+export async function readRemoteHeader(address: string, options: RemoteHeaderOptions): Promise<GgufFacts> {
+  const open = remoteOpener(options, options.onTraffic);
   const url = URL.parse(address);
   const name = url?.pathname.split('/').at(-1) ?? '';
   const names = splitNames(name);

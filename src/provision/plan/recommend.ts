@@ -91,8 +91,8 @@ async function modelFor(
 /** The header of a file on this machine or on a web server. */
 async function headerFrom(ref: string, app: AppContext): Promise<{ header: GgufFacts; name: string }> {
   const { readSourceHeader, readRemoteHeader } = await import('./header.ts');
-  const { sources, ranges } = await app.bytes();
-  const options = { get: ranges, signal: app.options.signal };
+  const { sources, http } = await app.bytes();
+  const options = { http, signal: app.options.signal };
   // Without a digest this is no reference that could be installed, but its header can be read all the same.
   if (/^https?:/i.test(ref)) {
     const name = URL.parse(ref)?.pathname.split('/').at(-1) ?? '';

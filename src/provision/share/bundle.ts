@@ -201,7 +201,9 @@ async function planFrom(
     ...(provenance !== undefined && { provenance: provenanceOf(provenance) }),
   };
   const plan = withContents({ ...planned, source: { ...planned.source, file } }, bundle, asked);
-  const header = planned.source.header ?? (await readInstallableHeader(file, { signal: app.options.signal }));
+  const header =
+    planned.source.header ??
+    (await readInstallableHeader(file, { http: (await app.bytes()).http, signal: app.options.signal }));
   const { family, quant, name } = plan;
   const context = { folder: '/', root: app.options.root, server: undefined, suite, toolVersion: lock.toolVersion };
   const now = buildLock(

@@ -105,7 +105,8 @@ async function* lockNow(
   }
   const withDigest = yield* digested(source.file, app);
   const { root, version, signal } = app.options;
-  const header = source.header ?? (await readInstallableHeader(source.file, { signal }));
+  const header =
+    source.header ?? (await readInstallableHeader(source.file, { http: (await app.bytes()).http, signal }));
   const lockable: Lockable = { family, model, quant, name, file: withDigest, spec: source.spec, header };
   const server = loadRange(family.architecture);
   const now = buildLock(lockable, { folder: dirname(file), root, server, suite, toolVersion: version });

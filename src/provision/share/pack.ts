@@ -53,7 +53,7 @@ export async function* packOf(name: string, flags: RuntimeFlags, app: AppContext
   const { spec } = plan.source;
   const suite = yield* suiteOf(record, plan, root);
   const fileName = fileNameFor(record, plan);
-  const header = await readInstallableHeader({ kind: 'file', ...file }, { signal });
+  const header = await readInstallableHeader({ kind: 'file', ...file }, { http: (await app.bytes()).http, signal });
   const lockable = {
     family: plan.family,
     model: plan.model,

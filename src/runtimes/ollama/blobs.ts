@@ -1,15 +1,16 @@
 import type { Digest } from '../../core/digest.ts';
-import { errnoOf, ProvisionError } from '../../core/errors.ts';
+import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { MIB } from '../../core/units.ts';
 import type { OpenForReading, ReadableFile } from '../../disk/disk.ts';
+import { isCutOff } from '../../net/errors.ts';
+import type { HttpReply } from '../../net/http.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { type Connection, errorOf } from './client.ts';
 import { failureOf } from './errors.ts';
 import { ServerSaid } from './faults.ts';
 import { watched } from './progress.ts';
 import { becameShorter, notReadable } from './readable.ts';
-import type { BodySink, HttpReply, StreamedBody } from './transport.ts';
 
 export type { OpenForReading, ReadableFile };
 
@@ -27,7 +28,7 @@ export async function hasBlob(connection: Connection, digest: Digest, signal: Ab
   const context = { doing: `asking for ${digest}`, endpoint: connection.host.url, signal };
   try {
     const reply = await exchange(connection, 'HEAD', digest, signal, connection.patience.answerMs);
-    reply.close();
+    await reply.close();
     if (reply.status === 200) return true;
     if (reply.status === 404) return false;
     throw new ServerSaid(reply.status, '');
@@ -72,7 +73,8 @@ export async function* sendBlob(connection: Connection, blob: BlobBody, signal: 
     return body.sentBytes;
   } catch (thrown) {
     const context = { doing: `uploading ${place}`, endpoint: connection.host.url, signal };
-    if (wasCutOff(thrown) && !signal.aborted && (await hasBlobStill(connection, digest, signal))) return 0;
+    // A server that has the blob already answers without reading; writing on then fails.
+    if (isCutOff(thrown) && !signal.aborted && (await hasBlobStill(connection, digest, signal))) return 0;
     throw mismatch(thrown, place, digest) ?? failureOf(thrown, context);
   } finally {
     ended.abort();
@@ -82,11 +84,6 @@ export async function* sendBlob(connection: Connection, blob: BlobBody, signal: 
 /** As `hasBlob`, after a failure: a server that is gone has nothing, and the failure is the one to tell. */
 function hasBlobStill(connection: Connection, digest: Digest, signal: AbortSignal): Promise<boolean> {
   return hasBlob(connection, digest, signal).catch(() => false);
-}
-
-/** A server that has the blob already answers without reading; writing on then fails in one of these ways. */
-function wasCutOff(thrown: unknown): boolean {
-  return ['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ERR_STREAM_DESTROYED'].includes(errnoOf(thrown) ?? '');
 }
 
 function mismatch(thrown: unknown, place: string, digest: Digest): ProvisionError | undefined {
@@ -106,50 +103,51 @@ export function digestGot(thrown: unknown): Digest | undefined {
   return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
-async function send(connection: Connection, digest: Digest, body: StreamedBody, signal: AbortSignal): Promise<void> {
+async function send(connection: Connection, digest: Digest, body: CountedBody, signal: AbortSignal): Promise<void> {
   const reply = await exchange(connection, 'POST', digest, signal, connection.patience.uploadMs, body);
   if (reply.status !== 200 && reply.status !== 201) throw await errorOf(reply);
-  reply.close();
+  await reply.close();
 }
 
 function exchange(
-  { host, transport, patience }: Connection,
+  { host, http, patience: { connectMs } }: Connection,
   method: 'HEAD' | 'POST',
   digest: Digest,
   signal: AbortSignal,
   silenceMs: number,
-  body?: StreamedBody,
+  body?: CountedBody,
 ): Promise<HttpReply> {
-  return transport({
+  return http({
     method,
     url: `${host.url}/api/blobs/${digest}`,
     headers: { ...host.headers, ...(body && { 'content-type': 'application/octet-stream' }) },
     ...(body && { body }),
-    silenceMs,
-    connectMs: patience.connectMs,
+    kind: 'server',
+    limits: { connectMs, answerMs: silenceMs, silenceMs },
     signal,
   });
 }
 
-export interface CountedBody extends StreamedBody {
+export interface CountedBody extends AsyncIterable<Uint8Array> {
   readonly sentBytes: number;
 }
 
-/** A file as a body: a ring of buffers, each read into again only when the socket has let go of it. */
+/** A file as a body. */
 function fileBody(file: LocalFile, open: OpenForReading): CountedBody {
   let sentBytes = 0;
   return {
     get sentBytes() {
       return sentBytes;
     },
-    async send(sink) {
+    async *[Symbol.asyncIterator]() {
       const handle = await open(file.path).catch((cause: unknown) => {
         throw notReadable(file, cause);
       });
       try {
-        await pump(handle, file, sink, (bytes) => {
-          sentBytes += bytes;
-        });
+        for await (const piece of piecesOf(handle, file)) {
+          yield piece;
+          sentBytes += piece.length;
+        }
       } finally {
         await handle.close();
       }
@@ -157,28 +155,29 @@ function fileBody(file: LocalFile, open: OpenForReading): CountedBody {
   };
 }
 
-async function pump(
+/** A ring of buffers: one is read into while others are on their way, and again only when the connection is done with it. */
+async function* piecesOf(
   handle: Pick<ReadableFile, 'read'>,
   file: LocalFile,
-  sink: BodySink,
-  sent: (bytes: number) => void,
-): Promise<void> {
-  const ring = Array.from({ length: PIECES }, () => ({
-    memory: Buffer.allocUnsafeSlow(PIECE_BYTES),
-    free: Promise.resolve(),
-  }));
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const ring = Array.from({ length: PIECES }, () => Buffer.allocUnsafeSlow(PIECE_BYTES));
   let left = file.sizeBytes;
-  for (let turn = 0; left > 0 && sink.open; turn += 1) {
-    const slot = ring[turn % PIECES];
-    if (slot === undefined) break;
-    await slot.free;
-    const bytes = await fill(handle, slot.memory, Math.min(PIECE_BYTES, left), file);
-    left -= bytes;
-    slot.free = sink.write(slot.memory.subarray(0, bytes)).then(() => sent(bytes));
-    // It is awaited when the slot comes round again; until then a failure must not count as unhandled.
-    slot.free.catch(() => {});
+  let turn = 0;
+  const readNext = (): Promise<Uint8Array> | undefined => {
+    const memory = ring[turn % PIECES]?.subarray(0, Math.min(PIECE_BYTES, left));
+    if (memory === undefined || memory.length === 0) return undefined;
+    turn += 1;
+    left -= memory.length;
+    const reading = fill(handle, memory, memory.length, file).then(() => memory);
+    // It is awaited when its turn comes; until then a failure must not count as unhandled.
+    reading.catch(() => {});
+    return reading;
+  };
+  for (let reading = readNext(); reading !== undefined; ) {
+    const piece = await reading;
+    reading = readNext();
+    yield piece;
   }
-  if (sink.open) await Promise.all(ring.map((slot) => slot.free));
 }
 
 /** Reads exactly `wanted` bytes; a file that ends before its own size was changed while it was read. */

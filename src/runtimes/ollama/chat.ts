@@ -40,7 +40,7 @@ export async function* chatWith(
   let text = '';
   let last: ChatLine | undefined;
   try {
-    for await (const raw of stream(connection, call, (ollama) => ollama.chat(body))) {
+    for await (const raw of stream(connection, call, { method: 'POST', path: '/api/chat', body })) {
       const line = read(ChatLine, raw, '/api/chat', endpoint);
       const piece = line.message?.content ?? '';
       if (piece !== '') {
@@ -61,7 +61,6 @@ function bodyOf({ name, messages, options, format }: ChatRequest) {
   return {
     model: name,
     messages: messagesFor(messages),
-    stream: true as const,
     ...(options && { options: { ...options } }),
     ...(format && { format }),
   };

@@ -35,8 +35,8 @@ export async function* createModel(
     signal,
     silenceMs: connection.patience.createMs,
   };
-  const body = { ...bodyOf(request, facts), stream: true as const };
-  for await (const line of stream(connection, call, (ollama) => ollama.create(body))) {
+  const body = bodyOf(request, facts);
+  for await (const line of stream(connection, call, { method: 'POST', path: '/api/create', body })) {
     const status = StatusLine.safeParse(line).data?.status;
     if (status === undefined) continue;
     yield { type: 'phase', id: 'create', title: `create ${name}`, status: 'started', detail: cleaned(status) };

@@ -1,6 +1,8 @@
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import { formatDuration } from '../../core/units.ts';
-import { CutShort, ServerSaid, Silence, Unreadable } from './faults.ts';
+import { isCutOff, isOtherProtocol } from '../../net/errors.ts';
+import { BodyTooLongError, TimeoutError } from '../../net/http.ts';
+import { CutShort, ServerSaid, Unreadable } from './faults.ts';
 import { meaningOf } from './words.ts';
 
 /** What was going on when something failed. */
@@ -19,8 +21,8 @@ export function failureOf(thrown: unknown, context: FailureContext): ProvisionEr
   if (thrown instanceof ProvisionError) return thrown;
   if (context.signal?.aborted) return interrupted(thrown, context);
   if (thrown instanceof ServerSaid) return serverSaid(thrown, context);
-  if (thrown instanceof Silence) return silent(thrown, context);
-  if (thrown instanceof Unreadable) return unreadable(thrown, context);
+  if (thrown instanceof TimeoutError) return silent(thrown, context);
+  if (thrown instanceof Unreadable || thrown instanceof BodyTooLongError) return unreadable(thrown, context);
   if (thrown instanceof CutShort) return died(thrown, context);
   return connectionFailed(thrown, context);
 }
@@ -46,9 +48,7 @@ function connectionFailed(thrown: unknown, context: FailureContext): ProvisionEr
   const word = errnoOf(thrown) ?? '';
   if (UNREACHABLE.has(word))
     return unreachable(`${word === 'ECONNREFUSED' ? 'nothing listens there' : word}`, thrown, context);
-  if (/^(HPE_|ERR_SSL_|EPROTO)/.test(word)) {
-    return unreadable(thrown, context);
-  }
+  if (isOtherProtocol(thrown)) return unreadable(thrown, context);
   if (/CERT|^(DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED)/.test(word)) {
     return new ProvisionError(
       'runtime-unreachable',
@@ -59,7 +59,7 @@ function connectionFailed(thrown: unknown, context: FailureContext): ProvisionEr
       },
     );
   }
-  if (['ECONNRESET', 'EPIPE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_PREMATURE_CLOSE', 'ECONNABORTED'].includes(word)) {
+  if (isCutOff(thrown)) {
     return context.probing ? unreadable(thrown, context) : died(thrown, context);
   }
   return new ProvisionError('bug', `Unexpected failure while ${context.doing}: ${messageOf(thrown)}`, {
@@ -78,7 +78,7 @@ function unreachable(reason: string, cause: unknown, { endpoint }: FailureContex
   });
 }
 
-function silent(thrown: Silence, context: FailureContext): ProvisionError {
+function silent(thrown: TimeoutError, context: FailureContext): ProvisionError {
   if (thrown.connecting) return unreachable(`no connection within ${formatDuration(thrown.ms)}`, thrown, context);
   return new ProvisionError(
     'runtime-timeout',

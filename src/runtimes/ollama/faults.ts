@@ -18,20 +18,6 @@ export class Unreadable extends Error {
   override readonly name = 'Unreadable';
 }
 
-/** Nothing came for so long that waiting on made no sense. */
-export class Silence extends Error {
-  override readonly name = 'Silence';
-  readonly ms: number;
-  /** True when not even a connection came about. */
-  readonly connecting: boolean;
-
-  constructor(ms: number, connecting: boolean) {
-    super(connecting ? `no connection within ${ms} ms` : `no byte for ${ms} ms`);
-    this.ms = ms;
-    this.connecting = connecting;
-  }
-}
-
 /** The stream ended before the line that says the work is done. */
 export class CutShort extends Error {
   override readonly name = 'CutShort';

@@ -7,16 +7,17 @@ const LONGEST_LINE = 16 * 1024 * 1024;
 const ErrorLine = z.object({ error: z.unknown().optional(), status: z.unknown().optional() });
 
 /**
- * The lines of a stream, each checked to be a whole JSON value, each with its line end. Every line is read: an error
+ * The lines of a stream, each a whole JSON object. An error
  * line ends the stream with `ServerSaid`, whatever comes after it. Throws `Unreadable` for half a line and for anything
  * that is not JSON.
  */
-export async function* checkedLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* readLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<object, void, undefined> {
   for await (const line of splitLines(body)) {
     const text = line.toString('utf8').trim();
     if (text === '') continue;
-    throwIfError(parsed(text));
-    yield Buffer.from(`${text}\n`, 'utf8');
+    const value = parseLine(text);
+    throwIfError(value);
+    yield value;
   }
 }
 
@@ -41,7 +42,7 @@ async function* splitLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<Buff
   if (held > 0) yield Buffer.concat(pieces);
 }
 
-function parsed(text: string): object {
+function parseLine(text: string): object {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -75,14 +75,18 @@ export async function unloadIfLoaded(connection: Connection, name: string, signa
 
 async function sendUnload(connection: Connection, name: string, signal: AbortSignal): Promise<void> {
   const call = callFor(connection, `unloading ${name}`, signal);
-  await ask(connection, call, (ollama) => ollama.generate({ model: name, prompt: '', keep_alive: 0, stream: false }));
+  await ask(connection, call, {
+    method: 'POST',
+    path: '/api/generate',
+    body: { model: name, prompt: '', keep_alive: 0, stream: false },
+  });
 }
 
 /** Empty where the server has no such list. */
 async function listLoaded(connection: Connection, signal: AbortSignal): Promise<PsEntry[]> {
   const call = callFor(connection, 'asking what is loaded', signal);
   try {
-    const reply = await ask(connection, call, (ollama) => ollama.ps());
+    const reply = await ask(connection, call, { method: 'GET', path: '/api/ps' });
     return read(PsReply, reply, '/api/ps', call.endpoint).models ?? [];
   } catch (thrown) {
     if (isNoRoute(thrown)) return [];

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { ChatRequest, RenderedPrompt } from '../contract.ts';
-import { ask } from './client.ts';
+import { type ApiRequest, ask } from './client.ts';
 import { explained, type ModelCall } from './explain.ts';
 import { messagesFor } from './messages.ts';
 import { read } from './show.ts';
@@ -20,12 +20,16 @@ export async function renderPrompt(
   const request = {
     model: name,
     messages: messagesFor(messages),
-    stream: false as const,
+    stream: false,
     _debug_render_only: true,
     // A server that ignores the field answers instead: with one token, not with hundreds.
     options: { num_predict: 1 },
   };
-  const reply = await asked(call, name, `asking how ${name} is prompted`, (ollama) => ollama.chat(request));
+  const reply = await asked(call, name, `asking how ${name} is prompted`, {
+    method: 'POST',
+    path: '/api/chat',
+    body: request,
+  });
   const info = read(RenderReply, reply, '/api/chat', call.connection.host.url)._debug_info;
   return info ? { text: info.rendered_template } : undefined;
 }
@@ -41,19 +45,23 @@ export async function countRawPrompt(name: string, prompt: string, call: ModelCa
     model: name,
     prompt,
     raw: true,
-    stream: false as const,
+    stream: false,
     truncate: false,
     options: { num_predict: 1, temperature: 0 },
   };
-  const reply = await asked(call, name, `counting a prompt with ${name}`, (ollama) => ollama.generate(request));
+  const reply = await asked(call, name, `counting a prompt with ${name}`, {
+    method: 'POST',
+    path: '/api/generate',
+    body: request,
+  });
   return read(CountReply, reply, '/api/generate', call.connection.host.url).prompt_eval_count || undefined;
 }
 
-async function asked(call: ModelCall, name: string, doing: string, use: Parameters<typeof ask>[2]): Promise<unknown> {
+async function asked(call: ModelCall, name: string, doing: string, request: ApiRequest): Promise<unknown> {
   const { connection, signal } = call;
   const context = { doing, endpoint: connection.host.url, signal, silenceMs: connection.patience.chatMs };
   try {
-    return await ask(connection, context, use);
+    return await ask(connection, context, request);
   } catch (thrown) {
     throw await explained(thrown, name, call);
   }

@@ -44,7 +44,9 @@ export async function* pullLayers(
   const call = { doing: `pulling ${request.model}`, endpoint, signal, silenceMs: connection.patience.pullMs };
   const layers = new Map<string, { total: number; completed: number }>();
   let phase = '';
-  for await (const raw of stream(connection, call, (ollama) => ollama.pull({ ...request, stream: true }))) {
+  // Both `model` and `name`: newer servers call the second deprecated, older ones know nothing else.
+  const body = { ...request, name: request.model };
+  for await (const raw of stream(connection, call, { method: 'POST', path: '/api/pull', body })) {
     const { status, digest, total, completed = 0 } = read(PullLine, raw, '/api/pull', endpoint);
     if (digest !== undefined && total !== undefined) {
       layers.set(digest, { total, completed });

@@ -17,7 +17,7 @@ export async function cameBack(connection: Connection, signal: AbortSignal): Pro
   };
   const until = Date.now() + reconnectMs;
   for (;;) {
-    const answered = await ask(connection, call, (ollama) => ollama.version()).then(
+    const answered = await ask(connection, call, { method: 'GET', path: '/api/version' }).then(
       () => true,
       () => false,
     );

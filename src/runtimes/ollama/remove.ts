@@ -15,7 +15,9 @@ export async function removeModel(connection: Connection, name: string, signal: 
     silenceMs: connection.patience.answerMs,
   };
   await unloadIfLoaded(connection, name, signal);
-  const remove = () => ask(connection, call, (ollama) => ollama.delete({ model: name }), 'nothing');
+  // Both `model` and `name`: newer servers call the second deprecated, older ones know nothing else.
+  const body = { model: name, name };
+  const remove = () => ask(connection, call, { method: 'DELETE', path: '/api/delete', body }, 'nothing');
   try {
     await remove();
   } catch (thrown) {
@@ -53,7 +55,8 @@ export async function copyModel(connection: Connection, from: string, to: string
     signal,
     silenceMs: connection.patience.answerMs,
   };
-  await ask(connection, call, (ollama) => ollama.copy({ source: from, destination: to }), 'nothing');
+  const body = { source: from, destination: to };
+  await ask(connection, call, { method: 'POST', path: '/api/copy', body }, 'nothing');
   const source = await findListed(connection, from, signal);
   const copy = await findListed(connection, to, signal);
   if (copy !== undefined && copy.digest === source?.digest) return;

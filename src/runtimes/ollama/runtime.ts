@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { type ServerFacts, serverFacts } from '../../compat/lookup.ts';
+import { createHttp } from '../../net/client.ts';
+import type { Http } from '../../net/http.ts';
 import { defineRuntime, type Runtime, type RuntimeIdentity } from '../contract.ts';
 import { parseModelName } from '../names.ts';
 import { chatWith } from './chat.ts';
@@ -14,7 +16,6 @@ import { pullModel } from './pull.ts';
 import { copyModel, removeModel } from './remove.ts';
 import { findModel, listModels, read } from './show.ts';
 import { type FileEffects, planTransfer, type StoreAt, storeModel } from './store.ts';
-import { nodeTransport, type Transport } from './transport.ts';
 import { openDoors, type SideDoors } from './ways/facts.ts';
 
 export interface OllamaOptions {
@@ -24,7 +25,7 @@ export interface OllamaOptions {
   /** Milliseconds since any fixed point, for the times of a chat. */
   readonly now: () => number;
   /** The real one unless given. */
-  readonly transport?: Transport;
+  readonly http?: Http;
   readonly patience?: Partial<Patience>;
   /** Ways into the server beside its API; without them a file is uploaded. */
   readonly doors?: SideDoors;
@@ -42,10 +43,11 @@ export interface OllamaRuntime extends Runtime {
 const VersionReply = z.object({ version: z.string().min(1).max(200) });
 
 /** One adapter for every server from 0.1.34 on. */
-export function ollamaRuntime({ host, files, now, transport, patience, doors = {} }: OllamaOptions): OllamaRuntime {
+export function ollamaRuntime({ host, files, now, http, patience, doors = {} }: OllamaOptions): OllamaRuntime {
   const connection: Connection = {
     host,
-    transport: transport ?? nodeTransport(),
+    // It uses no proxy and keeps no connection for these exchanges, so nothing has to be closed.
+    http: http ?? createHttp({ env: {} }).http,
     patience: { ...PATIENCE, ...patience },
   };
   let known: string | undefined;
@@ -127,6 +129,6 @@ async function askVersion(connection: Connection, signal: AbortSignal): Promise<
     silenceMs: connection.patience.answerMs,
     probing: true,
   };
-  const reply = await ask(connection, call, (ollama) => ollama.version());
+  const reply = await ask(connection, call, { method: 'GET', path: '/api/version' });
   return cleaned(read(VersionReply, reply, '/api/version', endpoint).version);
 }

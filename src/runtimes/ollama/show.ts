@@ -74,7 +74,7 @@ async function show(connection: Connection, name: string, signal: AbortSignal): 
   try {
     return read(
       ShowReply,
-      await ask(connection, call, (ollama) => ollama.show(request)),
+      await ask(connection, call, { method: 'POST', path: '/api/show', body: request }),
       `/api/show of ${name}`,
       endpoint,
     );
@@ -130,7 +130,12 @@ export async function findListed(
 export async function listModels(connection: Connection, signal: AbortSignal): Promise<ListedModel[]> {
   const endpoint = connection.host.url;
   const call = { doing: 'listing the models', endpoint, signal, silenceMs: connection.patience.answerMs };
-  const { models } = read(TagsReply, await ask(connection, call, (ollama) => ollama.list()), '/api/tags', endpoint);
+  const { models } = read(
+    TagsReply,
+    await ask(connection, call, { method: 'GET', path: '/api/tags' }),
+    '/api/tags',
+    endpoint,
+  );
   return (models ?? []).map(({ name, size, digest: text }) => {
     const digest = digestFrom(text);
     return { name, sizeBytes: size, ...(digest && { digest }) };

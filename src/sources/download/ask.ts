@@ -142,7 +142,14 @@ export class Asker {
     const headers = { ...range, ...condition };
     // A redirect is judged by where the user sent us first, also when its target is known already.
     const send = (to: URL, all: Readonly<Record<string, string>>): Promise<HttpReply> =>
-      this.#effects.http({ method: 'GET', url: to.href, headers: all, answerMs, silenceMs, signal });
+      this.#effects.http({
+        method: 'GET',
+        url: to.href,
+        headers: all,
+        kind: 'transfer',
+        limits: { answerMs, silenceMs },
+        signal,
+      });
     try {
       return await follow(send, url, secrets, headers, signal);
     } catch (thrown) {

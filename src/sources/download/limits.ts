@@ -1,4 +1,5 @@
 import { GIB, KIB, MIB } from '../../core/units.ts';
+import { POLICIES } from '../../net/limits.ts';
 
 /** Times in ms, sizes in bytes. */
 export interface DownloadLimits {
@@ -36,8 +37,8 @@ export interface DownloadLimits {
  * their waits (at most 7.5 s), or 150 s of dripping.
  */
 export const LIMITS: DownloadLimits = {
-  answerMs: 30_000,
-  silenceMs: 30_000,
+  answerMs: POLICIES.transfer.answerMs,
+  silenceMs: POLICIES.transfer.silenceMs,
   slowMs: 60_000,
   slowBytes: 60 * KIB,
   stallMs: 150_000,

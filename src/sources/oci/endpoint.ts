@@ -30,7 +30,7 @@ export async function findEndpoint(
   if (plainHttp.includes(host) || plainHttp.includes(secure.hostname)) return plain;
   if (!isPrivateHost(secure.hostname)) return { base: secure, mayCarryPasswords: true };
   try {
-    const reply = await http({ method: 'GET', url: new URL('/v2/', secure).href, answerMs: 10_000, signal });
+    const reply = await http({ method: 'GET', url: new URL('/v2/', secure).href, kind: 'probe', signal });
     await reply.close();
     return { base: secure, mayCarryPasswords: true };
   } catch (thrown) {

@@ -10,7 +10,6 @@ import { isPrivateHost } from '../../net/private-addresses.ts';
 import { oddAnswer, otherBytes, type Repository } from './client.ts';
 import type { OciOptions } from './options.ts';
 import { type Session, shortBody } from './session.ts';
-import { Progress, Watch } from './upload-watch.ts';
 
 export interface UploadOptions extends Pick<OciOptions, 'http'> {
   /** Rejects with the signal's reason when it is aborted. */
@@ -28,8 +27,6 @@ export interface UploadBlob {
 
 const TRIES = 4;
 const FIRST_WAIT_MS = 500;
-/** The longest that a timer can be set to; a `Watch` ends a request that hangs. */
-const NO_LIMIT_MS = 2 ** 31 - 1;
 
 /**
  * Uploads a blob unless the registry has it; returns the bytes sent, those of broken tries included. A try that breaks is
@@ -72,15 +69,15 @@ async function* uploadOnce(
 ): Work<void> {
   const target = await startUpload(session, signal);
   target.url.searchParams.set('digest', blob.digest);
-  const watch = new Watch(signal);
+  const ended = new AbortController();
   const events = new Progress(blob.size);
   const request = http({
     method: 'PUT',
     url: target.url.href,
     headers: { ...target.headers, 'content-type': 'application/octet-stream', 'content-length': String(blob.size) },
-    body: counted(blob, watch, events, sent),
-    answerMs: NO_LIMIT_MS,
-    signal: watch.signal,
+    body: counted(blob, events, sent),
+    kind: 'publication',
+    signal: AbortSignal.any([signal, ended.signal]),
   });
   try {
     const outcome = request.then(
@@ -91,11 +88,12 @@ async function* uploadOnce(
     const answered = await outcome;
     if ('thrown' in answered) {
       if (answered.thrown instanceof ProvisionError) throw answered.thrown;
-      throw networkFault(target.url, watch.reasonFor(answered.thrown));
+      throw networkFault(target.url, answered.thrown);
     }
     await requireCreated(session, target.url, answered.reply, `to upload to ${session.place}`, signal);
   } finally {
-    watch.end();
+    // Nothing more is to be sent when the work was given up; a request that is over is not touched by it.
+    ended.abort();
   }
 }
 
@@ -189,7 +187,6 @@ async function putManifestOnce({ session }: Repository, manifest: NamedManifest,
 
 async function* counted(
   blob: UploadBlob,
-  watch: Watch,
   events: Progress,
   sent: { bytes: number },
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -202,11 +199,43 @@ async function* counted(
     // The last bytes are held back when they are not what was announced: the registry then never has the whole.
     if (done > blob.size || (got !== undefined && got !== blob.digest))
       throw otherBytes('What was to be uploaded', blob.digest, got ?? 'more bytes');
-    if (done === blob.size) watch.finishing();
     yield chunk;
     sent.bytes += chunk.length;
-    watch.moved();
-    events.tell(done);
+    events.report(done);
   }
   if (done < blob.size) throw otherBytes('What was to be uploaded', blob.digest, `${done} of ${blob.size} bytes`);
+}
+
+/** Reports what the body's reader has seen to the driver of the work: the newest count, not every one. */
+class Progress {
+  readonly #total: number;
+  #done = 0;
+  #wake: () => void = () => {};
+
+  constructor(total: number) {
+    this.#total = total;
+  }
+
+  report(done: number): void {
+    this.#done = done;
+    this.#wake();
+  }
+
+  async *until(ended: Promise<unknown>): Work<void> {
+    let reported = -1;
+    let isOver = false;
+    const over = ended.then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      const moved = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      if (this.#done !== reported) {
+        reported = this.#done;
+        yield { type: 'bytes', id: 'upload', done: reported, total: this.#total };
+      }
+      await Promise.race([moved, over]);
+    }
+  }
 }

@@ -12,8 +12,8 @@ import { drive } from '../../../src/core/progress.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
 import { parseHost } from '../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
-import { nodeTransport } from '../../../src/runtimes/ollama/transport.ts';
 import { failureOf, never } from '../../helpers/failure.ts';
+import { plainHttp } from '../../helpers/http.ts';
 import { type OllamaServer, startOllama, whyNoOllama } from '../../helpers/ollama-server.ts';
 import { collect } from '../../helpers/runtime-fakes.ts';
 
@@ -57,12 +57,11 @@ describe.skipIf(reason !== undefined)(`a server killed at work${reason ? ` (skip
   });
 
   function connect(): void {
-    const transport = nodeTransport();
     begun = [];
     runtime = ollamaRuntime({
-      transport: (request) => {
+      http: (request) => {
         begun.push(`${request.method} ${new URL(request.url).pathname}`);
-        return transport(request);
+        return plainHttp(request);
       },
       host: parseHost(server.host),
       files: {

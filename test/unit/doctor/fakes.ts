@@ -7,7 +7,7 @@ import type { DoctorEffects, ServerEffects } from '../../../src/doctor/effects.t
 import { runDoctor } from '../../../src/doctor/run.ts';
 import type { CheckResult } from '../../../src/doctor/schema.ts';
 import type { HostProfile } from '../../../src/hardware/schema.ts';
-import type { HttpAnswer } from '../../../src/net/doctor-http.ts';
+import type { TextReply } from '../../../src/net/text.ts';
 import { errno, memoryDisk } from '../../helpers/disk.ts';
 
 export const NOW = Date.parse('2026-12-01T12:00:00Z');
@@ -140,12 +140,12 @@ export function server(version: string | Error | Promise<string>, more: Partial<
   };
 }
 
-export function json(value: unknown, date?: string): HttpAnswer {
+export function json(value: unknown, date?: string): TextReply {
   return { status: 200, text: JSON.stringify(value), ...(date !== undefined && { date }) };
 }
 
 /** Answers by path; anything else is refused. */
-export function answers(byPath: Readonly<Record<string, HttpAnswer | Error | Promise<never>>>): DoctorEffects['get'] {
+export function answers(byPath: Readonly<Record<string, TextReply | Error | Promise<never>>>): DoctorEffects['get'] {
   return async (url) => {
     const answer = byPath[new URL(url).pathname] ?? errno('ECONNREFUSED');
     if (answer instanceof Error) throw answer;

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../src/core/units.ts';
 import { openRemoteFile } from '../../../src/gguf/http-source.ts';
-import { httpGet } from '../../../src/net/ranges.ts';
 import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
 import { failureOf } from '../../helpers/failure.ts';
 import { buildGguf, modelSpec } from '../../helpers/gguf-builder.ts';
+import { fakeHttp, headerHttp, plainHttp, replyWith } from '../../helpers/http.ts';
 import { e4bSpec } from './e4b.ts';
 import { PATIENCE, read, sendRange, start } from './remote.ts';
 
@@ -35,6 +35,7 @@ describe('a server that knows ranges', () => {
     });
     let traffic = { requests: 0, receivedBytes: 0 };
     const facts = await readRemoteHeader(`${server.url}/e4b.gguf`, {
+      http: plainHttp,
       onTraffic: (told) => {
         traffic = { ...told };
       },
@@ -147,7 +148,7 @@ describe('a server that knows no ranges', () => {
       response.writeHead(200, { 'content-length': content.length });
       response.end(content);
     });
-    const remote = await openRemoteFile(`${server.url}/x`, { get: httpGet(PATIENCE) });
+    const remote = await openRemoteFile(`${server.url}/x`, { http: headerHttp(PATIENCE) });
     expect(Buffer.from(await remote.read(2_000_000, 1000))).toEqual(content.subarray(2_000_000, 2_001_000));
     expect(Buffer.from(await remote.read(5, 10))).toEqual(content.subarray(5, 15));
     expect((await remote.read(content.length - 3, 10)).length).toBe(3);
@@ -201,13 +202,8 @@ describe('redirects', () => {
   });
 
   test('from https to http are refused', async () => {
-    const get = async () => ({
-      status: 302,
-      header: (name: string) => (name === 'location' ? 'http://example.com/m.gguf' : undefined),
-      body: { next: async () => ({ done: true as const, value: undefined }) },
-      close: async () => {},
-    });
-    const error = await failureOf(readRemoteHeader('https://example.com/m.gguf', { get }));
+    const { http } = fakeHttp(() => replyWith(302, { location: 'http://example.com/m.gguf' }));
+    const error = await failureOf(readRemoteHeader('https://example.com/m.gguf', { http }));
     expect(error.message).toContain('a redirect from https to http');
   });
 

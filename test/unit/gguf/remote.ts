@@ -1,8 +1,9 @@
 /** Web servers for tests of remote headers, and the reader as they use it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach } from 'vitest';
-import { httpGet } from '../../../src/net/ranges.ts';
+
 import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
+import { headerHttp } from '../../helpers/http.ts';
 import { serve, type TestServer } from '../../helpers/http-server.ts';
 
 /** Longer than any answer takes on a machine that is busy. */
@@ -50,5 +51,5 @@ export function sendRange(
 }
 
 export function read(address: string, headers: Readonly<Record<string, string>> = {}) {
-  return readRemoteHeader(address, { get: httpGet(PATIENCE), headers });
+  return readRemoteHeader(address, { http: headerHttp(PATIENCE), headers });
 }

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readGgufHeader } from '../../../src/gguf/header.ts';
 import type { GgufFacts } from '../../../src/gguf/schema.ts';
 import { readSplitHeader, splitNames } from '../../../src/gguf/split.ts';
-import { httpGet } from '../../../src/net/ranges.ts';
 import { readHeader, readInstallableHeader, readRemoteHeader } from '../../../src/provision/plan/header.ts';
 import { failureOf } from '../../helpers/failure.ts';
 import { buildGguf, type GgufSpec, type MetadataSpec, memorySource, modelSpec } from '../../helpers/gguf-builder.ts';
+import { plainHttp } from '../../helpers/http.ts';
 import { serve } from '../../helpers/http-server.ts';
 
 const WHOLE = modelSpec();
@@ -171,7 +171,10 @@ describe('split files on disk', () => {
 
   test('cannot be installed as they are, with the way to one file', async () => {
     const error = await failureOf(
-      readInstallableHeader({ kind: 'file', ref: name(1), path: join(folder, name(1)), sizeBytes: 1 }),
+      readInstallableHeader(
+        { kind: 'file', ref: name(1), path: join(folder, name(1)), sizeBytes: 1 },
+        { http: plainHttp },
+      ),
     );
     expect(error.message).toContain('one of 3 files of a split model');
     expect(error.suggestions[0]).toContain(`llama-gguf-split --merge ${join(folder, name(1))}`);
@@ -209,12 +212,12 @@ describe('split files on a web server', () => {
       const onTraffic = (traffic: { requests: number }): void => {
         requests = traffic.requests;
       };
-      const facts = await readRemoteHeader(address, { get: httpGet(), onTraffic });
+      const facts = await readRemoteHeader(address, { http: plainHttp, onTraffic });
       expect(facts.tensors).toHaveLength(6);
       expect(facts.fileBytes).toBe(PARTS.reduce((sum, { length }) => sum + length, 0));
       expect(requests).toBe(3);
       missing = 2;
-      const error = await failureOf(readRemoteHeader(address));
+      const error = await failureOf(readRemoteHeader(address, { http: plainHttp }));
       expect(error.code).toBe('source-not-found');
       expect(error.message).toMatch(
         /^x-00003-of-00003\.gguf \(file 3 of 3\): http.*: there is no such file \(HTTP 404\)$/,

@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { ProvisionError } from '../../../src/core/errors.ts';
 import { MIB } from '../../../src/core/units.ts';
 import { openRemoteFile } from '../../../src/gguf/http-source.ts';
-import { httpGet } from '../../../src/net/ranges.ts';
 import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
 import { failureOf } from '../../helpers/failure.ts';
 import { buildGguf, modelSpec } from '../../helpers/gguf-builder.ts';
+import { type FakeReply, fakeHttp, headerHttp, plainHttp, replyWith } from '../../helpers/http.ts';
 import { e4bSpec } from '../gguf/e4b.ts';
 import { PATIENCE, read, sendRange, start } from '../gguf/remote.ts';
 
@@ -97,8 +97,8 @@ describe('answers that bring no model', () => {
       response.writeHead(200, { 'content-length': 1000 });
       response.write(SMALL.subarray(0, 30));
     });
-    const get = httpGet({ answerMs: 300, silenceMs: 300, totalMs: 30_000 });
-    const error = await failureOf(readRemoteHeader(`${server.url}/m.gguf`, { get }));
+    const http = headerHttp({ answerMs: 300, silenceMs: 300, totalMs: 30_000 });
+    const error = await failureOf(readRemoteHeader(`${server.url}/m.gguf`, { http }));
     expect(error).toMatchObject({ code: 'network', message: expect.stringContaining('fell silent') });
   });
 
@@ -109,8 +109,8 @@ describe('answers that bring no model', () => {
       const timer = setInterval(() => response.write('x'), 20);
       response.on('close', () => clearInterval(timer));
     });
-    const get = httpGet({ answerMs: 5000, silenceMs: 5000, totalMs: 200 });
-    const error = await failureOf(readRemoteHeader(`${server.url}/m.gguf`, { get }));
+    const http = headerHttp({ answerMs: 5000, silenceMs: 5000, totalMs: 200 });
+    const error = await failureOf(readRemoteHeader(`${server.url}/m.gguf`, { http }));
     expect(error).toMatchObject({ code: 'network', message: expect.stringContaining('fell silent') });
   });
 
@@ -124,7 +124,7 @@ describe('answers that bring no model', () => {
         const body = other && change === 'size' ? content.subarray(0, -5) : content;
         sendRange(body, request, response, { headers: { etag: other && change === 'etag' ? '"2"' : '"1"' } });
       });
-      const remote = openRemoteFile(`${server.url}/m.gguf`, { get: httpGet(PATIENCE) });
+      const remote = openRemoteFile(`${server.url}/m.gguf`, { http: headerHttp(PATIENCE) });
       const error = await failureOf(remote.then((file) => file.read(0, 2 * MIB)));
       expect(error.message).toContain('the file changed while it was read');
     }
@@ -135,7 +135,7 @@ describe('answers that bring no model', () => {
       response.writeHead(206, { 'content-range': `bytes 0-${20 * MIB - 1}/${20 * MIB}` });
       response.end(Buffer.alloc(20 * MIB));
     });
-    const remote = await openRemoteFile(`${server.url}/m.gguf`, { get: httpGet(PATIENCE) });
+    const remote = await openRemoteFile(`${server.url}/m.gguf`, { http: headerHttp(PATIENCE) });
     expect((await remote.read(0, MIB)).length).toBe(MIB);
     expect(remote.receivedBytes).toBeLessThan(2 * MIB);
     await remote.close();
@@ -168,33 +168,22 @@ describe('answers of any kind', () => {
   test('throw ProvisionError and nothing else, and every connection is closed', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(answer, { minLength: 1, maxLength: 5 }), async (answers) => {
-        let opened = 0;
-        let closed = 0;
-        const get = async () => {
-          const { status, headers, pieces, breaks } = answers[opened % answers.length] ?? answers[0] ?? fail();
-          opened += 1;
-          const body = pieces.map(([from, length]) => SMALL.subarray(from, from + length));
-          const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
-            const value = body.shift();
-            if (value !== undefined) return { done: false, value };
+        const replies: FakeReply[] = [];
+        const { http, requests } = fakeHttp((_, count) => {
+          const { status, headers, pieces, breaks } = answers[count % answers.length] ?? answers[0] ?? fail();
+          async function* body() {
+            for (const [from, length] of pieces) yield SMALL.subarray(from, from + length);
             if (breaks) throw new TypeError('terminated');
-            return { done: true, value: undefined };
-          };
-          const all: Readonly<Record<string, string | undefined>> = headers;
-          return {
-            status,
-            header: (name: string) => all[name],
-            body: { next },
-            close: async () => {
-              closed += 1;
-            },
-          };
-        };
-        await readRemoteHeader('https://example.org/m.gguf', { get }).catch((thrown: unknown) => {
+          }
+          const reply = replyWith(status, headers, body());
+          replies.push(reply);
+          return reply;
+        });
+        await readRemoteHeader('https://example.org/m.gguf', { http }).catch((thrown: unknown) => {
           expect(thrown).toBeInstanceOf(ProvisionError);
         });
-        expect(closed).toBe(opened);
-        expect(opened).toBeLessThanOrEqual(24 * 6);
+        expect(replies.filter(({ closed }) => closed === 1)).toHaveLength(requests.length);
+        expect(requests.length).toBeLessThanOrEqual(24 * 6);
       }),
       { numRuns: 500 },
     );
@@ -213,10 +202,10 @@ describe('an abort', () => {
     });
     const stop = new AbortController();
     const reason = new Error('stopped by the user');
-    const reading = readRemoteHeader(`${server.url}/m.gguf`, { get: httpGet(), signal: stop.signal });
+    const reading = readRemoteHeader(`${server.url}/m.gguf`, { http: plainHttp, signal: stop.signal });
     setTimeout(() => stop.abort(reason), 50);
     await expect(reading).rejects.toBe(reason);
-    const early = readRemoteHeader(`${server.url}/m.gguf`, { get: httpGet(), signal: stop.signal });
+    const early = readRemoteHeader(`${server.url}/m.gguf`, { http: plainHttp, signal: stop.signal });
     await expect(early).rejects.toBe(reason);
   });
 });

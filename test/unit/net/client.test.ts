@@ -107,14 +107,23 @@ describe('requests', () => {
   test('fail with the limit that ran out', async () => {
     const server = await origin({ behave: (n) => ({ silent: n === 0 ? 'no-headers' : 100_000 }) });
     const using = client();
-    await expect(get(using, `${server.url}/m`, { answerMs: 100 })).rejects.toMatchObject({ name: 'TimeoutError' });
-    await expect(get(using, `${server.url}/m`, { silenceMs: 100 })).rejects.toMatchObject({ name: 'TimeoutError' });
+    await expect(get(using, `${server.url}/m`, { limits: { answerMs: 100 } })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
+    await expect(get(using, `${server.url}/m`, { limits: { silenceMs: 100 } })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
     await expect.poll(() => server.openConnections(), PATIENT).toBe(0);
   });
 
   test('a reader that takes its time is not the server’s silence', async () => {
     const server = await origin();
-    const reply = await client().http({ method: 'GET', url: `${server.url}/m`, silenceMs: 80, signal: never });
+    const reply = await client().http({
+      method: 'GET',
+      url: `${server.url}/m`,
+      limits: { silenceMs: 80 },
+      signal: never,
+    });
     let length = 0;
     for await (const chunk of reply.body) {
       if (length === 0) await new Promise((resolve) => setTimeout(resolve, 250));

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Digest } from '../../../src/core/digest.ts';
 import { createHttp } from '../../../src/net/client.ts';
-import { httpGet } from '../../../src/net/ranges.ts';
 import { readRemoteHeader } from '../../../src/provision/plan/header.ts';
 import type { ResolvedSource } from '../../../src/sources/contract.ts';
 import { webSource } from '../../../src/sources/https.ts';
@@ -133,10 +132,10 @@ describe('a file on a web server', () => {
       else plain(request, response, path);
     });
     const { access } = remote(await resolve(`${server.url.replace('//', '//me:word@')}/a.gguf`));
-    const options = { headers: access.headers, get: httpGet(undefined, http) };
+    const options = { headers: access.headers, http };
     // It was reached: what is wrong is the content.
     await expect(readRemoteHeader(access.url, options)).rejects.toMatchObject({ code: 'truncated-file' });
-    await expect(readRemoteHeader(access.url, { get: httpGet(undefined, http) })).rejects.toMatchObject({
+    await expect(readRemoteHeader(access.url, { http })).rejects.toMatchObject({
       code: 'unauthorised',
     });
   });

@@ -19,10 +19,9 @@ function bodyOf(file: Elsewhere, signal: AbortSignal): CountedBody {
     get sentBytes() {
       return sentBytes;
     },
-    async send(sink) {
+    async *[Symbol.asyncIterator]() {
       for await (const piece of exactly(file, signal)) {
-        if (!sink.open) return;
-        await sink.write(piece);
+        yield piece;
         sentBytes += piece.length;
       }
     },

@@ -11,8 +11,8 @@ import type { OpenForReading } from '../../../../src/disk/disk.ts';
 import { hasBlob, uploadBlob } from '../../../../src/runtimes/ollama/blobs.ts';
 import { PATIENCE, type Patience } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
-import { nodeTransport } from '../../../../src/runtimes/ollama/transport.ts';
 import { failureOf, never } from '../../../helpers/failure.ts';
+import { plainHttp } from '../../../helpers/http.ts';
 import { serve, type TestServer } from '../../../helpers/http-server.ts';
 import { freePort } from '../../../helpers/ollama-server.ts';
 import { zeroFile } from '../../../helpers/runtime-fakes.ts';
@@ -37,7 +37,7 @@ afterEach(async () => {
 });
 
 function connectionTo(url: string, patience: Partial<Patience> = {}) {
-  return { host: parseHost(url), transport: nodeTransport(), patience: { ...PATIENCE, ...patience } };
+  return { host: parseHost(url), http: plainHttp, patience: { ...PATIENCE, ...patience } };
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void;
@@ -211,19 +211,28 @@ describe('uploadBlob', () => {
     expect((await failureOf(upload(taking(201), { path: 'f', sizeBytes: 5 }, denied))).code).toBe('file-access');
   });
 
-  test('closes the file when nobody listens', async () => {
-    let closed = 0;
-    const counting: OpenForReading = async (path) => ({
-      ...(await zeroFile(path)),
-      async close() {
-        closed += 1;
-      },
-    });
+  test('leaves no file open when nothing listens, or when the server hangs up', async () => {
+    let open = 0;
+    const counting: OpenForReading = async (path) => {
+      open += 1;
+      return {
+        ...(await zeroFile(path)),
+        async close() {
+          open -= 1;
+        },
+      };
+    };
     const connection = connectionTo(`http://127.0.0.1:${await freePort()}`);
     const file = { ref: 'f', path: 'f', sizeBytes: 50 * MIB };
     const error = await failureOf(drive(uploadBlob(connection, counting, { file, digest }, never), () => {}));
     expect(error.code).toBe('runtime-unreachable');
-    await expect.poll(() => closed).toBe(1);
+    expect(open).toBe(0);
+    server = await serve((request) => void setTimeout(() => request.socket.destroy(), 50));
+    const cut = await failureOf(
+      drive(uploadBlob(connectionTo(server.url), counting, { file, digest }, never), () => {}),
+    );
+    expect(cut.code).toBe('runtime-died');
+    await expect.poll(() => open).toBe(0);
   });
 
   test('a server that stops reading is given up', async () => {

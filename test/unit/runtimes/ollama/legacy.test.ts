@@ -7,7 +7,7 @@ import { PATIENCE } from '../../../../src/runtimes/ollama/client.ts';
 import { createModel } from '../../../../src/runtimes/ollama/create.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { modelfileText } from '../../../../src/runtimes/ollama/legacy.ts';
-import { nodeTransport } from '../../../../src/runtimes/ollama/transport.ts';
+import { plainHttp } from '../../../helpers/http.ts';
 import { serve, type TestServer } from '../../../helpers/http-server.ts';
 import { specOf } from '../../../helpers/runtime-fakes.ts';
 
@@ -76,7 +76,7 @@ describe('the Modelfile of servers before 0.5.5', () => {
         response.end('{"status":"success"}\n');
       });
     });
-    const connection = { host: parseHost(server.url), transport: nodeTransport(), patience: PATIENCE };
+    const connection = { host: parseHost(server.url), http: plainHttp, patience: PATIENCE };
     for (const version of ['0.5.4', '0.5.5']) {
       const request = { name: 'm:t', digest, spec: SPEC };
       await drive(createModel(connection, request, serverFacts(version), new AbortController().signal), () => {});

@@ -4,8 +4,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { PATIENCE } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { loadedModel, unloadModel } from '../../../../src/runtimes/ollama/memory.ts';
-import { nodeTransport } from '../../../../src/runtimes/ollama/transport.ts';
 import { never } from '../../../helpers/failure.ts';
+import { plainHttp } from '../../../helpers/http.ts';
 import { serve, type TestServer } from '../../../helpers/http-server.ts';
 
 const ABSENT = { status: 404, body: '{"error":"model \'m:t\' not found"}' };
@@ -35,7 +35,7 @@ async function connectionTo({ ps, generate = { status: 200, body: '{"done":true,
   server = await serve((request, response, path) => {
     void answer(request, response, path).catch(() => response.destroy());
   });
-  return { host: parseHost(server.url), transport: nodeTransport(), patience: PATIENCE };
+  return { host: parseHost(server.url), http: plainHttp, patience: PATIENCE };
 }
 
 const entry = { name: 'M:T', size: 100, size_vram: 40, context_length: 512 };

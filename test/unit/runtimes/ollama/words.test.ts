@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { TimeoutError } from '../../../../src/net/http.ts';
 import { failureOf } from '../../../../src/runtimes/ollama/errors.ts';
-import { CutShort, cleaned, ServerSaid, Silence, Unreadable } from '../../../../src/runtimes/ollama/faults.ts';
+import { CutShort, cleaned, ServerSaid, Unreadable } from '../../../../src/runtimes/ollama/faults.ts';
 import { meaningOf } from '../../../../src/runtimes/ollama/words.ts';
 
 const context = { doing: 'creating m:t', endpoint: 'http://h:11434' };
@@ -109,8 +110,8 @@ describe('what a connection does', () => {
   });
 
   test('silence, noise and a stream cut short have their own codes', () => {
-    expect(failureOf(new Silence(90_000, false), context).message).toContain('1 m 30 s');
-    expect(failureOf(new Silence(90_000, true), context).code).toBe('runtime-unreachable');
+    expect(failureOf(new TimeoutError(90_000, 'byte'), context).message).toContain('1 m 30 s');
+    expect(failureOf(new TimeoutError(90_000, 'connection'), context).code).toBe('runtime-unreachable');
     expect(failureOf(new Unreadable('noise'), context).code).toBe('runtime-not-ollama');
     expect(failureOf(new CutShort('cut'), context).code).toBe('runtime-died');
   });

@@ -1,7 +1,8 @@
-/** The small client of `check`: one deadline for all questions, whatever the server does. */
+/** Small questions to one server: one deadline for all questions, whatever the server does. */
 import { afterEach, expect, test } from 'vitest';
-import { type Asker, asker } from '../../../src/net/check-http.ts';
+import { type Asker, askWithin, type Server } from '../../../src/net/text.ts';
 import { parseHost } from '../../../src/runtimes/ollama/host.ts';
+import { plainHttp } from '../../helpers/http.ts';
 import { serve, type TestServer } from '../../helpers/http-server.ts';
 
 let server: TestServer | undefined;
@@ -13,8 +14,8 @@ afterEach(async () => {
 });
 
 const GET = { method: 'GET', path: '/api/version' } as const;
-function askerOf(...args: Parameters<typeof asker>): Asker['ask'] {
-  const made = asker(...args);
+function askerOf(server: Server, timeoutMs: number, signal: AbortSignal): Asker['ask'] {
+  const made = askWithin(plainHttp, server, timeoutMs, signal);
   opened.push(made);
   return made.ask;
 }
@@ -31,7 +32,7 @@ test('hands over status, type and text as they are', async () => {
     response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"für 日本"}');
   });
   const reply = await askerOf(host, 5000, never())(GET);
-  expect(reply).toEqual({ status: 400, contentType: 'application/json', text: '{"error":"für 日本"}' });
+  expect(reply).toMatchObject({ status: 400, contentType: 'application/json', text: '{"error":"für 日本"}' });
 });
 
 test('text that is cut inside a character comes out whole', async () => {
@@ -65,14 +66,14 @@ test.each([
   ['never ends its answer', (write: (text: string) => void) => void setInterval(() => write('.'), 50).unref()],
 ])('a server that %s is silence after the deadline', async (_what, behave) => {
   const host = await serving((_request, response) => behave((text) => response.write(text)));
-  await expect(askerOf(host, 300, never())(GET)).rejects.toMatchObject({ name: 'Silence', ms: 300, connecting: false });
+  await expect(askerOf(host, 300, never())(GET)).rejects.toMatchObject({ name: 'TimeoutError', connecting: false });
 });
 
 test('a question after the deadline is not sent', async () => {
   const host = await serving(() => undefined);
   const ask = askerOf(host, 200, never());
-  await expect(ask(GET)).rejects.toMatchObject({ name: 'Silence' });
-  await expect(ask(GET)).rejects.toMatchObject({ name: 'Silence' });
+  await expect(ask(GET)).rejects.toMatchObject({ name: 'TimeoutError' });
+  await expect(ask(GET)).rejects.toMatchObject({ name: 'TimeoutError' });
   expect(server?.requests).toHaveLength(1);
 });
 
@@ -85,7 +86,7 @@ test('an endless reply is given up', async () => {
     response.on('drain', more);
     more();
   });
-  await expect(askerOf(host, 20_000, never())(GET)).rejects.toMatchObject({ name: 'Unreadable' });
+  await expect(askerOf(host, 20_000, never())(GET)).rejects.toMatchObject({ name: 'BodyTooLongError' });
 });
 
 test('a connection that is cut is an error, not an answer', async () => {
@@ -93,7 +94,9 @@ test('a connection that is cut is an error, not an answer', async () => {
     response.writeHead(200, { 'content-length': '100' });
     response.write('{"version":', () => response.destroy());
   });
-  await expect(askerOf(host, 5000, never())(GET)).rejects.toMatchObject({ code: 'ECONNRESET' });
+  await expect(askerOf(host, 5000, never())(GET)).rejects.toMatchObject({
+    code: 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  });
 });
 
 test('stops at once when it is told to', async () => {
@@ -104,9 +107,9 @@ test('stops at once when it is told to', async () => {
 
 test('closing ends what is still under way', async () => {
   const host = await serving(() => undefined);
-  const { ask, close } = asker(host, 20_000, never());
+  const { ask, close } = askWithin(plainHttp, host, 20_000, never());
   const reply = ask(GET);
   await expect.poll(() => server?.requests.length).toBe(1);
   close();
-  await expect(reply).rejects.toThrow('nobody waits');
+  await expect(reply).rejects.toThrow('closed');
 });
