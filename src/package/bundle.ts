@@ -102,7 +102,7 @@ export async function readBundle(file: RandomAccess): Promise<Bundle> {
   const entries = new Map((await readTar(file)).map((entry) => [entry.name, entry]));
   const layout = entries.get(LAYOUT);
   const index = entries.get(INDEX_FILE);
-  if (layout === undefined || index === undefined) throw invalidBundle(file, 'it is no OCI layout');
+  if (layout === undefined || index === undefined) throw invalidBundle(file, 'it is not an OCI layout');
   const version: unknown = parseLayoutJson(file, await readSmallFile(file, layout));
   if (
     typeof version !== 'object' ||
@@ -136,7 +136,7 @@ async function readSignature(
   const manifest = parseManifest(await reader.blob(listed), file.name);
   const [layer] = manifest.layers;
   if (manifest.subject?.digest !== main.digest || layer === undefined || manifest.layers.length > 1)
-    throw invalidBundle(file, 'its signature is one of something else');
+    throw invalidBundle(file, 'its signature belongs to something else');
   await reader.blob(manifest.config);
   return (await reader.blob(layer)).toString('utf8');
 }
@@ -173,7 +173,7 @@ class BundleReader {
     for (const blob of [config, ...layers]) if (blob.digest !== gguf.digest) await this.blob(blob);
     this.entry(gguf);
     const stray = [...this.#entries.keys()].find((path) => !this.#used.has(path));
-    if (stray !== undefined) throw invalidBundle(this.#file, `nothing in it names ${stray}`);
+    if (stray !== undefined) throw invalidBundle(this.#file, `nothing in it refers to ${stray}`);
   }
 }
 
@@ -186,14 +186,14 @@ function parseLayoutJson(file: RandomAccess, bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch {
-    throw invalidBundle(file, `${LAYOUT} is no JSON`);
+    throw invalidBundle(file, `${LAYOUT} is not JSON`);
   }
 }
 
 export function digestMismatch({ name }: Pick<RandomAccess, 'name'>, wanted: string, got: string): ProvisionError {
   return new ProvisionError(
     'digest-mismatch',
-    `A file in ${name} is not what it should be.\n  wanted ${wanted}\n  got    ${got}`,
+    `A file in ${name} has another digest than expected.\n  wanted ${wanted}\n  got    ${got}`,
     {
       suggestions: ['Copy the bundle again.'],
     },

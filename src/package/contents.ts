@@ -88,9 +88,9 @@ function listFiles({ layers }: Manifest, name: string): SignedFile[] {
     digest: digest,
   }));
   if (new Set(files.map((file) => file.name)).size !== files.length)
-    throw invalidPackage(name, 'a file in it has no name, or another’s');
+    throw invalidPackage(name, 'a file in it has no name, or the name of another');
   const strange = files.find((file) => !/^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,200}$/.test(file.name));
-  if (strange !== undefined) throw invalidPackage(name, `${JSON.stringify(strange.name)} is no plain file name`);
+  if (strange !== undefined) throw invalidPackage(name, `${JSON.stringify(strange.name)} is not a plain file name`);
   return files;
 }
 
@@ -125,7 +125,7 @@ function requireSame(name: string, what: string, wanted: string, got: string): v
 
 function invalidPackage(name: string, why: string): ProvisionError {
   return new ProvisionError('bad-bundle', `${name} cannot be used: ${why}.`, {
-    suggestions: ['Get it again from whoever made it, or make it anew.'],
+    suggestions: ['Get it again from its publisher, or create it again.'],
   });
 }
 

@@ -55,11 +55,11 @@ export function requireNoDifferences(found: readonly Difference[], lockName: str
   if (found.length === 0) return;
   throw new ProvisionError(
     'lock-differs',
-    `this is not what ${lockName} says:\n${found.map((each) => `  ${formatDifference(each)}`).join('\n')}`,
+    `this differs from ${lockName}:\n${found.map((each) => `  ${formatDifference(each)}`).join('\n')}`,
     {
       suggestions: [
-        'Leave out the flags that ask for something else.',
-        'If the new state is what you want, write it down with: gemma-provision lock',
+        'Omit the flags that ask for something else.',
+        'To accept the new state, update the lock file with: gemma-provision lock',
       ],
     },
   );

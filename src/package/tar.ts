@@ -70,8 +70,8 @@ export async function readTar(file: RandomAccess): Promise<TarEntry[]> {
     paxSize = undefined;
     if (type === FOLDER && size === 0) continue;
     if (type !== REGULAR)
-      throw invalidBundle(file, `${JSON.stringify(name)} is no plain file (type ${JSON.stringify(type)})`);
-    if (entries.has(name)) throw invalidBundle(file, `${JSON.stringify(name)} is in it twice`);
+      throw invalidBundle(file, `${JSON.stringify(name)} is not a plain file (type ${JSON.stringify(type)})`);
+    if (entries.has(name)) throw invalidBundle(file, `${JSON.stringify(name)} occurs twice`);
     entries.set(name, { name, offset, size });
   }
 }
@@ -84,15 +84,15 @@ interface Header {
 
 function parseHeader(file: RandomAccess, header: Buffer): Header {
   if (parseOctal(file, header, 148, 8) !== checksumOf(header))
-    throw invalidBundle(file, 'it is no tar file, or it is damaged');
-  if (header.toString('latin1', 257, 263) !== 'ustar\0') throw invalidBundle(file, 'it is no ustar file');
+    throw invalidBundle(file, 'it is not a tar file, or it is damaged');
+  if (header.toString('latin1', 257, 263) !== 'ustar\0') throw invalidBundle(file, 'it is not a ustar file');
   const prefix = decodeText(header, 345, 155);
   const name = `${prefix === '' ? '' : `${prefix}/`}${decodeText(header, 0, 100)}`
     .replace(/^\.\//, '')
     .replace(/\/$/, '');
   const isSafe = /^[\x21-\x7e]+$/.test(name) && name.split('/').every((part) => !['', '.', '..'].includes(part));
   if (!isSafe || name.includes('\\'))
-    throw invalidBundle(file, `${JSON.stringify(name)} is no name of a file in a bundle`);
+    throw invalidBundle(file, `${JSON.stringify(name)} is not a valid file name in a bundle`);
   const flag = header.toString('latin1', 156, 157);
   return { name, size: parseOctal(file, header, 124, 12), type: flag === '\0' ? REGULAR : flag };
 }
@@ -105,7 +105,7 @@ function decodeText(header: Buffer, at: number, length: number): string {
 /** Octal digits alone: GNU's binary form for large numbers is not POSIX, and an own way to lie about sizes. */
 function parseOctal(file: RandomAccess, header: Buffer, at: number, length: number): number {
   const digits = /^ *([0-7]+)[ \0]*$/.exec(header.toString('latin1', at, at + length))?.[1];
-  if (digits === undefined) throw invalidBundle(file, 'a number in it is none');
+  if (digits === undefined) throw invalidBundle(file, 'it contains an invalid number');
   return Number.parseInt(digits, 8);
 }
 
@@ -124,7 +124,7 @@ async function readPax(file: RandomAccess, offset: number, size: number): Promis
       throw invalidBundle(file, `it has an extended header with ${key}`);
     if (key === 'size') {
       if (found !== undefined || !/^(0|[1-9]\d{0,15})$/.test(value ?? '') || !Number.isSafeInteger(Number(value)))
-        throw invalidBundle(file, 'a size in it is none');
+        throw invalidBundle(file, 'it contains an invalid size');
       found = Number(value);
     }
     at += Number(length);
@@ -160,12 +160,12 @@ export async function readExactly(file: RandomAccess, position: number, length: 
 }
 
 function truncated({ name }: RandomAccess): ProvisionError {
-  return new ProvisionError('truncated-file', `${name} is cut short.`, { suggestions: ['Copy the bundle again.'] });
+  return new ProvisionError('truncated-file', `${name} is truncated.`, { suggestions: ['Copy the bundle again.'] });
 }
 
 export function invalidBundle({ name }: Pick<RandomAccess, 'name'>, why: string): ProvisionError {
-  return new ProvisionError('bad-bundle', `${name} is no bundle that can be used: ${why}.`, {
-    suggestions: ['Copy the bundle again, or make it anew with: gemma-provision bundle create'],
+  return new ProvisionError('bad-bundle', `${name} is not a valid bundle: ${why}.`, {
+    suggestions: ['Copy the bundle again, or create it again with: gemma-provision bundle create'],
   });
 }
 

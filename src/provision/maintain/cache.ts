@@ -51,7 +51,7 @@ function ageOf(text: string): number {
   const [, count, unit] = /^(\d{1,5})\s*([mhdw])$/i.exec(text.trim()) ?? [];
   const step = UNIT_MS[unit?.toLowerCase() ?? ''];
   if (count !== undefined && step !== undefined) return Number(count) * step;
-  throw new ProvisionError('bad-usage', `${JSON.stringify(text)} is no age.`, {
+  throw new ProvisionError('bad-usage', `${JSON.stringify(text)} is not an age.`, {
     suggestions: ['Write minutes, hours, days or weeks: 45m, 12h, 30d, 2w.'],
   });
 }

@@ -22,8 +22,8 @@ export async function chat(
   const options = parseOptions(flags);
   const content = (prompt ?? (await fromStdin())).trim();
   if (content === '') {
-    throw new ProvisionError('bad-usage', 'there is no prompt', {
-      suggestions: ['Give it as an argument, or pipe it in: echo Hello | gemma-provision run NAME'],
+    throw new ProvisionError('bad-usage', 'no prompt was given', {
+      suggestions: ['Pass it as an argument or on stdin: echo Hello | gemma-provision run NAME'],
     });
   }
   const opened = await app.open(await whereIs(app, name, flags));

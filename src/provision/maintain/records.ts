@@ -24,7 +24,7 @@ export async function recordsNamed(registry: Registry, typed: string, flags: Run
   );
   if (found.length > 0) return found;
   if (broken[0] !== undefined) throw broken[0].error;
-  throw new ProvisionError('record-not-found', `nothing named ${typed} was installed by this tool`, {
+  throw new ProvisionError('record-not-found', `this tool did not install a model named ${typed}`, {
     suggestions: didYouMean(
       typed,
       records.map((record) => record.name),
@@ -42,8 +42,8 @@ export async function whereIs(app: AppContext, name: string, flags: RuntimeFlags
   if (only === undefined) return flags;
   if (found.length > 1) {
     const places = found.map(({ runtime }) => `${runtime.kind} at ${runtime.endpoint}`).join(', ');
-    throw new ProvisionError('bad-usage', `${name} is installed in more than one place: ${places}`, {
-      suggestions: ['Say which with --runtime, or with --host for a server.'],
+    throw new ProvisionError('bad-usage', `${name} is installed in several runtimes: ${places}`, {
+      suggestions: ['Choose one with --runtime, or with --host for a server.'],
     });
   }
   return only.runtime.kind === 'ollama'

@@ -89,18 +89,22 @@ function removeReport({ name, runtime, previous }: InstallRecord, removedFromRun
 
 function notInstalledByUs(name: string, runtime: Runtime): ProvisionError {
   return new ProvisionError('foreign-model', `${name} was not installed by this tool, so it is not removed`, {
-    suggestions: [runtime.kind === 'ollama' ? `Remove it yourself: ollama rm ${name}` : 'See gemma-provision list.'],
+    suggestions: [
+      runtime.kind === 'ollama'
+        ? `Remove it yourself: ollama rm ${name}`
+        : 'Run gemma-provision list to see installed models.',
+    ],
   });
 }
 
 function changedSince(name: string): ProvisionError {
-  return new ProvisionError('foreign-model', `${name} is no longer what this tool installed: somebody changed it`, {
-    suggestions: ['Look at it first; remove it all the same with --force.'],
+  return new ProvisionError('foreign-model', `${name} was changed since this tool installed it`, {
+    suggestions: ['Inspect it first, or use --force to remove it anyway.'],
   });
 }
 
 function unknownModel(name: string, known: readonly string[]): ProvisionError {
-  return new ProvisionError('record-not-found', `nothing named ${name} is installed`, {
+  return new ProvisionError('record-not-found', `no model named ${name} is installed`, {
     suggestions: didYouMean(name, known),
   });
 }

@@ -68,13 +68,13 @@ export async function* repairBlob(
   for (const copy of await effects.copies(digest)) {
     if (copy.path === path) continue;
     if (yield* replaced({ ...copy, digest }, store, signal))
-      return `${path ?? digest} has the bytes of ${copy.path} now`;
+      return `${path ?? digest} was replaced with the bytes of ${copy.path}`;
   }
   const source = [record, record.previous].find((each) => each?.source.digest === digest)?.source;
   const fetched = source === undefined ? undefined : yield* effects.fetch(source);
   if (fetched === undefined) return undefined;
   if (!(yield* replaced({ ...fetched, digest }, store, signal))) return undefined;
-  return `${path ?? digest} has the bytes of ${source?.pinnedRef ?? fetched.ref} now, fetched again`;
+  return `${path ?? digest} was downloaded again from ${source?.pinnedRef ?? fetched.ref}`;
 }
 
 async function* replaced(
@@ -111,14 +111,17 @@ export function wayRound(
   const ours = [name, ...(previous?.keptAs === undefined ? [] : [previous.keptAs])];
   const isOurs = (user: string) => ours.some((each) => sameModel(each, user));
   const others = users.filter((user) => !isOurs(user));
-  const who = `Repair as the user who may write to ${contents.folder}.`;
+  const who = `Run repair as a user who can write to ${contents.folder}.`;
   if (others.length > 0) {
-    const rest = `Or remove the other models that use the blob, and repair again: ollama rm ${others.join(' ')}`;
+    const rest = `Or remove the other models that use the blob, then run repair again: ollama rm ${others.join(' ')}`;
     return { names: [], suggestions: [who, rest] };
   }
   // It would go with the names.
   if (contents.blobs.some(({ path }) => path === file.path))
-    return { names: [], suggestions: [who, `Or copy ${file.path} to where the model came from, and repair again.`] };
+    return {
+      names: [],
+      suggestions: [who, `Or copy ${file.path} to where the model came from, then run repair again.`],
+    };
   return { names: users, suggestions: [] };
 }
 

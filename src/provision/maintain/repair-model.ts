@@ -43,7 +43,7 @@ export async function* repairModel(name: string, effects: RepairEffects, signal:
   // Where its bytes came from is what it was: the file that served here may go at any time.
   const now = withPast(made, cleared);
   yield* workOnName(name, effects, signal, () => effects.records.put(now));
-  progress.repairs.push(`${name} was made again from ${file.path}`);
+  progress.repairs.push(`${name} was created again from ${file.path}`);
   return resultOf(now, yield* check(now, effects, signal), progress);
 }
 
@@ -95,8 +95,8 @@ async function recordOf(name: string, progress: Progress, effects: RepairEffects
   try {
     const record = await effects.records.find(name);
     if (record !== undefined) return record;
-    throw new ProvisionError('record-not-found', `nothing named ${name} was installed by this tool`, {
-      suggestions: ['See gemma-provision list; for a server elsewhere say which with --host.'],
+    throw new ProvisionError('record-not-found', `this tool did not install a model named ${name}`, {
+      suggestions: ['Run gemma-provision list to see installed models; use --host for a model on another server.'],
     });
   } catch (error) {
     if (!(error instanceof ProvisionError) || error.code !== 'bad-record') throw error;
@@ -112,14 +112,16 @@ async function recordOf(name: string, progress: Progress, effects: RepairEffects
     throw notRebuilt(name, savedAs, broken);
   }
   await effects.records.put(rebuilt);
-  progress.repairs.push(`the record of ${name} was rebuilt from what the runtime tells; the broken file is ${savedAs}`);
+  progress.repairs.push(
+    `the record of ${name} was rebuilt from what the runtime reports; the broken file was kept as ${savedAs}`,
+  );
   return rebuilt;
 }
 
 function notRebuilt(name: string, savedAs: string, cause: ProvisionError): ProvisionError {
   return new ProvisionError(
     'needs-repair',
-    `the record of ${name} cannot be read, and the runtime has no such model to rebuild it from; the file was moved to ${savedAs}`,
+    `the record of ${name} cannot be read, and the runtime does not have the model to rebuild it from; the file was moved to ${savedAs}`,
     { cause, suggestions: [`Install it again: gemma-provision install MODEL --name ${name}`] },
   );
 }
@@ -137,7 +139,7 @@ async function forgetLost(
   const { keptAs, ...body } = previous;
   const now = { ...record, previous: body };
   await records.put(now);
-  progress.repairs.push(`the record says now that ${previous.model}:${previous.quant} is no longer kept as ${keptAs}`);
+  progress.repairs.push(`the record no longer lists ${previous.model}:${previous.quant} as kept under ${keptAs}`);
   return now;
 }
 
@@ -200,7 +202,7 @@ async function* clearBlobs(
     if (digest === undefined || (store === undefined && way === undefined)) continue;
     await store?.drop(Digest.parse(digest));
     progress.repairs.push(`the corrupt blob ${path ?? digest} was removed`);
-    const message = `${path ?? digest} had no good copy to put in its place; it is removed, and ${record.name} is made again`;
+    const message = `${path ?? digest} has no intact copy; it is removed and ${record.name} is created again`;
     yield { type: 'warning', message };
   }
   return way === undefined ? record : await removeNames(record, way.names, effects, signal);
@@ -223,22 +225,22 @@ function resultOf(record: InstallRecord, checked: VerifyResult, { found, repairs
 }
 
 function suggestionsFor({ name, source }: InstallRecord, problems: readonly Problem[]): string[] {
-  if (problems.every(({ kind }) => kind === 'not-asked')) return ['Start the server, then repair again.'];
+  if (problems.every(({ kind }) => kind === 'not-asked')) return ['Start the server, then run repair again.'];
   const { ref, digest, pinnedRef, path } = source;
   if (ref.startsWith('ollama:')) {
     // A pull keeps a blob that is there, whatever is in it: it has to go with the model.
     const again = `gemma-provision install --from ${ref} --name ${name}`;
-    return [`Remove it and let the server pull it again: gemma-provision remove ${name} --force && ${again}`];
+    return [`Remove it, then let the server pull it again: gemma-provision remove ${name} --force && ${again}`];
   }
   const wanted = digest === undefined ? '' : ` --digest ${digest}`;
   // A rebuilt record does not know where its bytes came from.
   const from = ref === 'unknown' || ref === digest ? 'FILE' : ref;
-  const back = path === undefined ? [] : [`Put the file back where it was, and repair again: ${path}`];
+  const back = path === undefined ? [] : [`Restore the file, then run repair again: ${path}`];
   const isElsewhere = pinnedRef !== undefined || /^(?:hf|oci|https?):/.test(ref);
-  const pull = `Bring the file of the model into reach and repair again: gemma-provision pull ${pinnedRef ?? ref}`;
+  const pull = `Download the model file, then run repair again: gemma-provision pull ${pinnedRef ?? ref}`;
   return [
     ...back,
     ...(isElsewhere ? [pull] : []),
-    `Or install it anew: gemma-provision install --from ${from}${wanted} --name ${name} --force`,
+    `Or install it again: gemma-provision install --from ${from}${wanted} --name ${name} --force`,
   ];
 }

@@ -152,20 +152,20 @@ async function keptModel(
     // A manifest whose blob is gone makes some servers fail on the question.
     throw notKept(previous, keptAs, `the runtime cannot read it (${messageOf(error)})`);
   }
-  if (found === undefined) throw notKept(previous, keptAs, 'the runtime does not have it any more');
+  if (found === undefined) throw notKept(previous, keptAs, 'it is no longer in the runtime');
   if (found === BROKEN) throw notKept(previous, keptAs, 'the runtime cannot read it');
-  if (!sameHeld(found, previous.stored)) throw notKept(previous, keptAs, 'it is not what was recorded');
+  if (!sameHeld(found, previous.stored)) throw notKept(previous, keptAs, 'it differs from what was recorded');
   return found;
 }
 
 function keptOf({ name, previous }: InstallRecord): { previous: Previous; keptAs: string } {
   if (previous === undefined)
-    throw new ProvisionError('record-not-found', `${name} has no earlier version to go back to`, {
-      suggestions: ['Only what an upgrade or another install replaced can be gone back to.'],
+    throw new ProvisionError('record-not-found', `${name} has no previous version to roll back to`, {
+      suggestions: ['Only a version that an upgrade or another install replaced can be restored.'],
     });
   const { keptAs } = previous;
   if (keptAs !== undefined) return { previous, keptAs };
-  throw new ProvisionError('record-not-found', `the version of ${name} before this one was not kept`, {
+  throw new ProvisionError('record-not-found', `the previous version of ${name} was not kept`, {
     suggestions: [again(name, previous)],
   });
 }
@@ -174,7 +174,7 @@ function notKept(previous: Previous, keptAs: string, why: string): ProvisionErro
   const { name } = previous;
   return new ProvisionError(
     'needs-repair',
-    `${name} cannot go back to ${previous.model}:${previous.quant}, kept as ${keptAs}: ${why}. Nothing was changed.`,
+    `${name} cannot be rolled back to ${previous.model}:${previous.quant}, kept as ${keptAs}: ${why}. Nothing was changed.`,
     { suggestions: [again(name, previous)] },
   );
 }
@@ -185,14 +185,14 @@ function again(name: string, { source }: Previous): string {
 }
 
 function changed(name: string): ProvisionError {
-  return new ProvisionError('foreign-model', `${name} is no longer what this tool installed: somebody changed it`, {
-    suggestions: ['Look at it first; go back all the same with --force: what answers now is then lost.'],
+  return new ProvisionError('foreign-model', `${name} was changed since this tool installed it`, {
+    suggestions: ['Inspect it first, or use --force to roll back anyway; the current model will be lost.'],
   });
 }
 
 function unknown(name: string): ProvisionError {
-  return new ProvisionError('record-not-found', `nothing named ${name} was installed by this tool`, {
-    suggestions: ['See gemma-provision list.'],
+  return new ProvisionError('record-not-found', `this tool did not install a model named ${name}`, {
+    suggestions: ['Run gemma-provision list to see installed models.'],
   });
 }
 

@@ -100,7 +100,7 @@ async function recordOf(name: string, { runtime }: Provisioning, app: AppContext
   const here = records.filter((each) => isIn(each, runtime));
   const found = here.find((each) => sameModel(each.name, name));
   if (found !== undefined) return found;
-  throw new ProvisionError('record-not-found', `nothing named ${name} was installed by this tool`, {
+  throw new ProvisionError('record-not-found', `this tool did not install a model named ${name}`, {
     suggestions: didYouMean(
       name,
       here.map((each) => each.name),

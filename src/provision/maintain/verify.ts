@@ -62,7 +62,7 @@ async function* resultOf(
 ): Work<VerifyResult> {
   const run = await effects.openRun?.(record);
   // What a run changes at this moment is neither what was recorded nor wrong.
-  if (run === 'at-work') return unlooked(record, `A run on ${record.name} is at work; it was not looked at.`);
+  if (run === 'at-work') return unlooked(record, `Another run is changing ${record.name}; it was not checked.`);
   try {
     const { place, checked } = await openFor(record, opened, effects);
     const result = yield* verifyRecord(record, { place, checked, quick, hash: effects.hash, signal });
@@ -70,7 +70,7 @@ async function* resultOf(
   } catch (error) {
     if (signal.aborted || !(error instanceof ProvisionError)) throw error;
     const { kind, endpoint } = record.runtime;
-    const result = unlooked(record, `${kind} at ${endpoint} was not asked for ${record.name}.`);
+    const result = unlooked(record, `${kind} at ${endpoint} did not answer about ${record.name}.`);
     return { ...result, ok: false, problems: [{ kind: 'not-asked', detail: error.message }] };
   }
 }
@@ -92,7 +92,7 @@ function unlooked({ name, runtime: { kind, endpoint } }: InstallRecord, why: str
 }
 
 function withInterruption(result: VerifyResult): VerifyResult {
-  const detail = `the last run on ${result.name} was interrupted; repair, or the next run on it, brings it to its end`;
+  const detail = `the last run on ${result.name} was interrupted; run repair, or any command that changes it, to complete or roll it back`;
   return { ...result, ok: false, problems: [{ kind: 'interrupted', detail }, ...result.problems] };
 }
 

@@ -17,7 +17,7 @@ export async function openRandomAccess(path: string): Promise<OpenBundleFile> {
   });
   try {
     const facts = await handle.stat();
-    if (!facts.isFile()) throw new ProvisionError('file-access', `${path} is no file.`);
+    if (!facts.isFile()) throw new ProvisionError('file-access', `${path} is not a file.`);
     return {
       name: path,
       size: facts.size,
@@ -102,10 +102,10 @@ async function guarded<Result>(path: string, total: number, work: Promise<Result
     if (errno === 'ENOSPC' || errno === 'EDQUOT') {
       throw new ProvisionError(
         'disk-full',
-        `${path} cannot be written: its disk has no room for ${formatBytes(total)}.`,
+        `${path} cannot be written: its disk does not have ${formatBytes(total)}.`,
         {
           cause,
-          suggestions: ['Free some room there, or write to another disk.'],
+          suggestions: ['Free some space there, or write to another disk.'],
         },
       );
     }
@@ -114,6 +114,7 @@ async function guarded<Result>(path: string, total: number, work: Promise<Result
 }
 
 function readFault(path: string, cause: unknown): ProvisionError {
-  if (errnoOf(cause) === 'ENOENT') return new ProvisionError('file-not-found', `There is no file ${path}.`, { cause });
+  if (errnoOf(cause) === 'ENOENT')
+    return new ProvisionError('file-not-found', `The file ${path} does not exist.`, { cause });
   return new ProvisionError('file-access', `${path} cannot be read: ${messageOf(cause)}.`, { cause });
 }

@@ -58,7 +58,7 @@ async function privateKey(path: string, { env }: AppContext) {
   return readPrivateKey(await keyText(path), {
     name: path,
     passphrase,
-    passphraseHint: `Put its passphrase into the environment: ${PASSPHRASE_VARIABLE}=…`,
+    passphraseHint: `Set its passphrase in the environment: ${PASSPHRASE_VARIABLE}=…`,
   });
 }
 
@@ -67,7 +67,7 @@ async function keyText(path: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (cause) {
     const missing = errnoOf(cause) === 'ENOENT';
-    const why = missing ? `there is no key file ${path}` : `the key ${path} cannot be read: ${messageOf(cause)}`;
+    const why = missing ? `the key file ${path} does not exist` : `the key ${path} cannot be read: ${messageOf(cause)}`;
     throw new ProvisionError(missing ? 'file-not-found' : 'file-access', why, { cause });
   }
 }
@@ -125,7 +125,7 @@ async function requireSigned(bundle: Bundle, path: string, keyFiles: readonly st
   const keys = await Promise.all(keyFiles.map(async (each) => readPublicKey(await keyText(each), each)));
   if (bundle.signature === undefined) {
     throw new ProvisionError('untrusted', `${path} is not signed`, {
-      suggestions: ['Get a signed bundle, or leave out --key if you trust where this one comes from.'],
+      suggestions: ['Get a signed bundle, or omit --key if you trust the origin of this one.'],
     });
   }
   const signed = verifySignature(bundle.signature, { name: `in ${path}`, keys });

@@ -99,7 +99,7 @@ async function* lockNow(
 ): Work<{ readonly now: LockFile; readonly source: InstallPlan['source'] }> {
   const { source, family, model, quant, name } = plan;
   if (source.kind === 'library') {
-    throw new ProvisionError('bad-usage', `${source.ref} cannot be locked: only the server learns what it pulled`, {
+    throw new ProvisionError('bad-usage', `${source.ref} cannot be locked: only the server knows what it pulled`, {
       suggestions: ['Lock a file instead: --from ./model.gguf, or --from hf:owner/repo@commit/file.gguf.'],
     });
   }
@@ -140,8 +140,8 @@ async function readLockText(file: string): Promise<string> {
     const missing = errnoOf(cause) === 'ENOENT';
     throw new ProvisionError(
       missing ? 'file-not-found' : 'file-access',
-      missing ? `there is no lock file ${file}` : `the lock file ${file} cannot be read: ${messageOf(cause)}`,
-      { cause, suggestions: missing ? ['Write one with: gemma-provision lock', 'Name it with --lock FILE.'] : [] },
+      missing ? `the lock file ${file} does not exist` : `the lock file ${file} cannot be read: ${messageOf(cause)}`,
+      { cause, suggestions: missing ? ['Create one with: gemma-provision lock', 'Specify it with --lock FILE.'] : [] },
     );
   }
 }

@@ -100,8 +100,8 @@ async function* readStream(path: string): AsyncGenerator<Uint8Array, void, undef
 }
 
 function changed(path: string): ProvisionError {
-  return new ProvisionError('digest-mismatch', `${path} changed while it was read.`, {
-    suggestions: ['Wait until whatever writes it has ended, then run the command again.'],
+  return new ProvisionError('digest-mismatch', `${path} changed while it was being read.`, {
+    suggestions: ['Wait until no process writes it, then run the command again.'],
   });
 }
 
@@ -135,11 +135,11 @@ async function* locate(record: InstallRecord, flags: RuntimeFlags, app: AppConte
   }
   throw new ProvisionError(
     'source-not-found',
-    `the bytes of ${record.name} are nowhere on this machine that this user may read`,
+    `the bytes of ${record.name} are not on this machine, or this user cannot read them`,
     {
       suggestions: [
-        `Fetch them again: gemma-provision pull ${source.pinnedRef ?? 'REF'}`,
-        'Run it as a user who may read the models folder of the server.',
+        `Download them again: gemma-provision pull ${source.pinnedRef ?? 'REF'}`,
+        'Run the command as a user who can read the models folder of the server.',
       ],
     },
   );
@@ -158,7 +158,7 @@ async function* suiteOf(record: InstallRecord, plan: InstallPlan, root: string):
   }
   yield {
     type: 'warning',
-    message: `The smoke suite ${record.suite.id} that ${record.name} passed is not at hand any more: it is left out.`,
+    message: `The smoke suite ${record.suite.id} that ${record.name} passed is no longer available; it is not included.`,
   };
   return undefined;
 }

@@ -55,7 +55,7 @@ export async function* publish(
 function targetOf(typed: string): OciRef {
   const ref = parseOciRef(typed.startsWith('oci:') ? typed : `oci:${typed}`);
   if (ref.digest === undefined && ref.file === undefined) return ref;
-  throw new ProvisionError('bad-usage', 'A model is published under a tag; its digest is known only then.', {
+  throw new ProvisionError('bad-usage', 'A model is published under a tag; its digest is only known afterwards.', {
     suggestions: [`Write it as ${formatOciRef({ host: ref.host, repository: ref.repository, tag: 'TAG' })}.`],
   });
 }
@@ -110,9 +110,9 @@ export async function* pull(app: AppContext, typed: string, digest: Digest | und
 }
 
 function notRemote(typed: string): ProvisionError {
-  return new ProvisionError('bad-usage', `${typed} is nothing to fetch.`, {
+  return new ProvisionError('bad-usage', `${typed} cannot be downloaded.`, {
     suggestions: [
-      'Name a model elsewhere: oci:HOST/REPOSITORY:TAG, hf:OWNER/REPO/FILE.gguf or https://… with --digest.',
+      'Specify a remote model: oci:HOST/REPOSITORY:TAG, hf:OWNER/REPO/FILE.gguf or https://… with --digest.',
     ],
   });
 }

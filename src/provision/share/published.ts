@@ -51,7 +51,7 @@ async function contentsOf(from: string, app: AppContext): Promise<PackageContent
     app.options.signal.throwIfAborted();
     if (!(error instanceof ProvisionError) || !['network', 'remote-fault'].includes(error.code)) throw error;
     app.warnOnce(
-      `What was published with ${from} cannot be read (${error.message}): template and settings are those of this host.`,
+      `What was published with ${from} cannot be read (${error.message}): using the template and settings of this host.`,
     );
     return undefined;
   }

@@ -40,7 +40,7 @@ test('row 22: what the next run can finish is told and stays, and that run finis
   await killed('stage');
   const { data } = await home.json('gc', ['--apply']);
   expect(data?.items).toEqual([]);
-  expect(data?.notes).toContain(`The install of ${NAME} was interrupted; the next run of it finishes it.`);
+  expect(data?.notes).toContain(`The install of ${NAME} was interrupted; the next run on it completes it.`);
   expect(blobs()).toHaveLength(1);
   expect(await home.json('install', INSTALL)).toMatchObject({ code: 0, data: { changed: true } });
   expect((await home.json('gc', [])).data).toMatchObject({ items: [], notes: [] });

@@ -170,7 +170,7 @@ describe.skipIf(reason !== undefined)(`damage on a real Ollama${reason ? ` (skip
     expect(refused.code).toBe(18);
     expect(refused.ok).toBe(false);
     const told = refused.data?.results[0]?.suggestions.join() ?? '';
-    expect(told).toContain(`repair again: ${source}`);
+    expect(told).toContain(`run repair again: ${source}`);
     expect(told).toContain(`gemma-provision install --from ${source} --digest sha256:${hexOf(blob)}`);
     expect(await digestOfFile(blob)).toBe(corrupt);
     expect(await manifestsOf(models)).toEqual(manifests);

@@ -111,16 +111,16 @@ const without = (part: string) => (files: TarFile[]) => files.filter(({ name }) 
 const small = (name: string, text: string): TarFile => ({ name, size: text.length, bytes: () => [Buffer.from(text)] });
 
 test.each([
-  ['no layout', without('oci-layout'), /no OCI layout/],
-  ['no index', without('index.json'), /no OCI layout/],
+  ['no layout', without('oci-layout'), /not an OCI layout/],
+  ['no index', without('index.json'), /not an OCI layout/],
   ['no model', without(digestOf(MODEL).slice(7)), /is missing/],
   ['no licence', without(digestOf(LICENCE).slice(7)), /is missing/],
   [
     'a file that nothing names',
     (files: TarFile[]) => [...files, small(`blobs/sha256/${'a'.repeat(64)}`, 'x')],
-    /nothing in it names/,
+    /nothing in it refers to/,
   ],
-  ['a file elsewhere', (files: TarFile[]) => [...files, small('run-me.sh', 'x')], /nothing in it names/],
+  ['a file elsewhere', (files: TarFile[]) => [...files, small('run-me.sh', 'x')], /nothing in it refers to/],
   [
     'a layout of another version',
     (files: TarFile[]) =>

@@ -79,21 +79,21 @@ const good = await tarOf([fileOf('index.json', '{}'), fileOf('other', 'x')]);
 const named = (name: string) => edited(good, (header) => header.fill(0, 0, 100).write(name, 0, 'latin1'));
 
 test.each([
-  ['a name that climbs', named('../x'), /no name of a file/],
-  ['a name from the root', named('/etc/passwd'), /no name of a file/],
-  ['a name with a backslash', named('a\\b'), /no name of a file/],
+  ['a name that climbs', named('../x'), /not a valid file name/],
+  ['a name from the root', named('/etc/passwd'), /not a valid file name/],
+  ['a name with a backslash', named('a\\b'), /not a valid file name/],
   ['a name twice', named('other'), /twice/],
-  ['a symbolic link', edited(good, (header) => header.write('2', 156)), /no plain file/],
-  ['a hard link', edited(good, (header) => header.write('1', 156)), /no plain file/],
-  ['a device', edited(good, (header) => header.write('3', 156)), /no plain file/],
-  ['GNU’s long name', edited(good, (header) => header.write('L', 156)), /no plain file/],
-  ['a global header', edited(good, (header) => header.write('g', 156)), /no plain file/],
-  ['a negative size', edited(good, (header) => header.write('-0000000001', 124)), /a number in it is none/],
-  ['a binary size', edited(good, (header) => header.writeUInt32BE(0x80000000, 124)), /a number in it is none/],
+  ['a symbolic link', edited(good, (header) => header.write('2', 156)), /not a plain file/],
+  ['a hard link', edited(good, (header) => header.write('1', 156)), /not a plain file/],
+  ['a device', edited(good, (header) => header.write('3', 156)), /not a plain file/],
+  ['GNU’s long name', edited(good, (header) => header.write('L', 156)), /not a plain file/],
+  ['a global header', edited(good, (header) => header.write('g', 156)), /not a plain file/],
+  ['a negative size', edited(good, (header) => header.write('-0000000001', 124)), /it contains an invalid number/],
+  ['a binary size', edited(good, (header) => header.writeUInt32BE(0x80000000, 124)), /it contains an invalid number/],
   ['a wrong checksum', Buffer.from(good).fill(0x41, 0, 1), /damaged/],
   ['something behind its end', Buffer.concat([good, Buffer.alloc(512, 1)]), /follows its end/],
   ['a second tar behind it', Buffer.concat([good, good]), /follows its end/],
-  ['no tar at all', Buffer.from('x'.repeat(2048)), /no tar file|a number in it is none/],
+  ['no tar at all', Buffer.from('x'.repeat(2048)), /not a tar file|it contains an invalid number/],
 ])('a tar with %s is refused', async (_, tar, message) => {
   const said = await failure(tar);
   expect(said).toMatch(/^bad-bundle: /);

@@ -80,7 +80,7 @@ async function* dealtWith(candidates: Found['candidates'], apply: boolean, signa
   for (const { kind, path, name, reason, takes, remove } of candidates) {
     signal.throwIfAborted();
     const problem = apply ? await remove(signal).catch((error: unknown) => thrown(error, signal)) : undefined;
-    if (problem !== undefined) yield { type: 'warning', message: `${path ?? name ?? ''} stays: ${problem}` };
+    if (problem !== undefined) yield { type: 'warning', message: `${path ?? name ?? ''} was not removed: ${problem}` };
     const item: GcItem = {
       kind,
       ...(path !== undefined && { path }),
@@ -107,7 +107,7 @@ async function* cacheLeft(
 ): Work<{ outcomes: Outcome[]; notes: string[] }> {
   const { digests, broken } = await effects.digestsInUse();
   if (broken !== undefined)
-    return { outcomes: [], notes: [`Fetched files were left alone, as a record cannot be read: ${broken.message}`] };
+    return { outcomes: [], notes: [`Cached files were kept because a record cannot be read: ${broken.message}`] };
   const inUse = new Set([...digests, ...(await digestsOfRuns(effects))]);
   const found = yield* effects.cache.prune({ inUse, apply: false }, signal);
   const takes = new Map<string, Taken[]>();

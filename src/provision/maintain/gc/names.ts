@@ -18,9 +18,9 @@ import { busyIn, isAmong, runsIn } from './runs.ts';
 type OwnKind = 'staging-name' | 'transfer-name' | 'previous-version';
 
 const REASONS: Readonly<Record<OwnKind, string>> = {
-  'staging-name': 'a model under test whose run is dead',
-  'transfer-name': 'made while a file came in, by a run that is dead',
-  'previous-version': 'a replaced version that no record speaks of any more',
+  'staging-name': 'a model under test whose run ended',
+  'transfer-name': 'created during a transfer by a run that ended',
+  'previous-version': 'a replaced version that no record refers to any more',
 };
 
 /** Staging and transfer names of dead runs, and kept versions that no record names; all kept versions with `previous`. */
@@ -49,7 +49,7 @@ export async function namesLeft(effects: GcEffects, previous: boolean, signal: A
     }
     const why = await stays(name, kind, effects, signal);
     if (why === undefined) candidates.push(ownItem(name, kind, takes, effects));
-    else notes.push(`${name} was left alone: ${why}.`);
+    else notes.push(`${name} was kept: ${why}.`);
   }
   return { candidates, notes };
 }
@@ -77,7 +77,7 @@ async function stays(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const { spokenFor } = await runsIn(effects.identity, effects, signal);
-  if (isAmong(spokenFor, name)) return 'a run that is at work, or is still to be finished, speaks of it';
+  if (isAmong(spokenFor, name)) return 'a run that is in progress or was interrupted refers to it';
   if (kind === 'transfer-name') {
     const busy = await busyIn(effects.identity, effects, signal);
     if (busy !== undefined) return busy;
@@ -85,11 +85,11 @@ async function stays(
   const foreign = await mayBeAtWork(name, effects);
   if (foreign !== undefined || kind !== 'previous-version') return foreign;
   const { records, broken } = await keptBy(effects);
-  if (broken) return 'a record cannot be read, and may speak of it';
-  if (records.some((record) => keeps(record, name))) return 'a record speaks of it';
+  if (broken) return 'a record cannot be read and may refer to it';
+  if (records.some((record) => keeps(record, name))) return 'a record refers to it';
   const ours = records.map((record) => record.name);
   const owner = await keptForOthers(name, ours, effects, signal);
-  return owner && `it is the earlier version of ${owner}, which somebody else installed`;
+  return owner && `it is the earlier version of ${owner}, which another user installed`;
 }
 
 function ownItem(name: string, kind: OwnKind, takes: readonly Taken[], effects: GcEffects): Candidate {
@@ -112,12 +112,12 @@ function keptItem(record: InstallRecord, name: string, takes: readonly Taken[], 
   return {
     kind: 'previous-version',
     name,
-    reason: `kept for a rollback of ${record.name}, which is not possible without it`,
+    reason: `kept for a rollback of ${record.name}, which needs it`,
     takes,
     remove: (signal) =>
       withLock(locker, lockName(identity, record.name), signal, async (held) => {
         const { spokenFor } = await runsIn(identity, { registry, impatient: effects.impatient }, held);
-        if (isAmong(spokenFor, name)) return 'a run that is still to be finished speaks of it';
+        if (isAmong(spokenFor, name)) return 'an interrupted run refers to it';
         const now = await findRecord(registry, record);
         if (now?.previous !== undefined && keeps(now, name)) {
           const { keptAs: _, ...rest } = now.previous;
@@ -185,14 +185,14 @@ type Asking = Pick<GcEffects, 'folder' | 'files' | 'now' | 'runtime'>;
 /** Why a name may belong to a run of somebody else; undefined when it is too old for that. Only we use the embedded runtime. */
 export async function mayBeAtWork(name: string, { folder, files, now }: Asking): Promise<string | undefined> {
   if (folder === undefined) return undefined;
-  const unseen = 'its age cannot be seen from here, and another user or machine may be at work with it';
+  const unseen = 'its age cannot be determined from here, and another user or machine may be using it';
   if ('refused' in folder) return unseen;
   const manifest = (await folder.read()).manifests.find((each) => sameModel(each.name, name));
   const facts = manifest && (await fileUsage(files, manifest.path));
   if (facts === undefined) return unseen;
   const ageMs = now().getTime() - Math.max(facts.modifiedMs, facts.changedMs);
   if (ageMs >= NAME_GRACE_MS) return undefined;
-  return `it was made within the last ${formatDuration(NAME_GRACE_MS)}, and another user or machine may be at work with it`;
+  return `it was made within the last ${formatDuration(NAME_GRACE_MS)}, and another user or machine may be using it`;
 }
 
 /** Whose earlier version a kept name is, among models without a record here; undefined when it is nobody's. */

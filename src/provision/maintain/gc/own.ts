@@ -25,9 +25,9 @@ export async function stateLeft(effects: GcEffects): Promise<Found> {
       const facts = WRITERS.test(name) || SAVED_ASIDE.test(name) ? await fileUsage(files, path) : undefined;
       if (facts === undefined) continue;
       if (SAVED_ASIDE.test(name))
-        candidates.push(await fileItem('state-file', path, 'put aside, as it could not be read', effects));
+        candidates.push(await fileItem('state-file', path, 'saved aside because it could not be read', effects));
       else if (now().getTime() - facts.modifiedMs >= WRITER_MS)
-        candidates.push(await fileItem('temporary-file', path, 'written by a run that is dead', effects));
+        candidates.push(await fileItem('temporary-file', path, 'written by a run that ended', effects));
     }
   }
   for (const { path, reason } of await effects.listStaleLocks())
@@ -44,7 +44,7 @@ async function fileItem(kind: GcKind, path: string, reason: string, { files }: G
     takes: await takenBy(files, path),
     async remove() {
       const facts = await fileUsage(files, path);
-      if (facts !== undefined && facts.inode !== before?.inode) return 'another file is there now';
+      if (facts !== undefined && facts.inode !== before?.inode) return 'another file is in its place now';
       await files.rm(path, { force: true });
       return undefined;
     },
@@ -60,7 +60,7 @@ export async function embeddedLeft(effects: GcEffects, signal: AbortSignal): Pro
   const names = (await effects.files.list(folder)).sort().filter((name) => WHOLE.test(name) || INCOMPLETE.test(name));
   if (names.length === 0) return { candidates: [], notes: [] };
   const busy = await busyIn(EMBEDDED, effects, signal);
-  if (busy !== undefined) return { candidates: [], notes: [`Files of the embedded runtime were left alone: ${busy}.`] };
+  if (busy !== undefined) return { candidates: [], notes: [`Files of the embedded runtime were kept: ${busy}.`] };
   const { named, unknown } = await namedByEmbedded(effects);
   const candidates: Candidate[] = [];
   for (const name of names.filter((each) => !named.has(each))) {
@@ -69,7 +69,7 @@ export async function embeddedLeft(effects: GcEffects, signal: AbortSignal): Pro
   const notes =
     unknown === undefined
       ? []
-      : [`${unknown} cannot be read; blobs of the embedded runtime stay, as it may name them.`];
+      : [`${unknown} cannot be read; blobs of the embedded runtime are kept because it may use them.`];
   return { candidates, notes };
 }
 
@@ -79,15 +79,15 @@ async function storedItem(folder: string, name: string, effects: GcEffects): Pro
     kind: 'stored-file',
     path,
     reason: INCOMPLETE.test(name)
-      ? 'not whole; the run that wrote it is dead'
-      : 'no model of the embedded runtime names it',
+      ? 'incomplete; the run that wrote it ended'
+      : 'no model of the embedded runtime uses it',
     takes: await takenBy(effects.files, path),
     async remove(signal) {
       const busy = await busyIn(EMBEDDED, effects, signal);
       if (busy !== undefined) return busy;
       const { named, unknown } = await namedByEmbedded(effects);
-      if (named.has(name)) return 'a model names it now';
-      if (unknown !== undefined && WHOLE.test(name)) return `${unknown} cannot be read, and may name it`;
+      if (named.has(name)) return 'a model uses it now';
+      if (unknown !== undefined && WHOLE.test(name)) return `${unknown} cannot be read and may use it`;
       await effects.files.rm(path, { force: true });
       return undefined;
     },

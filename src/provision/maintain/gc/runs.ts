@@ -36,7 +36,7 @@ export async function runsIn(where: Where, effects: Asking, signal: AbortSignal)
 /** Why nothing may be taken from a runtime now; undefined when no run is at work in it. */
 export async function busyIn(where: Where, effects: Asking, signal: AbortSignal): Promise<string | undefined> {
   const { alive } = await runsIn(where, effects, signal);
-  return alive.length === 0 ? undefined : `a run on ${alive.join(', ')} is at work`;
+  return alive.length === 0 ? undefined : `a run on ${alive.join(', ')} is in progress`;
 }
 
 export function isAmong(names: readonly string[], name: string): boolean {
@@ -66,13 +66,15 @@ export async function journalsLeft(effects: GcEffects, signal: AbortSignal): Pro
   const candidates: Candidate[] = [];
   const notes: string[] = [];
   for (const { path, journal } of await listJournals(effects.registry)) {
-    if (journal === undefined) notes.push(`${path} cannot be read; the next run of its name deals with it.`);
+    if (journal === undefined) notes.push(`${path} cannot be read; the next run on its name resolves it.`);
     else if (!isIn(journal, effects.identity))
-      notes.push(`${path} is of ${journal.name} in ${journal.runtime.kind} at ${journal.runtime.endpoint}; not asked.`);
+      notes.push(
+        `${path} belongs to ${journal.name} in ${journal.runtime.kind} at ${journal.runtime.endpoint}; it was not checked.`,
+      );
     else if (await isLocked(effects.impatient, lockName(journal.runtime, journal.name), signal))
-      notes.push(`A run on ${journal.name} is at work; what is its own was left alone.`);
+      notes.push(`A run on ${journal.name} is in progress; what belongs to it was kept.`);
     else if (await hasWorkLeft(journal, effects, signal))
-      notes.push(`The ${journal.operation} of ${journal.name} was interrupted; the next run of it finishes it.`);
+      notes.push(`The ${journal.operation} of ${journal.name} was interrupted; the next run on it completes it.`);
     else candidates.push(await journalItem(path, journal, effects));
   }
   return { candidates, notes };
@@ -84,18 +86,18 @@ async function journalItem(path: string, journal: Journal, effects: GcEffects): 
     kind: 'journal',
     path,
     name,
-    reason: `of an interrupted ${operation} of which nothing is left`,
+    reason: `of an interrupted ${operation} that left nothing behind`,
     takes: await takenBy(effects.files, path),
     async remove(signal) {
       const held = await effects.impatient.acquire(lockName(journal.runtime, name), signal).catch((error: unknown) => {
         if (error instanceof ProvisionError && error.code === 'busy') return undefined;
         throw error;
       });
-      if (held === undefined) return 'a run on this name is at work';
+      if (held === undefined) return 'a run on this name is in progress';
       try {
         const now = (await listJournals(effects.registry)).find((each) => each.path === path)?.journal;
         if (now !== undefined && (await hasWorkLeft(now, effects, signal)))
-          return 'the next run of its name finishes it';
+          return 'the next run on its name completes it';
         await effects.files.rm(path, { force: true });
         return undefined;
       } finally {

@@ -28,14 +28,14 @@ export async function serverLeft(effects: GcEffects, signal: AbortSignal): Promi
   const { folder, identity } = effects;
   if (folder === undefined) return NOTHING;
   if ('refused' in folder)
-    return { candidates: [], notes: [`Files of the server were not looked at: ${folder.refused}`] };
+    return { candidates: [], notes: [`Files of the server were not checked: ${folder.refused}`] };
   if (folder.keepsAll)
     return {
       candidates: [],
-      notes: ['The server keeps all its files: OLLAMA_NOPRUNE is set. None of them was looked at.'],
+      notes: ['The server keeps all its files: OLLAMA_NOPRUNE is set. None of them was checked.'],
     };
   const busy = await busyIn(identity, effects, signal);
-  if (busy !== undefined) return { candidates: [], notes: [`Files of the server were left alone: ${busy}.`] };
+  if (busy !== undefined) return { candidates: [], notes: [`Files of the server were kept: ${busy}.`] };
   const contents = await folder.read();
   const manifests = await manifestsLeft(folder, contents, effects);
   const blobs = await blobsLeft(folder, contents, effects);
@@ -50,9 +50,7 @@ async function manifestsLeft(folder: ServerFolder, contents: FolderContents, eff
     const why = await manifestStays(manifest, effects);
     if (why === undefined) candidates.push(await manifestItem(folder, manifest, effects));
     else
-      notes.push(
-        `${manifest.path} ${manifest.broken}: ${why}. While it is there, the server removes nothing by itself.`,
-      );
+      notes.push(`${manifest.path} ${manifest.broken}: ${why}. While it exists, the server removes nothing by itself.`);
   }
   return { candidates, notes };
 }
@@ -83,16 +81,16 @@ async function manifestStays({ path, name }: FolderManifest, effects: GcEffects)
   const facts = await fileUsage(effects.files, path);
   const text = await effects.files.readText(path).catch(() => undefined);
   if (facts === undefined || text === undefined) return 'it cannot be read from here';
-  if (isJson(text)) return 'it is JSON of a kind that is not known here';
+  if (isJson(text)) return 'it contains JSON of an unknown kind';
   if (effects.now().getTime() - facts.modifiedMs < MANIFEST_GRACE_MS) return 'it was written just now';
   const { records } = await readRecords(effects.registry);
   if (records.some((each) => isIn(each, effects.identity) && sameModel(each.name, name)))
-    return `put it right with: gemma-provision repair ${name}`;
+    return `repair it with: gemma-provision repair ${name}`;
   const journals = await listJournals(effects.registry);
   const isOurs = journals.some(
     ({ journal }) => journal && isIn(journal, effects.identity) && sameModel(journal.name, name),
   );
-  return isOurs ? `the next run of ${name} finishes it` : undefined;
+  return isOurs ? `the next run on ${name} completes it` : undefined;
 }
 
 function isJson(text: string): boolean {
@@ -113,7 +111,7 @@ async function blobsLeft(folder: ServerFolder, contents: FolderContents, effects
     const kind = kindOf(blob, effects);
     if (kind === undefined || (blob.digest !== undefined && digests.has(blob.digest))) continue;
     if (kind === 'server-blob' && unknown !== undefined) {
-      notes.add(`Blobs of the server were left alone: ${unknown} cannot be read, and may need them.`);
+      notes.add(`Blobs of the server were kept: ${unknown} cannot be read and may need them.`);
       continue;
     }
     if (await isYoung(blob, contents.blobs, effects)) young += 1;
@@ -121,9 +119,7 @@ async function blobsLeft(folder: ServerFolder, contents: FolderContents, effects
   }
   if (young > 0) {
     const age = formatDuration(SERVER_GRACE_MS);
-    notes.add(
-      `${young} of the server's files that no model needs came within the last ${age}, and may belong to an install.`,
-    );
+    notes.add(`${young} of the server's unused files are newer than ${age} and may belong to an install.`);
   }
   return { candidates, notes: [...notes] };
 }
@@ -137,9 +133,9 @@ function kindOf({ name }: FolderBlob, { isTemporary }: GcEffects): GcKind | unde
 
 const REASONS: Partial<Readonly<Record<GcKind, string>>> = {
   'server-blob': 'no model of the server needs it',
-  'server-pull': 'part of a pull that was not finished',
-  'server-upload': 'an upload that was not finished',
-  'server-temporary': 'written by a run of this tool that is dead',
+  'server-pull': 'part of an unfinished pull',
+  'server-upload': 'an unfinished upload',
+  'server-temporary': 'written by a run of this tool that ended',
 };
 
 /** Digests in manifests. One that cannot be understood counts with every digest in its text; `unknown`: one that cannot be read. */
@@ -185,8 +181,8 @@ async function blobItem(folder: ServerFolder, blob: FolderBlob, kind: GcKind, ef
       const contents = await folder.read();
       const { digests, unknown } = await referenced(contents, effects);
       if (digest !== undefined && digests.has(digest)) return 'a model needs it now';
-      if (kind === 'server-blob' && unknown !== undefined) return `${unknown} cannot be read, and may need it`;
-      if (await isYoung(blob, contents.blobs, effects)) return 'somebody is writing it';
+      if (kind === 'server-blob' && unknown !== undefined) return `${unknown} cannot be read and may need it`;
+      if (await isYoung(blob, contents.blobs, effects)) return 'another process is writing it';
       await effects.files.rm(path, { force: true });
       return undefined;
     },

@@ -52,7 +52,7 @@ test('row 22: a run that is at work is not looked at, and nothing is wrong with 
   await world.journal(installJournal(NAME), true);
   const { result, exit, asked } = await look();
   expect([result.ok, result.problems, exit, asked]).toEqual([true, [], 0, 0]);
-  expect(result.unchecked).toEqual([`A run on ${NAME} is at work; it was not looked at.`]);
+  expect(result.unchecked).toEqual([`Another run is changing ${NAME}; it was not checked.`]);
 });
 
 test('row 22: a run that was interrupted is exit 18, with the way out, and the rest is looked at', async () => {
@@ -60,7 +60,7 @@ test('row 22: a run that was interrupted is exit 18, with the way out, and the r
   const { result, exit, asked } = await look();
   expect([result.ok, exit, asked]).toEqual([false, 18, 1]);
   expect(result.problems).toMatchObject([
-    { kind: 'interrupted', detail: expect.stringMatching(/interrupted; repair/) },
+    { kind: 'interrupted', detail: expect.stringMatching(/interrupted; run repair/) },
   ]);
   expect(world.heldLocks.size).toBe(0);
 });

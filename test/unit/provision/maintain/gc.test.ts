@@ -119,7 +119,7 @@ test('nothing of a run that is alive is touched', async () => {
   await world.journal(installJournal(NAME), true);
   const report = await world.gc({ apply: true });
   expect(report).toMatchObject({ items: [], removed: 0 });
-  expect(report.notes.join('\n')).toContain(`A run on ${NAME} is at work`);
+  expect(report.notes.join('\n')).toContain(`A run on ${NAME} is in progress`);
   expect(world.names.size).toBe(2);
   expect(await listJournals(world.registry)).toHaveLength(1);
 });
@@ -129,11 +129,11 @@ test('row 22: an interrupted run that can be finished is told, and stays', async
   await world.journal(installJournal(NAME, { undo: { restores: [], drop: [stagingNameOf(NAME)] } }));
   const report = await world.gc({ apply: true });
   expect(report.items).toEqual([]);
-  expect(report.notes).toContain(`The install of ${NAME} was interrupted; the next run of it finishes it.`);
+  expect(report.notes).toContain(`The install of ${NAME} was interrupted; the next run on it completes it.`);
   expect(world.removedNames).toEqual([]);
 });
 
-test('row 22: a journal of which nothing is left goes', async () => {
+test('row 22: a journal that left nothing behind goes', async () => {
   await world.journal(installJournal(NAME));
   await expectCollected('journal', () => world.list('/data/journal').length > 0);
 });
@@ -165,7 +165,7 @@ test('names stay where the age of none can be seen', async () => {
   world.names.add(stagingNameOf(NAME));
   const report = await world.gc({ apply: true });
   expect([report.items, world.removedNames]).toEqual([[], []]);
-  expect(report.notes.join()).toContain('its age cannot be seen from here');
+  expect(report.notes.join()).toContain('its age cannot be determined from here');
 });
 
 test('row 49: the earlier version of a model that somebody else installed stays', async () => {
@@ -185,7 +185,7 @@ test('row 49: the earlier version of a model that somebody else installed stays'
   expect(world.removedNames).toEqual([kept]);
 });
 
-test('a kept version stays while a record speaks of it, and goes with --previous', async () => {
+test('a kept version stays while a record refers to it, and goes with --previous', async () => {
   const { previous: _, ...body } = recordOf(NAME);
   await world.record({ ...body, previous: { ...body, keptAs: KEPT } });
   world.manifest(KEPT, [digest('a')]);

@@ -36,7 +36,7 @@ test('row 49: what somebody else uses stays, and both ways out are told', () => 
   const way = wayRound(recordOf(NAME), corrupt(NAME, 'theirs:latest', KEPT), elsewhere, place);
   expect(way?.names).toEqual([]);
   expect(way?.suggestions.join()).toMatch(
-    /user who may write to \/models.*ollama rm theirs:latest gemma-provision-prev/,
+    /user who can write to \/models.*ollama rm theirs:latest gemma-provision-prev/,
   );
 });
 
