@@ -1,7 +1,7 @@
 /** The servers that were run for the matrix, side by side: what a person wants to know first. */
 import { type ServerFacts, serverFacts } from '../src/compat/lookup.ts';
-import { isIn } from '../src/compat/range.ts';
 import type { CapabilityId, Matrix } from '../src/compat/schema.ts';
+import { isIn } from '../src/compat/version.ts';
 
 /** A heading line and one line a question, each with a cell for every server. */
 export function glance(rows: Matrix): { readonly headers: readonly string[]; readonly lines: readonly string[][] } {

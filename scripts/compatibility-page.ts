@@ -1,8 +1,7 @@
 /** docs/compatibility.md: the compatibility matrix, for people. */
-import { rowDoubt } from '../src/compat/proof.ts';
-import { rangeText } from '../src/compat/range.ts';
+import { rowDoubt } from '../src/compat/evidence.ts';
 import type { CapabilityRow, Matrix, Proof, QuantRow } from '../src/compat/schema.ts';
-import { compareNumbers, numbersOf } from '../src/compat/version.ts';
+import { compareNumbers, numbersOf, rangeText } from '../src/compat/version.ts';
 import { glance } from './compatibility-glance.ts';
 
 type Evidence = Proof & { readonly evidence: readonly string[] };

@@ -1,7 +1,7 @@
 /** What is constant for an architecture (`general.architecture` of a GGUF file) and is not in the file itself. */
 import * as z from 'zod';
 import data from './architectures.json' with { type: 'json' };
-import { Sourced, Text } from './schema-words.ts';
+import { Sourced, Text } from './ids.ts';
 
 const SourcedFlag = z.strictObject({ value: z.boolean(), source: Text });
 

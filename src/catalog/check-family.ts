@@ -2,7 +2,7 @@
 import type { Issue } from '../core/parse.ts';
 import { nearest } from '../core/suggest.ts';
 import { modelIssues } from './check-model.ts';
-import { isRaw, issueAt, itemsAt, keysAt, member, numberAt, type Path, repeats, textAt } from './raw.ts';
+import { isRaw, issueAt, itemsAt, keysAt, member, numberAt, type Path, repeats, textAt } from './json-access.ts';
 
 /** The names that a document may refer to: its own, and those of the family it is laid over. */
 export interface Names {

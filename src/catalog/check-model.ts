@@ -1,7 +1,7 @@
 /** What must hold between the fields of one model; a schema sees every field alone. */
 import type { Issue } from '../core/parse.ts';
 import { sourceIssues } from './check-source.ts';
-import { type Item, issueAt, itemsAt, member, numberAt, type Path, repeats, textAt } from './raw.ts';
+import { type Item, issueAt, itemsAt, member, numberAt, type Path, repeats, textAt } from './json-access.ts';
 
 /** Hyperparameters that may be a list with one number per layer. */
 const PER_LAYER = ['feedForwardLength', 'headCount', 'headCountKv', 'keyLength', 'valueLength'] as const;

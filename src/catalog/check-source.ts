@@ -1,6 +1,6 @@
 /** What a catalog may send somebody to: bytes that are the same for everybody and for ever, over a connection that nobody reads. */
 import type { Issue } from '../core/parse.ts';
-import { type Item, issueAt, itemsAt, type Path, repeats, textAt } from './raw.ts';
+import { type Item, issueAt, itemsAt, type Path, repeats, textAt } from './json-access.ts';
 
 export function sourceIssues(quant: unknown, path: Path): Issue[] {
   const sources = itemsAt(quant, 'sources', path);

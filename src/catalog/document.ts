@@ -3,9 +3,9 @@ import { ProvisionError } from '../core/errors.ts';
 import { type Issue, issuesOf, parseJson } from '../core/parse.ts';
 import { nearest } from '../core/suggest.ts';
 import { familyIssues, namesIn } from './check-family.ts';
-import { guardIssues } from './guard.ts';
+import { isRaw, textAt } from './json-access.ts';
+import { guardIssues } from './limits.ts';
 import { overlayFamily } from './overlay.ts';
-import { isRaw, textAt } from './raw.ts';
 import type { Family, FamilyOverlay } from './schema.ts';
 import * as schema from './schema.ts';
 

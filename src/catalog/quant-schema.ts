@@ -1,7 +1,7 @@
 /** A model's quants, their sizes and where they can be had. */
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
-import { Bytes, Count, Sourced, Text } from './schema-words.ts';
+import { Bytes, Count, Sourced, Text } from './ids.ts';
 
 /** `q5_k_m`: lower case inside ids, accepted in any case from users. */
 export const QuantId = z.string().regex(/^[a-z][a-z0-9_]{1,15}$/, 'must be a quant in lower case such as q5_k_m');

@@ -3,12 +3,12 @@
  * against its sources, never code. Sizes are bytes unless the name says GiB.
  */
 import * as z from 'zod';
+import { Count, Text, Version, WebAddress, Word } from './ids.ts';
 import { Hyperparameters, ModelId, Quant, QuantId } from './quant-schema.ts';
-import { Count, Text, Version, WebAddress, Word } from './schema-words.ts';
 import { USE_CASES } from './use-cases.ts';
 
+export { Sourced } from './ids.ts';
 export * from './quant-schema.ts';
-export { Sourced } from './schema-words.ts';
 
 export const Modality = z.strictObject({
   kind: z.enum(['text', 'image', 'audio', 'video']),

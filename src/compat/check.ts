@@ -2,16 +2,16 @@
  * One server against what is wanted of it, by its version alone. `check` calls this for each of a thousand hosts, so
  * nothing here may load the schemas: the matrix is trusted, and its test holds it against them.
  */
+
+import { isNewer } from './evidence.ts';
 import { dangerVerdict, featureVerdict, featureVerdicts, projectorVerdict } from './features.ts';
 import { versionWarnings } from './lookup.ts';
 import { matrix } from './matrix.ts';
 import { optionVerdict } from './options.ts';
-import { isNewer } from './proof.ts';
 import { quantVerdict } from './quants.ts';
-import { isIn } from './range.ts';
 import type { CapabilityId, Matrix } from './schema.ts';
 import { architectureVerdict, libraryVerdict, tooOldForUs, type Verdict } from './verdict.ts';
-import { isAtLeast, parseServerVersion, type ServerVersion } from './version.ts';
+import { isAtLeast, isIn, parseServerVersion, type ServerVersion } from './version.ts';
 
 export type { Verdict } from './verdict.ts';
 

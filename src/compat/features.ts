@@ -1,8 +1,7 @@
-import { nameOf, standing } from './proof.ts';
-import { isIn, rangeText } from './range.ts';
+import { nameOf, standing } from './evidence.ts';
 import type { CapabilityRow, DangerRow, Matrix } from './schema.ts';
 import type { Verdict } from './verdict.ts';
-import { isAtLeast, type ServerVersion } from './version.ts';
+import { isAtLeast, isIn, rangeText, type ServerVersion } from './version.ts';
 
 /** What a server makes of one capability of the matrix. Never blocks by itself: this tool has a way around each. */
 export function featureVerdict(row: CapabilityRow, server: ServerVersion, rows: Matrix): Verdict {

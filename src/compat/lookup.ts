@@ -1,8 +1,15 @@
+import { isNewer } from './evidence.ts';
 import { matrix } from './matrix.ts';
-import { isNewer } from './proof.ts';
-import { isIn, isPast } from './range.ts';
 import type { CapabilityId, DangerRow, DefaultContext, EngineGeneration, Matrix } from './schema.ts';
-import { isAtLeast, parseServerVersion, type ServerVersion } from './version.ts';
+import {
+  compareNumbers,
+  isAtLeast,
+  isIn,
+  isPast,
+  numbersOf,
+  parseServerVersion,
+  type ServerVersion,
+} from './version.ts';
 
 /** What to expect of one server, from its version alone. */
 export interface ServerFacts {
@@ -87,4 +94,15 @@ export function versionWarnings(server: ServerVersion, rows: Matrix): string[] {
 
 function dangerWarning(row: DangerRow): string {
   return `${row.id}: ${row.title} (fixed in Ollama ${row.fixedIn}). ${row.remedy}`;
+}
+
+/** Ollama releases that can load an architecture, both ends included; undefined for one that the matrix does not know. */
+export function loadRange(
+  architecture: string,
+  rows: Matrix = matrix(),
+): { readonly min: string; readonly max?: string } | undefined {
+  const row = rows.architectures.find(({ id }) => id === architecture);
+  if (row === undefined) return undefined;
+  const { oldestSupported } = rows;
+  return { min: compareNumbers(numbersOf(row.since), numbersOf(oldestSupported)) > 0 ? row.since : oldestSupported };
 }

@@ -1,9 +1,8 @@
+import { isNewer, nameOf, standing } from './evidence.ts';
 import { matrix } from './matrix.ts';
-import { isNewer, nameOf, standing } from './proof.ts';
-import { isIn, isPast } from './range.ts';
 import type { Matrix, OptionRow } from './schema.ts';
 import type { Verdict } from './verdict.ts';
-import { parseServerVersion, type ServerVersion } from './version.ts';
+import { isIn, isPast, parseServerVersion, type ServerVersion } from './version.ts';
 
 /**
  * Does this server take a Modelfile's parameter? Servers that read Modelfile text (before 0.5.5) refuse a model with

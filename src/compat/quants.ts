@@ -1,5 +1,5 @@
+import { isNewer, nameOf, rowDoubt, standing } from './evidence.ts';
 import { valueAt } from './lookup.ts';
-import { isNewer, nameOf, rowDoubt, standing } from './proof.ts';
 import type { Matrix, QuantRow } from './schema.ts';
 import type { Verdict } from './verdict.ts';
 import { isAtLeast, type ServerVersion } from './version.ts';

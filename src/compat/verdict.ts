@@ -1,5 +1,5 @@
+import { nameOf, standing } from './evidence.ts';
 import { matrix } from './matrix.ts';
-import { nameOf, standing } from './proof.ts';
 import type { ArchitectureRow, LibraryRow, Matrix, Proof, Verified } from './schema.ts';
 import { isAtLeast, parseServerVersion, type ServerVersion } from './version.ts';
 

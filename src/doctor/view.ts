@@ -3,8 +3,7 @@ import { ProvisionError } from '../core/errors.ts';
 import { formatDuration } from '../core/units.ts';
 import { findModelsFolder, type ModelsFolder } from '../hardware/models-folder.ts';
 import type { HostProfile } from '../hardware/schema.ts';
-import { findServerProcess, type ServerProcess } from '../hardware/server-process.ts';
-import { isLoopback } from '../hardware/sockets.ts';
+import { findServerProcess, isLoopback, type ServerProcess } from '../hardware/server-process.ts';
 import type { DoctorEffects, ServerEffects } from './effects.ts';
 import { type Loaded, loadedIn, namesIn } from './replies.ts';
 

@@ -1,5 +1,5 @@
-import { openNotebook } from './notebook.ts';
 import type { HardwareProbes, ProbeOptions } from './port.ts';
+import { createProbeContext } from './probe-context.ts';
 import { probeCpu } from './probes/cpu.ts';
 import { probeDisks } from './probes/disks.ts';
 import { probeGpus } from './probes/gpus.ts';
@@ -12,19 +12,19 @@ import { HostProfile } from './schema.ts';
  * warning, and the next best source is used. The probes run side by side.
  */
 export async function probeHost(probes: HardwareProbes, options: ProbeOptions): Promise<HostProfile> {
-  const notebook = openNotebook(probes, options);
+  const context = createProbeContext(probes, options);
   const memoryThenGpus = async () => {
-    const memory = await probeMemory(notebook);
-    return { memory, gpus: await probeGpus(notebook, memory) };
+    const memory = await probeMemory(context);
+    return { memory, gpus: await probeGpus(context, memory) };
   };
   const [os, cpu, { memory, gpus }, disks] = await Promise.all([
-    probeOs(notebook),
-    probeCpu(notebook),
+    probeOs(context),
+    probeCpu(context),
     memoryThenGpus(),
-    probeDisks(notebook),
+    probeDisks(context),
   ]);
   if (memory.cgroupLimit !== undefined) {
-    notebook.warnings.push(
+    context.warnings.push(
       'The cgroup limit is the one of this process; a server in another cgroup or container has its own.',
     );
   }
@@ -36,7 +36,7 @@ export async function probeHost(probes: HardwareProbes, options: ProbeOptions): 
     memory,
     gpus,
     disks,
-    sources: Object.fromEntries(Object.entries(notebook.sources).toSorted(([a], [b]) => a.localeCompare(b, 'en'))),
-    warnings: [...new Set(notebook.warnings)],
+    sources: Object.fromEntries(Object.entries(context.sources).toSorted(([a], [b]) => a.localeCompare(b, 'en'))),
+    warnings: [...new Set(context.warnings)],
   });
 }

@@ -1,7 +1,7 @@
 /** What proxy variables mean for one server, by the rules of Go (Ollama) and of most other clients. */
 import { BlockList, isIP } from 'node:net';
 import type { Env } from '../core/environment.ts';
-import { isLoopback } from '../hardware/sockets.ts';
+import { isLoopback } from '../hardware/server-process.ts';
 
 export interface ProxyVariable {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { Env } from '../../core/environment.ts';
-import { isLoopback, isWildcard } from '../../hardware/sockets.ts';
+import { isLoopback, isWildcard } from '../../hardware/server-process.ts';
 import { goesThroughProxyInGo, proxyFor, proxyVariable } from '../../net/proxies.ts';
 import { defineCheck, type Finding, merged, ok, skipped, warning, withServer } from '../check.ts';
 import { shown } from '../secrets.ts';

@@ -1,8 +1,8 @@
 import { GIB, MIB } from '../../core/units.ts';
-import type { Notebook } from '../notebook.ts';
-import { attempt, settle } from '../notebook.ts';
+import type { ProbeContext } from '../probe-context.ts';
+import { attempt, runWithTimeout } from '../probe-context.ts';
 import type { HostProfile } from '../schema.ts';
-import type { FoundGpu } from './found-gpu.ts';
+import type { FoundGpu } from './gpu-kinds.ts';
 
 /**
  * Share of RAM that Metal gives to one process when nobody raised `iogpu.wired_limit_mb`. Seen: 0.75 (M3 Max
@@ -13,14 +13,14 @@ const LARGE_SHARE = 0.75;
 const SMALL_UP_TO = 16 * GIB;
 
 /** The GPU of an Apple chip: it shares RAM up to Metal's limit. */
-export async function probeApple(notebook: Notebook, memory: HostProfile['memory']): Promise<FoundGpu[]> {
-  const { options } = notebook;
+export async function probeApple(context: ProbeContext, memory: HostProfile['memory']): Promise<FoundGpu[]> {
+  const { options } = context;
   if (options.platform !== 'darwin' || options.architecture !== 'arm64') return [];
   const [brand, size, wired] = await Promise.all([
-    attempt(notebook, 'Asking sysctl for the chip', () => sysctl(notebook, 'machdep.cpu.brand_string')),
-    attempt(notebook, 'Asking sysctl for the memory size', () => sysctl(notebook, 'hw.memsize')),
+    attempt(context, 'Asking sysctl for the chip', () => sysctl(context, 'machdep.cpu.brand_string')),
+    attempt(context, 'Asking sysctl for the memory size', () => sysctl(context, 'hw.memsize')),
     // Absent before macOS 14: then there is nothing to raise.
-    settle(notebook, () => sysctl(notebook, 'iogpu.wired_limit_mb')),
+    runWithTimeout(context, () => sysctl(context, 'iogpu.wired_limit_mb')),
   ]);
   const ram = wholeNumber(size) || memory.total;
   const raised = wired.status === 'done' ? wholeNumber(wired.value) * MIB : 0;
@@ -43,8 +43,8 @@ export async function probeApple(notebook: Notebook, memory: HostProfile['memory
   ];
 }
 
-function sysctl(notebook: Notebook, name: string): Promise<string> {
-  return notebook.probes.exec('sysctl', ['-n', name], notebook.timeoutMs);
+function sysctl(context: ProbeContext, name: string): Promise<string> {
+  return context.probes.exec('sysctl', ['-n', name], context.timeoutMs);
 }
 
 function wholeNumber(text: string | undefined): number {

@@ -1,5 +1,5 @@
-import type { Notebook } from '../notebook.ts';
-import { readOptional } from '../notebook.ts';
+import type { ProbeContext } from '../probe-context.ts';
+import { readOptional } from '../probe-context.ts';
 
 /** The tightest memory limits of the cgroups that this process is in. Bytes. */
 export interface CgroupMemory {
@@ -30,15 +30,15 @@ interface Hierarchy {
  * as large as v1's "none" (2^63 less a page) are left to the caller, who knows the size of RAM. Undefined when
  * there is no memory controller or no level has a limit.
  */
-export async function probeCgroup(notebook: Notebook): Promise<CgroupMemory | undefined> {
+export async function probeCgroup(context: ProbeContext): Promise<CgroupMemory | undefined> {
   const [membership, mounts] = await Promise.all([
-    readOptional(notebook, '/proc/self/cgroup'),
-    readOptional(notebook, '/proc/self/mountinfo'),
+    readOptional(context, '/proc/self/cgroup'),
+    readOptional(context, '/proc/self/mountinfo'),
   ]);
   const hierarchy = findHierarchy(membership ?? '', mounts ?? '');
   if (hierarchy === undefined) return undefined;
   const read = hierarchy.version === 2 ? readLevelV2 : readLevelV1;
-  const levels = await Promise.all(foldersUp(hierarchy).map((folder) => read(notebook, folder)));
+  const levels = await Promise.all(foldersUp(hierarchy).map((folder) => read(context, folder)));
   const limited = levels.filter((level) => level !== undefined);
   const tightest = smallest(limited, ({ limit }) => limit);
   const fullest = smallest(limited, ({ headroom }) => headroom);
@@ -102,8 +102,8 @@ function foldersUp({ mount, path }: Hierarchy): string[] {
   return [...parts.keys(), parts.length].map((count) => [mount, ...parts.slice(0, count)].join('/')).toReversed();
 }
 
-async function readLevelV2(notebook: Notebook, folder: string): Promise<Level | undefined> {
-  const [max, high, current, stat] = await readAll(notebook, folder, [
+async function readLevelV2(context: ProbeContext, folder: string): Promise<Level | undefined> {
+  const [max, high, current, stat] = await readAll(context, folder, [
     'memory.max',
     'memory.high',
     'memory.current',
@@ -113,8 +113,8 @@ async function readLevelV2(notebook: Notebook, folder: string): Promise<Level | 
   return levelOf(folder, limits, size(current), statField(stat, 'inactive_file'));
 }
 
-async function readLevelV1(notebook: Notebook, folder: string): Promise<Level | undefined> {
-  const [limit, usage, stat] = await readAll(notebook, folder, [
+async function readLevelV1(context: ProbeContext, folder: string): Promise<Level | undefined> {
+  const [limit, usage, stat] = await readAll(context, folder, [
     'memory.limit_in_bytes',
     'memory.usage_in_bytes',
     'memory.stat',
@@ -135,8 +135,8 @@ function levelOf(
   return { folder, limit, headroom: limit - Math.max(0, (used ?? 0) - (droppable ?? 0)) };
 }
 
-function readAll(notebook: Notebook, folder: string, names: readonly string[]): Promise<(string | undefined)[]> {
-  return Promise.all(names.map((name) => readOptional(notebook, `${folder}/${name}`)));
+function readAll(context: ProbeContext, folder: string, names: readonly string[]): Promise<(string | undefined)[]> {
+  return Promise.all(names.map((name) => readOptional(context, `${folder}/${name}`)));
 }
 
 /** A number of bytes; `max` and an absent file are no number. */

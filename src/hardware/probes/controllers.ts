@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import { MIB } from '../../core/units.ts';
-import type { Notebook } from '../notebook.ts';
-import { attempt } from '../notebook.ts';
+import type { ProbeContext } from '../probe-context.ts';
+import { attempt } from '../probe-context.ts';
 import type { Gpu } from '../schema.ts';
 import type { DrmCard } from './drm.ts';
-import type { FoundGpu } from './found-gpu.ts';
-import { igpuBackend, kindByName } from './integrated.ts';
+import type { FoundGpu } from './gpu-kinds.ts';
+import { igpuBackend, kindByName } from './gpu-kinds.ts';
 
 const SystemController = z.object({
   vendor: z.string().nullish(),
@@ -28,9 +28,9 @@ export interface Controller {
 const DRAWING_ONLY =
   /virtual|svga|qxl|cirrus|basic (render|display)|aspeed|matrox|bochs|virtio|hyper-v|remote display|parsec|device 008e/i;
 
-export async function listControllers(notebook: Notebook): Promise<Controller[]> {
-  const found = await attempt(notebook, 'Asking systeminformation for the GPUs', async () =>
-    SystemGraphics.parse(await notebook.probes.systemInformation.graphics()),
+export async function listControllers(context: ProbeContext): Promise<Controller[]> {
+  const found = await attempt(context, 'Asking systeminformation for the GPUs', async () =>
+    SystemGraphics.parse(await context.probes.systemInformation.graphics()),
   );
   return (found?.controllers ?? []).flatMap((controller) => {
     const model = controller.model?.trim() ?? '';
@@ -46,25 +46,25 @@ export async function listControllers(notebook: Notebook): Promise<Controller[]>
  * on Linux their size is not either: systeminformation only has the size of a PCI window there.
  */
 export function otherGpus(
-  notebook: Notebook,
+  context: ProbeContext,
   controllers: readonly Controller[],
   seen: { readonly nvidia: boolean; readonly cards: readonly DrmCard[] },
 ): FoundGpu[] {
-  const { platform, architecture } = notebook.options;
+  const { platform, architecture } = context.options;
   return controllers.flatMap((controller) => {
     const { vendor, bus } = controller;
     if (vendor === 'nvidia' && seen.nvidia) return [];
     if (vendor === 'apple' || (platform === 'darwin' && architecture === 'arm64')) return [];
     if (bus !== undefined && seen.cards.some((card) => card.bus === bus)) return [];
-    return [{ gpu: gpuOf(notebook, controller), source: 'systeminformation graphics()' }];
+    return [{ gpu: gpuOf(context, controller), source: 'systeminformation graphics()' }];
   });
 }
 
-function gpuOf(notebook: Notebook, { vendor, model, vramMiB }: Controller): FoundGpu['gpu'] {
+function gpuOf(context: ProbeContext, { vendor, model, vramMiB }: Controller): FoundGpu['gpu'] {
   const memoryKind = kindByName(model) ?? (vendor === 'intel' || vendor === 'other' ? 'unified' : 'dedicated');
-  if (memoryKind === 'unified') return { vendor, model, memoryKind, backend: igpuBackend(notebook, model) };
-  const sizeKnown = notebook.options.platform === 'win32' && vramMiB !== undefined && vramMiB > 0;
-  notebook.warnings.push(
+  if (memoryKind === 'unified') return { vendor, model, memoryKind, backend: igpuBackend(context, model) };
+  const sizeKnown = context.options.platform === 'win32' && vramMiB !== undefined && vramMiB > 0;
+  context.warnings.push(
     sizeKnown
       ? `How much memory of ${model} is free is not known.`
       : `How much memory ${model} has is not known: it cannot be counted on.`,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { Notebook } from '../notebook.ts';
-import { attempt, settle } from '../notebook.ts';
+import type { ProbeContext } from '../probe-context.ts';
+import { attempt, runWithTimeout } from '../probe-context.ts';
 import type { HostProfile } from '../schema.ts';
 
 const SystemCpu = z.object({
@@ -39,13 +39,13 @@ const VECTOR_FLAGS: Readonly<Record<string, string>> = {
   sme: 'sme',
 };
 
-export async function probeCpu(notebook: Notebook): Promise<HostProfile['cpu']> {
-  const { options, probes, sources } = notebook;
+export async function probeCpu(context: ProbeContext): Promise<HostProfile['cpu']> {
+  const { options, probes, sources } = context;
   const [found, vectorFlags] = await Promise.all([
-    attempt(notebook, 'Asking systeminformation for the CPU', async () =>
+    attempt(context, 'Asking systeminformation for the CPU', async () =>
       SystemCpu.parse(await probes.systemInformation.cpu()),
     ),
-    probeVectorFlags(notebook),
+    probeVectorFlags(context),
   ]);
   const known = found !== undefined && found.brand !== '';
   sources['cpu.model'] = known ? 'systeminformation cpu()' : 'os.cpus()';
@@ -76,8 +76,8 @@ function modelName(vendor: string, brand: string): string {
  * The flags only scale the speed estimate: engines choose their own kernels at run time. systeminformation's
  * Windows list is scrambled and never has AVX, and its macOS list lacks AVX2, so neither is used.
  */
-async function probeVectorFlags(notebook: Notebook): Promise<string[]> {
-  const { options, probes, sources, warnings } = notebook;
+async function probeVectorFlags(context: ProbeContext): Promise<string[]> {
+  const { options, probes, sources, warnings } = context;
   const arm = options.architecture === 'arm64';
   if (options.platform === 'win32' && !arm) {
     warnings.push('The vector flags of the CPU cannot be read on Windows; speed estimates assume none.');
@@ -88,19 +88,19 @@ async function probeVectorFlags(notebook: Notebook): Promise<string[]> {
       sources['cpu.vectorFlags'] = 'every 64-bit ARM CPU of this system has NEON';
       return ['neon'];
     }
-    return knownFlags(await macFlags(notebook));
+    return knownFlags(await macFlags(context));
   }
-  const text = await attempt(notebook, 'Asking systeminformation for the CPU flags', async () =>
+  const text = await attempt(context, 'Asking systeminformation for the CPU flags', async () =>
     z.string().parse(await probes.systemInformation.cpuFlags()),
   );
   sources['cpu.vectorFlags'] = 'systeminformation cpuFlags()';
   return knownFlags(text ?? '');
 }
 
-async function macFlags(notebook: Notebook): Promise<string> {
+async function macFlags(context: ProbeContext): Promise<string> {
   const args = ['-n', 'machdep.cpu.features', 'machdep.cpu.leaf7_features'];
-  const outcome = await settle(notebook, () => notebook.probes.exec('sysctl', args, notebook.timeoutMs));
-  notebook.sources['cpu.vectorFlags'] = 'sysctl machdep.cpu.features and machdep.cpu.leaf7_features';
+  const outcome = await runWithTimeout(context, () => context.probes.exec('sysctl', args, context.timeoutMs));
+  context.sources['cpu.vectorFlags'] = 'sysctl machdep.cpu.features and machdep.cpu.leaf7_features';
   return outcome.status === 'done' ? outcome.value : '';
 }
 

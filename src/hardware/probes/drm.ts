@@ -1,5 +1,5 @@
-import type { Notebook } from '../notebook.ts';
-import { readOptional, settle } from '../notebook.ts';
+import type { ProbeContext } from '../probe-context.ts';
+import { readOptional, runWithTimeout } from '../probe-context.ts';
 
 const ROOT = '/sys/class/drm';
 
@@ -17,17 +17,17 @@ export interface DrmCard {
 }
 
 /** Every PCI graphics card by /sys/class/drm; connectors (`card0-DP-1`) are no cards. */
-export async function listDrmCards(notebook: Notebook): Promise<DrmCard[]> {
-  if (notebook.options.platform !== 'linux') return [];
-  const names = await settle(notebook, () => notebook.probes.listDir(ROOT));
+export async function listDrmCards(context: ProbeContext): Promise<DrmCard[]> {
+  if (context.options.platform !== 'linux') return [];
+  const names = await runWithTimeout(context, () => context.probes.listDir(ROOT));
   if (names.status !== 'done') return [];
   const cards = names.value.filter((name) => /^card\d+$/.test(name)).toSorted(byNumber);
-  return (await Promise.all(cards.map((name) => readCard(notebook, `${ROOT}/${name}/device`)))).flat();
+  return (await Promise.all(cards.map((name) => readCard(context, `${ROOT}/${name}/device`)))).flat();
 }
 
-async function readCard(notebook: Notebook, folder: string): Promise<DrmCard[]> {
+async function readCard(context: ProbeContext, folder: string): Promise<DrmCard[]> {
   const [vendor, device, uevent] = await Promise.all(
-    ['vendor', 'device', 'uevent'].map((name) => readOptional(notebook, `${folder}/${name}`)),
+    ['vendor', 'device', 'uevent'].map((name) => readOptional(context, `${folder}/${name}`)),
   );
   if (vendor === undefined) return [];
   return [

@@ -1,26 +1,25 @@
-import type { Notebook } from '../notebook.ts';
+import type { ProbeContext } from '../probe-context.ts';
 import type { Gpu, HostProfile } from '../schema.ts';
-import { AMD_PCI_VENDOR, probeAmd } from './amd.ts';
 import { probeApple } from './apple.ts';
 import { type Controller, listControllers, otherGpus } from './controllers.ts';
 import { type DrmCard, listDrmCards } from './drm.ts';
-import { numberGpus } from './found-gpu.ts';
-import { INTEL_PCI_VENDOR, intelGpus } from './intel.ts';
+import { numberGpus } from './gpu-kinds.ts';
 import { type NvidiaFindings, probeNvidia } from './nvidia.ts';
+import { AMD_PCI_VENDOR, INTEL_PCI_VENDOR, intelGpus, probeAmd } from './sysfs-gpus.ts';
 
 /** Every GPU that could compute, by the best probe for each kind. */
-export async function probeGpus(notebook: Notebook, memory: HostProfile['memory']): Promise<Gpu[]> {
+export async function probeGpus(context: ProbeContext, memory: HostProfile['memory']): Promise<Gpu[]> {
   const [nvidia, cards, apple] = await Promise.all([
-    probeNvidia(notebook, memory),
-    listDrmCards(notebook),
-    probeApple(notebook, memory),
+    probeNvidia(context, memory),
+    listDrmCards(context),
+    probeApple(context, memory),
   ]);
-  const controllers = await controllersWhereNeeded(notebook, nvidia, cards);
-  const amd = await probeAmd(notebook, cards, controllers, memory);
-  const rest = otherGpus(notebook, controllers, { nvidia: nvidia.answered, cards: cards.filter(isReadBySysfs) });
+  const controllers = await controllersWhereNeeded(context, nvidia, cards);
+  const amd = await probeAmd(context, cards, controllers, memory);
+  const rest = otherGpus(context, controllers, { nvidia: nvidia.answered, cards: cards.filter(isReadBySysfs) });
   return numberGpus(
-    [...nvidia.gpus, ...apple, ...amd, ...intelGpus(notebook, cards, controllers), ...rest],
-    notebook.sources,
+    [...nvidia.gpus, ...apple, ...amd, ...intelGpus(context, cards, controllers), ...rest],
+    context.sources,
   );
 }
 
@@ -33,12 +32,12 @@ function isReadBySysfs({ vendor }: DrmCard): boolean {
  * it is not asked when nvidia-smi hangs, nor when the other probes already know every card.
  */
 async function controllersWhereNeeded(
-  notebook: Notebook,
+  context: ProbeContext,
   nvidia: NvidiaFindings,
   cards: readonly DrmCard[],
 ): Promise<Controller[]> {
-  const { platform, architecture } = notebook.options;
+  const { platform, architecture } = context.options;
   if (nvidia.hung || (platform === 'darwin' && architecture === 'arm64')) return [];
   if (nvidia.answered && platform === 'linux' && !cards.some(isReadBySysfs)) return [];
-  return listControllers(notebook);
+  return listControllers(context);
 }

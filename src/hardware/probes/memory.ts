@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { Notebook } from '../notebook.ts';
-import { attempt, readOptional } from '../notebook.ts';
+import type { ProbeContext } from '../probe-context.ts';
+import { attempt, readOptional } from '../probe-context.ts';
 import type { HostProfile } from '../schema.ts';
 import { type CgroupMemory, probeCgroup } from './cgroup.ts';
 
@@ -11,17 +11,17 @@ interface HostMemory {
 }
 
 /** RAM that a new process can have. Swap is ignored: a model that swaps is no help. */
-export async function probeMemory(notebook: Notebook): Promise<HostProfile['memory']> {
-  const [host, cgroup] = await Promise.all([hostMemory(notebook), cgroupOf(notebook)]);
+export async function probeMemory(context: ProbeContext): Promise<HostProfile['memory']> {
+  const [host, cgroup] = await Promise.all([hostMemory(context), cgroupOf(context)]);
   const total = Math.round(host.total);
   const available = Math.min(total, Math.round(host.available));
   const limit = cgroup !== undefined && cgroup.limit < total ? cgroup : undefined;
   if (limit === undefined) {
-    notebook.sources['memory.usable'] = 'memory.available';
+    context.sources['memory.usable'] = 'memory.available';
     return { total, available, usable: available };
   }
   const headroom = Math.max(0, Math.round(limit.headroom));
-  Object.assign(notebook.sources, {
+  Object.assign(context.sources, {
     'memory.cgroupLimit': limit.limitSource,
     'memory.cgroupHeadroom': limit.headroomSource,
     'memory.usable': 'the smaller of memory.available and memory.cgroupHeadroom',
@@ -36,13 +36,13 @@ export async function probeMemory(notebook: Notebook): Promise<HostProfile['memo
   };
 }
 
-async function cgroupOf(notebook: Notebook): Promise<CgroupMemory | undefined> {
-  return notebook.options.platform === 'linux' ? probeCgroup(notebook) : undefined;
+async function cgroupOf(context: ProbeContext): Promise<CgroupMemory | undefined> {
+  return context.options.platform === 'linux' ? probeCgroup(context) : undefined;
 }
 
-async function hostMemory(notebook: Notebook): Promise<HostMemory> {
-  const { options, probes, sources } = notebook;
-  const found = await attempt(notebook, 'Asking systeminformation for the memory', async () =>
+async function hostMemory(context: ProbeContext): Promise<HostMemory> {
+  const { options, probes, sources } = context;
+  const found = await attempt(context, 'Asking systeminformation for the memory', async () =>
     SystemMemory.parse(await probes.systemInformation.mem()),
   );
   if (found !== undefined) {
@@ -51,21 +51,21 @@ async function hostMemory(notebook: Notebook): Promise<HostMemory> {
     sources['memory.available'] = `systeminformation mem().available${origin}`;
     return found;
   }
-  const fromFile = options.platform === 'linux' ? await fromMeminfo(notebook) : undefined;
+  const fromFile = options.platform === 'linux' ? await fromMeminfo(context) : undefined;
   if (fromFile !== undefined) return fromFile;
   sources['memory.total'] = 'os.totalmem()';
   sources['memory.available'] = 'process.availableMemory()';
   return { total: options.totalMemory, available: options.availableMemory };
 }
 
-async function fromMeminfo(notebook: Notebook): Promise<HostMemory | undefined> {
-  const text = await readOptional(notebook, '/proc/meminfo');
+async function fromMeminfo(context: ProbeContext): Promise<HostMemory | undefined> {
+  const text = await readOptional(context, '/proc/meminfo');
   const total = kibibytes(text, 'MemTotal');
   // MemFree would leave out the page cache, which the kernel gives back when asked; kernels before 3.14 have no better.
   const available = kibibytes(text, 'MemAvailable');
   if (total === undefined || available === undefined) return undefined;
-  notebook.sources['memory.total'] = '/proc/meminfo MemTotal';
-  notebook.sources['memory.available'] = '/proc/meminfo MemAvailable';
+  context.sources['memory.total'] = '/proc/meminfo MemTotal';
+  context.sources['memory.available'] = '/proc/meminfo MemAvailable';
   return { total, available };
 }
 

@@ -1,9 +1,9 @@
 import { MIB } from '../../core/units.ts';
-import type { Notebook, Outcome } from '../notebook.ts';
-import { failureText, isAbsent, settle } from '../notebook.ts';
+import type { Outcome, ProbeContext } from '../probe-context.ts';
+import { failureText, isAbsent, runWithTimeout } from '../probe-context.ts';
 import type { HostProfile } from '../schema.ts';
-import type { FoundGpu } from './found-gpu.ts';
-import { visibleDevices } from './visible-devices.ts';
+import type { FoundGpu } from './gpu-kinds.ts';
+import { visibleDevices } from './gpu-kinds.ts';
 
 const FIELDS = ['index', 'uuid', 'name', 'memory.total', 'memory.free', 'driver_version', 'compute_cap'];
 /** Drivers before 510 do not know the field. */
@@ -26,32 +26,32 @@ export interface NvidiaFindings {
 const NOTHING: NvidiaFindings = { gpus: [], hung: false, answered: false };
 
 /** GPUs by nvidia-smi, without those that CUDA_VISIBLE_DEVICES hides. */
-export async function probeNvidia(notebook: Notebook, memory: HostProfile['memory']): Promise<NvidiaFindings> {
-  const { options, warnings } = notebook;
+export async function probeNvidia(context: ProbeContext, memory: HostProfile['memory']): Promise<NvidiaFindings> {
+  const { options, warnings } = context;
   if (options.platform === 'darwin') return NOTHING;
   for (const command of ['nvidia-smi', ...(PLACES[options.platform] ?? [])]) {
-    const outcome = await query(notebook, command);
-    if (outcome.status === 'done') return findingsOf(notebook, outcome.value, command, memory);
+    const outcome = await query(context, command);
+    if (outcome.status === 'done') return findingsOf(context, outcome.value, command, memory);
     if (outcome.status === 'failed' && isAbsent(outcome.error)) continue;
-    warnings.push(failureText(notebook, `Asking ${command} for the NVIDIA GPUs`, outcome));
+    warnings.push(failureText(context, `Asking ${command} for the NVIDIA GPUs`, outcome));
     return { ...NOTHING, hung: outcome.status === 'timed-out' };
   }
   return NOTHING;
 }
 
-async function query(notebook: Notebook, command: string): Promise<Outcome<string>> {
-  const outcome = await ask(notebook, command, FIELDS);
+async function query(context: ProbeContext, command: string): Promise<Outcome<string>> {
+  const outcome = await ask(context, command, FIELDS);
   if (outcome.status !== 'failed' || isAbsent(outcome.error) || isKilled(outcome.error)) return asHung(outcome);
-  const second = await ask(notebook, command, OLD_FIELDS);
+  const second = await ask(context, command, OLD_FIELDS);
   return second.status === 'done' ? second : asHung(outcome);
 }
 
-function ask(notebook: Notebook, command: string, fields: readonly string[]): Promise<Outcome<string>> {
+function ask(context: ProbeContext, command: string, fields: readonly string[]): Promise<Outcome<string>> {
   const args = [`--query-gpu=${fields.join(',')}`, '--format=csv,noheader,nounits'];
-  return settle(notebook, () => notebook.probes.exec(command, args, notebook.timeoutMs));
+  return runWithTimeout(context, () => context.probes.exec(command, args, context.timeoutMs));
 }
 
-/** A program that our own limit ended hung as much as one that the notebook gave up on. */
+/** A program that our own limit ended hung as much as one that the context gave up on. */
 function asHung(outcome: Outcome<string>): Outcome<string> {
   return outcome.status === 'failed' && isKilled(outcome.error) ? { status: 'timed-out' } : outcome;
 }
@@ -70,8 +70,13 @@ interface Row {
   readonly computeCapability: string | undefined;
 }
 
-function findingsOf(notebook: Notebook, csv: string, command: string, memory: HostProfile['memory']): NvidiaFindings {
-  const { options, warnings } = notebook;
+function findingsOf(
+  context: ProbeContext,
+  csv: string,
+  command: string,
+  memory: HostProfile['memory'],
+): NvidiaFindings {
+  const { options, warnings } = context;
   const lines = csv.split('\n').filter((line) => line.trim() !== '');
   const rows = lines.flatMap(parseRow);
   if (rows.length < lines.length)
@@ -84,9 +89,9 @@ function findingsOf(notebook: Notebook, csv: string, command: string, memory: Ho
       `CUDA_VISIBLE_DEVICES=${variable} hides ${rows.length - devices.length} of ${rows.length} NVIDIA GPUs.`,
     );
   }
-  warnOfOrder(notebook, rows, variable);
+  warnOfOrder(context, rows, variable);
   const gpus = devices.map((row) => ({
-    gpu: gpuOf(notebook, row, memory),
+    gpu: gpuOf(context, row, memory),
     source: `${command}, its GPU ${row.ordinal}`,
   }));
   return { gpus, hung: false, answered: rows.length > 0 };
@@ -122,7 +127,7 @@ function mebibytes(cell: string | undefined): number | undefined {
 }
 
 /** Chips that share RAM with the CPU (GB10, Jetson) say `[N/A]` for their memory. */
-function gpuOf(notebook: Notebook, row: Row, memory: HostProfile['memory']): FoundGpu['gpu'] {
+function gpuOf(context: ProbeContext, row: Row, memory: HostProfile['memory']): FoundGpu['gpu'] {
   const common = {
     vendor: 'nvidia',
     model: row.name,
@@ -131,12 +136,12 @@ function gpuOf(notebook: Notebook, row: Row, memory: HostProfile['memory']): Fou
     backend: 'cuda',
   } as const;
   if (row.totalMiB === undefined || row.totalMiB === 0) {
-    notebook.warnings.push(`${row.name} has no memory of its own by nvidia-smi: it is taken to share the RAM.`);
+    context.warnings.push(`${row.name} has no memory of its own by nvidia-smi: it is taken to share the RAM.`);
     return { ...common, memoryKind: 'unified', vramTotal: memory.total, vramFree: memory.usable };
   }
   const vramTotal = Math.round(row.totalMiB * MIB);
   if (row.freeMiB === undefined) {
-    notebook.warnings.push(`nvidia-smi does not say how much memory of ${row.name} is free.`);
+    context.warnings.push(`nvidia-smi does not say how much memory of ${row.name} is free.`);
     return { ...common, memoryKind: 'dedicated', vramTotal };
   }
   return {
@@ -147,7 +152,7 @@ function gpuOf(notebook: Notebook, row: Row, memory: HostProfile['memory']): Fou
   };
 }
 
-function warnOfOrder({ options, warnings }: Notebook, rows: readonly Row[], variable: string | undefined): void {
+function warnOfOrder({ options, warnings }: ProbeContext, rows: readonly Row[], variable: string | undefined): void {
   const byNumber = /^\s*\d/.test(variable ?? '');
   const unlike = new Set(rows.map(({ name }) => name)).size > 1;
   if (!byNumber || !unlike || options.env.CUDA_DEVICE_ORDER === 'PCI_BUS_ID') return;

@@ -2,7 +2,7 @@
  * Telling a server's age by its behaviour, for servers whose version says nothing. Every probe was sent to 0.1.34, 0.5.4,
  * 0.5.13, 0.9.6, 0.10.0, 0.24.0 and 0.33.0-rc2: the lists of models and every file of the models folder stayed the same.
  */
-import { member, textAt } from '../../catalog/raw.ts';
+import { member, textAt } from '../../catalog/json-access.ts';
 import type { Question, TextReply } from '../../net/text.ts';
 
 /** One thing seen, and the releases that behave so: `since` to `until`, both inclusive. */

@@ -1,5 +1,5 @@
 /** What a server is asked before it is judged: cheap questions, side by side, that change nothing on any version. */
-import { member } from '../../catalog/raw.ts';
+import { member } from '../../catalog/json-access.ts';
 import type { Ask, Question, TextReply } from '../../net/text.ts';
 import { type FailureContext, failureOf } from '../../runtimes/ollama/errors.ts';
 import { cleaned, ServerSaid, Unreadable } from '../../runtimes/ollama/faults.ts';

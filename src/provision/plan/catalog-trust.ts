@@ -2,7 +2,6 @@
 
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { seenCatalogs } from '../../catalog/seen.ts';
 import {
   type CatalogTrust,
   checkExpiry,
@@ -12,6 +11,7 @@ import {
   signaturePathOf,
   statusOf,
 } from '../../catalog/trust.ts';
+import { seenCatalogs } from '../../catalog/trust-store.ts';
 import type { CatalogSignData, CatalogVerifyData } from '../../cli/results.ts';
 import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { loadRange } from '../../compat/load-range.ts';
+import { loadRange } from '../../compat/lookup.ts';
 import type { Digest } from '../../core/digest.ts';
 import { digestOf } from '../../core/digest.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';

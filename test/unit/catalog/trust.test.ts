@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type CatalogPlaces, loadCatalog } from '../../../src/catalog/load.ts';
-import { seenCatalogs } from '../../../src/catalog/seen.ts';
 import type { CatalogTrust, SeenCatalog, SeenCatalogs } from '../../../src/catalog/trust.ts';
+import { seenCatalogs } from '../../../src/catalog/trust-store.ts';
 import { digestOf } from '../../../src/core/digest.ts';
 import type { ProvisionError } from '../../../src/core/errors.ts';
 import { type PrivateKey, signManifest } from '../../../src/trust/index.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseSockets, socketFor } from '../../../src/hardware/sockets.ts';
+import { parseSockets, socketFor } from '../../../src/hardware/server-process.ts';
 
 describe('sockets', () => {
   const row = (address: string, state = '0A') => `  0: ${address}:2CAA 0:0 ${state} 0:0 00:0 0  998  0 77 1`;

@@ -1,6 +1,6 @@
 /** What JSON text may carry but a catalog must not, whatever the schema says of it. */
 import type { Issue } from '../core/parse.ts';
-import { isRaw, issueAt, type Path } from './raw.ts';
+import { isRaw, issueAt, type Path } from './json-access.ts';
 
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 

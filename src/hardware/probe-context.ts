@@ -4,7 +4,7 @@ import type { HardwareProbes, ProbeOptions } from './port.ts';
 const DEFAULT_TIMEOUT_MS = 5000;
 
 /** What a probe works with: the world, the plain facts, and where it writes down sources and doubts. */
-export interface Notebook {
+export interface ProbeContext {
   readonly probes: HardwareProbes;
   readonly options: ProbeOptions;
   readonly timeoutMs: number;
@@ -12,7 +12,7 @@ export interface Notebook {
   readonly warnings: string[];
 }
 
-export function openNotebook(probes: HardwareProbes, options: ProbeOptions): Notebook {
+export function createProbeContext(probes: HardwareProbes, options: ProbeOptions): ProbeContext {
   return { probes, options, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS, sources: {}, warnings: [] };
 }
 
@@ -21,11 +21,11 @@ export type Outcome<T> =
   | { readonly status: 'failed'; readonly error: unknown }
   | { readonly status: 'timed-out' };
 
-/** Runs one probe with the notebook's limit; never throws. What it started may still run, but nobody waits for it. */
-export async function settle<T>(notebook: Notebook, work: () => Promise<T>): Promise<Outcome<T>> {
+/** Runs one probe with the context's limit; never throws. What it started may still run, but nobody waits for it. */
+export async function runWithTimeout<T>(context: ProbeContext, work: () => Promise<T>): Promise<Outcome<T>> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<Outcome<T>>((resolve) => {
-    timer = setTimeout(() => resolve({ status: 'timed-out' }), notebook.timeoutMs);
+    timer = setTimeout(() => resolve({ status: 'timed-out' }), context.timeoutMs);
   });
   try {
     return await Promise.race([finished(work), late]);
@@ -42,23 +42,23 @@ async function finished<T>(work: () => Promise<T>): Promise<Outcome<T>> {
   }
 }
 
-/** As {@link settle}; a probe that fails or hangs leaves a warning and undefined. */
-export async function attempt<T>(notebook: Notebook, what: string, work: () => Promise<T>): Promise<T | undefined> {
-  const outcome = await settle(notebook, work);
+/** As {@link runWithTimeout}; a probe that fails or hangs leaves a warning and undefined. */
+export async function attempt<T>(context: ProbeContext, what: string, work: () => Promise<T>): Promise<T | undefined> {
+  const outcome = await runWithTimeout(context, work);
   if (outcome.status === 'done') return outcome.value;
-  notebook.warnings.push(failureText(notebook, what, outcome));
+  context.warnings.push(failureText(context, what, outcome));
   return undefined;
 }
 
-export function failureText(notebook: Notebook, what: string, outcome: Outcome<unknown>): string {
+export function failureText(context: ProbeContext, what: string, outcome: Outcome<unknown>): string {
   if (outcome.status === 'failed') return `${what} failed: ${firstLine(messageOf(outcome.error))}.`;
-  return `${what} did not answer within ${notebook.timeoutMs} ms.`;
+  return `${what} did not answer within ${context.timeoutMs} ms.`;
 }
 
 /** Text of a file, undefined when it cannot be read: for files that many hosts simply do not have. */
-export async function readOptional(notebook: Notebook, path: string): Promise<string | undefined> {
-  const outcome = await settle(notebook, () => notebook.probes.readText(path));
-  if (outcome.status === 'timed-out') notebook.warnings.push(failureText(notebook, `Reading ${path}`, outcome));
+export async function readOptional(context: ProbeContext, path: string): Promise<string | undefined> {
+  const outcome = await runWithTimeout(context, () => context.probes.readText(path));
+  if (outcome.status === 'timed-out') context.warnings.push(failureText(context, `Reading ${path}`, outcome));
   return outcome.status === 'done' ? outcome.value : undefined;
 }
 

@@ -1,12 +1,9 @@
 import { GIB } from '../../core/units.ts';
-import type { Notebook } from '../notebook.ts';
-import { readOptional } from '../notebook.ts';
+import { type ProbeContext, readOptional } from '../probe-context.ts';
 import type { HostProfile } from '../schema.ts';
 import type { Controller } from './controllers.ts';
 import type { DrmCard } from './drm.ts';
-import type { FoundGpu } from './found-gpu.ts';
-import { igpuBackend, kindByName } from './integrated.ts';
-import { visibleDevices } from './visible-devices.ts';
+import { type FoundGpu, igpuBackend, kindByName, visibleDevices } from './gpu-kinds.ts';
 
 export const AMD_PCI_VENDOR = '0x1002';
 /** No APU is sold with a larger fixed share that does not also have a name we know (Strix Halo). */
@@ -14,34 +11,34 @@ const LARGEST_UNNAMED_CARVE_OUT = 4 * GIB;
 
 /** AMD GPUs by sysfs: exact bytes, where systeminformation only has the size of a PCI window. */
 export async function probeAmd(
-  notebook: Notebook,
+  context: ProbeContext,
   cards: readonly DrmCard[],
   controllers: readonly Controller[],
   memory: HostProfile['memory'],
 ): Promise<FoundGpu[]> {
-  const { env } = notebook.options;
+  const { env } = context.options;
   const amd = cards.filter(({ vendor }) => vendor === AMD_PCI_VENDOR);
   const numbered = amd.map((card, ordinal) => ({ card, ordinal, uuid: '' }));
   const variable = env.ROCR_VISIBLE_DEVICES ?? env.HIP_VISIBLE_DEVICES;
   const { devices } = visibleDevices(numbered, variable);
   if (devices.length < amd.length) {
-    notebook.warnings.push(
+    context.warnings.push(
       `ROCR_VISIBLE_DEVICES or HIP_VISIBLE_DEVICES hides ${amd.length - devices.length} of ${amd.length} AMD GPUs.`,
     );
   }
-  return Promise.all(devices.map(({ card }) => readGpu(notebook, card, controllers, memory)));
+  return Promise.all(devices.map(({ card }) => readGpu(context, card, controllers, memory)));
 }
 
 async function readGpu(
-  notebook: Notebook,
+  context: ProbeContext,
   card: DrmCard,
   controllers: readonly Controller[],
   memory: HostProfile['memory'],
 ): Promise<FoundGpu> {
-  const product = await readOptional(notebook, `${card.folder}/product_name`);
+  const product = await readOptional(context, `${card.folder}/product_name`);
   const [vramTotal, vramUsed, gttTotal, gttUsed] = await Promise.all(
     ['vram_total', 'vram_used', 'gtt_total', 'gtt_used'].map((name) =>
-      readBytes(notebook, `${card.folder}/mem_info_${name}`),
+      readBytes(context, `${card.folder}/mem_info_${name}`),
     ),
   );
   const listed = controllers.find(({ bus }) => bus !== undefined && bus === card.bus);
@@ -49,7 +46,7 @@ async function readGpu(
   const source = `sysfs ${card.folder}`;
   const common = { vendor: 'amd', model: name, ...(card.driver !== undefined && { driver: card.driver }) } as const;
   if (vramTotal === undefined) {
-    notebook.warnings.push(
+    context.warnings.push(
       `${name} does not say how much memory it has (driver ${card.driver ?? 'unknown'}): it cannot be counted on.`,
     );
     return { gpu: { ...common, memoryKind: kindByName(name) ?? 'dedicated', backend: 'none' }, source };
@@ -66,7 +63,7 @@ async function readGpu(
       memoryKind: 'unified',
       vramTotal: vramTotal + shared,
       vramFree: free + sharedFree,
-      backend: igpuBackend(notebook, name),
+      backend: igpuBackend(context, name),
     },
     source: `${source}: fixed share and GTT; free: no more of GTT than memory.usable`,
   };
@@ -78,7 +75,34 @@ function kindOf(name: string, vramTotal: number, gttTotal: number | undefined): 
   return vramTotal <= LARGEST_UNNAMED_CARVE_OUT && (gttTotal ?? 0) > vramTotal ? 'unified' : 'dedicated';
 }
 
-async function readBytes(notebook: Notebook, path: string): Promise<number | undefined> {
-  const digits = (await readOptional(notebook, path))?.trim() ?? '';
+async function readBytes(context: ProbeContext, path: string): Promise<number | undefined> {
+  const digits = (await readOptional(context, path))?.trim() ?? '';
   return /^\d+$/.test(digits) ? Number(digits) : undefined;
+}
+
+export const INTEL_PCI_VENDOR = '0x8086';
+
+/** Intel GPUs on Linux. The kernel shows no size that could be trusted, so none of them is counted on. */
+export function intelGpus(
+  context: ProbeContext,
+  cards: readonly DrmCard[],
+  controllers: readonly Controller[],
+): FoundGpu[] {
+  return cards
+    .filter(({ vendor }) => vendor === INTEL_PCI_VENDOR)
+    .map((card) => {
+      const listed = controllers.find(({ bus }) => bus !== undefined && bus === card.bus);
+      const model = listed?.model ?? `Intel GPU (PCI device ${card.device})`;
+      const memoryKind = kindByName(model) ?? 'unified';
+      const driver = card.driver === undefined ? {} : { driver: card.driver };
+      const source = `sysfs ${card.folder}`;
+      if (memoryKind === 'unified') {
+        return {
+          gpu: { vendor: 'intel', model, memoryKind, ...driver, backend: igpuBackend(context, model) },
+          source,
+        };
+      }
+      context.warnings.push(`How much memory ${model} has is not known: it cannot be counted on.`);
+      return { gpu: { vendor: 'intel', model, memoryKind, ...driver, backend: 'none' }, source };
+    });
 }
