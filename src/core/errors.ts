@@ -1,6 +1,6 @@
 /**
- * Every failure that a user can meet has one of these codes, and every code has one exit number.
- * The numbers are a contract with scripts: add to them freely, change none.
+ * Every failure that a user can encounter has one of these codes, and every code has one exit number.
+ * The numbers are a contract with scripts: more may be added, none may change.
  */
 export const EXIT_CODE = {
   bug: 1,
@@ -22,9 +22,9 @@ export const EXIT_CODE = {
 
   'digest-mismatch': 11,
   'truncated-file': 11,
-  /** A signature is missing where one is demanded, or is not by a key that is trusted. */
+  /** A signature is missing where one is required, or its key is not trusted. */
   untrusted: 11,
-  /** Signed, but older than what was seen before, or expired: somebody may be replaying it. */
+  /** Signed, but older than a version seen before, or expired: it may be a replay. */
   'stale-catalog': 11,
 
   'disk-full': 12,
@@ -38,7 +38,7 @@ export const EXIT_CODE = {
   'runtime-refused': 13,
   'runtime-died': 13,
   'runtime-timeout': 13,
-  /** A server on another host without TLS, where `--require-tls` forbids it. */
+  /** A server on another host without TLS, which `--require-tls` forbids. */
   'tls-required': 13,
 
   unauthorised: 14,
@@ -58,7 +58,7 @@ export const EXIT_CODE = {
   'lock-differs': 16,
   'bad-bundle': 16,
   'bad-manifest': 16,
-  /** A server sends us where a public reference must not lead: to plain HTTP or into a private network. */
+  /** A server redirects to where a public reference must not lead: to plain HTTP or into a private network. */
   'unsafe-redirect': 16,
 
   'smoke-failed': 17,
@@ -74,12 +74,12 @@ export const EXIT_CODE = {
 export type ErrorCode = keyof typeof EXIT_CODE;
 
 export interface ProvisionErrorOptions {
-  /** What the user can do next, one imperative sentence each, best first. */
+  /** What the user can do next, each an imperative sentence, best first. */
   readonly suggestions?: readonly string[];
   readonly cause?: unknown;
 }
 
-/** The one error that rooms throw on purpose. Anything else that reaches the top is a bug of ours. */
+/** The only error that is thrown on purpose. Any other error that reaches the top is a bug of this tool. */
 export class ProvisionError extends Error {
   override readonly name = 'ProvisionError';
   readonly code: ErrorCode;
@@ -109,7 +109,7 @@ export function causesOf(error: unknown): string[] {
   return causes;
 }
 
-/** A text for anything that can be thrown. */
+/** The message of anything that can be thrown. */
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message || thrown.name;
   return typeof thrown === 'string' ? thrown : (JSON.stringify(thrown) ?? String(thrown));

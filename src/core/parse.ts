@@ -2,7 +2,7 @@ import type * as z from 'zod';
 import { type ErrorCode, messageOf, ProvisionError } from './errors.ts';
 import { nearest } from './suggest.ts';
 
-/** One thing wrong in a document: where (`models[0].quants[3].sizeGiB`) and what. */
+/** One fault in a document: where (`models[0].quants[3].sizeGiB`) and what. */
 export interface Issue {
   readonly path: string;
   readonly message: string;
@@ -30,7 +30,7 @@ export function issuesOf(error: z.ZodError, knownKeys: readonly string[] = []): 
   });
 }
 
-/** Where a parsed document came from and what to call it when it is wrong. */
+/** How errors name a parsed document. */
 export interface Document {
   /** A path or URL, as the user knows it. */
   readonly name: string;

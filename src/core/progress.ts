@@ -1,6 +1,6 @@
 /**
- * What long work tells while it runs. Rooms yield these and know nothing of terminals; one renderer
- * (TTY, plain lines or none) is picked at the edge.
+ * What long work reports while it runs. Use cases yield these and know nothing of terminals; one renderer (TTY, plain
+ * lines or none) shows them.
  */
 export type ProgressEvent =
   | {

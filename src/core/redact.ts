@@ -1,21 +1,21 @@
 /**
- * Takes secrets out of texts that people and files get to see: by their shape (user and password of an address, the
- * signature of a presigned one, an authorization header, well-known tokens) and by their value where it is known.
+ * Removes secrets from texts that are shown or written to files: by their shape (user and password of an address, the
+ * signature of a presigned one, an authorization header, well-known tokens) and by their value where that is known.
  */
 
-/** What stands in the place of a secret. */
+/** Replaces a secret. */
 export const HIDDEN = '***';
 
 /** Names of variables whose value is a secret. */
 const SECRET_NAME = /KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH(?!OR)/i;
 
-/** Shorter ones are parts of every text: hiding them would hide the text. */
+/** Shorter ones occur in any text: hiding them would hide the text. */
 const SHORTEST = 4;
 
-/** What a variable holds is often no secret but a word that stands in for one: `OPENAI_API_KEY=ollama`. */
+/** Short values of such variables are usually placeholders, not secrets: `OPENAI_API_KEY=ollama`. */
 const SHORTEST_VALUE = 8;
 
-/** Parameters of an address that let its holder in: AWS, Google, Azure, CloudFront, and plain names. */
+/** Parameters of an address that grant access: AWS, Google, Azure, CloudFront, and plain names. */
 const SIGNED_PARAMETER =
   /([?&;](?:x-(?:amz|goog)-(?:signature|credential|security-token)|signature|sig|se?ckey|policy|key-pair-id|awsaccesskeyid|googleaccessid|(?:access|refresh|id|auth|private|api)?[_-]?(?:token|key)|auth|password|passwd|pwd|secret|client[_-]secret|code)=)[^&;#\s"'<>]*/gi;
 
@@ -39,12 +39,12 @@ export function redactShapes(text: string): string {
     .replace(TOKEN, HIDDEN);
 }
 
-/** A text without the given secrets, nor what looks like one: for what is said of failures. */
+/** A text without the given secrets, nor what looks like one: for descriptions of failures. */
 export function redact(text: string, secrets: Iterable<string>): string {
   return redactShapes(redactKnown(text, secrets));
 }
 
-/** A text without the given secrets, as they are and as they stand in JSON and in addresses. */
+/** A text without the given secrets, as they are and as they appear in JSON and in addresses. */
 export function redactKnown(text: string, secrets: Iterable<string>): string {
   const forms = [...secrets].filter((secret) => secret.length >= SHORTEST).flatMap(formsOf);
   // Longest first: a secret may be a part of another one.
@@ -70,7 +70,7 @@ const ADDRESS_NAME = /^(?:(?:https?|all|ftp)_proxy|ollama_host|gemma_provision_h
 export function secretsOfEnvironment(env: Environment): string[] {
   return Object.entries(env).flatMap(([name, value = '']) => {
     if (ADDRESS_NAME.test(name)) return secretsOfAddress(value);
-    // The path of a key file or of an agent's socket is none.
+    // The path of a key file or of an agent's socket is not a secret.
     if (SECRET_NAME.test(name) && !/^[./~]/.test(value)) return value.length < SHORTEST_VALUE ? [] : [value];
     return value.includes('://') ? secretsOfAddress(value) : [];
   });
@@ -85,7 +85,7 @@ export function secretsOfArguments(argv: readonly string[]): string[] {
   });
 }
 
-/** The password of an address, or the user where there is no password: tokens are passed like that; also as Basic sends them. */
+/** The password of an address, or the user when there is no password, since tokens are passed that way; also in the encoding of Basic. */
 export function secretsOfAddress(address: string): string[] {
   const at = address.lastIndexOf('@');
   if (at < 0) return [];

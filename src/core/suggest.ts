@@ -1,8 +1,8 @@
 import { closest, distance } from 'fastest-levenshtein';
 
-/** Edits that a typing mistake makes: two, or 40 % of a long word; of a short word fewer than half of its letters. */
+/** Edits of a typing mistake: two or 40 % of the letters, but at most half of a short word. */
 function maxEdits(longest: number): number {
-  return Math.max(Math.min(2, Math.ceil(longest / 2) - 1), Math.floor(longest * 0.4));
+  return Math.max(Math.min(2, Math.floor(longest / 2)), Math.floor(longest * 0.4));
 }
 
 /** The known word nearest to the typed one; undefined when none is near enough to be a typing mistake. */

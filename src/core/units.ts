@@ -1,4 +1,4 @@
-/** Sizes are bytes inside and say GiB outside; 1 GiB = 2^30 bytes, never 10^9. */
+/** Sizes are bytes in code and GiB in texts; 1 GiB = 2^30 bytes, never 10^9. */
 export const KIB = 1024;
 export const MIB = 1024 ** 2;
 export const GIB = 1024 ** 3;

@@ -7,7 +7,7 @@ import type { DoctorView } from './view.ts';
 export interface Finding {
   readonly status: CheckStatus;
   readonly detail: string;
-  /** One step or way out a line. */
+  /** One step or alternative per line. */
   readonly remedy?: string;
 }
 
@@ -27,7 +27,7 @@ export function skipped(detail: string, remedy?: string): Finding {
   return { status: 'skipped', detail, ...(remedy !== undefined && { remedy }) };
 }
 
-/** The finding that an error of a room stands for: its message, and its suggestions as the remedy. */
+/** The finding for an error: its message, and its suggestions as the remedy. */
 export function findingOf(status: CheckStatus, error: ProvisionError): Finding {
   const remedy = error.suggestions.join('\n');
   return { status, detail: error.message, ...(remedy !== '' && { remedy }) };
@@ -50,11 +50,11 @@ export function merged(findings: readonly [Finding, ...Finding[]]): Finding {
 }
 
 /**
- * One thing that would fail or slow an install. It only looks: it changes nothing that outlives it. It may throw, which
- * costs itself alone; `signal` aborts when its time is up.
+ * Looks for one cause that would make an install fail or be slow. It leaves nothing changed. When it throws, only this
+ * check fails; `signal` aborts when its time is up.
  */
 export interface Check {
-  /** Scripts rely on it: add checks freely, rename none. */
+  /** Scripts rely on it: checks may be added, but not renamed. */
   readonly id: string;
   readonly title: string;
   run(view: DoctorView, signal: AbortSignal): Promise<Finding>;
@@ -64,7 +64,7 @@ export function defineCheck<C extends Check>(check: C): C {
   return check;
 }
 
-/** Runs a check that only makes sense with an Ollama server that answers; the check of the server says why none does. */
+/** Runs a check that needs an Ollama server that answers; the check of the server reports why none does. */
 export async function withServer(view: DoctorView, check: (facts: ServerFacts) => Promise<Finding>): Promise<Finding> {
   if (view.wanted.runtime === 'embedded') return skipped('No server is used.');
   let facts: ServerFacts;
@@ -77,7 +77,7 @@ export async function withServer(view: DoctorView, check: (facts: ServerFacts) =
   return check(facts);
 }
 
-/** The same for what shows only when the server is on this machine. */
+/** The same for facts that are visible only when the server is on this machine. */
 export async function withLocalServer(
   view: DoctorView,
   check: (facts: ServerFacts) => Promise<Finding>,

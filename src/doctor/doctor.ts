@@ -26,10 +26,10 @@ export interface DoctorFlags extends RuntimeFlags {
   readonly typed: Readonly<Record<string, string | undefined>>;
 }
 
-/** Shorter than in an install: a server that thinks for longer over its version is a finding. Milliseconds. */
+/** Shorter than in an install: a server that takes longer to report its version is a finding. Milliseconds. */
 const PATIENCE = { connectMs: 2_500, answerMs: 3_000 };
 
-/** Looks at everything that an install would meet. Throws for a model that the catalog does not know. */
+/** Checks everything that an install depends on. Throws for a model that the catalog does not know. */
 export async function doctorOf(
   model: string | undefined,
   flags: DoctorFlags,
@@ -38,7 +38,7 @@ export async function doctorOf(
 ): Promise<DoctorData> {
   const { signal } = app.options;
   const subject = () => subjectFor(model, app);
-  if (model !== undefined) await subject().catch(rethrowWrongQuestion);
+  if (model !== undefined) await subject().catch(rethrowRequestError);
   const report = await runDoctor(await effectsOf(flags, app, subject, fault), signal);
   return model === undefined ? report : { ...report, model };
 }
@@ -58,11 +58,11 @@ export async function doctorDespite(
   }
 }
 
-/** What is wrong with the question is an error, what is wrong with the catalog a finding. */
-const ASKED_WRONGLY: readonly string[] = ['model-not-found', 'quant-not-found'];
+/** A wrong request is an error; a wrong catalog is a finding. */
+const REQUEST_ERRORS: readonly string[] = ['model-not-found', 'quant-not-found'];
 
-function rethrowWrongQuestion(error: unknown): void {
-  if (!(error instanceof ProvisionError) || ASKED_WRONGLY.includes(error.code)) throw error;
+function rethrowRequestError(error: unknown): void {
+  if (!(error instanceof ProvisionError) || REQUEST_ERRORS.includes(error.code)) throw error;
 }
 
 async function subjectFor(typed: string | undefined, app: AppContext): Promise<Subject> {
@@ -114,7 +114,7 @@ async function effectsOf(
   };
 }
 
-/** As the opening of a runtime has it: a host that was named on the command line is meant. */
+/** As when a runtime is opened: a host on the command line rules out the embedded runtime. */
 function wantedBy({ host, runtime }: DoctorFlags, { settings }: AppContext): Wanted {
   const wanted = runtime ?? settings.runtime;
   if (wanted === 'embedded') return { runtime: 'embedded', serverOnly: false };

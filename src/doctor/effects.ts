@@ -1,4 +1,4 @@
-/** What this room needs of the world. Every method may fail, hang or answer nonsense: the checks cope. */
+/** What the doctor needs from its surroundings. Every method may fail, hang or return nonsense: the checks handle it. */
 
 import type { Catalog } from '../catalog/load.ts';
 import type { Env } from '../core/environment.ts';
@@ -16,7 +16,7 @@ export interface ServerEffects {
   readonly endpoint: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly loopback: boolean;
-  /** What was doubtful in the host's text. */
+  /** Doubtful parts of the host's text. */
   readonly warnings: readonly string[];
   /** Its version. Throws `runtime-unreachable`, `runtime-not-ollama`, `runtime-timeout` and what a server may refuse. */
   version(signal: AbortSignal): Promise<string>;
@@ -27,9 +27,9 @@ export interface OwnAddress {
   readonly internal: boolean;
 }
 
-/** Everything that can set something, before anybody chose between them. */
+/** Every source of settings, before precedence is applied. */
 export interface Configuration {
-  /** Flags as they were typed, without what the environment gave them. */
+  /** Flags as they were typed, without values from the environment. */
   readonly flags: Readonly<Record<string, string | undefined>>;
   readonly env: Env;
   /** Content of config.json; empty when there is no such file. */
@@ -50,7 +50,7 @@ export interface DoctorEffects {
   readonly home: string;
   readonly env: Env;
   readonly paths: { readonly config: string; readonly data: string; readonly cache: string };
-  /** A file of this package, whose age tells when it was put here. */
+  /** A file of this package, whose age tells when it was installed. */
   readonly ownFile: string;
   /** Milliseconds since 1970. */
   now(): number;
@@ -62,17 +62,17 @@ export interface DoctorEffects {
   ): Promise<TextReply>;
   /** Addresses of this machine's network interfaces. */
   addresses(): readonly OwnAddress[];
-  /** The error stands for a host that no client can connect to. */
+  /** An error for a host that no client can connect to. */
   readonly server: ServerEffects | ProvisionError;
   readonly embedded: EmbeddedEffects;
   readonly registry: Registry;
   readonly configuration: Configuration;
-  /** What was asked for with `--runtime`, and whether only the server will do. */
+  /** The runtime that `--runtime` selects, and whether an install may use only the server. */
   readonly wanted: Wanted;
   /** Names of models under test begin with this. */
   readonly stagingPrefix: string;
   catalog(): Promise<Catalog>;
-  /** What an install without further words would install. Throws `bad-catalog`. */
+  /** What an install without further options would install. Throws `bad-catalog`. */
   subject(): Promise<Subject>;
   profile(): Promise<HostProfile>;
 }

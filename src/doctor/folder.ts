@@ -8,23 +8,23 @@ import type { DoctorView } from './view.ts';
 
 type Where = Pick<DoctorEffects, 'platform' | 'files'>;
 
-/** The system's words for a folder that this user may not look into. */
+/** The system's error codes for a folder that this user may not read. */
 export const HIDDEN: readonly string[] = ['EACCES', 'EPERM'];
 
 export interface Place {
-  /** The folder itself, or its nearest parent that is there. */
+  /** The folder itself, or its nearest parent that exists. */
   readonly path: string;
   /** False for a parent: the folder will be made. */
   readonly exact: boolean;
 }
 
-/** Throws an Error for a file where a folder should be, and what the system says of a path that cannot be looked at. */
+/** Throws an Error for a file in place of a folder, and the system's error for a path that cannot be read. */
 export async function nearestFolder({ platform, files }: Where, wanted: string): Promise<Place> {
   const { dirname } = platform === 'win32' ? win32 : posix;
   for (let path = wanted; ; path = dirname(path)) {
     try {
       if ((await files.stat(path, { bigint: true })).isDirectory()) return { path, exact: path === wanted };
-      throw new Error(`${path} is no folder`);
+      throw new Error(`${path} is not a folder`);
     } catch (error) {
       const absent = ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
       if (!absent || dirname(path) === path) throw error;
@@ -37,14 +37,14 @@ export async function freeAt(where: Where, wanted: string): Promise<number> {
   const { path } = await nearestFolder(where, wanted);
   const { free } = await where.files.space(path);
   if (Number.isFinite(free) && free >= 0) return free;
-  throw new Error(`the free space of ${path} makes no sense: ${free}`);
+  throw new Error(`the reported free space of ${path} is not valid: ${free}`);
 }
 
 /** A record, a lock and a cache entry are a few KiB each. */
 const NOTHING_FITS = MIB;
 const NEARLY_FULL = 100 * MIB;
 
-/** Can this user write to one of our folders, and to those below it that a run as another user may have left? */
+/** Whether this user can write to one of our folders, and to its subfolders that a run as another user may have left. */
 export async function ownFolder(view: DoctorView, folder: string, below: readonly string[] = []): Promise<Finding> {
   const refused = await refusal(view, folder);
   if (refused !== undefined) return refused;
@@ -55,10 +55,10 @@ export async function ownFolder(view: DoctorView, folder: string, below: readonl
     if (why !== undefined) return why;
   }
   const free = await freeAt(view, folder);
-  const told = `${folder}, ${formatBytes(free)} free`;
-  if (free < NOTHING_FITS) return problem(`The disk is full: ${told}.`, 'Free some space there.');
-  if (free < NEARLY_FULL) return warning(`The disk is nearly full: ${told}.`, 'Free some space there.');
-  return ok(`${told}.`);
+  const summary = `${folder}, ${formatBytes(free)} free`;
+  if (free < NOTHING_FITS) return problem(`The disk is full: ${summary}.`, 'Free some space there.');
+  if (free < NEARLY_FULL) return warning(`The disk is nearly full: ${summary}.`, 'Free some space there.');
+  return ok(`${summary}.`);
 }
 
 async function refusal(view: DoctorView, folder: string): Promise<Finding | undefined> {
@@ -76,7 +76,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
-  EDQUOT: 'the quota of this user is used up',
+  EDQUOT: 'the quota of this user is exhausted',
 };
 
 /** The system's reason in words. */
@@ -87,9 +87,9 @@ export function reasonOf(error: unknown): string {
 function remedyFor(error: unknown, folder: string): string {
   const errno = errnoOf(error);
   if (errno === 'ENOSPC' || errno === 'EDQUOT')
-    return 'Free some space there, or move our folders with GEMMA_PROVISION_HOME.';
+    return 'Free some space there, or set GEMMA_PROVISION_HOME to another folder.';
   if (errno === 'EACCES' || errno === 'EPERM') {
-    return `Give the folder to this user (a run with sudo may have made it): sudo chown -R "$USER" ${folder}`;
+    return `Give the folder to this user (a run with sudo may have created it): sudo chown -R "$USER" ${folder}`;
   }
-  return 'Put our folders elsewhere with GEMMA_PROVISION_HOME.';
+  return 'Set GEMMA_PROVISION_HOME to another folder.';
 }

@@ -1,4 +1,4 @@
-/** The server's lists, read loosely: versions differ in what they tell. */
+/** The server's lists, read leniently: versions differ in what they report. */
 import * as z from 'zod';
 import { messageOf } from '../core/errors.ts';
 import type { TextReply } from '../net/text.ts';
@@ -17,7 +17,7 @@ export type Loaded = z.infer<typeof Loaded>;
 const LoadedReply = z.object({ models: z.array(Loaded).nullish() });
 const TagsReply = z.object({ models: z.array(z.object({ name: z.string() })).nullish() });
 
-/** Models in memory (`/api/ps`). Throws an Error that says what is wrong with the answer. */
+/** Models in memory (`/api/ps`). Throws an Error that says what is wrong with the reply. */
 export function loadedIn(answer: TextReply): Loaded[] {
   return read(LoadedReply, answer, '/api/ps').models ?? [];
 }
@@ -28,15 +28,15 @@ export function namesIn(answer: TextReply): string[] {
 }
 
 function read<Schema extends z.ZodType>(schema: Schema, { status, text }: TextReply, path: string): z.output<Schema> {
-  if (status !== 200) throw new Error(`${path} answers HTTP ${status}`);
+  if (status !== 200) throw new Error(`${path} returned HTTP ${status}`);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new Error(`${path} answers something that is not JSON: ${messageOf(cause)}`, { cause });
+    throw new Error(`${path} returned a reply that is not JSON: ${messageOf(cause)}`, { cause });
   }
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const where = result.error.issues[0]?.path.join('.') ?? '';
-  throw new Error(`${path} answers in another form than Ollama does${where === '' ? '' : `, at ${where}`}`);
+  throw new Error(`${path} returned a reply of an unexpected form${where === '' ? '' : `, at ${where}`}`);
 }

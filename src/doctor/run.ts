@@ -5,7 +5,7 @@ import { type Finding, warning } from './check.ts';
 import { CHECKS } from './checks/all.ts';
 import type { DoctorEffects } from './effects.ts';
 import type { CheckResult, DoctorReport } from './schema.ts';
-import { settleOrigins } from './settings.ts';
+import { resolveSettings } from './settings.ts';
 import { type DoctorView, openView } from './view.ts';
 
 /** Time of each check, in milliseconds; they run side by side, so it bounds all of them. */
@@ -14,7 +14,7 @@ const LIMIT_MS = 8_000;
 interface Options {
   readonly checks?: readonly Check[];
   readonly limitMs?: number;
-  /** For the first question to the server, on which many checks wait. */
+  /** For the first request to the server, which many checks wait for. */
   readonly versionMs?: number;
 }
 
@@ -28,14 +28,14 @@ export async function runDoctor(
   options: Options = {},
 ): Promise<DoctorReport> {
   const { checks = CHECKS, limitMs = LIMIT_MS } = options;
-  // What still runs when the report is ready (a server that never answers) must not outlive it.
+  // Whatever is still running when the report is ready (a server that never answers) must not outlive it.
   const done = new AbortController();
   const all = AbortSignal.any([signal, done.signal]);
   try {
     const view = openView(effects, all, options.versionMs);
     const results = await Promise.all(checks.map((check) => resultOf(check, view, all, limitMs)));
     signal.throwIfAborted();
-    return { checks: results, settings: settleOrigins(effects.configuration) };
+    return { checks: results, settings: resolveSettings(effects.configuration) };
   } finally {
     done.abort();
   }
@@ -66,9 +66,9 @@ function failed(error: unknown, late: boolean, limitMs: number): Finding {
   if (late) {
     return warning(
       `No answer within ${formatDuration(limitMs)}.`,
-      'Look at what is slow: the server, a network disk, or this machine; then run doctor again.',
+      'Find what is slow (the server, a network disk, or this machine), then run doctor again.',
     );
   }
   const suggestions = error instanceof ProvisionError ? error.suggestions.join('\n') : '';
-  return warning(`Could not be checked: ${messageOf(error)}`, suggestions || 'Put that right, then run doctor again.');
+  return warning(`Could not be checked: ${messageOf(error)}`, suggestions || 'Fix this, then run doctor again.');
 }

@@ -1,9 +1,9 @@
-/** What the doctor found: one line a check, in a fixed order. */
+/** What the doctor found: one result per check, in a fixed order. */
 import * as z from 'zod';
 
 /**
- * `ok`: nothing to do. `warning`: an install works, but slower, or not as somebody may expect. `problem`: an install
- * would fail. `skipped`: it does not apply here, or cannot be seen from here; the detail says which.
+ * `ok`: nothing to do. `warning`: an install works, but is slower or differs from what a user may expect. `problem`: an install
+ * would fail. `skipped`: it does not apply, or cannot be determined from here; the detail says which.
  */
 export const CheckStatus = z.enum(['ok', 'warning', 'problem', 'skipped']);
 export type CheckStatus = z.infer<typeof CheckStatus>;
@@ -13,19 +13,19 @@ export const CheckResult = z.strictObject({
   title: z.string(),
   status: CheckStatus,
   detail: z.string(),
-  /** What to do about it, one step or way out a line; absent when there is nothing to do. */
+  /** What to do about it, one step or alternative per line; absent when there is nothing to do. */
   remedy: z.string().optional(),
 });
 export type CheckResult = z.infer<typeof CheckResult>;
 
-/** One setting, its value in force (secrets hidden), and the place that won. */
+/** One setting, its effective value (secrets hidden), and the source that it comes from. */
 export const SettingOrigin = z.strictObject({
   id: z.string(),
   /** Absent where nothing is set. */
   value: z.string().optional(),
   /** `--host`, `GEMMA_PROVISION_HOST`, `OLLAMA_HOST`, the path of config.json, or `default`. */
   source: z.string(),
-  /** Places that also say something and lost, best first. */
+  /** Sources that also set it and were overruled, in order of precedence. */
   overruled: z.array(z.string()),
 });
 export type SettingOrigin = z.infer<typeof SettingOrigin>;

@@ -1,7 +1,7 @@
 const SECRET_NAME = /KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)/i;
 const LONGEST = 160;
 
-/** The value of a setting or variable as it may be shown: no credentials, no control characters, at most 160 of them. */
+/** The value of a setting or variable as it may be shown: no credentials, no control characters, at most 160 characters. */
 export function shown(name: string, value: string): string {
   if (value === '') return '(empty)';
   if (SECRET_NAME.test(name)) return '(hidden)';
@@ -10,7 +10,7 @@ export function shown(name: string, value: string): string {
 }
 
 /**
- * Hides what stands before the last `@` (user and password of a proxy or a host, with or without a scheme) and what
+ * Hides everything before the last `@` (user and password of a proxy or a host, with or without a scheme) and what
  * follows a `?` (signatures of links).
  */
 function withoutCredentials(value: string): string {

@@ -4,15 +4,15 @@ import { shown } from './secrets.ts';
 
 interface Rule {
   readonly id: string;
-  /** Variables in the order in which they are asked, after flag and (where true) before config.json. */
+  /** Our variable: read after the flag and before config.json. */
   readonly variable?: string;
   readonly inFile?: boolean;
-  /** A variable of Ollama's own, asked last. */
+  /** A variable of Ollama itself, read last. */
   readonly ollama?: string;
   readonly fallback?: string;
 }
 
-/** How each setting is settled: the flag, then our variable, then config.json, then Ollama's variable, then the default. */
+/** How each setting is resolved: the flag, then our variable, then config.json, then Ollama's variable, then the default. */
 const RULES: readonly Rule[] = [
   { id: 'home', variable: 'GEMMA_PROVISION_HOME' },
   {
@@ -30,26 +30,26 @@ const RULES: readonly Rule[] = [
   { id: 'threads', variable: 'GEMMA_PROVISION_THREADS' },
 ];
 
-/** Variables of this tool that mean something. */
+/** Variables of this tool that have an effect. */
 export const KNOWN_VARIABLES: readonly string[] = RULES.flatMap(({ variable }) => variable ?? []);
 
-interface Said {
+interface SettingSource {
   readonly source: string;
   readonly value: string;
 }
 
-/** The value in force of every setting and the place it came from; an empty variable counts as none. */
-export function settleOrigins(configuration: Configuration): SettingOrigin[] {
+/** The effective value of every setting and its source; an empty variable counts as unset. */
+export function resolveSettings(configuration: Configuration): SettingOrigin[] {
   return RULES.map((rule): SettingOrigin => {
-    const [winner, ...rest] = placesOf(rule, configuration);
+    const [winner, ...rest] = sourcesOfSetting(rule, configuration);
     const overruled = rest.filter(({ source }) => source !== 'default').map(({ source }) => source);
     if (winner === undefined) return { id: rule.id, source: 'default', overruled };
     return { id: rule.id, value: shown(rule.id, winner.value), source: winner.source, overruled };
   });
 }
 
-/** Everybody who says something about a setting, the winner first. */
-function placesOf(rule: Rule, { flags, env, file, filePath }: Configuration): Said[] {
+/** Every source that sets a setting, in order of precedence. */
+function sourcesOfSetting(rule: Rule, { flags, env, file, filePath }: Configuration): SettingSource[] {
   const candidates: readonly (readonly [string, unknown])[] = [
     [`--${rule.id}`, flags[rule.id]],
     [rule.variable ?? '', rule.variable === undefined ? undefined : env[rule.variable]],

@@ -6,11 +6,11 @@ export interface Size {
   readonly bytes: number;
 }
 
-/** The model whose install is looked ahead to. */
+/** The model whose install is checked in advance. */
 export interface Subject {
   /** `gemma-3n-e4b` or `gemma-3n-e4b:q5_k_m`. */
   readonly label: string;
-  /** True when the user named it; false for the model that an install takes by itself. */
+  /** True when the user named it; false for the default model of an install. */
   readonly named: boolean;
   readonly architecture: string;
   /** The smallest that could be chosen; the same as `typical` when the quant was named. */
@@ -19,7 +19,7 @@ export interface Subject {
   readonly typical: Size;
 }
 
-/** A middle quant stands for what an install would choose: a look ahead needs the order of size, not the choice. */
+/** A middle quant represents what an install would choose: the check needs the order of magnitude, not the choice. */
 const TYPICAL = 'q4_k_m';
 
 /** Undefined when the catalog knows no size for any of the model's quants. */

@@ -7,13 +7,13 @@ import { findServerProcess, isLoopback, type ServerProcess } from '../hardware/s
 import type { DoctorEffects, ServerEffects } from './effects.ts';
 import { type Loaded, loadedIn, namesIn } from './replies.ts';
 
-/** What answers an install: the server, the embedded runtime, or nothing. */
+/** What an install would use: the server, the embedded runtime, or nothing. */
 export type Target = 'server' | 'embedded' | 'none';
 
-/** What checks ask: the effects, and questions that several of them share, each asked once. */
+/** What checks use: the effects, and answers that several checks share, each obtained once. */
 export interface DoctorView extends DoctorEffects {
   target(): Promise<Target>;
-  /** What the version of the server means. Throws why there is no server to ask. */
+  /** What the version of the server implies. Throws the reason when no server answers. */
   facts(): Promise<ServerFacts>;
   loaded(): Promise<Loaded[]>;
   names(): Promise<string[]>;
@@ -31,7 +31,7 @@ export function allowsFallBack(error: unknown): boolean {
   return error instanceof ProvisionError && FALL_BACK.includes(error.code);
 }
 
-/** A server that sends a byte now and then is never silent, so the whole question has a limit too. Milliseconds. */
+/** A server that sends a byte now and then is never silent, so the whole request has a limit too. Milliseconds. */
 const VERSION_MS = 4_000;
 
 export function openView(effects: DoctorEffects, signal: AbortSignal, versionMs = VERSION_MS): DoctorView {
@@ -46,7 +46,7 @@ export function openView(effects: DoctorEffects, signal: AbortSignal, versionMs 
   };
   const facts = once(async () => serverFacts(await versionInTime(server(), versionMs, signal)));
   const ask = async (path: string) => {
-    // Where the first question found no server, the others would only wait as long once more.
+    // When the first request finds no server, the others would only wait as long again.
     await facts();
     const { endpoint, headers } = server();
     return effects.get(`${endpoint}${path}`, { headers, signal });
@@ -71,8 +71,8 @@ async function versionInTime(server: ServerEffects, limitMs: number, signal: Abo
   const limit = new AbortController();
   const late = new ProvisionError(
     'runtime-timeout',
-    `${server.endpoint} did not tell its version within ${formatDuration(limitMs)}.`,
-    { suggestions: ['Look at the server: its log, its load, whether it swaps.', 'Restart it, then run doctor again.'] },
+    `${server.endpoint} did not report its version within ${formatDuration(limitMs)}.`,
+    { suggestions: ['Check the server: its log, its load, whether it swaps.', 'Restart it, then run doctor again.'] },
   );
   const timer = setTimeout(() => limit.abort(late), limitMs);
   try {
@@ -82,7 +82,7 @@ async function versionInTime(server: ServerEffects, limitMs: number, signal: Abo
   }
 }
 
-/** Remembers the answer, also when it is a failure. */
+/** Keeps the answer, also when it is a failure. */
 function once<Answer>(question: () => Promise<Answer>): () => Promise<Answer> {
   let answer: Promise<Answer> | undefined;
   return () => {

@@ -1,7 +1,7 @@
-/** Control characters, and those that turn the direction of text: they make a page lie about what it says. */
+/** Control characters, and those that turn the direction of text: they can make a page show something other than its text. */
 const UNSEEN = /(?![\t\n])\p{Cc}|\p{Bidi_Control}/gu;
 
-/** A copy of plain data with every text made safe to show. Numbers that are none would print as NaN: they are a bug. */
+/** A copy of plain data with every text made safe to show. Invalid numbers would print as NaN: they are a bug. */
 export function cleaned<Value>(value: Value): Value {
   return clean(value) as Value;
 }

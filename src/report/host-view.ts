@@ -14,7 +14,7 @@ export function hostView({ hardware, limits, server, engine, tier }: Recommendat
     { name: 'System', value: `${os.distribution} ${os.release}`.trim() },
     { name: 'CPU', value: `${cpu.model}, ${cpu.physicalCores} cores` },
     { name: 'RAM', value: `${formatBytes(limits.ram.freeBytes)} free of ${formatBytes(limits.ram.totalBytes)}` },
-    ...(limits.gpus.length === 0 ? [{ name: 'GPU', value: 'none that is used' }] : limits.gpus.map(gpuFact)),
+    ...(limits.gpus.length === 0 ? [{ name: 'GPU', value: 'none in use' }] : limits.gpus.map(gpuFact)),
     { name: 'Server', value: server === undefined ? engine : `Ollama ${server.version} (${server.endpoint})` },
     { name: 'Tier of the card', value: tier ?? 'none' },
   ];

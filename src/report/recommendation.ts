@@ -6,8 +6,8 @@ import type { RecommendationData } from './schema.ts';
 import { pageView } from './view.ts';
 
 /**
- * A recommendation as one self-contained page: no script, no request. The template only places values and escapes every
- * one of them. Throws `bad-template` where it names what is not there.
+ * A recommendation as one self-contained page: no script, no request. The template only inserts values and escapes
+ * each of them. Throws `bad-template` where it names a value that does not exist.
  */
 export function recommendationPage(data: RecommendationData, template: string): string {
   const view = cleaned(pageView(data));
@@ -17,5 +17,5 @@ export function recommendationPage(data: RecommendationData, template: string): 
   } catch (cause) {
     throw new ProvisionError('bad-template', `the template of the page is wrong: ${messageOf(cause)}`, { cause });
   }
-  throw new ProvisionError('bad-template', 'the template of the page lacks its generator mark');
+  throw new ProvisionError('bad-template', 'the template of the page has no generator mark');
 }

@@ -15,7 +15,7 @@ export function speedScale(candidates: readonly Candidate[], floor: number | und
   return { perUnit: Math.max(fastest, Number.MIN_VALUE) / RANGE_WIDTH, floor };
 }
 
-/** The range of a candidate in words and as a line with a dot; no picture where nothing is known. */
+/** The range of a candidate in words and as a line with a dot; no picture when nothing is known. */
 export function speedView(
   { verdict, tokensPerSecond, promptTokensPerSecond, fastEnough }: Candidate,
   scale: SpeedScale,

@@ -1,4 +1,4 @@
-/** Memory as bars: what is in use, what the model would take, what must stay free, against what there is. */
+/** Memory as bars: what is in use, what the model needs, what must stay free, compared with the total. */
 import { formatBytes } from '../core/units.ts';
 import type { Candidate, Limits } from '../fit/schema.ts';
 
@@ -6,7 +6,7 @@ import type { Candidate, Limits } from '../fit/schema.ts';
 export const BAR_WIDTH = 1000;
 
 export interface Segment {
-  /** `used`, `model`, `margin`: which look it has. */
+  /** `used`, `model`, `margin`: its style. */
   readonly kind: 'used' | 'model' | 'margin';
   readonly x: number;
   readonly width: number;
@@ -16,9 +16,9 @@ export interface Track {
   /** `GPU`, `RAM`, or the names of several GPUs. */
   readonly name: string;
   readonly segments: readonly Segment[];
-  /** Where the memory of the device ends. */
+  /** The end of the device's memory. */
   readonly limit: number;
-  /** The same in words, for whoever does not see the bar. */
+  /** The same in words, for readers who do not see the bar. */
   readonly text: string;
   readonly over: boolean;
 }
@@ -30,7 +30,7 @@ interface Room {
   readonly marginBytes: number;
 }
 
-/** Bytes that the longest bar of a device stands for, by the device's place: all bars of it on a page can be compared. */
+/** Bytes that the longest bar of each device represents, so that all its bars on a page are comparable. */
 export type Scales = ReadonlyMap<string, number>;
 
 /** The bars of one candidate. */

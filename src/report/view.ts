@@ -1,4 +1,4 @@
-/** From the data of a recommendation to the words and numbers that the template places. */
+/** Turns the data of a recommendation into the words and numbers that the template inserts. */
 import { formatBytes } from '../core/units.ts';
 import { formatSpeed, PLACE } from '../fit/choice/reasons.ts';
 import type { Candidate, Change, FitTable, Recommendation } from '../fit/schema.ts';
@@ -20,7 +20,7 @@ export function pageView(data: RecommendationData) {
     floor:
       speedFloor === undefined
         ? ''
-        : `${formatSpeed(speedFloor.tokensPerSecond)} tokens a second or more are wanted: ${speedFloor.reason}.`,
+        : `${formatSpeed(speedFloor.tokensPerSecond)} tokens per second or more are required: ${speedFloor.reason}.`,
     choices: choiceView(data),
     failure: choice === undefined ? failureView(data) : [],
     candidates: candidates.map((candidate) => ({
@@ -75,7 +75,7 @@ function candidateView(candidate: Candidate, chosen: boolean) {
       ['Weights', memory.weightsBytes, memory.basis.weights],
       ['KV cache', memory.kvBytes, memory.basis.kv],
       ['Compute buffers', memory.computeBytes, memory.basis.compute],
-    ].map(([name, bytes, basis]) => ({ name, bytes: formatBytes(Number(bytes)), basis: basis ?? 'not told' })),
+    ].map(([name, bytes, basis]) => ({ name, bytes: formatBytes(Number(bytes)), basis: basis ?? 'not stated' })),
     reasons: [...candidate.blockedBy, ...candidate.reasons],
   };
 }

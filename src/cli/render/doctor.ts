@@ -9,19 +9,19 @@ const MARK = {
   skipped: ['-', 'dim', 'skipped'],
 } as const satisfies Record<CheckStatus, readonly [string, Parameters<typeof paint>[1], string]>;
 
-/** Narrower columns of text are harder to read than lines that the terminal breaks. */
+/** Narrower columns are harder to read than lines that the terminal wraps. */
 const NARROWEST = 40;
 
 type Look = Pick<Terminal, 'color' | 'columns'>;
 
-/** One paragraph a check: mark, id, what was found, and below it what to do. Those skipped for one reason share one. */
+/** One paragraph per check: mark, id, finding, and below it what to do. Checks skipped for the same reason share one. */
 export function doctorText({ checks }: DoctorData, terminal: Look): string {
   const widest = Math.max(0, ...checks.map(({ id }) => id.length));
-  const told = foldSkipped(checks).map((each) => paragraph(each, widest, terminal));
-  return `${told.join('\n')}\n\n${summary(checks)}`;
+  const paragraphs = foldSkipped(checks).map((each) => paragraph(each, widest, terminal));
+  return `${paragraphs.join('\n')}\n\n${summary(checks)}`;
 }
 
-/** Where no server answers, a dozen checks would say so one after the other. */
+/** When no server answers, a dozen checks would report it one after the other. */
 function foldSkipped(checks: readonly CheckResult[]): CheckResult[] {
   const alike = Map.groupBy(checks, ({ status, detail }) => (status === 'skipped' ? detail : undefined));
   return checks.flatMap((check) => {
@@ -51,7 +51,7 @@ function hanging(text: string, width: number): string[] {
   return wrap(text, width - 2).map((line, index) => `${index === 0 ? '→' : ' '} ${line}`);
 }
 
-/** Lines of at most `width` characters, broken at blanks; a longer word (a path) stands by itself. */
+/** Lines of at most `width` characters, broken at blanks; a longer word (a path) gets a line of its own. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';

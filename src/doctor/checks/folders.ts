@@ -12,8 +12,8 @@ export const modelsFolder = defineCheck({
   run: (view) =>
     withLocalServer(view, async () => {
       const folder = await view.models();
-      if (folder === undefined) return skipped('Where the server keeps its models cannot be seen from here.');
-      const source = folder.certain ? "by the server's own environment" : 'a guess: the server does not tell';
+      if (folder === undefined) return skipped('The models folder of the server cannot be determined from here.');
+      const source = folder.certain ? "from the server's own environment" : 'a guess: the server does not report it';
       const finding = await judgeAccess(view, folder.reach);
       return { ...finding, detail: `${folder.path} (${source}); ${finding.detail}` };
     }),
@@ -26,7 +26,7 @@ async function judgeAccess(view: DoctorView, reach: string): Promise<Finding> {
     return await writableBy(view, path, socket?.uid);
   } catch (error) {
     if (!HIDDEN.includes(errnoOf(error) ?? '')) throw error;
-    return skipped('this user may not look into it; run doctor as root to have it checked.');
+    return skipped('this user may not read it; run doctor as root to check it.');
   }
 }
 
@@ -41,24 +41,23 @@ async function writableBy(view: DoctorView, path: string, server: number | undef
   if (server === undefined || view.uid === undefined) {
     return refusal === undefined
       ? ok('this user may write there.')
-      : skipped(`this user may not write there (${reasonOf(refusal)}), whether the server may cannot be seen.`);
+      : skipped(`this user may not write there (${reasonOf(refusal)}), whether the server may is unknown.`);
   }
-  // Root may write everywhere, so that its own attempt says nothing of another user.
+  // Root may write everywhere, so its own attempt says nothing about another user.
   if (server === 0) return ok('the server runs as root and may write there.');
   if (server === view.uid) {
     return refusal === undefined ? ok('the server may write there.') : unwritable(path, reasonOf(refusal));
   }
   if (uid === server && (mode & 0o200) !== 0) return ok('it belongs to the server’s user.');
-  if (uid !== server && (mode & 0o002) !== 0) return ok('everybody may write there.');
-  if (uid !== server && (mode & 0o020) !== 0)
-    return skipped('whether the server’s user is in its group cannot be seen.');
+  if (uid !== server && (mode & 0o002) !== 0) return ok('every user may write there.');
+  if (uid !== server && (mode & 0o020) !== 0) return skipped('whether the server’s user is in its group is unknown.');
   return unwritable(path, `it belongs to user ${uid}, the server runs as user ${server}`);
 }
 
 function unwritable(path: string, why: string): Finding {
   return problem(
     `the server cannot write there: ${why}.`,
-    `Give ${path} to the user that the server runs as, or name another folder in its OLLAMA_MODELS.`,
+    `Give ${path} to the user that the server runs as, or set OLLAMA_MODELS to another folder for it.`,
   );
 }
 
@@ -71,7 +70,7 @@ interface Store {
   readonly why: string;
 }
 
-/** Whether the model's bytes fit where the runtime puts them, at the peak of the install. */
+/** Whether the model's bytes fit where the runtime stores them, at the peak of the install. */
 export const diskSpace = defineCheck({
   id: 'disk-space',
   title: 'Disk space',
@@ -82,20 +81,20 @@ export const diskSpace = defineCheck({
       return await judgeSpace(view, store, await freeAt(view, store.reach));
     } catch (error) {
       if (!HIDDEN.includes(errnoOf(error) ?? '')) throw error;
-      return skipped(`This user may not look into ${store.path}; run doctor as root to have its disk checked.`);
+      return skipped(`This user may not read ${store.path}; run doctor as root to check its disk.`);
     }
   },
 });
 
 async function storeOf(view: DoctorView): Promise<Store | string> {
   const target = await view.target();
-  if (target === 'none') return 'Nothing would take a model: see the checks of server and embedded runtime.';
+  if (target === 'none') return 'No runtime is available: see the checks of the server and the embedded runtime.';
   const { data } = view.paths;
   if (target === 'embedded') return { path: data, reach: data, factor: 1, why: 'one copy of the file' };
   if (!view.local()) return 'The server is on another machine: run doctor there.';
   const [folder, { diskFactor, version }] = await Promise.all([view.models(), view.facts()]);
-  if (folder === undefined) return 'Where the server keeps its models cannot be seen from here.';
-  // Below 1.5 it is one copy and what surrounds it.
+  if (folder === undefined) return 'The models folder of the server cannot be determined from here.';
+  // Below 1.5 it is one copy and its overhead.
   const why =
     diskFactor < 1.5 ? 'one copy of the file' : `Ollama ${version.raw} rewrites the file: ${diskFactor} times its size`;
   return { ...folder, factor: diskFactor, why };
@@ -103,28 +102,28 @@ async function storeOf(view: DoctorView): Promise<Store | string> {
 
 async function judgeSpace(view: DoctorView, { path, factor, why }: Store, free: number): Promise<Finding> {
   const { label, smallest, typical, named } = await view.subject();
-  const told = (bytes: number) => formatBytes(Math.ceil(bytes * factor));
+  const needed = (bytes: number) => formatBytes(Math.ceil(bytes * factor));
   const has = `${path} has ${formatBytes(free)} free`;
   const exact = smallest.quant === typical.quant;
   if (free < smallest.bytes * factor) {
     const which = exact ? label : `even the smallest quant of ${label} (${smallest.quant})`;
     return problem(
-      `${has}; ${which} needs ${told(smallest.bytes)} (${why}).`,
+      `${has}; ${which} needs ${needed(smallest.bytes)} (${why}).`,
       named
-        ? 'Make room there, or choose a smaller model.'
-        : 'Make room there, or name a smaller model: gemma-provision doctor MODEL.',
+        ? 'Free some space there, or choose a smaller model.'
+        : 'Free some space there, or name a smaller model: gemma-provision doctor MODEL.',
     );
   }
   if (free < typical.bytes * factor) {
     return warning(
-      `${has}; ${label} needs ${told(smallest.bytes)} as ${smallest.quant} and ${told(typical.bytes)} as ${typical.quant} (${why}).`,
-      'Make room there, or take a smaller quant with --quant.',
+      `${has}; ${label} needs ${needed(smallest.bytes)} as ${smallest.quant} and ${needed(typical.bytes)} as ${typical.quant} (${why}).`,
+      'Free some space there, or choose a smaller quant with --quant.',
     );
   }
-  return ok(`${has}; ${label} needs ${told(typical.bytes)}${exact ? '' : ` as ${typical.quant}`} (${why}).`);
+  return ok(`${has}; ${label} needs ${needed(typical.bytes)}${exact ? '' : ` as ${typical.quant}`} (${why}).`);
 }
 
-/** An install only reads it, so that a folder which cannot be written blocks nothing. */
+/** An install only reads it, so a read-only folder blocks nothing. */
 export const configFolder = defineCheck({
   id: 'config-folder',
   title: 'Config folder',
@@ -133,13 +132,13 @@ export const configFolder = defineCheck({
     try {
       const { path, exact } = await nearestFolder(view, folder);
       await mayWrite(view.files, path);
-      if (!exact) return ok(`${folder} is not there, so there are no settings of your own.`);
+      if (!exact) return ok(`${folder} does not exist, so there are no settings of your own.`);
       const names = await view.files.readdir(path);
       return ok(`${folder}, ${names.includes('config.json') ? 'with' : 'without'} a config.json.`);
     } catch (error) {
       return warning(
         `${folder} cannot be read and written: ${reasonOf(error)}.`,
-        `Give the folder to this user if settings are to be changed there: ${folder}`,
+        `To change settings there, give the folder to this user: ${folder}`,
       );
     }
   },
@@ -152,7 +151,7 @@ export const dataFolder = defineCheck({
   run: (view) => ownFolder(view, view.paths.data, ['registry', 'locks', 'embedded']),
 });
 
-/** Digests of files are remembered there, so that a second run need not read them again. */
+/** Digests of files are stored there, so that a second run need not read the files again. */
 export const cacheFolder = defineCheck({
   id: 'cache-folder',
   title: 'Cache folder',

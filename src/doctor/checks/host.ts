@@ -7,7 +7,7 @@ import type { Gpu } from '../../hardware/schema.ts';
 import { defineCheck, type Finding, findingOf, ok, problem, skipped, warning, withLocalServer } from '../check.ts';
 import type { DoctorView } from '../view.ts';
 
-/** Whether the embedded runtime is there; where an install would use it, also whether it really runs on this machine. */
+/** Whether the embedded runtime is installed; where an install would use it, also whether it really runs on this machine. */
 export const embedded = defineCheck({
   id: 'embedded',
   title: 'Embedded runtime',
@@ -26,13 +26,13 @@ export const embedded = defineCheck({
   },
 });
 
-/** Whether a GPU of this machine is left idle: the same model is then many times slower. */
+/** Whether a GPU of this machine stays idle: the same model is then many times slower. */
 export const gpu = defineCheck({
   id: 'gpu',
   title: 'GPU',
   async run(view) {
     const { gpus } = await view.profile();
-    if (gpus.length === 0) return ok('This machine has no GPU that could be found: models run on the processor.');
+    if (gpus.length === 0) return ok('No GPU was found on this machine: models run on the processor.');
     if (view.wanted.runtime === 'embedded') return gpuForEmbedded(view, gpus);
     return withLocalServer(view, async ({ version, engine }) => {
       const loaded = await view.loaded().catch(() => []);
@@ -43,16 +43,18 @@ export const gpu = defineCheck({
       if (known.length > 0) return gpuInUse(usable, known);
       if (await hasNoGpuLibraries(view, isAtLeast(version, '0.6.0'))) {
         return warning(
-          `${modelNames(usable)} cannot be used: this build of Ollama has no library for GPUs.`,
-          'Install the whole Ollama archive (or the image with GPU support), not a build for processors alone.',
+          `${modelNames(usable)} cannot be used: this build of Ollama has no GPU libraries.`,
+          'Install the complete Ollama archive (or the image with GPU support), not a CPU-only build.',
         );
       }
-      return skipped(`${modelNames(usable)}: whether the server uses it shows when a model is loaded, and none is.`);
+      return skipped(
+        `${modelNames(usable)}: whether the server uses it is visible only while a model is loaded, and none is.`,
+      );
     });
   },
 });
 
-/** A GPU inside a processor counts when the server was told to take it, whatever is set here. */
+/** An integrated GPU counts when the server's own environment enables it, whatever is set in this one. */
 async function usableBy(view: DoctorView, gpus: readonly Gpu[]): Promise<readonly Gpu[]> {
   const { environment = {} } = await view.process();
   if (isTrue(ollamaValue(environment, 'OLLAMA_IGPU_ENABLE'))) return gpus;
@@ -77,9 +79,9 @@ function gpuForEmbedded({ env }: DoctorView, gpus: readonly Gpu[]): Finding {
 
 function gpuIgnored(gpus: readonly Gpu[], dropsIntegrated: boolean): Finding {
   if (!dropsIntegrated)
-    return ok(`${modelNames(gpus)} is no GPU that Ollama computes on: models run on the processor.`);
+    return ok(`${modelNames(gpus)} is not a GPU that Ollama supports: models run on the processor.`);
   return warning(
-    `${modelNames(gpus)} is part of the processor: since 0.30 Ollama leaves such a GPU alone, so models run on the processor.`,
+    `${modelNames(gpus)} is part of the processor: since 0.30 Ollama ignores such GPUs, so models run on the processor.`,
     'Start the server with OLLAMA_IGPU_ENABLE=1 to try it; measure, since it is not always faster.',
   );
 }
@@ -91,23 +93,22 @@ function gpuInUse(
   const off = loaded.filter(({ size_vram = 0 }) => size_vram === 0).map(({ name }) => name);
   if (off.length > 0) {
     return warning(
-      `${modelNames(gpus)} is there, but ${off.join(' and ')} runs on the processor alone.`,
-      "Look at the server's log for why it took no GPU: the driver, the group of its user (video, render), a container without the GPU, too little free VRAM.",
+      `${modelNames(gpus)} is available, but ${off.join(' and ')} runs only on the processor.`,
+      "Check the server's log for why it uses no GPU: the driver, the group of its user (video, render), a container without the GPU, too little free VRAM.",
     );
   }
   const partly = loaded.filter(({ size = 0, size_vram = 0 }) => size_vram < size).map(({ name }) => name);
-  if (partly.length === 0)
-    return ok(`${modelNames(gpus)} holds all of ${loaded.map(({ name }) => name).join(' and ')}.`);
+  if (partly.length === 0) return ok(`${modelNames(gpus)} has all of ${loaded.map(({ name }) => name).join(' and ')}.`);
   return warning(
-    `${modelNames(gpus)} holds only a part of ${partly.join(' and ')}; the rest runs on the processor.`,
+    `${modelNames(gpus)} has only a part of ${partly.join(' and ')}; the rest runs on the processor.`,
     'Choose a smaller quant or a shorter context: gemma-provision recommend.',
   );
 }
 
-/** True only when the folder of libraries is there and shows none; releases before 0.6 kept them elsewhere. */
-async function hasNoGpuLibraries(view: DoctorView, keepsThemThere: boolean): Promise<boolean> {
+/** True only when the folder of libraries exists and has none for GPUs; releases before 0.6 used another folder. */
+async function hasNoGpuLibraries(view: DoctorView, usesThisFolder: boolean): Promise<boolean> {
   const { program, root = '' } = await view.process();
-  if (program === undefined || !keepsThemThere) return false;
+  if (program === undefined || !usesThisFolder) return false;
   const folder = posix.join(posix.dirname(program), '../lib/ollama');
   const libraries = await view.files.readdir(`${root}${folder}`).catch(() => []);
   return libraries.length > 0 && !libraries.some((name) => /cuda|rocm|hip|vulkan/i.test(name));
@@ -125,9 +126,9 @@ const END_OF_LIFE: Readonly<Record<number, string>> = {
   26: '2029-04-30',
 };
 
-const NODE_REMEDY = 'Install the newest long-term release of Node.';
+const NODE_REMEDY = 'Install the latest long-term release of Node.';
 
-/** Whether this Node is one that the tool was made for, and still gets security fixes. */
+/** Whether this version of Node is supported by the tool, and still gets security fixes. */
 export const node = defineCheck({
   id: 'node',
   title: 'Node version',
@@ -135,7 +136,7 @@ export const node = defineCheck({
     const [major = 0, minor = 0] = nodeVersion.split('.').map(Number);
     if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
       return problem(
-        `Node ${nodeVersion} is older than ${OLDEST_NODE.join('.')}, the oldest that this tool supports.`,
+        `Node ${nodeVersion} is older than ${OLDEST_NODE.join('.')}, the oldest version that this tool supports.`,
         NODE_REMEDY,
       );
     }
@@ -147,13 +148,13 @@ export const node = defineCheck({
   },
 });
 
-/** Node 22.20.0, the oldest that runs this tool, was released on that day: no true clock is before it. */
+/** Node 22.20.0, the oldest that runs this tool, was released on that day: no correct clock shows an earlier one. */
 const EARLIEST = Date.UTC(2025, 8, 24);
 const DAY_MS = 86_400_000;
-/** Beyond this, times in logs and records of two machines cannot be compared any more. */
+/** Beyond this, times in logs and records of two machines are no longer comparable. */
 const SKEW_MS = 5 * 60_000;
 
-const CLOCK_REMEDY = 'Set the clock, best by a time service: timedatectl set-ntp true.';
+const CLOCK_REMEDY = 'Set the clock, preferably with a time service: timedatectl set-ntp true.';
 
 /** Whether the clock is far off: certificates then count as expired or not yet valid, and records get wrong times. */
 export const clock = defineCheck({
@@ -163,28 +164,28 @@ export const clock = defineCheck({
     const now = view.now();
     const time = new Date(now).toISOString();
     if (now < EARLIEST) {
-      const why = 'which is before this tool could exist; secure downloads fail with such a clock';
-      return problem(`The clock says ${time}, ${why}.`, CLOCK_REMEDY);
+      const why = 'which is before this tool existed; secure downloads fail with such a clock';
+      return problem(`The clock shows ${time}, ${why}.`, CLOCK_REMEDY);
     }
     const installed = await view.files.stat(view.ownFile, { bigint: true }).then(
       ({ mtimeNs }) => Number(mtimeNs / 1_000_000n),
       () => 0,
     );
     if (now < installed - DAY_MS) {
-      return warning(`The clock says ${time}, which is before this tool was put on this machine.`, CLOCK_REMEDY);
+      return warning(`The clock shows ${time}, which is before this tool was installed.`, CLOCK_REMEDY);
     }
     const skew = await clockSkew(view, signal);
-    if (skew === undefined) return ok(`The clock says ${time}; no server to compare it with.`);
-    if (Math.abs(skew) <= SKEW_MS) return ok(`The clock says ${time}, in step with the server.`);
+    if (skew === undefined) return ok(`The clock shows ${time}; there is no server to compare it with.`);
+    if (Math.abs(skew) <= SKEW_MS) return ok(`The clock shows ${time}, the same as the server.`);
     const side = skew > 0 ? 'ahead of' : 'behind';
     return warning(
-      `The server's clock is ${formatDuration(Math.abs(skew))} ${side} this machine's, which says ${time}.`,
-      'Set both clocks by a time service.',
+      `The server's clock is ${formatDuration(Math.abs(skew))} ${side} this machine's, which shows ${time}.`,
+      'Set both clocks with a time service.',
     );
   },
 });
 
-/** Milliseconds that the server's clock is ahead; undefined when no server tells its time. */
+/** Milliseconds that the server's clock is ahead; undefined when no server reports its time. */
 async function clockSkew(view: DoctorView, signal: AbortSignal): Promise<number | undefined> {
   if (!('endpoint' in view.server)) return undefined;
   const answering = await view.facts().then(

@@ -8,25 +8,25 @@ import { defineCheck, type Finding, ok, problem, skipped, warning, withServer } 
 import type { Loaded } from '../replies.ts';
 import type { DoctorView } from '../view.ts';
 
-/** Whether this version of the server can run the model that was named. */
+/** Whether this version of the server can run the named model. */
 export const modelSupport = defineCheck({
   id: 'model-support',
   title: 'Model on this server',
   run: (view) =>
     withServer(view, async ({ version }) => {
       const { architecture, label, named } = await view.subject();
-      if (!named) return skipped('No model was named: gemma-provision doctor MODEL.');
+      if (!named) return skipped('No model was named. To check one: gemma-provision doctor MODEL.');
       const verdict = verdictFor({ architecture, version });
       if (!verdict.ok) return problem(verdict.reason, verdict.remedy ?? 'Upgrade Ollama.');
       if (verdict.basis !== 'unknown') return ok(verdict.reason);
       return warning(
         verdict.reason,
-        `Prove it: gemma-provision install ${label}, which tests the model and takes it back.`,
+        `Try it: gemma-provision install ${label} tests the model and rolls it back if it fails.`,
       );
     }),
 });
 
-/** An `expires_at` that lies further ahead than this means "never": Ollama writes a date centuries from now. */
+/** An `expires_at` further in the future than this means "never": Ollama writes a date centuries from now. */
 const NEVER_MS = 365 * 86_400_000;
 
 /** Models that are in memory now, and whether they leave room for another. */
@@ -39,9 +39,12 @@ export const loadedModels = defineCheck({
       if (models.length === 0) return ok('No model is in memory.');
       const detail = `In memory: ${models.map(describeLoaded).join('; ')}.`;
       const remedy = `Free the memory: ollama stop ${models.map(({ name }) => name).join(' ')}`;
-      const staying = models.filter((model) => staysForGood(model, view.now()));
-      if (staying.length > 0) {
-        return warning(`${detail} ${staying.map(({ name }) => name).join(' and ')} never leaves by itself.`, remedy);
+      const permanent = models.filter((model) => neverExpires(model, view.now()));
+      if (permanent.length > 0) {
+        return warning(
+          `${detail} ${permanent.map(({ name }) => name).join(' and ')} is never unloaded automatically.`,
+          remedy,
+        );
       }
       const short = await shortage(view);
       return short === undefined ? ok(detail) : warning(`${detail} ${short}`, remedy);
@@ -54,17 +57,17 @@ function describeLoaded({ name, size, size_vram }: Loaded): string {
   return `${name} with ${formatBytes(size)}${onGpu}`;
 }
 
-function staysForGood({ expires_at }: Loaded, now: number): boolean {
+function neverExpires({ expires_at }: Loaded, now: number): boolean {
   return Date.parse(expires_at ?? '') - now > NEVER_MS;
 }
 
-/** A sentence when what is free now does not hold the model's weights; undefined when it does, or nobody knows. */
+/** A sentence when the free memory is too small for the model's weights; undefined when it is enough or unknown. */
 async function shortage(view: DoctorView): Promise<string | undefined> {
   if (!view.local()) return undefined;
   const [profile, { label, smallest }] = await Promise.all([view.profile(), view.subject()]);
   const free = freeMemory(profile);
   if (free >= smallest.bytes) return undefined;
-  return `${formatBytes(free)} of memory are left, ${label} needs ${formatBytes(smallest.bytes)} for its weights alone.`;
+  return `${formatBytes(free)} of memory are free, ${label} needs ${formatBytes(smallest.bytes)} for its weights alone.`;
 }
 
 function freeMemory({ memory, gpus }: HostProfile): number {
@@ -80,7 +83,7 @@ const LARGE_CONTEXT = 32_768;
 const CONTEXT_REMEDY =
   'Give each model its own num_ctx, as this tool does, or set OLLAMA_CONTEXT_LENGTH for the server.';
 
-/** How long a context models get that name none, and whether that surprises. */
+/** The context length of models that set none, and whether it is unusual. */
 export const context = defineCheck({
   id: 'context',
   title: 'Default context',
@@ -96,7 +99,7 @@ export const context = defineCheck({
 
 interface ContextVariable {
   readonly value: string;
-  /** True when it is the server's own; false when it is set here and may not reach the server. */
+  /** True when it is the server's own; false when it is set in this environment, which the server may not share. */
   readonly certain: boolean;
 }
 
@@ -111,17 +114,17 @@ function fromVariable({ value, certain }: ContextVariable): Finding {
   const place = certain ? '' : ' here (the server has its own environment)';
   if (!/^\d{1,9}$/.test(value)) {
     return warning(
-      `${named}${place} is no number: the server ignores it.`,
+      `${named}${place} is not a number: the server ignores it.`,
       'Set it to a number of tokens, or unset it.',
     );
   }
   if (Number(value) >= LARGE_CONTEXT) {
     return warning(
-      `${named}${place}: every model that names no context takes memory for ${value} tokens.`,
+      `${named}${place}: every model that sets no context uses memory for ${value} tokens.`,
       CONTEXT_REMEDY,
     );
   }
-  return ok(`${named}${place}: models that name no context get ${value} tokens.`);
+  return ok(`${named}${place}: models that set no context get ${value} tokens.`);
 }
 
 async function fromVersion(view: DoctorView, { defaultContext, version }: ServerFacts): Promise<Finding> {
@@ -129,11 +132,11 @@ async function fromVersion(view: DoctorView, { defaultContext, version }: Server
   const vram = byVramGiB.length > 0 && view.local() ? await vramGiB(view) : 0;
   const reached = byVramGiB.findLast(({ from }) => vram >= from)?.tokens ?? tokens;
   const why = vram > 0 && reached !== tokens ? `, since its GPUs have ${vram.toFixed(0)} GiB` : '';
-  const detail = `Ollama ${version.raw} gives models that name no context ${reached} tokens${why}`;
-  if (reached >= LARGE_CONTEXT) return warning(`${detail}; each takes memory for all of them.`, CONTEXT_REMEDY);
-  if (reached < 4096) return warning(`${detail}; it cuts longer conversations without a word.`, CONTEXT_REMEDY);
-  const unseen = byVramGiB.length > 0 && !view.local() ? ' or more, by its GPUs' : '';
-  return ok(`${detail}${unseen}; models of this tool name their own.`);
+  const detail = `Ollama ${version.raw} gives models that set no context ${reached} tokens${why}`;
+  if (reached >= LARGE_CONTEXT) return warning(`${detail}; each uses memory for all of them.`, CONTEXT_REMEDY);
+  if (reached < 4096) return warning(`${detail}; it truncates longer conversations silently.`, CONTEXT_REMEDY);
+  const unseen = byVramGiB.length > 0 && !view.local() ? ' or more, depending on its GPUs' : '';
+  return ok(`${detail}${unseen}; models installed by this tool set their own.`);
 }
 
 async function vramGiB(view: DoctorView): Promise<number> {
@@ -141,17 +144,17 @@ async function vramGiB(view: DoctorView): Promise<number> {
   return gpus.filter(({ backend }) => backend !== 'none').reduce((sum, { vramTotal = 0 }) => sum + vramTotal / GIB, 0);
 }
 
-/** Models under test that a run left in the server when it crashed: they take disk and are of no use. */
+/** Models under test that a run left in the server when it crashed: they use disk space and serve no purpose. */
 export const staging = defineCheck({
   id: 'staging',
-  title: 'Remains of runs',
+  title: 'Leftovers of runs',
   run: (view) =>
     withServer(view, async () => {
       const left = (await view.names()).filter((name) => name.startsWith(view.stagingPrefix));
-      if (left.length === 0) return ok('No run left anything in the server.');
+      if (left.length === 0) return ok('No interrupted run left a model in the server.');
       return warning(
-        `Left by a run that is under way or did not end: ${left.join(', ')}.`,
-        `Install the same model again, which sweeps them, or: ollama rm ${left.join(' ')}`,
+        `Left by a run that is still active or was interrupted: ${left.join(', ')}.`,
+        `Install the same model again, which removes them, or: ollama rm ${left.join(' ')}`,
       );
     }),
 });

@@ -8,7 +8,7 @@ import type { DoctorView } from '../view.ts';
 
 const PROXY_VARIABLES = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'];
 
-/** Whether a proxy stands between clients and the server, or is missing where the server pulls. */
+/** Whether a proxy is between clients and the server, or is missing for the server's own downloads. */
 export const proxy = defineCheck({
   id: 'proxy',
   title: 'Proxy',
@@ -29,11 +29,11 @@ function proxyBeforeServer(url: URL, env: Env): Finding[] {
   const host = url.hostname;
   const remedy = `Add the server to the exceptions: export NO_PROXY=${exceptions(env, host)}`;
   if (goesThroughProxyInGo(url, env)) {
-    const clients = 'this tool connects directly, but the ollama command and other clients ask the proxy';
-    return [warning(`${variable.name} stands in front of ${host}: ${clients}.`, remedy)];
+    const clients = 'this tool connects directly, but the ollama command and other clients use the proxy';
+    return [warning(`${variable.name} applies to ${host}: ${clients}.`, remedy)];
   }
-  const clients = 'this tool and the ollama command connect directly, but curl, Python and other clients ask the proxy';
-  return [warning(`${variable.name} stands in front of the server's ${host}: ${clients}.`, remedy)];
+  const clients = 'this tool and the ollama command connect directly, but curl, Python and other clients use the proxy';
+  return [warning(`${variable.name} applies to the server's address ${host}: ${clients}.`, remedy)];
 }
 
 function exceptions(env: Env, host: string): string {
@@ -54,8 +54,8 @@ async function serverProxy(view: DoctorView, env: Env): Promise<Finding[]> {
   if (ours !== undefined && theirs === undefined) {
     findings.push(
       warning(
-        `${ours.name} is set here, but not for the server: its pulls go out directly.`,
-        `If only the proxy reaches the internet, start the server with ${ours.name} set.`,
+        `${ours.name} is set here, but not for the server: it pulls without a proxy.`,
+        `If the internet is reachable only through the proxy, start the server with ${ours.name} set.`,
       ),
     );
   }
@@ -65,8 +65,8 @@ async function serverProxy(view: DoctorView, env: Env): Promise<Finding[]> {
   if (plain !== undefined) {
     findings.push(
       warning(
-        `The server has ${plain.name}, which pulls never use and which can come between clients and server.`,
-        `Start the server with HTTPS_PROXY alone.`,
+        `The server has ${plain.name}, which pulls never use, and which can come between the server and its clients.`,
+        `Start the server with only HTTPS_PROXY set.`,
       ),
     );
   }
@@ -77,20 +77,20 @@ async function serverProxy(view: DoctorView, env: Env): Promise<Finding[]> {
 const MAX_ADDRESSES = 8;
 const ADDRESS_TIMEOUT_MS = 1_500;
 
-/** Whether others on the network can use the server: Ollama asks nobody for a password. */
+/** Whether others on the network can use the server: Ollama has no passwords. */
 export const exposure = defineCheck({
   id: 'exposure',
   title: 'Exposure',
   run: (view, signal) =>
     withServer(view, async () => {
       if (!view.local()) {
-        return ok('The server is used over the network on purpose; it asks for no password, so guard its port.');
+        return ok('The server is used over the network on purpose; it has no password, so protect its port.');
       }
       const { socket } = await view.process();
       if (socket !== undefined) {
         const { address, port } = socket;
         return isLoopback(address)
-          ? ok(`The server listens on ${address} alone.`)
+          ? ok(`The server listens only on ${address}.`)
           : exposedFinding(
               view,
               `The server listens on ${isWildcard(address) ? `every address (${address})` : address}, port ${port}`,
@@ -108,13 +108,15 @@ async function exposedFinding(view: DoctorView, what: string): Promise<Finding> 
   const need =
     container === undefined
       ? []
-      : [`In a container (${container}) a published port needs that; publish it to loopback: -p 127.0.0.1:11434:11434`];
+      : [
+          `In a container (${container}) a published port requires this; publish it on loopback: -p 127.0.0.1:11434:11434`,
+        ];
   const remedies = [
     ...need,
-    'Start it with OLLAMA_HOST=127.0.0.1:11434, or keep the port behind a firewall or a proxy that asks for a password.',
+    'Start it with OLLAMA_HOST=127.0.0.1:11434, or put the port behind a firewall or a proxy that requires a password.',
   ];
   return warning(
-    `${what}: everybody who reaches this machine can use it, read its models and delete them, without a password.`,
+    `${what}: everyone who can reach this machine can use it, read its models and delete them, without a password.`,
     remedies.join('\n'),
   );
 }

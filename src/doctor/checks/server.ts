@@ -18,18 +18,18 @@ import { shown } from '../secrets.ts';
 import { variableFindings } from '../variables.ts';
 import { allowsFallBack, type DoctorView } from '../view.ts';
 
-/** Whether an Ollama server answers; if not, who else has the port, and whether the embedded runtime can stand in. */
+/** Whether an Ollama server answers; if not, which process uses the port, and whether the embedded runtime is available. */
 export const server = defineCheck({
   id: 'server',
   title: 'Ollama server',
   async run(view) {
-    if (view.wanted.runtime === 'embedded') return skipped('Not asked: --runtime embedded uses no server.');
+    if (view.wanted.runtime === 'embedded') return skipped('Not checked: --runtime embedded uses no server.');
     try {
       const { version } = await view.facts();
       if (view.server instanceof ProvisionError) throw view.server;
       const { endpoint, warnings } = view.server;
       const { passesOn, name, pid } = view.local() ? await view.process() : {};
-      const holder = passesOn ? [`The port is held by ${name} (process ${pid}).`] : [];
+      const holder = passesOn ? [`The port is used by ${name} (process ${pid}).`] : [];
       const detail = [`Ollama ${version.raw} answers at ${endpoint}.`, ...holder, ...warnings].join(' ');
       return warnings.length === 0
         ? ok(detail)
@@ -45,13 +45,14 @@ async function noServer(view: DoctorView, error: ProvisionError): Promise<Findin
   const details = [asSentence(error.message), ...(await otherDetails(view, error))];
   const remedy = error.suggestions.join('\n') || 'Start the server, then run doctor again.';
   if ((await view.target()) !== 'embedded') {
-    const why = view.wanted.serverOnly || !allowsFallBack(error) ? [] : ['The embedded runtime cannot stand in.'];
+    const why =
+      view.wanted.serverOnly || !allowsFallBack(error) ? [] : ['The embedded runtime is not available as a fallback.'];
     return problem([...details, ...why].join(' '), remedy);
   }
   return warning([...details, 'An install would use the embedded runtime.'].join(' '), remedy);
 }
 
-/** What else can be seen: the process that has the port, or a server program that nobody started. */
+/** Further facts: the process that uses the port, or a server program that is installed but not running. */
 async function otherDetails(view: DoctorView, { code }: ProvisionError): Promise<string[]> {
   if (view.server instanceof ProvisionError || !view.local()) return [];
   if (code !== 'runtime-unreachable') {
@@ -60,7 +61,7 @@ async function otherDetails(view: DoctorView, { code }: ProvisionError): Promise
   }
   const program = await findProgram(view);
   return [
-    program === undefined ? 'No ollama program is on the PATH.' : `${program} is installed, but does not run there.`,
+    program === undefined ? 'No ollama program is on the PATH.' : `${program} is installed, but not running there.`,
   ];
 }
 
@@ -78,7 +79,7 @@ function asSentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
-/** What the server's version means: too old, too new, a custom build, known dangers. */
+/** What the server's version implies: too old, too new, a custom build, known vulnerabilities and bugs. */
 export const serverVersion = defineCheck({
   id: 'server-version',
   title: 'Server version',
@@ -92,20 +93,18 @@ export const serverVersion = defineCheck({
         );
       }
       const known = dangers.map(({ id, title, fixedIn }) => `${id}: ${title} (fixed in ${fixedIn}).`);
-      // The lookup words dangers as warnings too; what is left is about the version itself.
+      // The lookup reports dangers as warnings too; the others are about the version itself.
       const others = warnings.filter((text) => !dangers.some(({ id }) => text.startsWith(`${id}:`)));
       const lastFix = dangers
         .map(({ fixedIn }) => fixedIn)
         .toSorted(byVersion)
         .at(-1);
       const findings: Finding[] = [
-        ...others.map((text) => warning(text, 'Prefer a released version that this tool knows.')),
+        ...others.map((text) => warning(text, 'Use a released version that this tool knows.')),
         ...(lastFix === undefined ? [] : [warning(known.join(' '), `Upgrade Ollama to ${lastFix} or later.`)]),
       ];
       const [first, ...rest] = findings;
-      return first === undefined
-        ? ok(`Ollama ${version.raw} has no danger that this tool knows of.`)
-        : merged([first, ...rest]);
+      return first === undefined ? ok(`Ollama ${version.raw} has no known dangers.`) : merged([first, ...rest]);
     }),
 });
 
@@ -113,22 +112,22 @@ function byVersion(a: string, b: string): number {
   return compareNumbers(numbersOf(a), numbersOf(b));
 }
 
-/** Programs that the server starts since 0.30, for every create and every load. */
+/** Programs that the server has started since 0.30, for every create and every load. */
 const HELPERS = ['llama-server', 'llama-quantize'];
 
-/** Whether the running server is the one on disk, and has its helper programs. */
+/** Whether the running server is the program on disk, and has its helper programs. */
 export const serverProgram = defineCheck({
   id: 'server-program',
   title: 'Server program',
   run: (view) =>
     withLocalServer(view, async ({ version }) => {
       const { program, replaced, hidden = 'no reason is known', root = '' } = await view.process();
-      if (program === undefined) return skipped(`The server's program cannot be seen: ${hidden}.`);
+      if (program === undefined) return skipped(`The server's program cannot be determined: ${hidden}.`);
       const findings: Finding[] = [];
       if (replaced) {
         findings.push(
           warning(
-            `${program} was replaced or removed while the server runs: Ollama ${version.raw} is still the old one.`,
+            `${program} was replaced or removed while the server was running: the old version, Ollama ${version.raw}, is still in use.`,
             'Restart the server: systemctl restart ollama, or end "ollama serve" and start it again.',
           ),
         );
@@ -147,24 +146,24 @@ async function missingHelpers({ files }: DoctorView, program: string, root: stri
   if (missing.length === 0) return [];
   return [
     problem(
-      `${missing.join(' and ')} should be in ${folders[0]}: without them the server can neither create nor load a model.`,
-      'Install the whole Ollama archive, not only its program.',
+      `${missing.join(' and ')} should be in ${folders[0]}: without them the server cannot create or load models.`,
+      'Install the complete Ollama archive, not only its program.',
     ),
   ];
 }
 
-/** Variables that change what the server does: the server's own where they can be seen, else those here. */
+/** Variables that change what the server does: the server's own where they are readable, otherwise those of this environment. */
 export const serverEnvironment = defineCheck({
   id: 'server-environment',
   title: 'Server environment',
   run: (view) =>
     withServer(view, async ({ version }) => {
       const here = `Here: ${listVariables(view.env)}.`;
-      if (!view.local()) return skipped(`${here} The server's own variables show only on its machine.`);
+      if (!view.local()) return skipped(`${here} The server's own variables are visible only on its machine.`);
       const { environment, hidden = 'no reason is known', pid } = await view.process();
       if (environment === undefined) {
         // What is set here reaches the server only if it was started from here.
-        return skipped(`${here} The server's own variables cannot be seen: ${hidden}.`, hiddenRemedy(view));
+        return skipped(`${here} The server's own variables cannot be read: ${hidden}.`, hiddenRemedy(view));
       }
       const seen = ok(`The server (process ${pid}) has ${listVariables(environment)}. ${here}`);
       const findings: readonly Finding[] = variableFindings(environment, version);
@@ -181,6 +180,6 @@ function listVariables(env: Env): string {
 
 function hiddenRemedy({ platform }: DoctorView): string | undefined {
   return platform === 'linux'
-    ? 'Look at them: systemctl show ollama -p Environment, or run doctor as root.'
+    ? 'Show them with: systemctl show ollama -p Environment, or run doctor as root.'
     : undefined;
 }

@@ -9,21 +9,22 @@ import { sameModel } from '../../runtimes/names.ts';
 import { defineCheck, type Finding, findingOf, merged, ok, problem, warning } from '../check.ts';
 import type { Configuration } from '../effects.ts';
 import { reasonOf } from '../folder.ts';
-import { KNOWN_VARIABLES, settleOrigins } from '../settings.ts';
+import { KNOWN_VARIABLES, resolveSettings } from '../settings.ts';
 import type { DoctorView } from '../view.ts';
 
-/** Which source won for each setting, a config.json that stops every command, and variables of ours that mean nothing. */
+/** Which source applies for each setting, a config.json that stops every command, and variables of ours that have no effect. */
 export const settings = defineCheck({
   id: 'settings',
   title: 'Configuration',
   async run({ configuration }) {
-    const set = settleOrigins(configuration)
+    const set = resolveSettings(configuration)
       .filter(({ value, source }) => value !== undefined && source !== 'default')
       .map(({ id, value, source, overruled }) => {
         const lost = overruled.length === 0 ? '' : `, over ${overruled.join(' and ')}`;
         return `${id} is ${value} (${source}${lost})`;
       });
-    const detail = set.length === 0 ? 'Defaults everywhere.' : `${set.join('; ')}; defaults otherwise.`;
+    const detail =
+      set.length === 0 ? 'All settings have their defaults.' : `${set.join('; ')}; all others have their defaults.`;
     return merged([ok(detail), ...unreadableConfiguration(configuration), ...unknownVariables(configuration)]);
   },
 });
@@ -43,11 +44,11 @@ function unknownVariables({ env }: Configuration): Finding[] {
   return names.sort().map((name) => {
     const near = nearest(name, KNOWN_VARIABLES);
     const remedy = near === undefined ? `Unset ${name}.` : `Did you mean ${near} instead of ${name}?`;
-    return warning(`${name} means nothing to this tool.`, remedy);
+    return warning(`${name} has no effect on this tool.`, remedy);
   });
 }
 
-/** Whether the catalog loads: one wrong file of the user's own stops every install. */
+/** Whether the catalog loads: one invalid catalog file of the user stops every install. */
 export const catalog = defineCheck({
   id: 'catalog',
   title: 'Catalog',
@@ -67,7 +68,7 @@ export const catalog = defineCheck({
   },
 });
 
-/** Broken records, and records of models that their runtime no longer holds. */
+/** Broken records, and records of models that their runtime no longer has. */
 export const records = defineCheck({
   id: 'records',
   title: 'Records',
@@ -80,20 +81,20 @@ export const records = defineCheck({
   },
 });
 
-/** Only runtimes that are in reach are asked; nothing is said of others. */
+/** Only reachable runtimes are asked; the records of others are not judged. */
 async function findingsForModel(view: DoctorView, record: InstallRecord, signal: AbortSignal): Promise<Finding[]> {
   const { name, runtime } = record;
-  const remedy = `Install it again, or forget it: gemma-provision remove ${name} --runtime ${runtime.kind}`;
+  const remedy = `Install it again, or remove its record: gemma-provision remove ${name} --runtime ${runtime.kind}`;
   try {
     const there = await runtimeHasModel(view, record, signal);
-    return there === false ? [warning(`${name} is recorded, but ${runtime.kind} no longer holds it.`, remedy)] : [];
+    return there === false ? [warning(`${name} is recorded, but ${runtime.kind} no longer has it.`, remedy)] : [];
   } catch (error) {
     signal.throwIfAborted();
     return [warning(`${name} is recorded, but damaged: ${messageOf(error)}.`, remedy)];
   }
 }
 
-/** Undefined when it cannot be told. */
+/** Undefined when it cannot be determined. */
 async function runtimeHasModel(
   view: DoctorView,
   record: InstallRecord,
@@ -106,10 +107,10 @@ async function runtimeHasModel(
   return names?.some((each) => sameModel(each, name));
 }
 
-/** A holder gives a sign of life every 2 s; after 10 s without one it is told as dead. The next run looks more closely. */
+/** A holder updates its lock every 2 s; after 10 s without an update it is reported as dead. The next run checks more closely. */
 const STALE_MS = 10_000;
 
-/** Runs that hold a lock now, and locks that a dead run left behind. */
+/** Runs that hold a lock now, and locks that a dead run left. */
 export const locks = defineCheck({
   id: 'locks',
   title: 'Locks',
@@ -122,7 +123,7 @@ export const locks = defineCheck({
     const held = names.filter((name) => name.endsWith('.lock'));
     const findings = await Promise.all(held.map((name) => findingFor(view, folder, name)));
     const [first, ...rest] = findings.filter((finding) => finding !== undefined);
-    return first === undefined ? ok('No other run is in the way.') : merged([first, ...rest]);
+    return first === undefined ? ok('No other run holds a lock.') : merged([first, ...rest]);
   },
 });
 
@@ -135,17 +136,17 @@ async function findingFor(view: DoctorView, folder: string, name: string): Promi
   const silent = view.now() - Number(facts.mtimeNs / 1_000_000n);
   if (silent <= STALE_MS) {
     return warning(
-      `${who} holds a lock now; an install waits up to 15 s for it and then ends with exit code 15.`,
-      'Wait until that run has ended.',
+      `${who} holds a lock; an install waits up to 15 s for it and then fails with exit code 15.`,
+      'Wait until that run ends.',
     );
   }
   return warning(
-    `${who} died ${formatDuration(silent)} ago with its lock in hand.`,
-    `The next install takes it over by itself; if that fails, remove ${path}.`,
+    `${who} died ${formatDuration(silent)} ago and left its lock.`,
+    `The next install takes the lock over automatically; if that fails, remove ${path}.`,
   );
 }
 
-/** Undefined for a lock that nobody holds. */
+/** Undefined for a released lock. */
 async function holderOf(view: DoctorView, path: string): Promise<string | undefined> {
   try {
     const text = await view.files.readFile(path, 'utf8');
@@ -153,6 +154,6 @@ async function holderOf(view: DoctorView, path: string): Promise<string | undefi
     const { command, pid } = LockHolder.parse(JSON.parse(text));
     return `gemma-provision ${command} (process ${pid})`;
   } catch {
-    return 'A run that left no name';
+    return 'An unknown run';
   }
 }

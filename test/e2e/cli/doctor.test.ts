@@ -163,7 +163,7 @@ describe('with a server', () => {
     const server = await ollama();
     const env = { HTTP_PROXY: 'http://anna:hunter2@proxy.example:3128', OLLAMA_HOST: server.host };
     const { stdout } = await home.run(['doctor', '--json'], { env });
-    expect(stdout).toContain('HTTP_PROXY stands in front of the server');
+    expect(stdout).toContain('HTTP_PROXY applies to the server');
     expect(stdout).not.toContain('hunter2');
   });
 });

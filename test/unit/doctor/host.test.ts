@@ -28,14 +28,14 @@ describe('node', () => {
 describe('clock', () => {
   const date = (text: string) => ({ get: answers({ '/api/version': json({}, text) }) });
   test.each([
-    ['Tue, 01 Dec 2026 12:00:01 GMT', 'ok', 'in step'],
+    ['Tue, 01 Dec 2026 12:00:01 GMT', 'ok', 'the same as'],
     ['Tue, 01 Dec 2026 14:00:00 GMT', 'warning', '2 h 0 m ahead of'],
     ['Tue, 01 Dec 2026 11:00:00 GMT', 'warning', '1 h 0 m behind'],
     ['yesterday', 'ok', 'no server to compare'],
   ])('a server that says %s: %s', async (text, status, words) => {
     expect(await check('clock', date(text))).toMatchObject({ status, detail: expect.stringContaining(words) });
   });
-  test('before this tool could exist, and before it was put here', async () => {
+  test('before this tool existed, and before it was installed', async () => {
     expect(await check('clock', { now: () => 0 })).toMatchObject({
       status: 'problem',
       detail: expect.stringContaining('1970'),
@@ -58,14 +58,14 @@ describe.each(['data', 'cache'])('%s-folder', (purpose) => {
     ['over its quota', { names: [], write: errno('EDQUOT') }, 'problem', 'quota'],
     ['full', { names: [], free: 1000 }, 'problem', 'full'],
     ['nearly full', { names: [], free: 50 * MIB }, 'warning', 'nearly full'],
-    ['a file', { text: '' }, 'problem', 'is no folder'],
+    ['a file', { text: '' }, 'problem', 'is not a folder'],
     ['closed above', errno('EACCES'), 'problem', 'permission denied'],
   ])('%s', async (_what, entry, status, words) => {
     expect(await run(entry)).toMatchObject({ status, detail: expect.stringContaining(words) });
   });
 });
 
-test('data-folder: what a run as another user left below it counts', async () => {
+test('data-folder: a subfolder that a run as another user left counts', async () => {
   const files = fakeFiles({ '/home/anna/data/locks': { names: [], write: errno('EACCES') } });
   expect(await check('data-folder', { files })).toMatchObject({
     status: 'problem',
@@ -113,12 +113,12 @@ describe('records', () => {
       detail: '1 model is recorded.',
     });
   });
-  test('what it lost is told; what cannot be asked is not', async () => {
+  test('a lost model is reported; a runtime that cannot be asked is not judged', async () => {
     const registry = memoryRegistry();
     await putRecord(registry, recordOf('tiny:q4'));
     expect(await check('records', { registry, get: tags('other:q4') })).toMatchObject({
       status: 'warning',
-      detail: expect.stringContaining('tiny:q4 is recorded, but ollama no longer holds it.'),
+      detail: expect.stringContaining('tiny:q4 is recorded, but ollama no longer has it.'),
     });
     expect(await check('records', { registry, get: answers({}) })).toMatchObject({ status: 'ok' });
     const elsewhere = server('0.24.0', { endpoint: 'http://other:11434', loopback: false });
@@ -152,16 +152,16 @@ describe('locks', () => {
     });
   const since = '2026-12-01T11:00:00.000Z';
   const holder = JSON.stringify({ pid: 12, place: 'here', command: 'install tiny', since, token: 'x' });
-  test('none, one that is held, one of a run that died', async () => {
+  test('none, one that is held, one of a dead run', async () => {
     expect(await check('locks')).toMatchObject({ status: 'ok' });
     expect(await check('locks', { files: at(NOW - 1000, 'released\n') })).toMatchObject({ status: 'ok' });
     expect(await check('locks', { files: at(NOW - 1000, holder) })).toMatchObject({
       status: 'warning',
-      detail: expect.stringMatching(/^gemma-provision install tiny \(process 12\) holds a lock now.*exit code 15\.$/),
+      detail: expect.stringMatching(/^gemma-provision install tiny \(process 12\) holds a lock; .*exit code 15\.$/),
     });
     expect(await check('locks', { files: at(NOW - 3_600_000, '{') })).toMatchObject({
       status: 'warning',
-      detail: expect.stringContaining('A run that left no name died 1 h 0 m ago'),
+      detail: expect.stringContaining('An unknown run died 1 h 0 m ago'),
     });
   });
   test('a folder that cannot be read is a warning', async () => {
@@ -172,11 +172,11 @@ describe('locks', () => {
 
 describe('settings', () => {
   const base = { flags: {}, env: {}, file: {}, filePath: '/c/config.json' };
-  test('defaults, and who won over whom', async () => {
-    expect(await check('settings')).toMatchObject({ status: 'ok', detail: 'Defaults everywhere.' });
+  test('defaults, and which source overruled which', async () => {
+    expect(await check('settings')).toMatchObject({ status: 'ok', detail: 'All settings have their defaults.' });
     const configuration = { ...base, flags: { host: 'a:1' }, env: { OLLAMA_HOST: 'b:2' }, file: { host: 'c:3' } };
     expect(await check('settings', { configuration })).toMatchObject({
-      detail: 'host is a:1 (--host, over /c/config.json and OLLAMA_HOST); defaults otherwise.',
+      detail: 'host is a:1 (--host, over /c/config.json and OLLAMA_HOST); all others have their defaults.',
     });
   });
   test('a variable that means nothing gets the nearest one that does', async () => {

@@ -23,7 +23,7 @@ const unseen = (entries: Record<string, Entry> = {}) => files({ '/proc/77/fd': e
 const far = server('0.24.0', { endpoint: 'http://gpu.example:11434', loopback: false });
 
 describe('server-environment', () => {
-  test('tells what the server and what this user has, without secrets', async () => {
+  test('reports the variables of the server and of this user, without secrets', async () => {
     const env = { OLLAMA_HOST: 'http://anna:pa@ss@127.0.0.1:11434', PATH: '/bin' };
     const environment = 'OLLAMA_API_KEY=abc123\0OLLAMA_MODELS=/m\0HOME=/root\0';
     const { status, detail } = await check('server-environment', { env, files: files({}, environment) });
@@ -37,16 +37,16 @@ describe('server-environment', () => {
     ['CUDA_VISIBLE_DEVICES=-1', 'hides every GPU'],
     ['CUDA_VISIBLE_DEVICES=', 'hides every GPU'],
     ['HIP_VISIBLE_DEVICES=-1', 'hides every GPU'],
-    ['OLLAMA_LLM_LIBRARY=cpu', 'takes the choice of the GPU library'],
+    ['OLLAMA_LLM_LIBRARY=cpu', "overrides the server's choice of the GPU library"],
     ['OLLAMA_ORIGINS=http://a,*', 'every web page'],
     ['OLLAMA_NUM_PARALLEL=16', '16 contexts'],
     ['OLLAMA_KEEP_ALIVE="-1"', 'keeps every model'],
-    ['OLLAMA_KEEP_ALIVE=0', 'anew for every question'],
+    ['OLLAMA_KEEP_ALIVE=0', 'again for every request'],
     ['OLLAMA_KV_CACHE_TYPE=q8_0', 'changes the memory'],
     ['OLLAMA_NEW_ENGINE=1', 'no effect since Ollama 0.30'],
-    ['OLLAMA_GO_TEMPLATE=1', 'TEMPLATE always wins'],
+    ['OLLAMA_GO_TEMPLATE=1', 'TEMPLATE always overrides'],
     ['OLLAMA_DEBUG_LOG_REQUESTS=true', 'every prompt'],
-  ])('%s surprises', async (variable, words) => {
+  ])('%s has an unexpected effect', async (variable, words) => {
     expect(await check('server-environment', { files: files({}, `${variable}\0`) })).toMatchObject({
       status: 'warning',
       detail: expect.stringContaining(words),
@@ -75,7 +75,7 @@ describe('server-environment', () => {
       /environ cannot be read \(EPERM\)/,
     ],
     ['no /proc', { files: fakeFiles({}) }, /\/proc\/net\/tcp cannot be read/],
-    ['nobody on the port', { files: files({ '/proc/net/tcp': { text: 'nonsense\n\n 0: x y z' } }) }, /no socket/],
+    ['no process on the port', { files: files({ '/proc/net/tcp': { text: 'nonsense\n\n 0: x y z' } }) }, /no socket/],
     ['another system', { platform: 'darwin' }, /on darwin/],
     ['another machine', { server: far }, /only on its machine/],
   ])('cannot be seen: %s', async (_why, over, words) => {
@@ -85,7 +85,7 @@ describe('server-environment', () => {
     });
   });
 
-  test('a process that vanishes meanwhile is no error', async () => {
+  test('a process that ends meanwhile is not an error', async () => {
     const gone = files({
       '/proc/77/comm': errno('ENOENT'),
       '/proc/77/exe': errno('ENOENT'),
@@ -110,7 +110,9 @@ describe('server-program', () => {
     const old = files({ '/proc/77/exe': { link: '/usr/bin/ollama (deleted)' } });
     expect(await check('server-program', { files: old, server: server('0.24.0') })).toMatchObject({
       status: 'warning',
-      detail: expect.stringContaining('/usr/bin/ollama was replaced or removed while the server runs: Ollama 0.24.0'),
+      detail: expect.stringContaining(
+        '/usr/bin/ollama was replaced or removed while the server was running: the old version, Ollama 0.24.0',
+      ),
     });
   });
   test('unseen or far away', async () => {
@@ -142,16 +144,16 @@ describe('models-folder', () => {
     expect(await run({ '/m': entry }, {}, uid)).toMatchObject({ status });
   });
 
-  test('a folder that is not there yet counts as its parent', async () => {
+  test('a folder that does not exist yet counts as its parent', async () => {
     expect(
       await run({ '/srv': { names: [], write: errno('EACCES') } }, {}, 1000, 'OLLAMA_MODELS=/srv/x/y\0'),
     ).toMatchObject({
       status: 'problem',
-      detail: expect.stringContaining('/srv/x/y (by the server'),
+      detail: expect.stringContaining('/srv/x/y (from the server'),
     });
   });
 
-  test('of another user: the home in /etc/passwd, else unknown', async () => {
+  test('of another user: the home in /etc/passwd, otherwise unknown', async () => {
     const passwd = { text: 'root:x:0:0::/root:/bin/sh\nollama:x:998:998::/usr/share/ollama:/bin/false\n' };
     const entries = { '/proc/77/fd': errno('EACCES'), '/usr/share/ollama/.ollama/models': { names: [], uid: 998 } };
     expect(await run({ ...entries, '/etc/passwd': passwd }, {}, 998)).toMatchObject({
@@ -160,7 +162,7 @@ describe('models-folder', () => {
     });
     expect(await run(entries, {}, 997)).toMatchObject({
       status: 'skipped',
-      detail: expect.stringContaining('cannot be seen'),
+      detail: expect.stringContaining('cannot be determined'),
     });
   });
 
@@ -190,7 +192,7 @@ describe('models-folder', () => {
     expect(await check('disk-space', { files: files(docker) })).toMatchObject({ status: 'skipped' });
   });
 
-  test('where nothing is told, the usual place', async () => {
+  test('without any information, the usual folder', async () => {
     const over = {
       platform: 'darwin',
       files: fakeFiles({ '/home/anna/.ollama/models': { names: [], write: errno('EACCES') } }),
@@ -238,7 +240,7 @@ describe('disk-space', () => {
 describe('exposure', () => {
   const bound = (address: string) => ({ files: fakeFiles(processEntries('', { address })) });
   test.each([
-    ['0100007F', 'ok', '127.0.0.1 alone'],
+    ['0100007F', 'ok', 'only on 127.0.0.1'],
     ['00000000', 'warning', 'every address (0.0.0.0)'],
   ])('a socket of %s: %s', async (address, status, words) => {
     expect(await check('exposure', bound(address))).toMatchObject({ status, detail: expect.stringContaining(words) });
@@ -289,10 +291,10 @@ describe('proxy', () => {
     });
     expect(JSON.stringify(found)).not.toContain('secret');
   });
-  test('in front of another machine: the ollama command asks it too', async () => {
+  test('for another machine: the ollama command uses it too', async () => {
     expect(await check('proxy', { env: HTTP, server: far })).toMatchObject({
       status: 'warning',
-      detail: expect.stringContaining('the ollama command and other clients ask the proxy'),
+      detail: expect.stringContaining('the ollama command and other clients use the proxy'),
       remedy: expect.stringMatching(/gpu\.example$/),
     });
   });

@@ -38,7 +38,7 @@ describe('the run', () => {
     expect([...CHECKS].sort(byId)).toEqual((exported as Check[]).sort(byId));
   });
 
-  test('a check that throws or hangs costs itself alone, and the order stays', async () => {
+  test('a check that throws or hangs affects only itself, and the order stays', async () => {
     const { checks } = await runDoctor(fakeEffects(), never, { checks: [slow, broken, fine], limitMs: 30 });
     expect(checks).toMatchObject([
       { id: 'slow', status: 'warning', detail: 'No answer within 30 ms.' },

@@ -37,11 +37,11 @@ describe('server', () => {
     });
   });
 
-  test('a stand-in or a go-between on the port is named', async () => {
+  test('a substitute or a proxy on the port is named', async () => {
     const files = fakeFiles({ ...processEntries(''), '/proc/77/exe': { link: '/opt/koboldcpp' } });
     expect(await check('server', { files })).toMatchObject({
       status: 'ok',
-      detail: expect.stringContaining('held by koboldcpp (process 77)'),
+      detail: expect.stringContaining('used by koboldcpp (process 77)'),
     });
   });
 
@@ -54,7 +54,7 @@ describe('server', () => {
   });
 
   const absent = server(UNREACHABLE);
-  test('unreachable: a warning where the embedded runtime stands in, a problem where it cannot', async () => {
+  test('unreachable: a warning where the embedded runtime is available, a problem where it is not', async () => {
     expect(await check('server', { server: absent })).toMatchObject({
       status: 'warning',
       detail: expect.stringMatching(/nothing listens there\. No ollama program.* would use the embedded runtime\.$/),
@@ -63,15 +63,15 @@ describe('server', () => {
     expect(await check('server', { server: absent, wanted: serverOnly })).toMatchObject({ status: 'problem' });
     expect(await check('server', { server: absent, embedded: noEngine })).toMatchObject({
       status: 'problem',
-      detail: expect.stringContaining('cannot stand in'),
+      detail: expect.stringContaining('not available as a fallback'),
     });
     expect(await check('server', { server: absent, wanted: embeddedOnly })).toMatchObject({ status: 'skipped' });
   });
 
-  test('says when a program is there that nobody started', async () => {
+  test('reports a program that is installed but not running', async () => {
     const files = fakeFiles({ '/usr/bin/ollama': { text: '' } });
     expect(await check('server', { server: absent, env: { PATH: '/bin::/usr/bin' }, files })).toMatchObject({
-      detail: expect.stringContaining('/usr/bin/ollama is installed, but does not run there.'),
+      detail: expect.stringContaining('/usr/bin/ollama is installed, but not running there.'),
     });
   });
 
@@ -94,13 +94,13 @@ describe('server', () => {
     expect(await check('server', { server: refused })).toMatchObject({ status: 'problem' });
   });
 
-  test('a server that never tells its version costs its own limit, not the run', async () => {
+  test('a server that never reports its version exhausts its own time limit, not that of the run', async () => {
     const signalled = (signal: AbortSignal) =>
       new Promise<string>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     const dripping = server('', { version: signalled });
     expect(await check('server', { server: dripping, wanted: serverOnly })).toMatchObject({
       status: 'problem',
-      detail: expect.stringContaining('did not tell its version within 30 ms.'),
+      detail: expect.stringContaining('did not report its version within 30 ms.'),
     });
     const deaf = server('', { version: hang });
     expect(await check('server', { server: deaf }, 50)).toMatchObject({
@@ -153,14 +153,14 @@ describe('model-support', () => {
   ])('gemma3n on %s: %s', async (version, status) => {
     expect(await check('model-support', { server: server(version), subject })).toMatchObject({ status });
   });
-  test('nothing is said of a model that nobody named', async () => {
+  test('a model that was not named is not judged', async () => {
     const unnamed = async () => ({ ...(await subject()), named: false });
     expect(await check('model-support', { subject: unnamed })).toMatchObject({ status: 'skipped' });
   });
 });
 
 describe('loaded-models', () => {
-  test('none, some, one that stays for good', async () => {
+  test('none, some, one that is never unloaded', async () => {
     expect(await check('loaded-models')).toMatchObject({ status: 'ok', detail: 'No model is in memory.' });
     const soon = new Date(NOW + 300_000).toISOString();
     const model = { name: 'a:b', size: 2 * GIB, size_vram: GIB, expires_at: soon };
@@ -170,15 +170,15 @@ describe('loaded-models', () => {
     });
     expect(await check('loaded-models', { get: ps({ ...model, expires_at: '2319-03-06T07:29:10Z' }) })).toMatchObject({
       status: 'warning',
-      detail: expect.stringContaining('a:b never leaves by itself'),
+      detail: expect.stringContaining('a:b is never unloaded automatically'),
       remedy: expect.stringContaining('ollama stop a:b'),
     });
   });
-  test('little memory left is a warning', async () => {
+  test('little free memory is a warning', async () => {
     const profile = async () => ({ ...PROFILE, memory: { ...PROFILE.memory, usable: GIB } });
     expect(await check('loaded-models', { get: ps({ name: 'a', size: GIB }), profile })).toMatchObject({
       status: 'warning',
-      detail: expect.stringContaining('1.00 GiB of memory are left, gemma-3n-e4b needs 3.00 GiB'),
+      detail: expect.stringContaining('1.00 GiB of memory are free, gemma-3n-e4b needs 3.00 GiB'),
     });
     const withCard = async () => ({ ...(await profile()), gpus: [RTX] });
     expect(await check('loaded-models', { get: ps({ name: 'a' }), profile: withCard })).toMatchObject({ status: 'ok' });
@@ -223,16 +223,16 @@ describe('gpu', () => {
     ['all of it on the GPU', { size: 10, size_vram: 10 }, 'ok'],
     ['a part of it', { size: 10, size_vram: 4 }, 'warning'],
     ['nothing of it', { size: 10, size_vram: 0 }, 'warning'],
-    ['a server that does not tell', { size: 10 }, 'skipped'],
+    ['a server that does not report it', { size: 10 }, 'skipped'],
   ])('a model with %s: %s', async (_what, model, status) => {
     expect(await check('gpu', { profile: card, get: ps({ name: 'a', ...model }) })).toMatchObject({ status });
   });
-  test('no model loaded: cannot be told, unless the build has no libraries for it', async () => {
+  test('no model loaded: unknown, unless the build has no libraries for it', async () => {
     expect(await check('gpu', { profile: card })).toMatchObject({ status: 'skipped' });
     const build = (names: string[]) => fakeFiles({ ...processEntries('A=b\0'), '/opt/ollama/lib/ollama': { names } });
     expect(await check('gpu', { profile: card, files: build(['libggml-cpu.so', 'llama-server']) })).toMatchObject({
       status: 'warning',
-      detail: expect.stringContaining('no library for GPUs'),
+      detail: expect.stringContaining('no GPU libraries'),
     });
     expect(await check('gpu', { profile: card, files: build(['libggml-cpu.so', 'cuda_v12']) })).toMatchObject({
       status: 'skipped',
@@ -241,18 +241,20 @@ describe('gpu', () => {
       status: 'skipped',
     });
   });
-  test('an integrated GPU is left alone since 0.30', async () => {
+  test('an integrated GPU is ignored since 0.30', async () => {
     const profile = async () => ({ ...PROFILE, gpus: [RADEON] });
     expect(await check('gpu', { profile })).toMatchObject({
       status: 'warning',
       remedy: expect.stringContaining('OLLAMA_IGPU_ENABLE=1'),
     });
     expect(await check('gpu', { profile, server: server('0.24.0') })).toMatchObject({ status: 'ok' });
-    const told = fakeFiles(processEntries('OLLAMA_IGPU_ENABLE=true\0'));
-    expect(await check('gpu', { profile, files: told })).toMatchObject({ status: 'skipped' });
-    expect(await check('gpu', { profile, files: told, get: ps({ name: 'a', size: 1, size_vram: 0 }) })).toMatchObject({
+    const enabled = fakeFiles(processEntries('OLLAMA_IGPU_ENABLE=true\0'));
+    expect(await check('gpu', { profile, files: enabled })).toMatchObject({ status: 'skipped' });
+    expect(
+      await check('gpu', { profile, files: enabled, get: ps({ name: 'a', size: 1, size_vram: 0 }) }),
+    ).toMatchObject({
       status: 'warning',
-      detail: expect.stringContaining('Radeon 780M is there, but a runs on the processor alone.'),
+      detail: expect.stringContaining('Radeon 780M is available, but a runs only on the processor.'),
     });
     expect(await check('gpu', { profile, get: ps({ name: 'a', size: 1, size_vram: 1 }) })).toMatchObject({
       status: 'ok',
@@ -282,16 +284,16 @@ describe('context', () => {
       detail: expect.stringContaining(words),
     });
   });
-  const told = (value: string) => fakeFiles(processEntries(`OLLAMA_CONTEXT_LENGTH=${value}\0`));
+  const setTo = (value: string) => fakeFiles(processEntries(`OLLAMA_CONTEXT_LENGTH=${value}\0`));
   test.each([
     ['8192', 'ok', 'get 8192 tokens'],
     ['"8192"', 'ok', 'get 8192 tokens'],
     ['131072', 'warning', 'memory for 131072 tokens'],
-    ['32k', 'warning', 'no number'],
+    ['32k', 'warning', 'not a number'],
     ['0', 'ok', '4096 tokens'],
     ['', 'ok', '4096 tokens'],
   ])('OLLAMA_CONTEXT_LENGTH=%s of the server: %s', async (value, status, words) => {
-    expect(await check('context', { files: told(value) })).toMatchObject({
+    expect(await check('context', { files: setTo(value) })).toMatchObject({
       status,
       detail: expect.stringContaining(words),
     });

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { settleOrigins } from '../../../src/doctor/settings.ts';
+import { resolveSettings } from '../../../src/doctor/settings.ts';
 
 describe('settings', () => {
   const base = { flags: {}, env: {}, file: {}, filePath: 'config.json' };
-  const host = (over: object) => settleOrigins({ ...base, ...over }).find(({ id }) => id === 'host');
+  const host = (over: object) => resolveSettings({ ...base, ...over }).find(({ id }) => id === 'host');
   test('flag, variable, file, OLLAMA_HOST, default, in that order', () => {
     const all = {
       flags: { host: 'a' },
@@ -28,7 +28,7 @@ describe('settings', () => {
     expect(host({})).toMatchObject({ value: '127.0.0.1:11434', source: 'default', overruled: [] });
   });
   test('lists are joined, credentials hidden, values of other types left out', () => {
-    const settings = settleOrigins({
+    const settings = resolveSettings({
       ...base,
       flags: { host: 'http://u:p@h' },
       file: { catalog: ['a', 'b'], runtime: 7 },

@@ -112,7 +112,7 @@ describe('what the page says', () => {
     });
     expect(html).toContain('4.0 to 6.4 tok/s, about 5.2');
     expect(html).toContain('too slow');
-    expect(html).toContain('7.0 tokens a second or more are wanted: as fast as people read.');
+    expect(html).toContain('7.0 tokens per second or more are required: as fast as people read.');
     expect(html).toContain('measured here');
   });
 
