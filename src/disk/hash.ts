@@ -3,11 +3,21 @@ import type { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import type { Work } from '../core/progress.ts';
 import { formatBytes, MIB } from '../core/units.ts';
-import type { HashFile, LocalFile } from '../sources/contract.ts';
 import { type DigestCache, stampOf } from './digest-cache.ts';
 import type { Disk, FileFacts, ReadableFile } from './disk.ts';
 import { digestMismatch, sourceError } from './errors.ts';
 import { readChunks } from './read-chunks.ts';
+
+/** A file on this machine, with the digest that it should have where that is known. */
+export interface HashableFile {
+  readonly ref: string;
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly digest?: Digest;
+}
+
+/** Reads a file once and returns its digest; yields byte progress under `id`. */
+export type HashFile = (file: HashableFile, id: string, signal: AbortSignal) => Work<Digest>;
 
 /** Progress is told once per this many bytes: some ten times a second on a fast disk. */
 export const PROGRESS_STEP_BYTES = 32 * MIB;
@@ -35,7 +45,7 @@ export function createHasher(files: Disk, cache: DigestCache): HashFile {
 }
 
 /** Throws `digest-mismatch` when the file was said to have another digest than it has. */
-export function requireDigest(file: LocalFile, got: Digest): void {
+export function requireDigest(file: HashableFile, got: Digest): void {
   if (file.digest === undefined || file.digest === got) return;
   throw digestMismatch(file.path, { wanted: file.digest, got }, [
     'Download the file again and compare its SHA-256 with the one that its publisher states.',
@@ -43,7 +53,7 @@ export function requireDigest(file: LocalFile, got: Digest): void {
   ]);
 }
 
-async function openForReading(files: Disk, file: LocalFile): Promise<ReadableFile> {
+async function openForReading(files: Disk, file: HashableFile): Promise<ReadableFile> {
   try {
     return await files.open(file.path, 'r');
   } catch (cause) {
@@ -53,7 +63,7 @@ async function openForReading(files: Disk, file: LocalFile): Promise<ReadableFil
 
 async function* readAndHash(
   handle: ReadableFile,
-  file: LocalFile,
+  file: HashableFile,
   before: FileFacts,
   id: string,
   signal: AbortSignal,

@@ -38,8 +38,8 @@ export interface OpenFile extends ReadableFile {
     length: number,
     position?: number | null,
   ): Promise<{ bytesWritten: number }>;
-  /** Writes the whole text or throws. */
-  writeFile(text: string): Promise<void>;
+  /** Writes all of it or throws. */
+  writeFile(content: string | Uint8Array): Promise<void>;
   truncate(length: number): Promise<void>;
   chmod(mode: number): Promise<void>;
   chown(uid: number, gid: number): Promise<void>;

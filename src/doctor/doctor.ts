@@ -1,10 +1,10 @@
-import { open } from 'node:fs/promises';
 import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { resolveModel } from '../catalog/lookup.ts';
 import type { DoctorData } from '../cli/results.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { realDisk } from '../disk/disk.ts';
+import type { HashFile } from '../disk/hash.ts';
 import { createHttp } from '../net/client.ts';
 import { askText } from '../net/text.ts';
 import { AppContext, type AppOptions } from '../provision/context.ts';
@@ -15,7 +15,6 @@ import { DEFAULT_MODEL } from '../provision/plan/settle.ts';
 import { doctorEmbedded } from '../runtimes/embedded/doctor.ts';
 import { ollamaRuntime, parseHost, plainHttpWarning, requireTls } from '../runtimes/ollama/index.ts';
 import type { RuntimeFlags } from '../runtimes/open.ts';
-import type { HashFile } from '../sources/contract.ts';
 import type { DoctorEffects, ServerEffects, Wanted } from './effects.ts';
 import { runDoctor } from './run.ts';
 import { type Subject, subjectOf } from './subject.ts';
@@ -126,7 +125,7 @@ function serverOf(flags: DoctorFlags, app: AppContext, hash: HashFile): ServerEf
   try {
     const host = parseHost(flags.host ?? app.settings.host ?? app.env.OLLAMA_HOST);
     if (app.requiresTls) requireTls(host);
-    const files = { open: (path: string) => open(path, 'r'), hash };
+    const files = { open: (path: string) => realDisk.open(path, 'r'), hash };
     const runtime = ollamaRuntime({ host, files, now: () => performance.now(), patience: PATIENCE });
     const { url, headers, loopback, warnings } = host;
     const plain = plainHttpWarning(host);

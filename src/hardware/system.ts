@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, statfs } from 'node:fs/promises';
+import { realDisk } from '../disk/disk.ts';
 import type { HardwareProbes } from './port.ts';
 
 /** The real host. Loads `systeminformation`, so call it only when a profile is really wanted. */
@@ -16,12 +16,9 @@ export async function hardwareProbes(): Promise<HardwareProbes> {
       graphics: () => systemInformation.graphics(),
     },
     exec: run,
-    readText: (path) => readFile(path, 'utf8'),
-    listDir: (path) => readdir(path),
-    async statfs(path) {
-      const { bsize, bavail, blocks } = await statfs(path);
-      return { free: bavail * bsize, total: blocks * bsize };
-    },
+    readText: (path) => realDisk.readFile(path, 'utf8'),
+    listDir: (path) => realDisk.readdir(path),
+    statfs: (path) => realDisk.space(path),
   };
 }
 

@@ -1,13 +1,12 @@
 /** Where bytes come from: the sources, the cache of fetched files, and what brings and reads them. */
 
-import fs from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { createDigestCache, NO_DIGEST_CACHE } from '../disk/digest-cache.ts';
 import { realDisk } from '../disk/disk.ts';
-import { createHasher } from '../disk/hash.ts';
+import { createHasher, type HashFile } from '../disk/hash.ts';
 import { workUnderLock } from '../disk/lock.ts';
 import type { HttpClient } from '../net/client.ts';
 import type { Http } from '../net/http.ts';
@@ -15,7 +14,7 @@ import { patientHttp } from '../net/retry.ts';
 import { type Cache, createCache } from '../sources/cache/index.ts';
 import type { Exclusive } from '../sources/cache/patient.ts';
 import { cachedSource } from '../sources/cache/source.ts';
-import type { FetchFile, HashFile, RemoteFile, Source, StreamFile } from '../sources/contract.ts';
+import type { FetchFile, RemoteFile, Source, StreamFile } from '../sources/contract.ts';
 import { createCredentials } from '../sources/credentials.ts';
 import type { Downloader } from '../sources/download/contract.ts';
 import { fileSource } from '../sources/file.ts';
@@ -138,7 +137,7 @@ async function connect({ env, ca }: BytesOptions): Promise<HttpClient> {
 async function readCertificates(file: string): Promise<string> {
   const path = resolve(file);
   try {
-    return await fs.readFile(path, 'utf8');
+    return await realDisk.readFile(path, 'utf8');
   } catch (cause) {
     throw new ProvisionError('bad-configuration', `The certificates in ${path} cannot be read: ${messageOf(cause)}`, {
       cause,

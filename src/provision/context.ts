@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Catalog } from '../catalog/load.ts';
+import { realDisk } from '../disk/disk.ts';
 import type { Locker } from '../disk/lock.ts';
 import type { Registry } from '../registry/index.ts';
 import type { RuntimeContext } from '../runtimes/context.ts';
@@ -188,7 +188,7 @@ export class AppContext {
 }
 
 function exists(path: string): Promise<boolean> {
-  return access(path).then(
+  return realDisk.access(path).then(
     () => true,
     () => false,
   );

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../core/errors.ts';
+import { realDisk } from '../disk/disk.ts';
 import type { Paths } from './paths.ts';
 import type { Settings } from './settings-schema.ts';
 
@@ -11,7 +11,7 @@ export async function readSettings(paths: Paths): Promise<Settings> {
   const file = join(paths.config, 'config.json');
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await realDisk.readFile(file, 'utf8');
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return {};
     throw error;

@@ -1,6 +1,6 @@
+import type { HashFile } from '../disk/hash.ts';
 import type { Paths } from '../provision/paths.ts';
 import type { Settings } from '../provision/settings.ts';
-import type { HashFile } from '../sources/contract.ts';
 
 export interface RuntimeContext {
   readonly paths: Paths;

@@ -1,10 +1,10 @@
-import { open } from 'node:fs/promises';
 import { serverFacts } from '../compat/lookup.ts';
 import { matrix } from '../compat/matrix.ts';
 import { quantVerdict } from '../compat/quants.ts';
 import { verdictFor } from '../compat/verdict.ts';
 import { isAtLeast, parseServerVersion } from '../compat/version.ts';
 import { ProvisionError } from '../core/errors.ts';
+import { realDisk } from '../disk/disk.ts';
 import type { Engine } from '../fit/schema.ts';
 import type { RuntimeFacts } from '../provision/plan/request.ts';
 import type { RuntimeContext } from './context.ts';
@@ -56,7 +56,7 @@ const FALL_BACK: ReadonlySet<string> = new Set(['runtime-unreachable', 'runtime-
 async function openOllama(flags: RuntimeFlags, context: RuntimeContext): Promise<OpenRuntime> {
   const { ollamaRuntime } = await import('./ollama/index.ts');
   const host = await hostOf(flags, context);
-  const files = { open: (path: string) => open(path, 'r'), hash: context.hash };
+  const files = { open: (path: string) => realDisk.open(path, 'r'), hash: context.hash };
   const doors = {
     loopback: true,
     // Looked for when a file is to be stored: most commands store none.

@@ -104,9 +104,6 @@ export function defineSource(source: Source): Source {
   return source;
 }
 
-/** Reads a file once and returns its digest; yields byte progress under `id`. */
-export type HashFile = (file: LocalFile, id: string, signal: AbortSignal) => Work<Digest>;
-
 /** A file that was fetched, or was in the cache already. */
 export interface FetchedFile extends LocalFile {
   readonly digest: Digest;

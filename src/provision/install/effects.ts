@@ -1,10 +1,11 @@
 import type { Digest } from '../../core/digest.ts';
+import type { HashFile } from '../../disk/hash.ts';
 import type { Locker } from '../../disk/lock.ts';
 import type { FoundJournal, Journal } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime } from '../../runtimes/contract.ts';
 import type { Suite } from '../../smoke/schema.ts';
-import type { FetchFile, HashFile, StreamFile } from '../../sources/contract.ts';
+import type { FetchFile, StreamFile } from '../../sources/contract.ts';
 import type { Checkpoint } from './checkpoints.ts';
 import type { Reconnect } from './clean-up.ts';
 

@@ -1,7 +1,7 @@
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { Family } from '../../catalog/schema.ts';
 import { digestOf } from '../../core/digest.ts';
+import { realDisk } from '../../disk/disk.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { Templates } from '../../modelfile/templates.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
@@ -41,7 +41,7 @@ async function headerOf({ layerPath, layerDigest }: StoredModel): Promise<GgufFa
   const hex = layerDigest?.slice('sha256:'.length);
   if (layerPath === undefined || hex === undefined || !basename(layerPath).includes(hex)) return undefined;
   try {
-    return await readHeader(layerPath, (await stat(layerPath)).size);
+    return await readHeader(layerPath, Number((await realDisk.stat(layerPath, { bigint: true })).size));
   } catch {
     // The catalog's template is the way out; what is wrong with the file is not the question here.
     return undefined;

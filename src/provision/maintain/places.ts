@@ -6,13 +6,12 @@ import { messageOf } from '../../core/errors.ts';
 import { createDigestCache, NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
 import { realDisk } from '../../disk/disk.ts';
 import { diskError } from '../../disk/errors.ts';
-import { createHasher } from '../../disk/hash.ts';
+import { createHasher, type HashFile } from '../../disk/hash.ts';
 import type { FolderContents } from '../../runtimes/contents.ts';
 import { putBlob } from '../../runtimes/embedded/blob.ts';
 import { embeddedBlobs, readEmbeddedFolder } from '../../runtimes/embedded/read.ts';
 import type { OllamaRuntime, ProvenFolder } from '../../runtimes/ollama/index.ts';
 import type { OpenRuntime } from '../../runtimes/open.ts';
-import type { HashFile } from '../../sources/contract.ts';
 import type { AppContext } from '../context.ts';
 import type { BlobStore, RepairPlace } from './repair-blobs.ts';
 

@@ -1,12 +1,14 @@
 /** Replaces corrupt and missing blobs of a runtime, or makes room for them where this user may not write to its folder. */
+
 import { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { HashFile } from '../../disk/hash.ts';
 import type { Locker } from '../../disk/lock.ts';
 
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
-import type { HashFile, LocalFile } from '../../sources/contract.ts';
+import type { LocalFile } from '../../sources/contract.ts';
 import type { RecoveryEffects } from '../install/effects.ts';
 import type { Problem } from './problems.ts';
 import type { Place } from './verify-blobs.ts';

@@ -1,9 +1,10 @@
 /** The `repair` command: the real parts that {@link repairModel} works with. */
-import { stat } from 'node:fs/promises';
+
 import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { drive, type Work } from '../../core/progress.ts';
+import { realDisk } from '../../disk/disk.ts';
 import { readRecords, setAside } from '../../registry/index.ts';
 import { pathOf } from '../../registry/record-file.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
@@ -114,8 +115,8 @@ async function copiesOf(
 }
 
 async function fileAt(path: string, digest: Digest): Promise<LocalFile | undefined> {
-  const facts = await stat(path).catch(() => undefined);
-  return facts?.isFile() ? { ref: path, path, sizeBytes: facts.size, digest } : undefined;
+  const facts = await realDisk.stat(path, { bigint: true }).catch(() => undefined);
+  return facts?.isFile() ? { ref: path, path, sizeBytes: Number(facts.size), digest } : undefined;
 }
 
 /** Over the network; what goes wrong is told, and counts as not possible. */

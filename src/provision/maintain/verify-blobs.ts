@@ -1,11 +1,12 @@
 /** Reads the blobs of a name again, where the runtime's folder is on this machine. */
+
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { HashFile } from '../../disk/hash.ts';
 import type { FolderBlob, FolderContents } from '../../runtimes/contents.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
-import type { HashFile } from '../../sources/contract.ts';
 import type { Problem } from './problems.ts';
 
 /** A runtime with what of its folder can be looked at from here. */

@@ -1,8 +1,10 @@
 /** Verifies installed models against their records, including the bytes of their files. Changes nothing. */
+
 import { join } from 'node:path';
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { HashFile } from '../../disk/hash.ts';
 import type { Locker } from '../../disk/lock.ts';
 import { type BrokenRecord, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
@@ -11,7 +13,6 @@ import { isJinja } from '../../runtimes/jinja.ts';
 import { parameterDifferences } from '../../runtimes/ollama/compare.ts';
 import { parseParameters } from '../../runtimes/ollama/parameters.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
-import type { HashFile } from '../../sources/contract.ts';
 import type { AppContext } from '../context.ts';
 import { heldOf, sameHeld } from '../install/held.ts';
 import { type OpenRun, openRunOf } from '../install/open-run.ts';

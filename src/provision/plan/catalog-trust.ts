@@ -1,6 +1,5 @@
 /** Signatures of catalog files, with the real files of this host. */
 
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
   type CatalogTrust,
@@ -46,7 +45,7 @@ export async function signCatalog(
   keyFile: string,
   passphrase: string | undefined,
 ): Promise<CatalogSignData> {
-  const text = await readFile(file, 'utf8');
+  const text = await realDisk.readFile(file, 'utf8');
   const key = readPrivateKey(await readKey(keyFile), {
     name: keyFile,
     passphrase,
@@ -70,7 +69,7 @@ export async function verifyCatalog(
     });
   }
   const keys = await publicKeys(keyFiles);
-  const text = await readFile(file, 'utf8');
+  const text = await realDisk.readFile(file, 'utf8');
   const signature = await realDisk.readText(signaturePathOf(file));
   const key = await checkSignature({ path: file, text, signature }, { keys, allowUnsigned: false });
   if (key === undefined) throw new TypeError('a signature is checked where there are keys');
@@ -96,7 +95,7 @@ async function publicKeys(files: readonly string[]): Promise<PublicKey[]> {
 
 async function readKey(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return await realDisk.readFile(file, 'utf8');
   } catch (cause) {
     const missing = errnoOf(cause) === 'ENOENT';
     throw new ProvisionError(

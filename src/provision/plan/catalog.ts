@@ -1,4 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { type Catalog, loadCatalog } from '../../catalog/load.ts';
 import { resolveModel } from '../../catalog/lookup.ts';
@@ -95,10 +94,20 @@ export async function checkModelfilesIn(catalog: Catalog, root: string, folder: 
 
 async function filesBelow(folder: string, prefix: string): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
-  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
-    if (!entry.isFile()) continue;
-    const path = join(entry.parentPath, entry.name);
-    texts.set(`${prefix}/${relative(folder, path).replaceAll('\\', '/')}`, await readFile(path, 'utf8'));
+  for (const path of await filesIn(folder)) {
+    texts.set(`${prefix}/${relative(folder, path).replaceAll('\\', '/')}`, await realDisk.readFile(path, 'utf8'));
   }
   return texts;
+}
+
+/** Paths of the regular files in a folder and below it; links are not followed. */
+async function filesIn(folder: string): Promise<string[]> {
+  const paths: string[] = [];
+  for (const name of await realDisk.readdir(folder)) {
+    const path = join(folder, name);
+    const facts = await realDisk.lstat(path, { bigint: true });
+    if (facts.isDirectory()) paths.push(...(await filesIn(path)));
+    if (facts.isFile()) paths.push(path);
+  }
+  return paths;
 }

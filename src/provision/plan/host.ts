@@ -1,6 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, hostname, release, totalmem } from 'node:os';
 import { ProvisionError } from '../../core/errors.ts';
+import { realDisk } from '../../disk/disk.ts';
 import { parseProfile } from '../../hardware/saved.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import type { Paths } from '../paths.ts';
@@ -29,7 +29,7 @@ export async function hostProfile(flags: HostFlags, context: HostContext): Promi
 async function readProfile(file: string): Promise<HostProfile> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await realDisk.readFile(file, 'utf8');
   } catch (cause) {
     throw new ProvisionError('file-not-found', `the host profile ${file} cannot be read`, {
       cause,
@@ -65,5 +65,5 @@ async function probe({ paths, env, models, signal }: HostContext): Promise<HostP
 }
 
 export async function saveProfile(file: string, profile: HostProfile): Promise<void> {
-  await writeFile(file, `${JSON.stringify(profile, null, 2)}\n`);
+  await realDisk.writeFile(file, `${JSON.stringify(profile, null, 2)}\n`, { flag: 'w' });
 }

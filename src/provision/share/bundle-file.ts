@@ -1,26 +1,27 @@
 /** Bundles on disk: read at any place, written beside their name and renamed when they are whole. */
+
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { formatBytes, MIB } from '../../core/units.ts';
+import { type OpenFile, realDisk } from '../../disk/disk.ts';
 import type { RandomAccess } from '../../package/tar.ts';
 
 export type OpenBundleFile = RandomAccess & { close(): Promise<void> };
 
 /** Opens a file for reading at any place. Throws `file-not-found`, `file-access`. */
 export async function openRandomAccess(path: string): Promise<OpenBundleFile> {
-  const handle = await open(path, 'r').catch((cause: unknown) => {
+  const handle = await realDisk.open(path, 'r').catch((cause: unknown) => {
     throw readFault(path, cause);
   });
   try {
-    const facts = await handle.stat();
+    const facts = await handle.stat({ bigint: true });
     if (!facts.isFile()) throw new ProvisionError('file-access', `${path} is not a file.`);
     return {
       name: path,
-      size: facts.size,
+      size: Number(facts.size),
       async read(buffer, position) {
         try {
           return (await handle.read(buffer, 0, buffer.length, position)).bytesRead;
@@ -69,29 +70,23 @@ export async function* writeWhole(
     }
     await guarded(path, total, handle.sync());
     await handle.close();
-    await guarded(path, total, rename(partial, path));
-    await syncFolder(dirname(path));
+    await guarded(path, total, realDisk.rename(partial, path));
+    // The rename must survive a power cut. Not every system can open a folder.
+    await realDisk.sync(dirname(path)).catch(() => undefined);
     yield { type: 'bytes', id, done, total };
     return { digest: `sha256:${hash.digest('hex')}`, sizeBytes: done };
   } catch (error) {
     await handle.close().catch(() => undefined);
-    await rm(partial, { force: true });
+    await realDisk.rm(partial, { force: true });
     throw error;
   }
 }
 
-async function prepare(path: string, partial: string, total: number): Promise<FileHandle> {
-  await guarded(path, total, mkdir(dirname(path), { recursive: true }));
+async function prepare(path: string, partial: string, total: number): Promise<OpenFile> {
+  await guarded(path, total, realDisk.mkdir(dirname(path), { recursive: true }));
   // A link that somebody put there would be written through.
-  await guarded(path, total, rm(partial, { force: true }));
-  return guarded(path, total, open(partial, 'wx', 0o644));
-}
-
-/** The rename lasts through a power cut. Not every system can open a folder. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
+  await guarded(path, total, realDisk.rm(partial, { force: true }));
+  return guarded(path, total, realDisk.open(partial, 'wx', 0o644));
 }
 
 async function guarded<Result>(path: string, total: number, work: Promise<Result>): Promise<Result> {

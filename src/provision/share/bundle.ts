@@ -1,6 +1,5 @@
 /** `bundle create` and `bundle install`. */
 
-import { mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { BundleContent, BundleCreateData } from '../../cli/results.ts';
 import type { Digest } from '../../core/digest.ts';
@@ -64,7 +63,7 @@ async function privateKey(path: string, { env }: AppContext) {
 
 async function keyText(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    return await realDisk.readFile(path, 'utf8');
   } catch (cause) {
     const missing = errnoOf(cause) === 'ENOENT';
     const why = missing ? `the key file ${path} does not exist` : `the key ${path} cannot be read: ${messageOf(cause)}`;
@@ -161,7 +160,7 @@ async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, app: AppC
   if (found !== undefined) return { ref: file.name, ...found };
   // Among the partial files, where `cache list` shows it and `cache prune` takes away what a killed run left.
   const folder = join(cache.folder, 'partial');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await realDisk.mkdir(folder, { recursive: true, mode: 0o700 });
   const free = await freeBytes(realDisk, folder);
   if (free !== undefined && free < gguf.size) throw tooSmall(cache.folder, gguf.fileName, gguf.size, free);
   const temporary = join(folder, `${gguf.digest.replace(':', '-')}.bundle`);
@@ -169,7 +168,7 @@ async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, app: AppC
   return yield* workUnderLock(locker, `bundle ${gguf.digest}`, signal, async function* (held) {
     const written = yield* writeWhole(temporary, modelBytes(file, model), { id: 'unpack', total: gguf.size }, held);
     if (written.digest !== gguf.digest) {
-      await rm(temporary, { force: true });
+      await realDisk.rm(temporary, { force: true });
       throw digestMismatch(file, gguf.digest, written.digest);
     }
     const adopted = yield* cache.adopt({ path: temporary, digest: gguf.digest, move: true }, held);

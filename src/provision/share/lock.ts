@@ -1,6 +1,5 @@
 /** The lock file of an install: made, compared, and held against what is about to be installed. */
 
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
 import type { LockData } from '../../cli/results.ts';
@@ -134,7 +133,7 @@ function knows({ families }: Catalog, model: string): boolean {
 
 async function readLockText(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return await realDisk.readFile(file, 'utf8');
   } catch (cause) {
     const missing = errnoOf(cause) === 'ENOENT';
     throw new ProvisionError(

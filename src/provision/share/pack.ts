@@ -1,7 +1,7 @@
 /** From an installed model to what `publish` and `bundle create` send out. */
+
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { loadRange } from '../../compat/lookup.ts';
 import type { Digest } from '../../core/digest.ts';
@@ -10,6 +10,7 @@ import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { redactReference } from '../../core/redact.ts';
 import { MIB } from '../../core/units.ts';
+import { realDisk } from '../../disk/disk.ts';
 import { diskError } from '../../disk/errors.ts';
 import { renderModelfile } from '../../modelfile/render.ts';
 import { modelfileTemplateOf } from '../../modelfile/templates.ts';
@@ -126,8 +127,8 @@ async function* locate(record: InstallRecord, flags: RuntimeFlags, app: AppConte
     try {
       const got = yield* hash({ ref: path, path, sizeBytes: 0 }, 'hash', signal);
       if (got !== digest) continue;
-      const { size } = await stat(path);
-      return { ref: path, path, digest, sizeBytes: size };
+      const { size } = await realDisk.stat(path, { bigint: true });
+      return { ref: path, path, digest, sizeBytes: Number(size) };
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ProvisionError)) throw error;

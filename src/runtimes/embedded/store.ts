@@ -12,7 +12,6 @@ import { sizeOf } from './disk.ts';
 import { describe, Manifest, manifestFileName, parseManifest } from './manifest.ts';
 import { planBlob } from './plan.ts';
 
-/** `node:fs/promises` is the file part as it is. */
 export interface StoreOptions {
   /** Absolute path of our data folder; everything lies in its `embedded` folder. */
   readonly dataDir: string;

@@ -3,7 +3,7 @@ import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { OpenForReading } from '../../disk/disk.ts';
-import type { HashFile } from '../../sources/contract.ts';
+import type { HashFile } from '../../disk/hash.ts';
 import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay } from '../contract.ts';
 import { isHere } from '../storable.ts';
 import { hasBlob } from './blobs.ts';

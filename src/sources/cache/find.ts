@@ -3,7 +3,7 @@ import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { DigestCache } from '../../disk/digest-cache.ts';
 import type { Disk } from '../../disk/disk.ts';
-import type { HashFile } from '../contract.ts';
+import type { HashFile } from '../../disk/hash.ts';
 import { type Layout, regularFile, removeFile, requireInside } from './layout.ts';
 
 export interface FindParts {

@@ -1,12 +1,9 @@
 import { createHash } from 'node:crypto';
 import { MIB } from '../../core/units.ts';
-import type { OpenFile } from '../../disk/disk.ts';
+import type { OpenForReading, ReadableFile } from '../../disk/disk.ts';
 import type { FollowHash, HashFollower } from './effects.ts';
 
 const CHUNK_BYTES = MIB;
-
-/** Opens a file for reading; `node:fs/promises` has it. */
-export type OpenForReading = (path: string) => Promise<Pick<OpenFile, 'read' | 'close'>>;
 
 /**
  * Hashes what was written to a file, behind the writer, a MiB at a time, out of the page cache. On this thread: a thread
@@ -20,7 +17,7 @@ class Follower implements HashFollower {
   readonly #path: string;
   readonly #open: OpenForReading;
   readonly #hash = createHash('sha256');
-  #handle: Pick<OpenFile, 'read' | 'close'> | undefined;
+  #handle: Omit<ReadableFile, 'stat'> | undefined;
   #buffer: Buffer | undefined;
   #done = 0;
   #end = 0;
@@ -70,7 +67,7 @@ class Follower implements HashFollower {
     }
   }
 
-  async #step(handle: Pick<OpenFile, 'read'>, buffer: Buffer): Promise<void> {
+  async #step(handle: Pick<ReadableFile, 'read'>, buffer: Buffer): Promise<void> {
     const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, this.#end - this.#done), this.#done);
     if (bytesRead === 0) throw new Error(`the file ends at ${this.#done} bytes`);
     this.#hash.update(buffer.subarray(0, bytesRead));

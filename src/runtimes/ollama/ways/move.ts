@@ -1,7 +1,8 @@
 import type { Digest } from '../../../core/digest.ts';
 import type { Work } from '../../../core/progress.ts';
 import type { OpenForReading } from '../../../disk/disk.ts';
-import type { HashFile, LocalFile } from '../../../sources/contract.ts';
+import type { HashFile } from '../../../disk/hash.ts';
+import type { LocalFile } from '../../../sources/contract.ts';
 import type { StorableFile, TransferWay } from '../../contract.ts';
 import { isElsewhere, isHere } from '../../storable.ts';
 import { hasBlob, uploadBlob } from '../blobs.ts';

@@ -1,7 +1,8 @@
 import type { Digest } from '../../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
-import type { HashFile, LocalFile } from '../../../sources/contract.ts';
+import type { HashFile } from '../../../disk/hash.ts';
+import type { LocalFile } from '../../../sources/contract.ts';
 import type { ProvenFolder } from '../folder/probe.ts';
 
 /** What putting a file into the server's models folder needs. */

@@ -5,6 +5,7 @@ import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive } from '../../../../src/core/progress.ts';
+import type { HashFile } from '../../../../src/disk/hash.ts';
 import { install } from '../../../../src/provision/install/transaction.ts';
 import { exitOf, type Problem, repairExit } from '../../../../src/provision/maintain/problems.ts';
 import type { BlobStore, RepairEffects } from '../../../../src/provision/maintain/repair-blobs.ts';
@@ -12,7 +13,7 @@ import { repairModel } from '../../../../src/provision/maintain/repair-model.ts'
 import { verifyRecords } from '../../../../src/provision/maintain/verify.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { FolderContents } from '../../../../src/runtimes/contents.ts';
-import type { HashFile, LocalFile } from '../../../../src/sources/contract.ts';
+import type { LocalFile } from '../../../../src/sources/contract.ts';
 import { never } from '../../../helpers/failure.ts';
 import { MemoryState } from '../../../helpers/memory-state.ts';
 import { SPEC, tinyPlan } from '../../../helpers/plans.ts';
