@@ -66,7 +66,7 @@ export function defineCheck<C extends Check>(check: C): C {
 
 /** Runs a check that needs an Ollama server that answers; the check of the server reports why none does. */
 export async function withServer(view: DoctorView, check: (facts: ServerFacts) => Promise<Finding>): Promise<Finding> {
-  if (view.wanted.runtime === 'embedded') return skipped('No server is used.');
+  if (!view.wanted.usesServer) return skipped('No server is used.');
   let facts: ServerFacts;
   try {
     facts = await view.facts();

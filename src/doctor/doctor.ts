@@ -116,9 +116,9 @@ async function effectsOf(
 /** As when a runtime is opened: a host on the command line rules out the embedded runtime. */
 function wantedBy({ host, runtime }: DoctorFlags, { settings }: AppContext): Wanted {
   const wanted = runtime ?? settings.runtime;
-  if (wanted === 'embedded') return { runtime: 'embedded', serverOnly: false };
-  if (wanted === 'ollama') return { runtime: 'ollama', serverOnly: true };
-  return { runtime: 'auto', serverOnly: host !== undefined };
+  if (wanted === 'embedded') return { usesServer: false, serverOnly: false };
+  if (wanted === 'ollama') return { usesServer: true, serverOnly: true };
+  return { usesServer: true, serverOnly: host !== undefined };
 }
 
 function serverOf(flags: DoctorFlags, app: AppContext, hash: HashFile): ServerEffects | ProvisionError {

@@ -78,7 +78,8 @@ export interface DoctorEffects {
 }
 
 export interface Wanted {
-  readonly runtime: 'auto' | 'ollama' | 'embedded';
+  /** False when only the embedded runtime may be used. */
+  readonly usesServer: boolean;
   /** True when an install would use the server or fail: `--runtime ollama`, or a host on the command line. */
   readonly serverOnly: boolean;
 }

@@ -101,7 +101,7 @@ async function targetOf(
       (): Target => 'embedded',
       () => other,
     );
-  if (wanted.runtime === 'embedded') return embeddedOr('none');
+  if (!wanted.usesServer) return embeddedOr('none');
   try {
     await facts();
     return 'server';

@@ -33,7 +33,7 @@ export const gpu = defineCheck({
   async run(view) {
     const { gpus } = await view.profile();
     if (gpus.length === 0) return ok('No GPU was found on this machine: models run on the processor.');
-    if (view.wanted.runtime === 'embedded') return gpuForEmbedded(view, gpus);
+    if (!view.wanted.usesServer) return gpuForEmbedded(view, gpus);
     return withLocalServer(view, async ({ version, engine }) => {
       const loaded = await view.loaded().catch(() => []);
       const known = loaded.filter(({ size_vram }) => size_vram !== undefined);

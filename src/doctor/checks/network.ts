@@ -13,7 +13,7 @@ export const proxy = defineCheck({
   id: 'proxy',
   title: 'Proxy',
   async run(view) {
-    if (view.wanted.runtime === 'embedded' || !('endpoint' in view.server)) return skipped('No server is used.');
+    if (!view.wanted.usesServer || !('endpoint' in view.server)) return skipped('No server is used.');
     const { env } = view;
     const url = new URL(view.server.endpoint);
     const set = PROXY_VARIABLES.flatMap((name) => proxyVariable(env, [name]) ?? []);

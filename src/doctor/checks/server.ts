@@ -23,7 +23,7 @@ export const server = defineCheck({
   id: 'server',
   title: 'Ollama server',
   async run(view) {
-    if (view.wanted.runtime === 'embedded') return skipped('Not checked: --runtime embedded uses no server.');
+    if (!view.wanted.usesServer) return skipped('Not checked: --runtime embedded uses no server.');
     try {
       const { version } = await view.facts();
       if (view.server instanceof ProvisionError) throw view.server;

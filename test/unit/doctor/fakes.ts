@@ -209,7 +209,7 @@ export function fakeEffects(over: Partial<DoctorEffects> = {}): DoctorEffects {
       },
     },
     configuration: { flags: {}, env, file: {}, filePath: '/home/anna/config/config.json' },
-    wanted: { runtime: 'auto', serverOnly: false },
+    wanted: { usesServer: true, serverOnly: false },
     stagingPrefix: 'gemma-provision-staging:',
     catalog: async () => ({ families: [] }),
     subject: async () => ({

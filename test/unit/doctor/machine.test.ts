@@ -232,7 +232,7 @@ describe('disk-space', () => {
   test('a number that makes no sense is a warning, a server far away is skipped', async () => {
     expect(await check('disk-space', { files: free(Number.NaN) })).toMatchObject({ status: 'warning' });
     expect(await check('disk-space', { server: far })).toMatchObject({ status: 'skipped' });
-    const none = { server: server(UNREACHABLE), wanted: { runtime: 'ollama', serverOnly: true } } as const;
+    const none = { server: server(UNREACHABLE), wanted: { usesServer: true, serverOnly: true } } as const;
     expect(await check('disk-space', none)).toMatchObject({ status: 'skipped' });
   });
 });
@@ -322,7 +322,7 @@ describe('proxy', () => {
     });
   });
   test('without a server to ask', async () => {
-    expect(await check('proxy', { env: HTTP, wanted: { runtime: 'embedded', serverOnly: false } })).toMatchObject({
+    expect(await check('proxy', { env: HTTP, wanted: { usesServer: false, serverOnly: false } })).toMatchObject({
       status: 'skipped',
     });
   });

@@ -25,8 +25,8 @@ const noEngine = {
   tryOut: async () => undefined,
   has: async () => false,
 };
-const serverOnly = { runtime: 'ollama', serverOnly: true } as const;
-const embeddedOnly = { runtime: 'embedded', serverOnly: false } as const;
+const serverOnly = { usesServer: true, serverOnly: true } as const;
+const embeddedOnly = { usesServer: false, serverOnly: false } as const;
 const ps = (...models: object[]) => answers({ '/api/ps': json({ models }) });
 
 describe('server', () => {
