@@ -65,9 +65,13 @@ export function layerShape(hyperparameters: Hyperparameters, layer: number): Lay
   };
 }
 
-/** One shape for each layer, the first layer first. */
+/** The shapes that layers have: one where all are the same, else one for each layer, the first layer first. */
 export function layerShapes(hyperparameters: Hyperparameters): LayerShape[] {
-  return Array.from({ length: hyperparameters.blockCount }, (_, layer) => layerShape(hyperparameters, layer));
+  const { feedForwardLength, headCount, headCountKv, keyLength, valueLength, blockCount } = hyperparameters;
+  const widths = [feedForwardLength, headCount, headCountKv, keyLength, valueLength];
+  // A ranking estimates thousands of times.
+  const count = widths.every((width) => typeof width === 'number') ? 1 : blockCount;
+  return Array.from({ length: count }, (_, layer) => layerShape(hyperparameters, layer));
 }
 
 /** Tensor bytes of one file by where an engine places them; taken from tensors, never from the quant's name. */

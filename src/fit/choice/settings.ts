@@ -1,5 +1,6 @@
 import { formatBytes } from '../../core/units.ts';
 import { bestDevice } from '../memory/devices.ts';
+import { traitsOf } from '../memory/engines.ts';
 import type { Candidate, LoadParameters, RunSettings } from '../schema.ts';
 import { candidateOf } from './candidate.ts';
 import { compareMerit, improves, rankQuants } from './rank.ts';
@@ -86,7 +87,7 @@ export function settingReasons({ ranking: { request, best }, base }: Adjusted): 
     const cost = best === undefined ? '' : costOf(best, request, { [setting]: before }, told(before));
     const why = made ? `instead of ${told(before)}: otherwise ${otherwise(base.best)}` : `as asked${cost}`;
     reasons.push(`${name} ${told(settings[setting])} ${why}.`);
-    if ('variable' in rest && engine.startsWith('ollama')) {
+    if ('variable' in rest && traitsOf(engine).hasServerVariables) {
       const value = setting === 'flashAttention' ? Number(settings.flashAttention) : settings[setting];
       reasons.push(`No Modelfile can say that: start the server with ${rest.variable}=${value}.`);
     }

@@ -27,6 +27,8 @@ export interface EngineTraits {
   readonly usesIntegratedGpu: boolean;
   /** Only Apple's GPUs are used. */
   readonly metalOnly: boolean;
+  /** Settings that a Modelfile cannot have are environment variables of the server (`OLLAMA_KV_CACHE_TYPE`, …). */
+  readonly hasServerVariables: boolean;
 }
 
 const OLLAMA_OWN = {
@@ -40,6 +42,7 @@ const OLLAMA_OWN = {
   llamaGraph: false,
   usesIntegratedGpu: false,
   metalOnly: false,
+  hasServerVariables: true,
 } as const;
 
 const LLAMA_SERVER = {
@@ -53,6 +56,7 @@ const LLAMA_SERVER = {
   llamaGraph: true,
   usesIntegratedGpu: false,
   metalOnly: false,
+  hasServerVariables: true,
 } as const;
 
 /**
@@ -77,6 +81,7 @@ const ENGINES = {
     mapsFile: true,
     reservesAllLogits: true,
     usesIntegratedGpu: true,
+    hasServerVariables: false,
   },
   embedded: {
     ...LLAMA_SERVER,
@@ -84,6 +89,7 @@ const ENGINES = {
     mapsFile: true,
     reservesAllLogits: true,
     metalOnly: true,
+    hasServerVariables: false,
   },
 } as const satisfies Record<Engine, EngineTraits>;
 

@@ -1,4 +1,4 @@
-import { type Hyperparameters, layerShape } from '../../catalog/quant-schema.ts';
+import { type Hyperparameters, layerShapes } from '../../catalog/quant-schema.ts';
 import type { KvType, RunSettings } from '../schema.ts';
 import type { EngineTraits } from './engines.ts';
 
@@ -53,11 +53,13 @@ export function kvBytesByLayer(
 ): number[] {
   const { blockCount, sharedKvLayers } = hyperparameters;
   const cells = cacheCells(hyperparameters, settings, engine);
+  const bytesPerCell = layerShapes(hyperparameters).map(
+    ({ keys, values }) => (keys + values) * KV_BYTES[settings.kvType] * settings.parallel,
+  );
+  const [first = 0] = bytesPerCell;
   return Array.from({ length: blockCount }, (_, layer) => {
     if (layer >= blockCount - sharedKvLayers) return 0;
-    const { keys, values } = layerShape(hyperparameters, layer);
-    const bytesPerCell = (keys + values) * KV_BYTES[settings.kvType] * settings.parallel;
-    return (isGlobal(hyperparameters, layer) ? cells.full : cells.windowed) * bytesPerCell;
+    return (isGlobal(hyperparameters, layer) ? cells.full : cells.windowed) * (bytesPerCell[layer] ?? first);
   });
 }
 
