@@ -41,10 +41,10 @@ module.exports = {
       to: { path: 'node_modules/@oclif' },
     },
     {
-      name: 'only-its-adapter-imports-ollama',
+      name: 'only-net-imports-undici',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/runtimes/ollama/' },
-      to: { path: 'node_modules/ollama/' },
+      from: { path: '^src/', pathNot: '^src/net/' },
+      to: { path: 'node_modules/undici/' },
     },
     {
       name: 'only-the-worker-imports-node-llama-cpp',

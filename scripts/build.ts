@@ -29,7 +29,7 @@ const common: BuildOptions = {
   minifyWhitespace: true,
   legalComments: 'linked',
   // Native or optional packages stay where npm put them; typescript is only named by a part of oclif that is never reached.
-  external: ['node-llama-cpp', 'systeminformation', 'typescript', 'undici', '@huggingface/hub'],
+  external: ['node-llama-cpp', 'systeminformation', 'typescript', 'undici'],
   alias: { 'wsl-utils': join(import.meta.dirname, 'wsl-utils.ts') },
   define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
   banner: { js: "const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);" },

@@ -3,7 +3,8 @@ import { ProvisionError } from '../core/errors.ts';
 import { formatDuration } from '../core/units.ts';
 import { findModelsFolder, type ModelsFolder } from '../hardware/models-folder.ts';
 import type { HostProfile } from '../hardware/schema.ts';
-import { findServerProcess, isLoopback, type ServerProcess } from '../hardware/server-process.ts';
+import { findServerProcess, type ServerProcess } from '../hardware/server-process.ts';
+import { isLoopback } from '../net/private-addresses.ts';
 import type { DoctorEffects, ServerEffects } from './effects.ts';
 import { type Loaded, loadedIn, namesIn } from './replies.ts';
 

@@ -2,6 +2,7 @@ import { posix } from 'node:path';
 import type { Env } from '../core/environment.ts';
 import { errnoOf } from '../core/errors.ts';
 import type { Disk } from '../disk/disk.ts';
+import { isLoopback } from '../net/private-addresses.ts';
 
 /** The process behind the server's port, as far as it can be seen from here. */
 export interface ServerProcess {
@@ -173,10 +174,6 @@ function addressOf(hex: string): string | undefined {
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) return bytes.slice(12).join('.');
   if (groups.slice(0, 7).every((group) => group === 0) && (groups[7] ?? 2) < 2) return groups[7] === 1 ? '::1' : '::';
   return groups.map((group) => group.toString(16)).join(':');
-}
-
-export function isLoopback(address: string): boolean {
-  return address === '::1' || address === 'localhost' || /^127\.[\d.]+$/.test(address);
 }
 
 export function isWildcard(address: string): boolean {

@@ -21,6 +21,12 @@ PRIVATE.addAddress('::1', 'ipv6');
 PRIVATE.addSubnet('fc00::', 7, 'ipv6');
 PRIVATE.addSubnet('fe80::', 10, 'ipv6');
 
+/** True for this machine's own addresses and name, as an address or as the host of a URL. */
+export function isLoopback(host: string): boolean {
+  const address = host.replace(/^\[|\]$/g, '');
+  return address === '::1' || address === 'localhost' || /^127\.[\d.]+$/.test(address);
+}
+
 /** An IPv4 address in its IPv6 form, also as NAT64 translates it, carries it in the last two groups. */
 const CARRIED = /^(?:::ffff:|::|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
 

@@ -1,7 +1,7 @@
 /** What proxy variables mean for one server, by the rules of Go (Ollama) and of most other clients. */
 import { BlockList, isIP } from 'node:net';
 import type { Env } from '../core/environment.ts';
-import { isLoopback } from '../hardware/server-process.ts';
+import { isLoopback } from './private-addresses.ts';
 
 export interface ProxyVariable {
   readonly name: string;
@@ -59,5 +59,5 @@ function inNetwork(entry: string, host: string): boolean {
 
 /** Go's clients, Ollama's among them, never use a proxy for loopback, whatever the variables say. */
 export function goesThroughProxyInGo(url: URL, env: Env): boolean {
-  return !isLoopback(url.hostname.replace(/^\[|\]$/g, '')) && proxyFor(url, env) !== undefined;
+  return !isLoopback(url.hostname) && proxyFor(url, env) !== undefined;
 }

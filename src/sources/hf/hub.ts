@@ -2,9 +2,10 @@ import type * as z from 'zod';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import { checkDocument } from '../../core/parse.ts';
 import { networkFault } from '../../net/errors.ts';
+import { readBody, sendFollowing } from '../../net/follow.ts';
 import type { Http } from '../../net/http.ts';
+import { LARGEST_DOCUMENT } from '../../net/limits.ts';
 import { type Asked, hubFault } from './faults.ts';
-import { hubFetch, tokenHeader } from './fetch.ts';
 import { urlPath } from './reference.ts';
 import { type CardData, ModelAnswer, PathsAnswer } from './schema.ts';
 
@@ -24,32 +25,16 @@ export interface HubFile {
 
 /** What a revision means now, and which files it has. Throws as `hubFault` explains, `network`, `remote-fault`. */
 export async function hubModel(http: Http, asked: Asked, signal: AbortSignal): Promise<HubModel> {
-  const { modelInfo } = await import('@huggingface/hub');
-  const answer = await called(asked, signal, () =>
-    modelInfo({
-      name: asked.repo,
-      revision: asked.revision,
-      additionalFields: ['sha', 'cardData', 'filePaths'],
-      hubUrl: asked.endpoint,
-      fetch: hubFetch(http, asked, signal),
-    }),
-  );
-  const { sha, filePaths, cardData } = checked(ModelAnswer, answer, asked);
-  return { commit: sha, files: filePaths, card: cardData };
+  const path = `/api/models/${asked.repo}/revision/${encodeURIComponent(asked.revision)}`;
+  const answer = await askHub(http, asked, { path: `${path}?expand=sha&expand=cardData&expand=siblings` }, signal);
+  const { sha, siblings, cardData } = checked(ModelAnswer, answer, asked);
+  return { commit: sha, files: siblings.map(({ rfilename }) => rfilename), card: cardData };
 }
 
 /** Size and digest of a file at a commit. Throws `source-not-found` and as `hubModel`. */
 export async function hubFile(http: Http, asked: Asked & { file: string }, signal: AbortSignal): Promise<HubFile> {
-  const { pathsInfo } = await import('@huggingface/hub');
-  const answer = await called(asked, signal, () =>
-    pathsInfo({
-      repo: { type: 'model', name: asked.repo },
-      paths: [asked.file],
-      revision: asked.revision,
-      hubUrl: asked.endpoint,
-      fetch: hubFetch(http, asked, signal),
-    }),
-  );
+  const path = `/api/models/${asked.repo}/paths-info/${encodeURIComponent(asked.revision)}`;
+  const answer = await askHub(http, asked, { path, body: { paths: [asked.file] } }, signal);
   const found = checked(PathsAnswer, answer, asked).find(({ path, type }) => path === asked.file && type === 'file');
   if (found === undefined) {
     throw new ProvisionError('source-not-found', `${asked.repo} has no file ${asked.file} at ${asked.revision}.`);
@@ -78,12 +63,31 @@ export async function requireReadable(http: Http, asked: Asked, url: string, sig
   }
 }
 
-async function called<Answer>(asked: Asked, signal: AbortSignal, call: () => Promise<Answer>): Promise<Answer> {
+/** One question to the hub's API, with the token for the hub alone. A body makes it a POST. */
+async function askHub(
+  http: Http,
+  asked: Asked,
+  { path, body }: { readonly path: string; readonly body?: object },
+  signal: AbortSignal,
+): Promise<unknown> {
+  const url = new URL(`${asked.endpoint}${path}`);
+  const sent = body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+  const secrets = tokenHeader(asked);
+  const { reply } = await sendFollowing(http, { method: body ? 'POST' : 'GET', url, secrets, ...sent, signal });
   try {
-    return await call();
+    const text = (await readBody(url, reply, LARGEST_DOCUMENT, signal)).toString('utf8');
+    const { status } = reply;
+    if (status < 200 || status > 299) throw hubFault({ status, header: reply.header, said: errorIn(text) }, asked);
+    return parseAnswer(text, asked);
+  } finally {
+    await reply.close();
+  }
+}
+
+function parseAnswer(text: string, asked: Asked): unknown {
+  try {
+    return JSON.parse(text);
   } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof ProvisionError) throw error;
     throw notTheHub(asked, messageOf(error), error);
   }
 }
@@ -101,4 +105,20 @@ function notTheHub({ endpoint, repo }: Asked, why: string, cause: unknown): Prov
     cause,
     suggestions: ['Check HF_ENDPOINT: it must be the base address of the Hugging Face hub or of a mirror of it.'],
   });
+}
+
+/** The header that says who asks. */
+export function tokenHeader({ token }: Pick<Asked, 'token'>): Record<string, string> {
+  return token === undefined ? {} : { authorization: `Bearer ${token.value}` };
+}
+
+/** `{"error": "…"}`, the form of the hub's errors. */
+function errorIn(text: string): string {
+  try {
+    const answer: unknown = JSON.parse(text);
+    const said = typeof answer === 'object' && answer !== null && 'error' in answer ? answer.error : '';
+    return typeof said === 'string' ? said : '';
+  } catch {
+    return '';
+  }
 }

@@ -6,8 +6,7 @@ import type { Provenance, RemoteFile, ResolvedSource, ResolveRequest } from '../
 import type { Credentials } from '../credentials.ts';
 import { requireExpected } from '../expected.ts';
 import type { Asked } from './faults.ts';
-import { tokenHeader } from './fetch.ts';
-import { type HubFile, hubFile, hubModel, requireReadable, resolveUrl } from './hub.ts';
+import { type HubFile, hubFile, hubModel, requireReadable, resolveUrl, tokenHeader } from './hub.ts';
 import { pickFile } from './pick.ts';
 import { formatHubRef, type HubRef, parseHubRef } from './reference.ts';
 import type { CardData } from './schema.ts';

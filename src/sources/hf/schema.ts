@@ -15,7 +15,7 @@ export type CardData = z.infer<typeof CardData>;
 export const ModelAnswer = z.looseObject({
   sha: z.string().regex(/^[0-9a-f]{40}$/, 'must be a commit'),
   cardData: CardData.optional().catch(undefined),
-  filePaths: z.array(z.string()).max(1_000_000),
+  siblings: z.array(z.looseObject({ rfilename: z.string() })).max(1_000_000),
 });
 
 export const PathsAnswer = z

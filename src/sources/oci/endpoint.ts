@@ -2,7 +2,7 @@
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import { networkFault } from '../../net/errors.ts';
 import type { Http } from '../../net/http.ts';
-import { isPrivateHost } from '../../net/private-addresses.ts';
+import { isLoopback, isPrivateHost } from '../../net/private-addresses.ts';
 
 export interface Endpoint {
   /** Without a slash at its end. */
@@ -45,10 +45,6 @@ function speaksNoTls(thrown: unknown): boolean {
     if (NOT_TLS.test(errnoOf(at) ?? '') || NOT_TLS.test(at.message)) return true;
   }
   return false;
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 /** For a password that would be readable by everybody on the way. */
