@@ -46,11 +46,13 @@ export function candidateOf(quant: Quant, request: RecommendRequest, advice: Adv
   const reasons = [
     ...(refused === undefined ? placed.reasons : []),
     ...adviceReasons(quant.id, advice),
-    ...disagreement(candidate, advice),
+    ...disagreement(candidate, advice, (request.quants ?? request.model.quants).length === 1),
     ...speedReasons(candidate, floorOf(request.useCase)),
   ];
   if (quant.weights === undefined && placed.memory.totalBytes > 0) {
-    reasons.push('Its tensor list is not known, so its whole size counts for the GPU, which is more than it may need.');
+    reasons.push(
+      'Its tensor list is unknown, so its whole size is counted for the GPU, which may be more than it needs.',
+    );
   }
   return { ...candidate, reasons };
 }
@@ -147,7 +149,7 @@ function unknownSize(): Placed {
     totalBytes: 0,
     basis: { weights: 'unknown' },
   };
-  const blockedBy = ['Neither its tensors nor its size are known: pass the file with --from.'];
+  const blockedBy = ['Neither its tensor list nor its size is known. Pass the file with --from.'];
   return { verdict: 'no', placement: 'unknown', memory, headroomBytes: 0, blockedBy, reasons: [] };
 }
 

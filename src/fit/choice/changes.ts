@@ -7,7 +7,7 @@ import type { Candidate, Change, RunSettings } from '../schema.ts';
 import { bytesShortOfGpu, floorOf } from './candidate.ts';
 import { adviceFor, adviceRank } from './policy.ts';
 import { compareMerit, improves, rankQuants } from './rank.ts';
-import { PLACE } from './reasons.ts';
+import { PLACEMENT_TEXT } from './reasons.ts';
 import type { LoadedModel, Ranking, RecommendRequest } from './request.ts';
 
 /** What would give another choice: every answer here was found by ranking again with the change made. */
@@ -50,7 +50,7 @@ function bestOf(request: RecommendRequest): Candidate | undefined {
   return best === undefined || best.fastEnough === false ? rankQuants(request).best : best;
 }
 
-/** Nobody is told to buy hardware for no more stars where even the slow end is fast enough. */
+/** True for other hardware that gives no more stars where even the slow end of the range is fast enough: it is not suggested. */
 function isOnlyFaster(
   kind: Change['kind'],
   then: Candidate,
@@ -65,11 +65,11 @@ function isOnlyFaster(
 /** `instead of q4_0, wholly on the GPU (4 stars instead of 3)`. */
 function gain(then: Candidate, now: Candidate | undefined): string {
   const stars = `${then.quality} ${then.quality === 1 ? 'star' : 'stars'}`;
-  if (now === undefined) return `would run ${PLACE[then.verdict]} (${stars})`;
-  if (then.quant === now.quant) return `would run ${PLACE[then.verdict]}`;
+  if (now === undefined) return `would run ${PLACEMENT_TEXT[then.verdict]} (${stars})`;
+  if (then.quant === now.quant) return `would run ${PLACEMENT_TEXT[then.verdict]}`;
   const more = then.quality === now.quality ? '' : ` (${stars} instead of ${now.quality})`;
   const faster = now.fastEnough === false && then.fastEnough !== false ? ', fast enough' : '';
-  return `instead of ${now.quant}, ${PLACE[then.verdict]}${faster}${more}`;
+  return `instead of ${now.quant}, ${PLACEMENT_TEXT[then.verdict]}${faster}${more}`;
 }
 
 /** Candidates that would come before the choice, or be a better one, if only they had room. */
@@ -94,7 +94,7 @@ function narrowed({ request, best }: Ranking, leaders: readonly Candidate[]): Re
 /** Sizes that are sold, GiB. */
 const GPU_SIZES = [4, 6, 8, 12, 16, 24, 32, 48, 80] as const;
 const RAM_SIZES = [8, 16, 24, 32, 48, 64, 96, 128] as const;
-/** Nobody is told to go below these. */
+/** No smaller value is suggested. */
 const LEAST_CONTEXT = 1024;
 const LEAST_BATCH = 64;
 
@@ -129,7 +129,7 @@ export function smallerBatch(request: RecommendRequest): Variant[] {
   return halves(now, LEAST_BATCH).map((batch) => ({
     kind: 'batch',
     request: withSettings(request, { batch }),
-    label: `num_batch ${now} → ${batch}, which reads long prompts more slowly`,
+    label: `num_batch ${now} → ${batch}, which slows down reading long prompts`,
   }));
 }
 
@@ -159,7 +159,7 @@ export function freeVram(request: RecommendRequest, leaders: readonly Candidate[
       kind: 'free-vram',
       request: { ...request, profile: withFreeVram(request.profile, device.gpu, bytes) },
       bytes,
-      label: `With ${formatBytes(bytes)} more free VRAM (${formatBytes(inUse)} of ${device.gpu.model} are in use)`,
+      label: `With ${formatBytes(bytes)} more free VRAM (${formatBytes(inUse)} of ${device.gpu.model} is in use)`,
     }));
 }
 
@@ -172,7 +172,7 @@ export function freeRam(request: RecommendRequest, leaders: readonly Candidate[]
       kind: 'free-ram',
       request: { ...request, profile: withFreeRam(profile, bytes) },
       bytes,
-      label: `With ${formatBytes(bytes)} more free RAM (${formatBytes(inUse)} are in use)`,
+      label: `With ${formatBytes(bytes)} more free RAM (${formatBytes(inUse)} is in use)`,
     }));
 }
 

@@ -2,49 +2,57 @@ import { formatBytes } from '../../core/units.ts';
 import type { Candidate, FitVerdict, Recommendation } from '../schema.ts';
 import { type Advice, adviceRank } from './policy.ts';
 
-/** What the card says of one quant, with the place it is named for. */
+/** What the model card recommends one quant for. */
 export function adviceReasons(quant: string, { tier, useCase }: Advice): string[] {
   const reasons: string[] = [];
-  if (useCase?.quants.includes(quant)) reasons.push(`The card names it for this use: ${useCase.title}.`);
-  if (tier?.quants.includes(quant)) reasons.push(`The card names it for this hardware: ${tier.title}.`);
+  if (useCase?.quants.includes(quant)) reasons.push(`The model card recommends it for this use: ${useCase.title}.`);
+  if (tier?.quants.includes(quant)) reasons.push(`The model card recommends it for this hardware: ${tier.title}.`);
   return reasons;
 }
 
-/** Where the card and the memory of this host do not say the same of a candidate. */
-export function disagreement(candidate: Candidate, advice: Advice): string[] {
+/**
+ * Explains where the model card's advice and the memory of this host disagree. `isOnlyQuant`: no other quant is considered,
+ * so there is nothing to choose with `--quant`.
+ */
+export function disagreement(candidate: Candidate, advice: Advice, isOnlyQuant: boolean): string[] {
   const { quant, verdict, quality, headroomBytes } = candidate;
   if (adviceRank(quant, advice) < 2) {
-    if (verdict === 'no' && headroomBytes < 0) return ['Card and memory disagree: it does not run here.'];
+    if (verdict === 'no' && headroomBytes < 0)
+      return ['The model card recommends it, but it does not fit on this machine.'];
     if ((verdict === 'partial' || verdict === 'cpu') && advice.tier?.when.device === 'gpu')
-      return ['Card and memory disagree: this GPU does not hold all of it.'];
+      return ['The model card recommends it, but it does not fit entirely on this GPU.'];
     return [];
   }
   const asGood = verdict === 'gpu' || (verdict === 'cpu' && advice.tier?.when.device !== 'gpu');
   if (!asGood || quality < 4 || !hasAdvice(advice)) return [];
-  return [`Memory would allow it, but the card names ${namesOf(advice)}: --quant ${quant} takes it nevertheless.`];
+  const fits = `It fits in memory, but the model card recommends ${namesOf(advice)}.`;
+  return [isOnlyQuant ? fits : `${fits} To use it anyway: --quant ${quant}.`];
 }
 
-const TOO_SLOW = 'Too slow';
-
-/** Where a candidate is slower than its use wants, or may be. */
+/** Says that a candidate is, or may be, slower than its use needs. */
 export function speedReasons(
   { tokensPerSecond, fastEnough }: Candidate,
   floor: Recommendation['speedFloor'],
 ): string[] {
   if (tokensPerSecond === undefined || floor === undefined || tokensPerSecond.estimate >= floor.tokensPerSecond)
     return [];
-  const wanted = `${formatSpeed(floor.tokensPerSecond)} tok/s are wanted (${floor.reason})`;
+  const wanted = `this use needs ${formatSpeed(floor.tokensPerSecond)} tok/s (${floor.reason})`;
   return fastEnough === false
-    ? [`${TOO_SLOW}: at most ${formatSpeed(tokensPerSecond.high)} tok/s, ${wanted}.`]
-    : [`It may be slow: about ${formatSpeed(tokensPerSecond.estimate)} tok/s, ${wanted}.`];
+    ? [`Too slow: at most ${formatSpeed(tokensPerSecond.high)} tok/s; ${wanted}.`]
+    : [`It may be too slow: about ${formatSpeed(tokensPerSecond.estimate)} tok/s; ${wanted}.`];
 }
 
 /** Why the first candidate is the choice, beyond what is true of it alone. */
-export function choiceReasons(choice: Candidate, candidates: readonly Candidate[], advice: Advice): string[] {
+export function choiceReasons(
+  choice: Candidate,
+  candidates: readonly Candidate[],
+  advice: Advice,
+  floor: Recommendation['speedFloor'],
+): string[] {
   const reasons = [...choice.reasons, ...expectation(choice)];
-  for (const { quant, blockedBy, reasons: own } of candidates.filter((one) => wouldLead(one, choice, advice))) {
-    const why = blockedBy.length > 0 ? blockedBy : own.filter((reason) => reason.startsWith(TOO_SLOW));
-    reasons.push(`The card would rather have ${quant}: ${why.join(' ')}`);
+  for (const candidate of candidates.filter((one) => wouldLead(one, choice, advice))) {
+    const why = candidate.blockedBy.length > 0 ? candidate.blockedBy : speedReasons(candidate, floor);
+    reasons.push(`The model card recommends ${candidate.quant}, which was not chosen. ${why.join(' ')}`);
   }
   const better = betterOne(choice, candidates);
   if (better !== undefined) reasons.push(betterReason(better, choice));
@@ -54,13 +62,13 @@ export function choiceReasons(choice: Candidate, candidates: readonly Candidate[
 function expectation({ tokensPerSecond }: Candidate): string[] {
   if (tokensPerSecond === undefined) return [];
   const { low, estimate, high, basis } = tokensPerSecond;
-  if (low === high) return [`It answers at ${formatSpeed(estimate)} tok/s: ${basis}.`];
+  if (low === high) return [`Speed: ${formatSpeed(estimate)} tok/s, ${basis}.`];
   return [
-    `It answers at about ${formatSpeed(estimate)} tok/s (${formatSpeed(low)} to ${formatSpeed(high)}): ${basis}.`,
+    `Expected speed: about ${formatSpeed(estimate)} tok/s (${formatSpeed(low)} to ${formatSpeed(high)}), from ${basis}.`,
   ];
 }
 
-/** True for what the card names and would come before the choice, if only it ran. */
+/** True for a quant that the card recommends and that would be the choice if it ran, or ran fast enough. */
 function wouldLead(candidate: Candidate, choice: Candidate, advice: Advice): boolean {
   const own = adviceRank(candidate.quant, advice);
   const chosen = adviceRank(choice.quant, advice);
@@ -68,17 +76,17 @@ function wouldLead(candidate: Candidate, choice: Candidate, advice: Advice): boo
   return passedOver && own < 2 && (own < chosen || (own === chosen && candidate.quality > choice.quality));
 }
 
-/** A sentence for the case that nothing runs: what comes nearest, and by how much it falls short. */
+/** A sentence for the case that nothing runs: the closest quant, and how many bytes it is short. */
 export function nearestMiss(candidates: readonly Candidate[]): string | undefined {
   const nearest = candidates
     .filter(({ headroomBytes }) => headroomBytes < 0)
     .toSorted((a, b) => b.headroomBytes - a.headroomBytes)[0];
   return nearest === undefined
     ? undefined
-    : `Nothing fits; ${nearest.quant} comes nearest and is ${formatBytes(-nearest.headroomBytes)} short.`;
+    : `No quant fits. The closest is ${nearest.quant}, which is ${formatBytes(-nearest.headroomBytes)} short.`;
 }
 
-/** The best candidate of higher quality that runs in as good a place; the smaller one of equals. */
+/** The best candidate of higher quality with the same verdict; the smaller one of equals. */
 function betterOne(choice: Candidate, candidates: readonly Candidate[]): Candidate | undefined {
   return candidates
     .filter(
@@ -90,7 +98,7 @@ function betterOne(choice: Candidate, candidates: readonly Candidate[]): Candida
 
 function betterReason(better: Candidate, choice: Candidate): string {
   const more = formatBytes(better.memory.totalBytes - choice.memory.totalBytes);
-  return `${better.quant} would fit too (${better.quality} stars against ${choice.quality}); it takes ${more} more and ${price(better, choice)}: --quant ${better.quant} takes it.`;
+  return `${better.quant} also fits, with higher quality (${better.quality} stars instead of ${choice.quality}), but it needs ${more} more memory and ${price(better, choice)}. To use it: --quant ${better.quant}.`;
 }
 
 /** What a larger candidate costs in speed. */
@@ -105,16 +113,18 @@ export function formatSpeed(tokensPerSecond: number): string {
   return tokensPerSecond < 9.95 ? tokensPerSecond.toFixed(1) : String(Math.round(tokensPerSecond));
 }
 
-/** A candidate that somebody named against the one that would be chosen: `1 star more, 2.43 GiB more memory, about 60 instead of 87 tok/s`. */
+/** Compares the quant that the user named with the one that would be chosen: `1 star more, 2.43 GiB more memory, about 60 instead of 87 tok/s`. */
 export function comparison(named: Candidate, chosen: Candidate): string {
   const stars = named.quality - chosen.quality;
   const bytes = named.memory.totalBytes - chosen.memory.totalBytes;
   const [mine, other] = [named.tokensPerSecond?.estimate, chosen.tokensPerSecond?.estimate];
   const parts = [
-    named.verdict === chosen.verdict ? '' : `it runs ${PLACE[named.verdict]} instead of ${PLACE[chosen.verdict]}`,
+    named.verdict === chosen.verdict
+      ? ''
+      : `it runs ${PLACEMENT_TEXT[named.verdict]} instead of ${PLACEMENT_TEXT[chosen.verdict]}`,
     stars === 0
-      ? 'as many stars'
-      : `${Math.abs(stars)} ${Math.abs(stars) === 1 ? 'star' : 'stars'} ${stars > 0 ? 'more' : 'less'}`,
+      ? 'the same quality'
+      : `${Math.abs(stars)} ${Math.abs(stars) === 1 ? 'star' : 'stars'} ${stars > 0 ? 'more' : 'fewer'}`,
     `${formatBytes(Math.abs(bytes))} ${bytes > 0 ? 'more' : 'less'} memory`,
     mine === undefined || other === undefined
       ? ''
@@ -123,9 +133,9 @@ export function comparison(named: Candidate, chosen: Candidate): string {
   return parts.filter((part) => part !== '').join(', ');
 }
 
-/** Where a verdict says that a model runs, in a sentence. */
-export const PLACE = {
-  gpu: 'wholly on the GPU',
+/** Where the layers of a model run, as a part of a sentence. */
+export const PLACEMENT_TEXT = {
+  gpu: 'entirely on the GPU',
   partial: 'partly on the GPU',
   cpu: 'on the CPU',
   no: 'nowhere',

@@ -47,7 +47,14 @@ function outcome({ request, best, candidates, advice }: Ranking): Pick<Recommend
   if (best !== undefined) {
     const { quant, verdict } = best;
     const parameters = loadParameters(best, request.settings);
-    return { choice: { quant, verdict, parameters, reasons: choiceReasons(best, candidates, advice) } };
+    return {
+      choice: {
+        quant,
+        verdict,
+        parameters,
+        reasons: choiceReasons(best, candidates, advice, floorOf(request.useCase)),
+      },
+    };
   }
   const shortfall = nearestMiss(candidates);
   return shortfall === undefined ? {} : { shortfall };

@@ -4,7 +4,7 @@ import { traitsOf } from '../memory/engines.ts';
 import type { Candidate, LoadParameters, RunSettings } from '../schema.ts';
 import { candidateOf } from './candidate.ts';
 import { compareMerit, improves, rankQuants } from './rank.ts';
-import { PLACE } from './reasons.ts';
+import { PLACEMENT_TEXT } from './reasons.ts';
 import type { Adjustable, Ranking, RecommendRequest } from './request.ts';
 
 /** Smaller micro-batches that are tried, and the smallest context that is still of use. */
@@ -84,30 +84,35 @@ export function settingReasons({ ranking: { request, best }, base }: Adjusted): 
     const before = made ? asked.settings[setting] : usual[setting];
     if (before === undefined || before === settings[setting]) continue;
     const { name, ...rest } = SETTINGS[setting];
-    const cost = best === undefined ? '' : costOf(best, request, { [setting]: before }, told(before));
-    const why = made ? `instead of ${told(before)}: otherwise ${otherwise(base.best)}` : `as asked${cost}`;
-    reasons.push(`${name} ${told(settings[setting])} ${why}.`);
+    const cost = best === undefined ? '' : costOf(best, request, { [setting]: before }, settingText(before));
+    const why = made
+      ? `instead of ${settingText(before)}; with ${settingText(before)} ${otherwise(base.best)}`
+      : `as requested${cost}`;
+    reasons.push(`${name} is ${settingText(settings[setting])} ${why}.`);
     if ('variable' in rest && traitsOf(engine).hasServerVariables) {
       const value = setting === 'flashAttention' ? Number(settings.flashAttention) : settings[setting];
-      reasons.push(`No Modelfile can say that: start the server with ${rest.variable}=${value}.`);
+      reasons.push(`A Modelfile cannot set this. Start the server with ${rest.variable}=${value}.`);
     }
   }
-  if (settings.batch < asked.settings.batch) reasons.push('A smaller num_batch reads long prompts more slowly.');
+  if (settings.batch < asked.settings.batch)
+    reasons.push('With a smaller num_batch, long prompts are read more slowly.');
   if (settings.kvType !== 'f16' && !settings.flashAttention) {
-    reasons.push(`Without flash attention a KV cache of type ${settings.kvType} has no effect or fails to load.`);
+    reasons.push(`Without flash attention, a KV cache of type ${settings.kvType} is ignored or fails to load.`);
   }
   return reasons;
 }
 
 function otherwise(best: Candidate | undefined): string {
-  return best === undefined ? 'nothing would run' : `it would be ${best.quant} ${PLACE[best.verdict]}`;
+  return best === undefined
+    ? 'no quant would run'
+    : `the choice would be ${best.quant} ${PLACEMENT_TEXT[best.verdict]}`;
 }
 
-function told(value: RunSettings[keyof RunSettings]): string {
+function settingText(value: RunSettings[keyof RunSettings]): string {
   return typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value);
 }
 
-/** `: 34.0 MiB less than with f16`; empty where it makes no difference. */
+/** `, which needs 34.0 MiB less than f16`; empty where it makes no difference. */
 function costOf(best: Candidate, request: RecommendRequest, usual: Partial<RunSettings>, before: string): string {
   const quant = request.model.quants.find(({ id }) => id === best.quant);
   if (quant === undefined) return '';
@@ -115,5 +120,5 @@ function costOf(best: Candidate, request: RecommendRequest, usual: Partial<RunSe
   const more = best.memory.totalBytes - other.memory.totalBytes;
   // Elsewhere it would be another sum of other parts.
   if (more === 0 || other.gpuLayers !== best.gpuLayers) return '';
-  return `: ${formatBytes(Math.abs(more))} ${more > 0 ? 'more' : 'less'} than with ${before}`;
+  return `, which needs ${formatBytes(Math.abs(more))} ${more > 0 ? 'more' : 'less'} than ${before}`;
 }

@@ -132,8 +132,8 @@ function basisOf(fit: Fit, allLogits: boolean, { fetched, pipelined, ollamaGraph
   if (fit === 'wide')
     return `no comparison for this architecture: a network of the usual shape, half as much added, ${logits}`;
   const compared = ollamaGraph
-    ? 'upper bound for what Ollama 0.10.0 and 0.24.0 say they allocate'
-    : 'formula held against llama.cpp’s own reservations';
+    ? 'upper bound for what Ollama 0.10.0 and 0.24.0 report'
+    : 'formula validated against llama.cpp’s own reservations';
   const source = fit === 'exact' ? compared : 'formula of Gemma 3, whose graph has the same shape';
   const more = [
     ...(fetched === undefined ? [] : ['upper bound for what is fetched from RAM']),

@@ -58,9 +58,9 @@ function deviceOf(gpu: Gpu, profile: HostProfile, engine: Engine): Device | stri
     return `${gpu.model} is not used: ${traits.title} runs on the CPU here.`;
   if (gpu.memoryKind === 'unified') return unifiedDevice(gpu, profile, engine);
   const totalBytes = gpu.vramTotal ?? gpu.vramFree;
-  if (totalBytes === undefined) return `${gpu.model} is not counted on: how much memory it has could not be read.`;
+  if (totalBytes === undefined) return `${gpu.model} is not used: the size of its memory could not be read.`;
   if (gpu.vramFree !== undefined) return { gpu, unified: false, totalBytes, freeBytes: gpu.vramFree };
-  const caution = `how much memory of ${gpu.model} is free could not be read, all of it is assumed to be`;
+  const caution = `the free memory of ${gpu.model} could not be read, so all of it is assumed to be free`;
   return { gpu, unified: false, totalBytes, freeBytes: totalBytes, caution };
 }
 
@@ -71,7 +71,7 @@ function unifiedDevice(gpu: Gpu, profile: HostProfile, engine: Engine): Device |
     return { gpu, unified: true, totalBytes, freeBytes: Math.min(totalBytes, gpu.vramFree ?? totalBytes) };
   }
   if (gpu.backend !== 'cuda' && !traits.usesIntegratedGpu) {
-    return `${gpu.model} is not used: ${traits.title} leaves integrated GPUs alone.`;
+    return `${gpu.model} is not used: ${traits.title} does not use integrated GPUs.`;
   }
   const totalBytes = gpu.vramTotal ?? profile.memory.total;
   return { gpu, unified: true, totalBytes, freeBytes: Math.min(totalBytes, profile.memory.usable) };

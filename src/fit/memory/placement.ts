@@ -65,7 +65,7 @@ export function onSeveral(host: Host, devices: readonly Device[], gpuLayers: num
   const sentence =
     headroomBytes >= 0
       ? verdictSentence(`${devices.length} GPUs`, memory.gpuBytes, margin, free)
-      : `Too large for ${devices.length} GPUs together: ${devices[spread.tightest]?.gpu.model ?? 'one'} lacks ${formatBytes(-headroomBytes)} for its share.`;
+      : `Too large for ${devices.length} GPUs together: ${devices[spread.tightest]?.gpu.model ?? 'one'} is ${formatBytes(-headroomBytes)} short for its share.`;
   return { ...besideRam({ memory, headroomBytes, sentence }, profile), shares };
 }
 
@@ -98,11 +98,11 @@ function ramSentence(where: string, needed: number, profile: HostProfile): strin
 
 /** `Fits on X: needs 3.35 GiB + 1.00 GiB margin of 7.20 GiB free.` or how much is missing. */
 function verdictSentence(where: string, needed: number, margin: number, free: number): string {
-  const need = `needs ${formatBytes(needed)} + ${formatBytes(margin)} margin`;
+  const need = `needs ${formatBytes(needed)} plus a margin of ${formatBytes(margin)}`;
   const short = needed + margin - free;
   return short <= 0
-    ? `Fits in ${where}: ${need} of ${formatBytes(free)} free.`
-    : `Too large for ${where}: ${need}, ${formatBytes(free)} are free, ${formatBytes(short)} short.`;
+    ? `Fits in ${where}: ${need}; ${formatBytes(free)} is free.`
+    : `Too large for ${where}: ${need}, but only ${formatBytes(free)} is free (${formatBytes(short)} short).`;
 }
 
 export interface Placed {
@@ -117,8 +117,7 @@ export interface Placed {
 }
 
 /** `llm/memory.go` of v0.10.0 counts full attention in every layer and forgets the per-layer embeddings. */
-const GUESSES =
-  'Careful: Ollama before 0.11.11 decides by a rough guess of its own and may put fewer layers on the GPU.';
+const GUESSES = 'Caution: Ollama before 0.11.11 estimates memory roughly and may put fewer layers on the GPU.';
 
 /**
  * Decides where a model runs on a host: wholly on the best GPU, else wholly on all GPUs together, else with as many
@@ -131,7 +130,7 @@ export function place(request: PlaceRequest, profile: HostProfile, estimator: Es
   if (device === undefined) return withoutGpu(host, [], Number.NEGATIVE_INFINITY, ignored);
   const layers = request.hyperparameters.blockCount + 1;
   const cautions = [
-    ...(device.caution === undefined ? [] : [`Careful: ${device.caution}.`]),
+    ...(device.caution === undefined ? [] : [`Caution: ${device.caution}.`]),
     ...(request.engine === 'ollama-a1' ? [GUESSES] : []),
   ];
   const whole = device.unified ? onUnified(host, device, layers) : onGpu(host, device, layers);
@@ -147,7 +146,7 @@ export function place(request: PlaceRequest, profile: HostProfile, estimator: Es
     return withoutGpu(host, [whole.sentence, ...(shared === undefined ? [] : [shared.sentence])], nearest, ignored);
   }
   const where = `${part.gpuLayers} of ${layers} layers on ${part.shares ?? device.gpu.model}, the others on the CPU`;
-  const sentence = `With ${part.gpuLayers} of ${layers} layers there: ${part.sentence}`;
+  const sentence = `With ${part.gpuLayers} of ${layers} layers on the GPU: ${part.sentence}`;
   return runs('partial', where, { ...part, sentence: whole.sentence }, [sentence, ...cautions]);
 }
 

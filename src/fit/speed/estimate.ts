@@ -98,7 +98,7 @@ function stationsOf(request: SpeedRequest): Station[] {
 export function answerSpeed(stations: readonly Station[]): Speed | undefined {
   if (stations.length === 0) return undefined;
   const basis = stations
-    .map(({ work, rates }) => `${readableBytes(work.weightBytes)} a token at ${rates.basis}`)
+    .map(({ work, rates }) => `${readableBytes(work.weightBytes)} per token at ${rates.basis}`)
     .join(' + ');
   return speedOf((end) => sum(stations.map((station) => answerSeconds(station, end))), basis);
 }
@@ -117,7 +117,7 @@ function answerSeconds({ work, rates }: Station, end: keyof Range): number {
  */
 const SENT = range(3e9, 8e9, 15e9);
 
-const SENT_WORDS = 'the same for the layers on the CPU, sent there for each batch';
+const SENT_WORDS = 'the same GPU for the layers on the CPU, copied to it for each batch';
 
 /** Smaller batches are not sent (`op_offload_min_batch_size` in ggml-cuda). */
 const LEAST_SENT = 32;
@@ -141,7 +141,7 @@ export function promptSpeed(stations: readonly Station[], batch: number): Speed 
   if (parts.length === 0 || !parts.every(({ known }) => known)) return undefined;
   const operations = 2 * sum(stations.map(({ work }) => work.promptWeights));
   const basis = parts.map((part) => part.basis).join(' + ');
-  const words = `${(operations / 1e9).toPrecision(3)} GFLOP a token at ${basis}, batches of ${batch}`;
+  const words = `${(operations / 1e9).toPrecision(3)} GFLOP per token at ${basis}, batches of ${batch}`;
   return speedOf((end) => sum(parts.map(({ seconds }) => seconds(end))), words);
 }
 

@@ -1,7 +1,7 @@
 import type { UseCaseId } from '../../catalog/schema.ts';
 
 export interface SpeedFloor {
-  /** Tokens per second below which this use is no fun; absent where waiting is part of the work. */
+  /** Tokens per second below which this use is not practical; absent where waiting is part of the work. */
   readonly tokensPerSecond?: number;
   readonly reason: string;
 }
@@ -11,19 +11,19 @@ export interface SpeedFloor {
  * 2019, doi:10.1016/j.jml.2019.104047). A word is about 1.33 tokens of English (common rule of thumb: 100 tokens are 75 words).
  */
 const FLOORS: Readonly<Record<UseCaseId, SpeedFloor>> = {
-  chatbot: { tokensPerSecond: 7, reason: 'as fast as quick readers read: 300 words a minute are 6.7 tokens a second' },
-  research: { reason: 'quality counts, answers may take their time' },
+  chatbot: { tokensPerSecond: 7, reason: 'the pace of fast readers: 300 words a minute are 6.7 tokens a second' },
+  research: { reason: 'quality matters more than speed' },
   prototype: {
     tokensPerSecond: 5,
-    reason: 'as fast as people read on average: 238 words a minute are 5.3 tokens a second',
+    reason: 'the average reading pace: 238 words a minute are 5.3 tokens a second',
   },
   constrained: {
     tokensPerSecond: 4,
-    reason: 'as fast as people read aloud: 183 words a minute are 4.1 tokens a second',
+    reason: 'the pace of reading aloud: 183 words a minute are 4.1 tokens a second',
   },
   edge: {
     tokensPerSecond: 4,
-    reason: 'as fast as people read aloud, so that speech output does not stop: 4.1 tokens a second',
+    reason: 'the pace of reading aloud, so that speech output does not pause: 4.1 tokens a second',
   },
 };
 

@@ -19,7 +19,7 @@ export interface Rates {
   readonly operations?: Range;
   /** Weights per second at most while one token is made: unpacking quantised weights takes a CPU longer than reading them may. */
   readonly weightsPerSecond?: Range;
-  /** `80 % of 1008 GB/s (GeForce RTX 4090, tpu:c3889)`. */
+  /** `80 % of 1008 GB/s (GeForce RTX 4090, published bandwidth)`. */
   readonly basis: string;
   /** `1.4 times 82.6 TFLOPS`. */
   readonly promptBasis?: string;
@@ -76,16 +76,16 @@ export function gpuRates(
     bytesPerSecond: times(share, known === undefined ? UNKNOWN_CARD : range(known, known, known)),
     nodeSeconds: times(microseconds, range(1e-6 * slower, 1e-6 * slower, 1e-6)),
     ...(prompt !== undefined && { operations: prompt.rate, promptBasis: prompt.basis }),
-    basis: `${percent(share.estimate)} of ${bandwidthWords(model, facts, bytesPerSecond)}, ${(microseconds.estimate * slower).toFixed(1)} µs a node`,
+    basis: `${percent(share.estimate)} of ${bandwidthWords(model, facts, bytesPerSecond)}, ${(microseconds.estimate * slower).toFixed(1)} µs per graph node`,
   };
 }
 
 function bandwidthWords(model: string, facts: GpuFacts | undefined, given: number | undefined): string {
   if (given !== undefined) return `${gigabytes(given)} (${model})`;
   if (facts === undefined)
-    return `${gigabytes(UNKNOWN_CARD.estimate)} assumed, since the memory of ${model} is not known`;
+    return `${gigabytes(UNKNOWN_CARD.estimate)} assumed, because the memory bandwidth of ${model} is unknown`;
   const note = facts.note === undefined ? '' : `; ${facts.note}`;
-  return `${gigabytes(facts.bytesPerSecond)} (${facts.name}, ${facts.source}${note})`;
+  return `${gigabytes(facts.bytesPerSecond)} (${facts.name}, published bandwidth${note})`;
 }
 
 function promptRate(
@@ -131,7 +131,7 @@ export function cpuRates(ram: RamBandwidth, cores: number): Rates {
     bytesPerSecond: times(share, range(bandwidth, bandwidth, bandwidth)),
     nodeSeconds: CPU_NODE,
     ...(cores > 0 && { operations: times(CORE_OPERATIONS, all), weightsPerSecond: times(CORE_WEIGHTS, all) }),
-    ...(cores > 0 && { promptBasis: `${CORE_OPERATIONS.estimate / 1e9} GFLOPS a core, ${cores} core(s)` }),
+    ...(cores > 0 && { promptBasis: `${CORE_OPERATIONS.estimate / 1e9} GFLOPS per core, ${cores} core(s)` }),
     basis: `${percent(share.estimate)} of ${basis}`,
   };
 }

@@ -223,7 +223,7 @@ describe('compute buffer', () => {
     const settings = { ...SETTINGS, contextLength: 4096 };
     const at = (architecture: string): { bytes: number; basis: string } =>
       computeBuffer(architecture, GEMMA_3_270M, settings, { onGpu: true, allLogits: false });
-    expect(at('gemma3').basis).toBe('formula held against llama.cpp’s own reservations, one row of logits');
+    expect(at('gemma3').basis).toBe('formula validated against llama.cpp’s own reservations, one row of logits');
     expect(at('llama').bytes).toBe(at('gemma3').bytes);
     expect(at('llama').basis).toContain('whose graph has the same shape');
     const logits = 512 * 4 * GEMMA_3_270M.vocabularySize;
@@ -268,7 +268,7 @@ describe('engines', () => {
 
   test('Ollama before 0.30 builds a graph of its own, and the estimate says so', () => {
     expect(estimateMemory(request('q4_k_m', { engine: 'ollama-a2' })).basis.compute).toContain(
-      'upper bound for what Ollama 0.10.0 and 0.24.0 say they allocate',
+      'upper bound for what Ollama 0.10.0 and 0.24.0 report',
     );
   });
 });

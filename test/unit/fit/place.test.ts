@@ -43,7 +43,7 @@ describe('on one GPU', () => {
   test('the reason has the numbers', () => {
     const result = placed('q5_k_m', host({ gpus: [nvidia(8, 7.2, 'RTX 4060')] }));
     expect(result.placement).toBe('all 36 layers on RTX 4060');
-    expect(result.reasons[0]).toBe('Fits in RTX 4060: needs 3.35 GiB + 1.00 GiB margin of 7.20 GiB free.');
+    expect(result.reasons[0]).toBe('Fits in RTX 4060: needs 3.35 GiB plus a margin of 1.00 GiB; 7.20 GiB is free.');
     expect(result.headroomBytes / GIB).toBeCloseTo(7.2 - 4.35, 1);
   });
 
@@ -57,10 +57,10 @@ describe('on one GPU', () => {
     expect(result.headroomBytes).toBeGreaterThanOrEqual(0);
     expect(result.headroomBytes).toBeLessThan(0.1 * GIB);
     expect(result.reasons[1]).toBe(
-      `With ${layers} of 36 layers there: Fits in NVIDIA Test: needs 2.17 GiB + 1.00 GiB margin of 3.20 GiB free.`,
+      `With ${layers} of 36 layers on the GPU: Fits in NVIDIA Test: needs 2.17 GiB plus a margin of 1.00 GiB; 3.20 GiB is free.`,
     );
     expect(result.reasons[0]).toBe(
-      'Too large for NVIDIA Test: needs 2.96 GiB + 1.00 GiB margin, 3.20 GiB are free, 775.7 MiB short.',
+      'Too large for NVIDIA Test: needs 2.96 GiB plus a margin of 1.00 GiB, but only 3.20 GiB is free (775.7 MiB short).',
     );
   });
 
@@ -99,7 +99,9 @@ describe('several GPUs', () => {
     const result = placed('q8_0', two(4.5, 4.5));
     expect(result.verdict).toBe('gpu');
     expect(result.placement).toMatch(/^all 36 layers, \d+ on RTX A and \d+ on RTX B$/);
-    expect(result.reasons[0]).toMatch(/^Fits in 2 GPUs: needs 5\.\d\d GiB \+ 2\.00 GiB margin of 9\.00 GiB free\.$/);
+    expect(result.reasons[0]).toMatch(
+      /^Fits in 2 GPUs: needs 5\.\d\d GiB plus a margin of 2\.00 GiB; 9\.00 GiB is free\.$/,
+    );
     expect(result.reasons[1]).toContain('Too large for RTX A');
     const [first = 0, second = 0] = result.memory.deviceBytes ?? [];
     expect(first + second).toBe(result.memory.gpuBytes);
@@ -143,18 +145,18 @@ describe('GPUs that do not count', () => {
     const { vramTotal: _, vramFree: __, ...unknown } = nvidia(8);
     const result = placed('q4_0', host({ gpus: [unknown] }));
     expect(result.verdict).toBe('cpu');
-    expect(result.reasons.join(' ')).toContain('how much memory it has could not be read');
+    expect(result.reasons.join(' ')).toContain('the size of its memory could not be read');
   });
 
   test('unknown free VRAM is assumed to be all of it, with a caution', () => {
     const { vramFree: _, ...gpu } = nvidia(8);
-    expect(placed('q4_0', host({ gpus: [gpu] })).reasons.join(' ')).toContain('Careful: how much memory');
+    expect(placed('q4_0', host({ gpus: [gpu] })).reasons.join(' ')).toContain('Caution: the free memory of');
   });
 
   test('integrated GPUs are left alone by Ollama', () => {
     const result = placed('q4_0', host({ gpus: [RADEON_IGPU] }));
     expect(result.verdict).toBe('cpu');
-    expect(result.reasons.join(' ')).toContain('leaves integrated GPUs alone');
+    expect(result.reasons.join(' ')).toContain('does not use integrated GPUs');
     expect(placed('q4_0', host({ gpus: [RADEON_IGPU] }), 'llama.cpp').verdict).toBe('gpu');
   });
 
@@ -203,7 +205,9 @@ describe('RAM', () => {
     expect(result.verdict).toBe('no');
     expect(result.headroomBytes).toBeLessThan(0);
     expect(result.blockedBy).toHaveLength(1);
-    expect(result.blockedBy[0]).toMatch(/Too large for RAM: needs 4\.\d\d GiB \+ 1\.50 GiB margin, 3\.20 GiB are free/);
+    expect(result.blockedBy[0]).toMatch(
+      /Too large for RAM: needs 4\.\d\d GiB plus a margin of 1\.50 GiB, but only 3\.20 GiB is free/,
+    );
   });
 });
 

@@ -28,7 +28,7 @@ describe('what would change the answer', () => {
     const answer = advise(DESKTOP);
     const found = change(answer, 'free-vram');
     expect([answer.choice?.quant, found?.quant, found?.verdict]).toEqual(['q3_k_m', 'q4_0', 'gpu']);
-    expect(found?.sentence).toMatch(/^With \d+\.\d MiB more free VRAM \(.* of GTX 1650 are in use\): q4_0 instead of/);
+    expect(found?.sentence).toMatch(/^With \d+\.\d MiB more free VRAM \(.* of GTX 1650 is in use\): q4_0 instead of/);
     const [gpu] = DESKTOP.gpus;
     const withMore = (bytes: number) =>
       advise({ ...DESKTOP, gpus: gpu ? [{ ...gpu, vramFree: (gpu.vramFree ?? 0) + bytes }] : [] }).choice?.quant;

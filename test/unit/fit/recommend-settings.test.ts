@@ -97,16 +97,16 @@ describe('settings that nobody asked for', () => {
     expect(answer.choice).toMatchObject({ quant: 'q4_0', verdict: 'gpu', parameters: { num_batch: 256 } });
     expect(answer.settings.batch).toBe(256);
     expect(answer.settingReasons.join('\n')).toContain(
-      'num_batch 256 instead of 512: otherwise it would be q3_k_m wholly on the GPU.',
+      'num_batch is 256 instead of 512; with 512 the choice would be q3_k_m entirely on the GPU.',
     );
-    expect(answer.settingReasons.join('\n')).toContain('reads long prompts more slowly');
+    expect(answer.settingReasons.join('\n')).toContain('long prompts are read more slowly');
   });
 
   test('an asked batch stays, and what it takes is told as a change', () => {
     const answer = advise(profile, { adjustable: ['contextLength'] });
     expect(answer.settings.batch).toBe(512);
     expect(answer.changes.find(({ kind }) => kind === 'batch')?.sentence).toMatch(
-      /^num_batch 512 → 256.*: q4_0 instead of q3_k_m, wholly on the GPU \(3 stars instead of 2\)\.$/,
+      /^num_batch 512 → 256.*: q4_0 instead of q3_k_m, entirely on the GPU \(3 stars instead of 2\)\.$/,
     );
   });
 
@@ -138,7 +138,9 @@ describe('settings that nobody asked for', () => {
     const usable = needed.needsFree.ramBytes;
     const answer = advise({ ...roomy, memory: { ...roomy.memory, usable } }, { ...both, model: small, settings });
     expect(answer.choice?.parameters.num_ctx).toBe(16_384);
-    expect(answer.settingReasons.join('\n')).toContain('num_ctx 16384 instead of 32768: otherwise nothing would run.');
+    expect(answer.settingReasons.join('\n')).toContain(
+      'num_ctx is 16384 instead of 32768; with 32768 no quant would run.',
+    );
   });
 });
 
@@ -146,8 +148,10 @@ describe('settings that were asked for', () => {
   test('tell what they cost against the usual ones', () => {
     const settings = { ...SETTINGS, contextLength: 32_768, batch: 2048 };
     const { settingReasons } = advise(host({ gpus: [nvidia(24)] }), { settings, usual: SETTINGS });
-    expect(settingReasons.join('\n')).toMatch(/num_ctx 32768 as asked: \d+\.\d MiB more than with 8192\./);
-    expect(settingReasons.join('\n')).toMatch(/num_batch 2048 as asked: .* more than with 512\./);
+    expect(settingReasons.join('\n')).toMatch(
+      /num_ctx is 32768 as requested, which needs \d+\.\d MiB more than 8192\./,
+    );
+    expect(settingReasons.join('\n')).toMatch(/num_batch is 2048 as requested, which needs .* more than 512\./);
   });
 
   test('what no Modelfile can say names the variable of the server', () => {

@@ -87,7 +87,7 @@ describe('the choice', () => {
   test('is absent where nothing fits, and the smallest shortfall is told', () => {
     const answer = advise(host({ ram: 4, free: 3.2 }));
     expect(answer.choice).toBeUndefined();
-    expect(answer.shortfall).toMatch(/^Nothing fits; q2_k comes nearest and is \d\.\d\d GiB short\.$/);
+    expect(answer.shortfall).toMatch(/^No quant fits\. The closest is q2_k, which is \d\.\d\d GiB short\.$/);
     expect(answer.candidates.every(({ blockedBy }) => blockedBy.length > 0)).toBe(true);
   });
 
@@ -103,34 +103,44 @@ describe('reasons', () => {
 
   test('of the choice: memory, card, and what would fit too', () => {
     const reasons = advise(eight).choice?.reasons.join('\n');
-    expect(reasons).toContain('Fits in RTX 4060: needs 2.96 GiB + 1.00 GiB margin of 7.20 GiB free.');
-    expect(reasons).toContain('The card names it for this hardware: Consumer GPU');
-    expect(reasons).toContain('q8_0 would fit too (5 stars against 3)');
+    expect(reasons).toContain('Fits in RTX 4060: needs 2.96 GiB plus a margin of 1.00 GiB; 7.20 GiB is free.');
+    expect(reasons).toContain('The model card recommends it for this hardware: Consumer GPU');
+    expect(reasons).toContain('q8_0 also fits, with higher quality (5 stars instead of 3)');
   });
 
   test('of a quant that memory allows and the card does not name', () => {
     expect(candidate(advise(eight), 'q8_0').reasons.join('\n')).toContain(
-      'Memory would allow it, but the card names q4_k_m or q5_k_s for “Consumer GPU',
+      'It fits in memory, but the model card recommends q4_k_m or q5_k_s for “Consumer GPU',
     );
+  });
+
+  test('a quant that is the only one considered is not suggested again', () => {
+    const { reasons } = candidate(advise(eight, { quants: ['q8_0'] }), 'q8_0');
+    expect(reasons.join('\n')).toContain('the model card recommends');
+    expect(reasons.join('\n')).not.toContain('--quant');
   });
 
   test('of a quant that the card names and memory does not allow', () => {
     const answer = advise(host({ ram: 32, gpus: [nvidia(24, 3, 'busy')] }));
     const named = candidate(answer, 'q8_0');
     expect(named.verdict).toBe('partial');
-    expect(named.reasons.join('\n')).toContain('Card and memory disagree: this GPU does not hold all of it.');
+    expect(named.reasons.join('\n')).toContain(
+      'The model card recommends it, but it does not fit entirely on this GPU.',
+    );
     expect(named.reasons.join('\n')).toContain('Too large for busy: needs 4.77 GiB');
   });
 
   test('name what the card would rather have where that does not run', () => {
     const answer = advise(host({ ram: 8, free: 5.5 }));
     expect(answer.choice?.quant).toBe('q3_k_m');
-    expect(answer.choice?.reasons.join('\n')).toContain('The card would rather have q4_0: Too large for RAM');
+    expect(answer.choice?.reasons.join('\n')).toContain(
+      'The model card recommends q4_0, which was not chosen. Too large for RAM',
+    );
   });
 
   test('on a CPU tell what a better quant costs in speed', () => {
     expect(advise(host({ ram: 32 })).choice?.reasons.join('\n')).toMatch(
-      /q8_0 would fit too .* answers at about 2\.\d instead of 4\.\d tok\/s/,
+      /q8_0 also fits, .* answers at about 2\.\d instead of 4\.\d tok\/s/,
     );
   });
 });
@@ -144,7 +154,9 @@ describe('limits from outside', () => {
     expect([refused.verdict, refused.blockedBy]).toEqual(['no', ['The server is too old for it.']]);
     expect(refused.reasons.join(' ')).not.toContain('memory');
     expect(answer.choice?.quant).not.toBe('q4_k_m');
-    expect(answer.choice?.reasons.join('\n')).toContain('The card would rather have q4_k_m: The server is too old');
+    expect(answer.choice?.reasons.join('\n')).toContain(
+      'The model card recommends q4_k_m, which was not chosen. The server is too old',
+    );
   });
 
   test('a server that loads nothing is no question of memory', () => {
@@ -181,7 +193,7 @@ describe('quants without a tensor list', () => {
     const { memory, reasons } = candidate(answer, 'q4_k_m');
     expect(memory.basis.weights).toContain('card size, no tensor list');
     expect(memory.weightsBytes / GIB).toBeCloseTo(3.9, 2);
-    expect(reasons.join('\n')).toContain('Its tensor list is not known');
+    expect(reasons.join('\n')).toContain('Its tensor list is unknown');
     expect(answer.candidates).toHaveLength(15);
   });
 
@@ -189,7 +201,7 @@ describe('quants without a tensor list', () => {
     const model = { ...E4B, quants: stripped.map(({ card: _, ...quant }) => quant) };
     const answer = advise(host({}), { model });
     expect(answer.choice).toBeUndefined();
-    expect(answer.candidates[0]?.blockedBy[0]).toContain('Neither its tensors nor its size are known');
+    expect(answer.candidates[0]?.blockedBy[0]).toContain('Neither its tensor list nor its size is known');
   });
 });
 
@@ -213,7 +225,7 @@ describe('speed', () => {
   test('what was measured here takes the place of the estimate', () => {
     const answer = advise(host({ ram: 32 }), { measured: measured({ q4_0: 12.5 }) });
     expect(candidate(answer, 'q4_0').tokensPerSecond).toMatchObject({ low: 12.5, high: 12.5 });
-    expect(answer.choice?.reasons.join('\n')).toContain('It answers at 13 tok/s: measured here on 2026-01-02.');
+    expect(answer.choice?.reasons.join('\n')).toContain('Speed: 13 tok/s, measured here on 2026-01-02.');
   });
 
   test('what is surely too slow comes after what is not, whatever the card names', () => {
@@ -222,7 +234,7 @@ describe('speed', () => {
     expect(candidate(answer, 'q4_0').fastEnough).toBe(false);
     expect(['q4_0', 'q3_k_m']).not.toContain(answer.choice?.quant);
     expect(answer.choice?.reasons.join('\n')).toMatch(
-      /The card would rather have q4_0: Too slow: at most 1\.5 tok\/s, 5\.0 tok\/s are wanted/,
+      /The model card recommends q4_0, which was not chosen\. Too slow: at most 1\.5 tok\/s; this use needs 5\.0 tok\/s/,
     );
   });
 
@@ -239,7 +251,7 @@ describe('speed', () => {
     expect(answer.choice?.quant).toBe('q4_0');
     expect(chosen.tokensPerSecond?.estimate).toBeLessThan(answer.speedFloor?.tokensPerSecond ?? 0);
     expect(chosen.fastEnough).toBe(true);
-    expect(chosen.reasons.join('\n')).toContain('It may be slow: about');
+    expect(chosen.reasons.join('\n')).toContain('It may be too slow: about');
   });
 
   test('the floor is that of the use; research has none', () => {

@@ -73,7 +73,7 @@ describe('the speed of answers', () => {
 
   test('does not count keys and values that shared blocks never multiply', () => {
     const owning = { ...ON_CPU, hyperparameters: { ...E4B_SHAPE, sharedKvLayers: 0 } };
-    const bytes = (request: SpeedRequest): number => Number(/^([\d.]+) GB a token/.exec(answer(request).basis)?.[1]);
+    const bytes = (request: SpeedRequest): number => Number(/^([\d.]+) GB per token/.exec(answer(request).basis)?.[1]);
     // 19,857,408 bytes in this quant.
     expect(bytes(owning) - bytes(ON_CPU)).toBeCloseTo(0.02, 2);
     expect(bytes(owning)).toBeGreaterThan(bytes(ON_CPU));
@@ -97,7 +97,7 @@ describe('the speed of answers', () => {
 
   test('with a part of the layers on the GPU is the sum of both times', () => {
     const part = answer({ ...ON_GPU, placement: { gpuLayers: 18 } });
-    const [gpu = 0, cpu = 0, ...more] = [...part.basis.matchAll(/([\d.]+) GB a token/g)].map(([, text]) =>
+    const [gpu = 0, cpu = 0, ...more] = [...part.basis.matchAll(/([\d.]+) GB per token/g)].map(([, text]) =>
       Number(text),
     );
     expect(more).toEqual([]);
@@ -151,13 +151,13 @@ describe('the speed of answers', () => {
 describe('the basis', () => {
   test('names bytes, share, bandwidth, card and source', () => {
     expect(answer(ON_GPU).basis).toBe(
-      '2.89 GB a token at 82 % of 1008 GB/s (GeForce RTX 4090, tpu:c3889), 1.0 µs a node',
+      '2.89 GB per token at 82 % of 1008 GB/s (GeForce RTX 4090, published bandwidth), 1.0 µs per graph node',
     );
   });
 
   test('says what was assumed of a card that is not known, in a wide range', () => {
     const unknown = answer({ ...ON_GPU, device: { model: 'Frobnicator 9000' } });
-    expect(unknown.basis).toContain('200 GB/s assumed, since the memory of Frobnicator 9000 is not known');
+    expect(unknown.basis).toContain('200 GB/s assumed, because the memory bandwidth of Frobnicator 9000 is unknown');
     expect(unknown.high / unknown.low).toBeGreaterThan(5);
     expect(estimateSpeed({ ...ON_GPU, device: { model: 'Frobnicator 9000' } }).promptTokensPerSecond).toBeUndefined();
   });
@@ -200,7 +200,7 @@ describe('the speed of prompts', () => {
     const part = prompt({ ...ON_GPU, placement: { gpuLayers: 18 } });
     expect(part.estimate).toBeLessThan(prompt(ON_GPU).estimate);
     expect(part.estimate).toBeGreaterThan(prompt(ON_CPU).estimate);
-    expect(part.basis).toContain('sent there for each batch');
+    expect(part.basis).toContain('copied to it for each batch');
   });
 });
 

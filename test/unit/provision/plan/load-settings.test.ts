@@ -82,7 +82,7 @@ describe('the load parameters of an install', () => {
     expect(parametersOf(await plan(ROOMY))).toEqual({ num_ctx: 4096, num_batch: 512, num_gpu: undefined });
     const asked = await plan(ROOMY, { settings: { contextLength: 8192, batch: 1024 } });
     expect(parametersOf(asked)).toMatchObject({ num_ctx: 8192, num_batch: 1024 });
-    expect(asked.reasons.join('\n')).toMatch(/num_ctx 8192 as asked: \d/);
+    expect(asked.reasons.join('\n')).toMatch(/num_ctx is 8192 as requested, which needs \d/);
   });
 
   test('a batch is never larger than the context', async () => {
@@ -99,7 +99,7 @@ describe('the load parameters of an install', () => {
     const profile = await lacking(60 * MIB);
     const found = await plan(profile);
     expect(parametersOf(found)).toEqual({ num_ctx: 4096, num_batch: 256, num_gpu: undefined });
-    expect(found.reasons.join('\n')).toContain('num_batch 256 instead of 512');
+    expect(found.reasons.join('\n')).toContain('num_batch is 256 instead of 512');
     expect(parametersOf(await plan(profile, { settings: { batch: 512 } })).num_batch).toBe(512);
   });
 });
@@ -135,7 +135,7 @@ describe('a quant that was named', () => {
     const { reasons } = await plan(host({ ram: 32, gpus: [nvidia(12)] }), { from: '/x/' });
     expect(reasons[0]).toBe('you asked for this quant');
     expect(reasons[1]).toMatch(
-      /^Without --quant it would be q6_k; against that q4_k_m means: 1 star less, \d\.\d\d GiB less memory, about \d+ instead of \d+ tok\/s\.$/,
+      /^Without --quant it would be q6_k; against that q4_k_m means: 1 star fewer, \d\.\d\d GiB less memory, about \d+ instead of \d+ tok\/s\.$/,
     );
   });
 
