@@ -17,7 +17,7 @@ import { runSuite } from '../../smoke/run.ts';
 import type { SmokeResult, Suite } from '../../smoke/schema.ts';
 import { loadBuiltInSuite, loadSuiteFile } from '../../smoke/suite.ts';
 import type { AppContext } from '../context.ts';
-import { whereIs } from '../maintain/records.ts';
+import { locateModel } from '../maintain/records.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { heldAgainstBaseline } from './baseline.ts';
 import { knownPrompt } from './prompt-proof.ts';
@@ -51,7 +51,7 @@ export async function smokeOf(name: string, flags: Flags, app: AppContext): Prom
 }
 
 async function subjectOf(name: string, flags: Flags, app: AppContext): Promise<Subject> {
-  const { runtime, identity } = await app.open(await whereIs(app, name, flags));
+  const { runtime, identity } = await app.open(await locateModel(app, name, flags));
   const stored = await runtime.find(name, app.options.signal);
   if (stored === undefined) {
     throw new ProvisionError('model-not-found', `${runtime.kind} has no model ${name} at ${runtime.endpoint}`, {

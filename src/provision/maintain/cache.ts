@@ -27,7 +27,7 @@ export async function verifyCache(app: AppContext, remove: boolean): Promise<Wor
 
 /** Throws `bad-usage`; `bad-record` where removing could take away what an unreadable record needs. */
 export async function pruneCache(app: AppContext, flags: PruneFlags): Promise<Work<CachePruning>> {
-  const olderThanMs = flags.olderThan === undefined ? undefined : ageOf(flags.olderThan);
+  const olderThanMs = flags.olderThan === undefined ? undefined : parseAge(flags.olderThan);
   const [{ cache }, registry] = await Promise.all([app.bytes(), app.registry()]);
   const { digests, broken } = await digestsInUse(registry);
   if (broken !== undefined && flags.apply && !flags.all) throw broken;
@@ -47,7 +47,7 @@ export async function digestsInUse(
   return { digests, ...(first && { broken: first.error }) };
 }
 
-function ageOf(text: string): number {
+function parseAge(text: string): number {
   const [, count, unit] = /^(\d{1,5})\s*([mhdw])$/i.exec(text.trim()) ?? [];
   const step = UNIT_MS[unit?.toLowerCase() ?? ''];
   if (count !== undefined && step !== undefined) return Number(count) * step;

@@ -3,7 +3,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { ChatResult, Message } from '../../runtimes/contract.ts';
 import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { AppContext } from '../context.ts';
-import { whereIs } from './records.ts';
+import { locateModel } from './records.ts';
 
 export interface ChatFlags extends RuntimeFlags {
   readonly system?: string | undefined;
@@ -26,7 +26,7 @@ export async function chat(
       suggestions: ['Pass it as an argument or on stdin: echo Hello | gemma-provision run NAME'],
     });
   }
-  const opened = await app.open(await whereIs(app, name, flags));
+  const opened = await app.open(await locateModel(app, name, flags));
   const messages: Message[] = [];
   if (flags.system !== undefined) messages.push({ role: 'system', content: flags.system });
   messages.push({ role: 'user', content });

@@ -13,15 +13,15 @@ import { embeddedBlobs, readEmbeddedFolder } from '../../runtimes/embedded/read.
 import type { OllamaRuntime, ProvenFolder } from '../../runtimes/ollama/index.ts';
 import type { OpenRuntime } from '../../runtimes/open.ts';
 import type { AppContext } from '../context.ts';
-import type { BlobStore, RepairPlace } from './repair-blobs.ts';
+import type { BlobStore, WritableModelFolder } from './repair-blobs.ts';
 
 /** Reads every time: what it is asked about may have changed behind its back. */
-export function hashAgain(): HashFile {
+export function createUncachedHasher(): HashFile {
   return createHasher(realDisk, NO_DIGEST_CACHE);
 }
 
 /** Looks at the folder anew; whether it is the server's is asked once for one opened runtime. */
-export async function placeOf(opened: OpenRuntime, app: AppContext): Promise<RepairPlace> {
+export async function openModelFolder(opened: OpenRuntime, app: AppContext): Promise<WritableModelFolder> {
   const { runtime } = opened;
   if (runtime.kind === 'embedded') {
     const contents = await readEmbeddedFolder(app.paths.data, realDisk);
@@ -29,8 +29,8 @@ export async function placeOf(opened: OpenRuntime, app: AppContext): Promise<Rep
   }
   if (!isOllama(runtime)) return { runtime, contents: { refused: `${runtime.kind} keeps no folder of models.` } };
   const folder = await runtime.folder(app.options.signal);
-  if ('refused' in folder) return { runtime, contents: (await readOnly(runtime, app)) ?? folder };
-  const contents = await contentsOf(folder.path);
+  if ('refused' in folder) return { runtime, contents: (await readOnlyContents(runtime, app)) ?? folder };
+  const contents = await readContents(folder.path);
   return 'refused' in contents ? { runtime, contents } : { runtime, contents, store: await ollamaStore(folder) };
 }
 
@@ -38,18 +38,18 @@ export async function placeOf(opened: OpenRuntime, app: AppContext): Promise<Rep
  * A folder that this user may read and not write to, as that of a system's service. It is not proven to be the server's:
  * whoever looks at a name in it holds the digest of its manifest against what the server says.
  */
-async function readOnly(runtime: OllamaRuntime, app: AppContext): Promise<FolderContents | undefined> {
+async function readOnlyContents(runtime: OllamaRuntime, app: AppContext): Promise<FolderContents | undefined> {
   const [{ parseHost }, { serverModels }] = await Promise.all([
     import('../../runtimes/ollama/index.ts'),
     import('../../runtimes/ollama/models-folder.ts'),
   ]);
   const host = parseHost(runtime.endpoint);
   const folder = host.loopback ? await serverModels(host, app.env, app.options.signal) : undefined;
-  const contents = folder && (await contentsOf(folder.path));
+  const contents = folder && (await readContents(folder.path));
   return contents === undefined || 'refused' in contents || contents.manifests.length === 0 ? undefined : contents;
 }
 
-async function contentsOf(path: string): Promise<RepairPlace['contents']> {
+async function readContents(path: string): Promise<WritableModelFolder['contents']> {
   const { readModelsFolder } = await import('../../runtimes/ollama/index.ts');
   try {
     return await readModelsFolder(path, realDisk);
@@ -65,7 +65,7 @@ function isOllama(runtime: OpenRuntime['runtime']): runtime is OllamaRuntime {
 async function ollamaStore(folder: ProvenFolder): Promise<BlobStore> {
   const { dropBlob, replaceBlob } = await import('../../runtimes/ollama/index.ts');
   return {
-    replace: (file, signal) => replaceBlob(folder, file, hashAgain(), signal),
+    replace: (file, signal) => replaceBlob(folder, file, createUncachedHasher(), signal),
     drop: (digest) => dropBlob(folder, digest),
   };
 }
@@ -87,7 +87,7 @@ function embeddedStore({ paths }: AppContext): BlobStore {
       yield* putBlob({ ...put, file: { ref, path, sizeBytes, digest } });
     },
     async drop(digest) {
-      const path = blobIn(folder, digest);
+      const path = blobPath(folder, digest);
       await realDisk
         .rm(path, { force: true })
         .catch((cause: unknown) => Promise.reject(diskError('remove', path, cause)));
@@ -96,6 +96,6 @@ function embeddedStore({ paths }: AppContext): BlobStore {
 }
 
 /** Both runtimes call a blob by its digest. */
-export function blobIn(folder: string, digest: Digest): string {
+export function blobPath(folder: string, digest: Digest): string {
   return join(folder, digest.replace(':', '-'));
 }

@@ -14,9 +14,9 @@ import type { AppContext } from '../context.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import { type Identified, identifyByHeader } from '../plan/identify.ts';
-import { placeOf } from './places.ts';
+import { openModelFolder } from './places.ts';
 
-export interface RebuildParts {
+export interface RebuildInput {
   readonly name: string;
   readonly runtime: RuntimeIdentity;
   readonly stored: StoredModel;
@@ -32,17 +32,17 @@ export interface RebuildParts {
 }
 
 /** Undefined where the catalog has no family of the architecture: such a model has to be installed again. */
-export async function buildRecord(parts: RebuildParts): Promise<InstallRecord | undefined> {
+export async function buildRecord(parts: RebuildInput): Promise<InstallRecord | undefined> {
   const { stored, catalog, remains, identified } = parts;
-  const known = remainsOf(remains);
+  const known = parseReadableFields(remains);
   const of = findByArchitecture(catalog, stored.architecture ?? '').map(({ family }) => family);
   const families = identified === undefined ? of : [identified.family, ...of];
-  const told = await byTemplate(families, parts, known.family ?? identified?.family.id);
+  const told = await findFamily(families, parts, known.family ?? identified?.family.id);
   if (told === undefined) return undefined;
   const { family, text } = told;
   const model = identified?.model ?? modelOf(family, known.model);
   return InstallRecord.parse({
-    ...bodyOf(parts, family, model),
+    ...deriveFields(parts, family, model),
     ...known,
     // The runtime's own word wins where it has one.
     ...(text !== undefined && { template: { name: family.chatTemplate, digest: digestOf(text) } }),
@@ -57,7 +57,11 @@ export async function buildRecord(parts: RebuildParts): Promise<InstallRecord | 
   });
 }
 
-function bodyOf({ stored, identified, now, toolVersion }: RebuildParts, family: Family, model: Model | undefined) {
+function deriveFields(
+  { stored, identified, now, toolVersion }: RebuildInput,
+  family: Family,
+  model: Model | undefined,
+) {
   const { licence } = family;
   return {
     family: family.id,
@@ -84,7 +88,7 @@ function licenceDigest({ license }: StoredModel, text: string) {
 }
 
 /** Every field that is whole by itself. */
-function remainsOf(value: unknown): Partial<InstallRecord> {
+function parseReadableFields(value: unknown): Partial<InstallRecord> {
   const fields = z.record(z.string(), z.unknown()).safeParse(value).data ?? {};
   const kept = Object.entries(InstallRecord.shape).flatMap(([key, schema]) => {
     const field = Object.hasOwn(fields, key) ? schema.safeParse(fields[key]) : undefined;
@@ -94,9 +98,9 @@ function remainsOf(value: unknown): Partial<InstallRecord> {
 }
 
 /** The family whose template the runtime has; else the one that is named, or the only one of the architecture. */
-async function byTemplate(
+async function findFamily(
   families: readonly Family[],
-  { stored, chatTemplate }: RebuildParts,
+  { stored, chatTemplate }: RebuildInput,
   named: string | undefined,
 ): Promise<{ family: Family; text?: string } | undefined> {
   for (const family of families) {
@@ -153,7 +157,7 @@ async function identifyStored(
   opened: OpenRuntime,
   app: AppContext,
 ): Promise<Identified | undefined> {
-  const { contents } = await placeOf(opened, app);
+  const { contents } = await openModelFolder(opened, app);
   if ('refused' in contents || layerDigest === undefined) return undefined;
   const blob = contents.blobs.find(({ digest }) => digest === layerDigest);
   if (blob === undefined) return undefined;

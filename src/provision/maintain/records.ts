@@ -33,7 +33,7 @@ export async function recordsNamed(registry: Registry, typed: string, flags: Run
 }
 
 /** Flags that lead to the runtime of a name: what the user said, else where our record says that it is. */
-export async function whereIs(app: AppContext, name: string, flags: RuntimeFlags): Promise<RuntimeFlags> {
+export async function locateModel(app: AppContext, name: string, flags: RuntimeFlags): Promise<RuntimeFlags> {
   if (flags.host !== undefined || (flags.runtime !== undefined && flags.runtime !== 'auto')) return flags;
   const { records } = await readRecords(await app.registry());
   const canonical = parseModelName(name).canonical;
@@ -54,7 +54,7 @@ export async function whereIs(app: AppContext, name: string, flags: RuntimeFlags
 /** The runtime that has a name, opened, with what a change of the name needs. */
 export async function openForChange(app: AppContext, name: string, flags: RuntimeFlags) {
   const [opened, registry, locker] = await Promise.all([
-    whereIs(app, name, flags).then((where) => app.open(where)),
+    locateModel(app, name, flags).then((where) => app.open(where)),
     app.registry(),
     app.locker(),
   ]);

@@ -11,7 +11,7 @@ import { sameModel } from '../../runtimes/names.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import type { RecoveryEffects } from '../install/effects.ts';
 import type { Problem } from './problems.ts';
-import type { Place } from './verify-blobs.ts';
+import type { ModelFolder } from './verify-blobs.ts';
 
 /** The blobs of a runtime on this machine, for writing. */
 export interface BlobStore {
@@ -25,7 +25,7 @@ export interface BlobStore {
 }
 
 /** A runtime whose folder may be written to as well. */
-export interface RepairPlace extends Place {
+export interface WritableModelFolder extends ModelFolder {
   readonly store?: BlobStore;
 }
 
@@ -34,7 +34,7 @@ export interface RepairEffects extends RecoveryEffects {
   /** Reads every time: it remembers nothing. */
   readonly hash: HashFile;
   /** Looked at anew each time. */
-  place(): Promise<RepairPlace>;
+  place(): Promise<WritableModelFolder>;
   /** Files of this machine that should have a digest, the likeliest first: nothing of them is proven. */
   copies(digest: Digest): Promise<readonly LocalFile[]>;
   /** Over the network, by the pinned reference, into our cache; undefined where that is not allowed or not possible. */
@@ -69,17 +69,17 @@ export async function* repairBlob(
   const digest = Digest.parse(text);
   for (const copy of await effects.copies(digest)) {
     if (copy.path === path) continue;
-    if (yield* replaced({ ...copy, digest }, store, signal))
+    if (yield* tryReplace({ ...copy, digest }, store, signal))
       return `${path ?? digest} was replaced with the bytes of ${copy.path}`;
   }
   const source = [record, record.previous].find((each) => each?.source.digest === digest)?.source;
   const fetched = source === undefined ? undefined : yield* effects.fetch(source);
   if (fetched === undefined) return undefined;
-  if (!(yield* replaced({ ...fetched, digest }, store, signal))) return undefined;
+  if (!(yield* tryReplace({ ...fetched, digest }, store, signal))) return undefined;
   return `${path ?? digest} was downloaded again from ${source?.pinnedRef ?? fetched.ref}`;
 }
 
-async function* replaced(
+async function* tryReplace(
   file: LocalFile & { readonly digest: Digest },
   store: BlobStore,
   signal: AbortSignal,
@@ -94,7 +94,7 @@ async function* replaced(
 }
 
 /** How to get rid of corrupt blobs without writing to their folder. */
-export interface WayRound {
+export interface Workaround {
   /** Names of ours that have to go for it. */
   readonly names: readonly string[];
   /** Why that cannot be done, as what the user can do instead; empty when it can. */
@@ -102,12 +102,12 @@ export interface WayRound {
 }
 
 /** `file`: what the model is to be made again from. Undefined where nothing stands in the way, or the folder can be written to. */
-export function wayRound(
+export function findWorkaround(
   { name, previous }: InstallRecord,
   corrupt: readonly Problem[],
   file: Pick<LocalFile, 'path'>,
-  { store, contents }: RepairPlace,
-): WayRound | undefined {
+  { store, contents }: WritableModelFolder,
+): Workaround | undefined {
   if (store !== undefined || corrupt.length === 0 || 'refused' in contents) return undefined;
   const users = [...new Set(corrupt.flatMap(({ models = [] }) => models))];
   const ours = [name, ...(previous?.keptAs === undefined ? [] : [previous.keptAs])];
@@ -134,13 +134,13 @@ export async function removeNames(
   { runtime, records }: Pick<RepairEffects, 'runtime' | 'records'>,
   signal: AbortSignal,
 ): Promise<InstallRecord> {
-  const now = withoutKept(record, names);
+  const now = forgetPrevious(record, names);
   if (now !== record) await records.put(now);
   for (const each of names) await runtime.remove(each, signal);
   return now;
 }
 
-function withoutKept(record: InstallRecord, names: readonly string[]): InstallRecord {
+function forgetPrevious(record: InstallRecord, names: readonly string[]): InstallRecord {
   if (record.previous === undefined) return record;
   const { keptAs, ...body } = record.previous;
   const goes = keptAs !== undefined && names.some((each) => sameModel(each, keptAs));

@@ -9,11 +9,11 @@ import type { LocalFile } from '../../sources/contract.ts';
 import { workOnName } from '../install/recover.ts';
 import type { Problem, RepairResult, VerifyResult } from './problems.ts';
 import type { RepairEffects } from './repair-blobs.ts';
-import { removeNames, repairBlob, type WayRound, wayRound } from './repair-blobs.ts';
+import { findWorkaround, removeNames, repairBlob, type Workaround } from './repair-blobs.ts';
 import { verifyRecord } from './verify.ts';
 
 /** What a run did so far. */
-interface Progress {
+interface RepairLog {
   readonly found: Problem[];
   readonly repairs: string[];
 }
@@ -23,16 +23,16 @@ interface Progress {
  * and an install throw, and `bad-record` for a record of a newer version. What could not be put right is in the result.
  */
 export async function* repairModel(name: string, effects: RepairEffects, signal: AbortSignal): Work<RepairResult> {
-  const progress: Progress = { found: [], repairs: [] };
+  const progress: RepairLog = { found: [], repairs: [] };
   const { record, checked } = yield* workOnName(name, effects, signal, (held) =>
     repairInPlace(name, progress, effects, held),
   );
   if (checked.ok) return resultOf(record, checked, progress);
   const needed = checked.problems.some((problem) => needsNewEntry(name, problem));
-  const file = needed ? yield* sourceFile(record, effects, signal) : undefined;
+  const file = needed ? yield* findSourceFile(record, effects, signal) : undefined;
   if (file === undefined) return resultOf(record, checked, progress);
   const corrupt = checked.problems.filter((each) => each.kind === 'corrupt-blob' && needsNewEntry(name, each));
-  const way = wayRound(record, corrupt, file, await effects.place());
+  const way = findWorkaround(record, corrupt, file, await effects.place());
   if (way !== undefined && way.suggestions.length > 0) {
     return { ...resultOf(record, checked, progress), suggestions: [...way.suggestions] };
   }
@@ -41,14 +41,14 @@ export async function* repairModel(name: string, effects: RepairEffects, signal:
   );
   const made = yield* effects.again(cleared, file);
   // Where its bytes came from is what it was: the file that served here may go at any time.
-  const now = withPast(made, cleared);
+  const now = mergeRecords(made, cleared);
   yield* workOnName(name, effects, signal, () => effects.records.put(now));
   progress.repairs.push(`${name} was created again from ${file.path}`);
-  return resultOf(now, yield* check(now, effects, signal), progress);
+  return resultOf(now, yield* verifyAgain(now, effects, signal), progress);
 }
 
 /** The same entry again is what the record speaks of, its test and its past included. */
-function withPast(made: InstallRecord, record: InstallRecord): InstallRecord {
+function mergeRecords(made: InstallRecord, record: InstallRecord): InstallRecord {
   const { smoke, suite, prompt, runtime } = made;
   const { source, previous } = record;
   const tested = { ...(smoke && { smoke }), ...(suite && { suite }), ...(prompt && { prompt }) };
@@ -61,12 +61,12 @@ function withPast(made: InstallRecord, record: InstallRecord): InstallRecord {
 /** What can be put right while the name stays as it is. Returns what is still wrong. */
 async function* repairInPlace(
   name: string,
-  progress: Progress,
+  progress: RepairLog,
   effects: RepairEffects,
   signal: AbortSignal,
 ): Work<{ record: InstallRecord; checked: VerifyResult }> {
-  const record = await recordOf(name, progress, effects);
-  const before = yield* check(record, effects, signal);
+  const record = await findOrRebuildRecord(name, progress, effects);
+  const before = yield* verifyAgain(record, effects, signal);
   progress.found.push(...before.problems);
   if (before.ok) return { record, checked: before };
   for (const problem of before.problems) {
@@ -75,8 +75,8 @@ async function* repairInPlace(
     progress.repairs.push(done);
     await unloadAll(problem.models ?? [], effects, signal);
   }
-  const now = await forgetLost(record, before.problems, progress, effects);
-  return { record: now, checked: yield* check(now, effects, signal) };
+  const now = await forgetLostVersion(record, before.problems, progress, effects);
+  return { record: now, checked: yield* verifyAgain(now, effects, signal) };
 }
 
 /** What is loaded goes on with the old file, and its bytes. A runtime that cannot unload keeps it until it ends. */
@@ -84,13 +84,13 @@ async function unloadAll(models: readonly string[], { runtime }: RepairEffects, 
   for (const model of models) await runtime.unload?.(model, signal).catch(() => signal.throwIfAborted());
 }
 
-async function* check(record: InstallRecord, effects: RepairEffects, signal: AbortSignal): Work<VerifyResult> {
+async function* verifyAgain(record: InstallRecord, effects: RepairEffects, signal: AbortSignal): Work<VerifyResult> {
   const place = await effects.place();
   return yield* verifyRecord(record, { place, checked: new Map(), hash: effects.hash, quick: false, signal });
 }
 
 /** The record, rebuilt when its file is broken: the file is kept beside it. */
-async function recordOf(name: string, progress: Progress, effects: RepairEffects): Promise<InstallRecord> {
+async function findOrRebuildRecord(name: string, progress: RepairLog, effects: RepairEffects): Promise<InstallRecord> {
   let broken: ProvisionError;
   try {
     const record = await effects.records.find(name);
@@ -127,10 +127,10 @@ function notRebuilt(name: string, savedAs: string, cause: ProvisionError): Provi
 }
 
 /** A version that cannot be gone back to any more is told so in the record. */
-async function forgetLost(
+async function forgetLostVersion(
   record: InstallRecord,
   problems: readonly Problem[],
-  progress: Progress,
+  progress: RepairLog,
   { records }: RepairEffects,
 ): Promise<InstallRecord> {
   const { previous } = record;
@@ -151,7 +151,7 @@ function needsNewEntry(name: string, { kind, models }: Problem): boolean {
 }
 
 /** A proven file with the recorded bytes of the source. */
-async function* sourceFile(
+async function* findSourceFile(
   { source, stored }: InstallRecord,
   effects: RepairEffects,
   signal: AbortSignal,
@@ -160,7 +160,7 @@ async function* sourceFile(
   if (digest !== undefined) {
     // The record's schema has checked its form; its type says no more than text.
     for (const copy of await effects.copies(digest)) {
-      if (yield* isGood(copy, effects, signal)) return { ...copy, ref: source.ref, ...pinned(source) };
+      if (yield* hasRecordedBytes(copy, effects, signal)) return { ...copy, ref: source.ref, ...pinned(source) };
     }
   }
   const fetched = yield* effects.fetch(source);
@@ -171,7 +171,7 @@ function pinned({ pinnedRef }: InstallRecord['source']): { pinnedRef?: string } 
   return pinnedRef === undefined ? {} : { pinnedRef };
 }
 
-async function* isGood(file: LocalFile, { hash }: RepairEffects, signal: AbortSignal): Work<boolean> {
+async function* hasRecordedBytes(file: LocalFile, { hash }: RepairEffects, signal: AbortSignal): Work<boolean> {
   try {
     yield* hash(file, 'verify', signal);
     return true;
@@ -181,9 +181,9 @@ async function* isGood(file: LocalFile, { hash }: RepairEffects, signal: AbortSi
   }
 }
 
-interface Clearing {
+interface ClearContext {
   readonly record: InstallRecord;
-  readonly progress: Progress;
+  readonly progress: RepairLog;
   readonly effects: RepairEffects;
   readonly signal: AbortSignal;
 }
@@ -194,8 +194,8 @@ interface Clearing {
  */
 async function* clearBlobs(
   corrupt: readonly Problem[],
-  way: WayRound | undefined,
-  { record, progress, effects, signal }: Clearing,
+  way: Workaround | undefined,
+  { record, progress, effects, signal }: ClearContext,
 ): Work<InstallRecord> {
   const { store } = await effects.place();
   for (const { digest, path } of corrupt) {
@@ -208,7 +208,7 @@ async function* clearBlobs(
   return way === undefined ? record : await removeNames(record, way.names, effects, signal);
 }
 
-function resultOf(record: InstallRecord, checked: VerifyResult, { found, repairs }: Progress): RepairResult {
+function resultOf(record: InstallRecord, checked: VerifyResult, { found, repairs }: RepairLog): RepairResult {
   const { name, runtime, ok, problems, unchecked } = checked;
   const suggestions = ok ? [] : suggestionsFor(record, problems);
   return {

@@ -17,13 +17,13 @@ import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import { changeEffects, recordsOf } from '../install/provisioning.ts';
 import { openSuite } from '../install/smoke.ts';
-import { blobIn, hashAgain, placeOf } from './places.ts';
+import { blobPath, createUncachedHasher, openModelFolder } from './places.ts';
 import type { RepairReport } from './problems.ts';
 import { rebuildRecord } from './rebuild.ts';
-import { whereIs } from './records.ts';
+import { locateModel } from './records.ts';
 import type { RepairEffects } from './repair-blobs.ts';
 import { repairModel } from './repair-model.ts';
-import { whereOf } from './verify.ts';
+import { flagsForRuntime } from './verify.ts';
 
 export interface RepairFlags extends RuntimeFlags {
   readonly offline?: boolean | undefined;
@@ -33,29 +33,29 @@ export interface RepairFlags extends RuntimeFlags {
 /** Puts one model right. Throws what `repair` throws. */
 export async function* repair(app: AppContext, typed: string, flags: RepairFlags): Work<RepairReport> {
   const name = parseModelName(typed).text;
-  const where = await whereOfName(name, flags, app);
+  const where = await locateBrokenRecord(name, flags, app);
   const opened = await app.open(where);
-  const effects = await effectsOf(name, { opened, where, flags }, app);
+  const effects = await repairEffects(name, { opened, where, flags }, app);
   return { results: [yield* repairModel(name, effects, app.options.signal)] };
 }
 
-interface Around {
+interface OpenedModel {
   readonly opened: OpenRuntime;
   readonly where: RuntimeFlags;
   readonly flags: RepairFlags;
 }
 
-async function effectsOf(name: string, around: Around, app: AppContext): Promise<RepairEffects> {
+async function repairEffects(name: string, around: OpenedModel, app: AppContext): Promise<RepairEffects> {
   const { opened, where, flags } = around;
   const [registry, locker] = await Promise.all([app.registry(), app.locker()]);
   const { version } = app.options;
   const key = { name, runtime: opened.identity };
   return {
     ...changeEffects({ opened, registry, locker, version, env: app.env }),
-    hash: hashAgain(),
-    place: () => placeOf(opened, app),
-    copies: async (digest) => copiesOf(digest, await recordOrNone(name, opened, app), opened, app),
-    fetch: (source) => fetched(source, flags, app),
+    hash: createUncachedHasher(),
+    place: () => openModelFolder(opened, app),
+    copies: async (digest) => findCopies(digest, await findRecordToReplace(name, opened, app), opened, app),
+    fetch: (source) => tryFetch(source, flags, app),
     async *again(record, file) {
       const provisioning = await app.provisioning(where);
       const plan = await provisioning.planAgain(record, { kind: 'file', ...file });
@@ -75,14 +75,18 @@ async function effectsOf(name: string, around: Around, app: AppContext): Promise
   };
 }
 
-async function recordOrNone(name: string, opened: OpenRuntime, app: AppContext): Promise<InstallRecord | undefined> {
+async function findRecordToReplace(
+  name: string,
+  opened: OpenRuntime,
+  app: AppContext,
+): Promise<InstallRecord | undefined> {
   return recordsOf(await app.registry(), opened.identity).find(name, 'replace');
 }
 
 /** As for every command; a record that cannot be read lies in a file whose name tells of its place. */
-async function whereOfName(name: string, flags: RepairFlags, app: AppContext): Promise<RuntimeFlags> {
+async function locateBrokenRecord(name: string, flags: RepairFlags, app: AppContext): Promise<RuntimeFlags> {
   const { host, runtime } = flags;
-  const where = await whereIs(app, name, { host, runtime });
+  const where = await locateModel(app, name, { host, runtime });
   if (where.host !== undefined || (where.runtime !== undefined && where.runtime !== 'auto')) return where;
   const registry = await app.registry();
   const { records, broken } = await readRecords(registry);
@@ -91,11 +95,11 @@ async function whereOfName(name: string, flags: RepairFlags, app: AppContext): P
     const path = pathOf(registry.dataDir, { name, runtime: each });
     return broken.some((file) => file.path === path);
   });
-  return place === undefined ? where : whereOf({ version: '', ...place });
+  return place === undefined ? where : flagsForRuntime({ version: '', ...place });
 }
 
 /** Where bytes of a digest may lie on this machine: where the model came from, our cache, the folders of the runtimes. */
-async function copiesOf(
+async function findCopies(
   digest: Digest,
   record: InstallRecord | undefined,
   opened: OpenRuntime,
@@ -106,9 +110,9 @@ async function copiesOf(
   const { cache } = await app.bytes();
   const cached = await drive(cache.find(digest, app.options.signal), () => undefined);
   const folders = [embeddedBlobs(app.paths.data), join(await app.models(), 'blobs')];
-  const { contents } = await placeOf(opened, app);
+  const { contents } = await openModelFolder(opened, app);
   const own = 'refused' in contents ? [] : contents.blobs.filter((blob) => blob.digest === digest);
-  const paths = [...ours, ...folders.map((folder) => blobIn(folder, digest)), ...own.map(({ path }) => path)];
+  const paths = [...ours, ...folders.map((folder) => blobPath(folder, digest)), ...own.map(({ path }) => path)];
   const files = await Promise.all([...new Set(paths)].map((path) => fileAt(path, digest)));
   const kept = cached === undefined ? [] : [{ ref: cached.path, ...cached, immutable: true as const }];
   return [...files.slice(0, ours.length), ...kept, ...files.slice(ours.length)].filter((file) => file !== undefined);
@@ -120,7 +124,7 @@ async function fileAt(path: string, digest: Digest): Promise<LocalFile | undefin
 }
 
 /** Over the network; what goes wrong is told, and counts as not possible. */
-async function* fetched(
+async function* tryFetch(
   { pinnedRef: ref, digest, sizeBytes }: InstallRecord['source'],
   { offline }: RepairFlags,
   app: AppContext,

@@ -49,31 +49,31 @@ export function rollBackModel(
   effects: ChangeEffects,
   signal: AbortSignal,
 ): Work<InstallReport> {
-  return workOnName(name, effects, signal, (held) => rolledBack(name, options, effects, held));
+  return workOnName(name, effects, signal, (held) => rollBackUnderLock(name, options, effects, held));
 }
 
-async function* rolledBack(
+async function* rollBackUnderLock(
   name: string,
   options: RollbackOptions,
   effects: ChangeEffects,
   signal: AbortSignal,
 ): Work<InstallReport> {
   const before = await effects.records.find(name);
-  if (before === undefined) throw unknown(name);
+  if (before === undefined) throw unknownModel(name);
   const present = await look(effects.runtime, before.name, signal);
   if (present !== undefined && present !== BROKEN && !options.force && !stillHolds(before, present))
-    throw changed(name);
-  const { previous, keptAs } = keptOf(before);
-  const stored = await keptModel(previous, keptAs, effects, signal);
+    throw changedSinceInstall(name);
+  const { previous, keptAs } = previousVersionOf(before);
+  const stored = await findPreviousModel(previous, keptAs, effects, signal);
   const steps = new Steps(effects.clock);
   const ledger = new Ledger(startOf('rollback', before.name, effects), effects);
   await ledger.write({ step: 'prove', staged: { name: keptAs, held: heldOf(stored) } });
   effects.checkpoint?.('plan');
-  const work = swapped({ before, previous, keptAs, stored, options, steps, ledger, effects, signal });
+  const work = swapVersions({ before, previous, keptAs, stored, options, steps, ledger, effects, signal });
   return yield* takenBackOnFailure(ledger, effects, signal, work);
 }
 
-interface Swap {
+interface SwapContext {
   readonly before: InstallRecord;
   readonly previous: Previous;
   readonly keptAs: string;
@@ -85,7 +85,7 @@ interface Swap {
   readonly signal: AbortSignal;
 }
 
-async function* swapped(swap: Swap): Work<InstallReport> {
+async function* swapVersions(swap: SwapContext): Work<InstallReport> {
   const { before, previous, keptAs, stored, steps, ledger, effects, signal } = swap;
   const tested = yield* test(swap);
   const { keptAs: _, ...body } = previous;
@@ -107,7 +107,7 @@ async function* swapped(swap: Swap): Work<InstallReport> {
 }
 
 /** The earlier version passes its test under the name that it is kept as: until then nothing is touched. */
-async function* test(swap: Swap): Work<Pick<InstallRecord, 'smoke' | 'suite'>> {
+async function* test(swap: SwapContext): Work<Pick<InstallRecord, 'smoke' | 'suite'>> {
   const { before, previous, keptAs: name, stored, options, steps, effects, signal } = swap;
   const suite = await options.suiteFor(previous);
   const known = await options.known(previous);
@@ -138,7 +138,7 @@ function reportOf(record: InstallRecord, steps: Steps): InstallReport {
 }
 
 /** The earlier version in the runtime, if it is what was recorded. */
-async function keptModel(
+async function findPreviousModel(
   previous: Previous,
   keptAs: string,
   { runtime }: ChangeEffects,
@@ -150,15 +150,15 @@ async function keptModel(
   } catch (error) {
     if (signal.aborted || isGone(error)) throw error;
     // A manifest whose blob is gone makes some servers fail on the question.
-    throw notKept(previous, keptAs, `the runtime cannot read it (${messageOf(error)})`);
+    throw previousUnusable(previous, keptAs, `the runtime cannot read it (${messageOf(error)})`);
   }
-  if (found === undefined) throw notKept(previous, keptAs, 'it is no longer in the runtime');
-  if (found === BROKEN) throw notKept(previous, keptAs, 'the runtime cannot read it');
-  if (!sameHeld(found, previous.stored)) throw notKept(previous, keptAs, 'it differs from what was recorded');
+  if (found === undefined) throw previousUnusable(previous, keptAs, 'it is no longer in the runtime');
+  if (found === BROKEN) throw previousUnusable(previous, keptAs, 'the runtime cannot read it');
+  if (!sameHeld(found, previous.stored)) throw previousUnusable(previous, keptAs, 'it differs from what was recorded');
   return found;
 }
 
-function keptOf({ name, previous }: InstallRecord): { previous: Previous; keptAs: string } {
+function previousVersionOf({ name, previous }: InstallRecord): { previous: Previous; keptAs: string } {
   if (previous === undefined)
     throw new ProvisionError('record-not-found', `${name} has no previous version to roll back to`, {
       suggestions: ['Only a version that an upgrade or another install replaced can be restored.'],
@@ -166,31 +166,31 @@ function keptOf({ name, previous }: InstallRecord): { previous: Previous; keptAs
   const { keptAs } = previous;
   if (keptAs !== undefined) return { previous, keptAs };
   throw new ProvisionError('record-not-found', `the previous version of ${name} was not kept`, {
-    suggestions: [again(name, previous)],
+    suggestions: [reinstallSuggestion(name, previous)],
   });
 }
 
-function notKept(previous: Previous, keptAs: string, why: string): ProvisionError {
+function previousUnusable(previous: Previous, keptAs: string, why: string): ProvisionError {
   const { name } = previous;
   return new ProvisionError(
     'needs-repair',
     `${name} cannot be rolled back to ${previous.model}:${previous.quant}, kept as ${keptAs}: ${why}. Nothing was changed.`,
-    { suggestions: [again(name, previous)] },
+    { suggestions: [reinstallSuggestion(name, previous)] },
   );
 }
 
-function again(name: string, { source }: Previous): string {
+function reinstallSuggestion(name: string, { source }: Previous): string {
   const digest = source.digest === undefined ? '' : ` --digest ${source.digest}`;
   return `Install that version again: gemma-provision install --from ${source.ref}${digest} --name ${name}`;
 }
 
-function changed(name: string): ProvisionError {
+function changedSinceInstall(name: string): ProvisionError {
   return new ProvisionError('foreign-model', `${name} was changed since this tool installed it`, {
     suggestions: ['Inspect it first, or use --force to roll back anyway; the current model will be lost.'],
   });
 }
 
-function unknown(name: string): ProvisionError {
+function unknownModel(name: string): ProvisionError {
   return new ProvisionError('record-not-found', `this tool did not install a model named ${name}`, {
     suggestions: ['Run gemma-provision list to see installed models.'],
   });
@@ -216,7 +216,7 @@ export async function rollback(app: AppContext, name: string, flags: RollbackFla
       const model = (await familyOf(previous, app))?.models.find(({ id }) => id === previous.model);
       return openSuite(root, flags.suite ?? model?.smokeSuite ?? DEFAULT_SUITE);
     },
-    known: (previous: Previous) => knownOf(previous, app),
+    known: (previous: Previous) => promptFactsOf(previous, app),
   };
   return rollBackModel(parseModelName(name).text, options, effects, signal);
 }
@@ -227,7 +227,7 @@ async function familyOf({ family }: Previous, app: AppContext): Promise<Family |
 }
 
 /** What a suite must know of the model beyond the runtime's word; the template only where it is still the recorded one. */
-async function knownOf(previous: Previous, app: AppContext) {
+async function promptFactsOf(previous: Previous, app: AppContext) {
   const [family, { chats }] = await Promise.all([familyOf(previous, app), openTemplates(app.options.root)]);
   const text = chats.get(previous.template.name)?.text;
   const isRecorded = text !== undefined && digestOf(text) === previous.template.digest;

@@ -17,7 +17,7 @@ import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/sch
 import { openSuite } from '../install/smoke.ts';
 import type { HostFlags } from '../plan/host.ts';
 import type { InstallRequest } from '../plan/request.ts';
-import { whereIs } from './records.ts';
+import { locateModel } from './records.ts';
 
 /**
  * Asks for the same model, quant, use case and name from where it came. Load settings are those of the record: planning
@@ -30,9 +30,9 @@ export function upgradeRequest(record: InstallRecord, catalog: Catalog): Install
   if (source.ref.startsWith('ollama:')) return { ...common, from: source.ref };
   const known = knownModel(record, catalog);
   const named = { ...common, sampling: profile };
-  if (known === undefined) return { ...named, ...placeOf(record), family: record.family };
+  if (known === undefined) return { ...named, ...sourceOf(record), family: record.family };
   const model = { ...named, model: record.model, quant };
-  return isBundled(record, known) ? model : { ...model, ...placeOf(record) };
+  return isBundled(record, known) ? model : { ...model, ...sourceOf(record) };
 }
 
 function useCaseOf(text: string | undefined): UseCaseId | undefined {
@@ -53,7 +53,7 @@ function isBundled({ source, quant }: InstallRecord, model: Model): boolean {
 }
 
 /** A path as the user typed it means something else in another folder; a fixed digest is part of where a file came from. */
-function placeOf({ source }: InstallRecord): Pick<InstallRequest, 'from' | 'digest'> {
+function sourceOf({ source }: InstallRecord): Pick<InstallRequest, 'from' | 'digest'> {
   const { ref, path, digest } = source;
   if (path !== undefined) return { from: isAbsolute(ref) ? ref : path };
   const isFixed = /^https?:/i.test(ref) && digest !== undefined;
@@ -88,10 +88,10 @@ async function* upgradeOne(
   flags: UpgradeFlags,
   accept: AcceptLicence,
 ): Work<UpgradeReport> {
-  const where = await whereIs(app, name, flags);
+  const where = await locateModel(app, name, flags);
   const provisioning = await app.provisioning({ ...flags, ...where });
   const record = await recordOf(name, provisioning, app);
-  const report = yield* upgraded(record, flags, accept, provisioning, app);
+  const report = yield* upgradeRecord(record, flags, accept, provisioning, app);
   return { results: [resultOf(record, { ok: true, report })] };
 }
 
@@ -118,14 +118,14 @@ async function* upgradeAll(app: AppContext, flags: UpgradeFlags, accept: AcceptL
   for (const { error } of broken) yield { type: 'warning', message: error.message };
   const opened = new Map<string, Promise<Provisioning>>();
   const results: UpgradeResult[] = [];
-  for (const record of await wanted(records, flags, app)) {
-    results.push(yield* attempted(record, flags, accept, opened, app));
+  for (const record of await selectRecords(records, flags, app)) {
+    results.push(yield* tryUpgrade(record, flags, accept, opened, app));
   }
   return { results };
 }
 
 /** Those of one runtime where the user names it, else all. */
-async function wanted(
+async function selectRecords(
   records: readonly InstallRecord[],
   flags: UpgradeFlags,
   app: AppContext,
@@ -136,7 +136,7 @@ async function wanted(
   return records.filter((record) => isIn(record, identity));
 }
 
-async function* attempted(
+async function* tryUpgrade(
   record: InstallRecord,
   flags: UpgradeFlags,
   accept: AcceptLicence,
@@ -145,7 +145,7 @@ async function* attempted(
 ): Work<UpgradeResult> {
   try {
     const provisioning = await openFor(record, flags, opened, app);
-    return resultOf(record, { ok: true, report: yield* upgraded(record, flags, accept, provisioning, app) });
+    return resultOf(record, { ok: true, report: yield* upgradeRecord(record, flags, accept, provisioning, app) });
   } catch (error) {
     if (app.options.signal.aborted || isAbort(error)) throw error;
     const { code, message, suggestions, exitCode } = failureOf(error);
@@ -167,7 +167,7 @@ function openFor(
   return provisioning;
 }
 
-async function* upgraded(
+async function* upgradeRecord(
   record: InstallRecord,
   flags: UpgradeFlags,
   accept: AcceptLicence,

@@ -16,14 +16,14 @@ import type { RuntimeFlags } from '../../runtimes/open.ts';
 import type { AppContext } from '../context.ts';
 import { heldOf, sameHeld } from '../install/held.ts';
 import { type OpenRun, openRunOf } from '../install/open-run.ts';
-import { hashAgain, placeOf } from './places.ts';
+import { createUncachedHasher, openModelFolder } from './places.ts';
 import type { Problem, VerifyReport, VerifyResult } from './problems.ts';
 import { recordsNamed } from './records.ts';
-import { type BytesFound, bytesOf, type CheckedBlobs, type Place } from './verify-blobs.ts';
+import { type BlobCheckResult, type CheckedBlobs, checkBlobs, type ModelFolder } from './verify-blobs.ts';
 
 export interface VerifyEffects {
   /** Opens the runtime of a record; asked once for one endpoint. Throws `runtime-unreachable` and its like. */
-  place(runtime: InstallRecord['runtime']): Promise<Place>;
+  place(runtime: InstallRecord['runtime']): Promise<ModelFolder>;
   /** Undefined for a name without a journal. */
   openRun?(record: Pick<InstallRecord, 'name' | 'runtime'>): Promise<OpenRun | undefined>;
   /** Reads every time: it remembers nothing. */
@@ -38,7 +38,7 @@ export interface VerifyRequest {
 }
 
 interface Opened {
-  readonly place: Place;
+  readonly place: ModelFolder;
   readonly checked: CheckedBlobs;
 }
 
@@ -49,12 +49,12 @@ export async function* verifyRecords(
   signal: AbortSignal,
 ): Work<VerifyReport> {
   const opened = new Map<string, Promise<Opened>>();
-  const results: VerifyResult[] = broken.map(brokenResult);
-  for (const record of records) results.push(yield* resultOf(record, quick, opened, effects, signal));
+  const results: VerifyResult[] = broken.map(brokenRecordResult);
+  for (const record of records) results.push(yield* verifyOne(record, quick, opened, effects, signal));
   return { results };
 }
 
-async function* resultOf(
+async function* verifyOne(
   record: InstallRecord,
   quick: boolean,
   opened: Map<string, Promise<Opened>>,
@@ -63,42 +63,42 @@ async function* resultOf(
 ): Work<VerifyResult> {
   const run = await effects.openRun?.(record);
   // What a run changes at this moment is neither what was recorded nor wrong.
-  if (run === 'at-work') return unlooked(record, `Another run is changing ${record.name}; it was not checked.`);
+  if (run === 'at-work') return uncheckedResult(record, `Another run is changing ${record.name}; it was not checked.`);
   try {
-    const { place, checked } = await openFor(record, opened, effects);
+    const { place, checked } = await openOnce(record, opened, effects);
     const result = yield* verifyRecord(record, { place, checked, quick, hash: effects.hash, signal });
-    return run === 'interrupted' ? withInterruption(result) : result;
+    return run === 'interrupted' ? addInterruption(result) : result;
   } catch (error) {
     if (signal.aborted || !(error instanceof ProvisionError)) throw error;
     const { kind, endpoint } = record.runtime;
-    const result = unlooked(record, `${kind} at ${endpoint} did not answer about ${record.name}.`);
+    const result = uncheckedResult(record, `${kind} at ${endpoint} did not answer about ${record.name}.`);
     return { ...result, ok: false, problems: [{ kind: 'not-asked', detail: error.message }] };
   }
 }
 
-function openFor({ runtime }: InstallRecord, opened: Map<string, Promise<Opened>>, effects: VerifyEffects) {
+function openOnce({ runtime }: InstallRecord, opened: Map<string, Promise<Opened>>, effects: VerifyEffects) {
   const key = `${runtime.kind} ${runtime.endpoint}`;
   const known = opened.get(key) ?? effects.place(runtime).then((place) => ({ place, checked: new Map() }));
   opened.set(key, known);
   return known;
 }
 
-function brokenResult({ path, error }: BrokenRecord): VerifyResult {
+function brokenRecordResult({ path, error }: BrokenRecord): VerifyResult {
   const problems: Problem[] = [{ kind: 'bad-record', detail: error.message, path }];
   return { name: path, ok: false, problems, unchecked: [], bytesRead: 0 };
 }
 
-function unlooked({ name, runtime: { kind, endpoint } }: InstallRecord, why: string): VerifyResult {
+function uncheckedResult({ name, runtime: { kind, endpoint } }: InstallRecord, why: string): VerifyResult {
   return { name, runtime: { kind, endpoint }, ok: true, problems: [], unchecked: [why], bytesRead: 0 };
 }
 
-function withInterruption(result: VerifyResult): VerifyResult {
+function addInterruption(result: VerifyResult): VerifyResult {
   const detail = `the last run on ${result.name} was interrupted; run repair, or any command that changes it, to complete or roll it back`;
   return { ...result, ok: false, problems: [{ kind: 'interrupted', detail }, ...result.problems] };
 }
 
 export interface RecordCheck {
-  readonly place: Place;
+  readonly place: ModelFolder;
   readonly checked: CheckedBlobs;
   readonly hash: HashFile;
   readonly quick: boolean;
@@ -108,11 +108,12 @@ export interface RecordCheck {
 /** One record: the name, what the runtime says of it, its bytes, and the version that is kept for a rollback. */
 export async function* verifyRecord(record: InstallRecord, check: RecordCheck): Work<VerifyResult> {
   const { name, runtime, previous } = record;
-  const asked = await askedFor(name, check);
-  const bytes = yield* bytesOf(name, asked.stored, check);
-  const kept = previous?.keptAs === undefined ? undefined : yield* keptFound(previous, previous.keptAs, check);
-  const entry = entryOf(record, asked, bytes);
-  const problems = oncePerThing([...entry, ...bytes.problems, ...(kept?.problems ?? [])]);
+  const asked = await findStored(name, check);
+  const bytes = yield* checkBlobs(name, asked.stored, check);
+  const kept =
+    previous?.keptAs === undefined ? undefined : yield* checkPreviousVersion(previous, previous.keptAs, check);
+  const entry = entryProblemsOf(record, asked, bytes);
+  const problems = withoutDuplicates([...entry, ...bytes.problems, ...(kept?.problems ?? [])]);
   return {
     name,
     runtime: { kind: runtime.kind, endpoint: runtime.endpoint },
@@ -127,19 +128,19 @@ export async function* verifyRecord(record: InstallRecord, check: RecordCheck): 
  * A blob that is corrupt or gone explains why the runtime cannot read the name, and why the embedded runtime has no model
  * whose file is cut off: the blob is then what is wrong.
  */
-function entryOf(record: InstallRecord, { problem, stored }: Asked, bytes: BytesFound): Problem[] {
-  if (stored !== undefined) return entryProblems(record, stored);
+function entryProblemsOf(record: InstallRecord, { problem, stored }: FoundEntry, bytes: BlobCheckResult): Problem[] {
+  if (stored !== undefined) return findDrift(record, stored);
   if (bytes.problems.length > 0) return [];
   return [problem ?? { kind: 'missing', detail: `the runtime has no ${record.name}` }];
 }
 
-async function* keptFound(
+async function* checkPreviousVersion(
   previous: NonNullable<InstallRecord['previous']>,
   keptAs: string,
   check: RecordCheck,
-): Work<BytesFound> {
-  const { problem, stored } = await askedFor(keptAs, check);
-  const bytes = yield* bytesOf(keptAs, stored, check);
+): Work<BlobCheckResult> {
+  const { problem, stored } = await findStored(keptAs, check);
+  const bytes = yield* checkBlobs(keptAs, stored, check);
   const which = `${previous.model}:${previous.quant}, kept as ${keptAs} for a rollback,`;
   const problems: Problem[] = [];
   if (problem !== undefined) problems.push({ kind: 'kept-drift', detail: `${which} cannot be read` });
@@ -152,7 +153,7 @@ async function* keptFound(
   return { ...bytes, problems: [...problems, ...rest] };
 }
 
-interface Asked {
+interface FoundEntry {
   readonly stored?: StoredModel | undefined;
   /** The runtime has the name and cannot read it. */
   readonly problem?: Problem;
@@ -161,7 +162,7 @@ interface Asked {
 /** Codes that say that the runtime answered: it cannot make sense of the name. */
 const ANSWERED: ReadonlySet<string> = new Set(['needs-repair', 'runtime-refused', 'file-access', 'bad-gguf']);
 
-async function askedFor(name: string, { place, signal }: RecordCheck): Promise<Asked> {
+async function findStored(name: string, { place, signal }: RecordCheck): Promise<FoundEntry> {
   try {
     return { stored: await place.runtime.find(name, signal) };
   } catch (error) {
@@ -171,7 +172,7 @@ async function askedFor(name: string, { place, signal }: RecordCheck): Promise<A
 }
 
 /** The same blob under both versions, and a manifest that the runtime and we find broken, are one problem each. */
-function oncePerThing(problems: readonly Problem[]): Problem[] {
+function withoutDuplicates(problems: readonly Problem[]): Problem[] {
   const seen = new Map<string, Problem>();
   for (const problem of problems) {
     const key = problem.digest ?? (problem.kind === 'broken-entry' ? problem.kind : problem.detail);
@@ -186,7 +187,7 @@ type Recorded = Pick<InstallRecord, 'name' | 'stored' | 'template' | 'parameters
  * In what the entry is not what was recorded. The digest of the whole entry covers template and parameters: only where it
  * is another one, or the runtime tells none, are these looked at, to say what changed.
  */
-export function entryProblems(record: Recorded, found: StoredModel): Problem[] {
+export function findDrift(record: Recorded, found: StoredModel): Problem[] {
   const { name, stored } = record;
   const isSame = stored.entryDigest !== undefined && stored.entryDigest === found.entryDigest;
   return [
@@ -233,7 +234,7 @@ export interface VerifyFlags extends RuntimeFlags {
 }
 
 /** Flags that lead to where a record says that its model is. */
-export function whereOf({ kind, endpoint }: InstallRecord['runtime']): RuntimeFlags {
+export function flagsForRuntime({ kind, endpoint }: InstallRecord['runtime']): RuntimeFlags {
   return kind === 'ollama' ? { runtime: kind, host: endpoint } : { runtime: kind };
 }
 
@@ -246,27 +247,30 @@ export async function verify(
   const registry = await app.registry();
   const all = name === undefined ? await readRecords(registry) : undefined;
   const named = name === undefined ? [] : await recordsNamed(registry, name, flags);
-  const records = (all?.records ?? named).filter((record) => isMeant(record, flags));
+  const records = (all?.records ?? named).filter((record) => matchesFlags(record, flags));
   const request = { records, broken: all?.broken ?? [], quick: flags.quick === true };
-  const impatient = await impatientLocker(app);
+  const impatient = await createNonWaitingLocker(app);
   const effects = {
-    hash: hashAgain(),
+    hash: createUncachedHasher(),
     openRun: (record: Pick<InstallRecord, 'name' | 'runtime'>) =>
       openRunOf(record, { registry, impatient }, app.options.signal),
     place: async (runtime: InstallRecord['runtime']) =>
-      placeOf(await app.open({ ...whereOf(runtime), ...(flags.host !== undefined && { host: flags.host }) }), app),
+      openModelFolder(
+        await app.open({ ...flagsForRuntime(runtime), ...(flags.host !== undefined && { host: flags.host }) }),
+        app,
+      ),
   };
   return verifyRecords(request, effects, app.options.signal);
 }
 
 /** `--runtime` narrows; `--host` says where the server is, which is all that a record of Ollama has to match. */
-function isMeant({ runtime }: InstallRecord, { runtime: wanted, host }: VerifyFlags): boolean {
+function matchesFlags({ runtime }: InstallRecord, { runtime: wanted, host }: VerifyFlags): boolean {
   if (wanted !== undefined && wanted !== 'auto') return runtime.kind === wanted;
   return host === undefined || runtime.kind === 'ollama';
 }
 
 /** Tells at once whether a lock is held. */
-async function impatientLocker({ paths, options }: AppContext): Promise<Locker> {
+async function createNonWaitingLocker({ paths, options }: AppContext): Promise<Locker> {
   const { createFileLocker } = await import('../../disk/locker.ts');
   return createFileLocker({ dir: join(paths.data, 'locks'), command: options.command, waitMs: 0 });
 }

@@ -14,7 +14,7 @@ export type OpenBundleFile = RandomAccess & { close(): Promise<void> };
 /** Opens a file for reading at any place. Throws `file-not-found`, `file-access`. */
 export async function openRandomAccess(path: string): Promise<OpenBundleFile> {
   const handle = await realDisk.open(path, 'r').catch((cause: unknown) => {
-    throw readFault(path, cause);
+    throw readError(path, cause);
   });
   try {
     const facts = await handle.stat({ bigint: true });
@@ -26,7 +26,7 @@ export async function openRandomAccess(path: string): Promise<OpenBundleFile> {
         try {
           return (await handle.read(buffer, 0, buffer.length, position)).bytesRead;
         } catch (cause) {
-          throw readFault(path, cause);
+          throw readError(path, cause);
         }
       },
       close: () => handle.close(),
@@ -47,30 +47,30 @@ export interface WrittenFile {
  * Writes a file in one step: whoever looks sees the old one or the whole new one. What a broken run left is overwritten by
  * the next. Progress under `id`. Throws `disk-full`, `file-access`, and what `chunks` throws.
  */
-export async function* writeWhole(
+export async function* writeAtomically(
   path: string,
   chunks: AsyncIterable<Uint8Array>,
   { id, total }: { readonly id: string; readonly total: number },
   signal: AbortSignal,
 ): Work<WrittenFile> {
   const partial = `${path}.partial`;
-  const handle = await prepare(path, partial, total);
+  const handle = await openPartial(path, partial, total);
   const hash = createHash('sha256');
   try {
     let done = 0;
-    let told = 0;
+    let reported = 0;
     for await (const chunk of chunks) {
       signal.throwIfAborted();
       hash.update(chunk);
-      await guarded(path, total, handle.writeFile(chunk));
+      await mapWriteError(path, total, handle.writeFile(chunk));
       done += chunk.length;
-      if (done - told < 32 * MIB) continue;
-      told = done;
+      if (done - reported < 32 * MIB) continue;
+      reported = done;
       yield { type: 'bytes', id, done, total };
     }
-    await guarded(path, total, handle.sync());
+    await mapWriteError(path, total, handle.sync());
     await handle.close();
-    await guarded(path, total, realDisk.rename(partial, path));
+    await mapWriteError(path, total, realDisk.rename(partial, path));
     // The rename must survive a power cut. Not every system can open a folder.
     await realDisk.sync(dirname(path)).catch(() => undefined);
     yield { type: 'bytes', id, done, total };
@@ -82,14 +82,14 @@ export async function* writeWhole(
   }
 }
 
-async function prepare(path: string, partial: string, total: number): Promise<OpenFile> {
-  await guarded(path, total, realDisk.mkdir(dirname(path), { recursive: true }));
+async function openPartial(path: string, partial: string, total: number): Promise<OpenFile> {
+  await mapWriteError(path, total, realDisk.mkdir(dirname(path), { recursive: true }));
   // A link that somebody put there would be written through.
-  await guarded(path, total, realDisk.rm(partial, { force: true }));
-  return guarded(path, total, realDisk.open(partial, 'wx', 0o644));
+  await mapWriteError(path, total, realDisk.rm(partial, { force: true }));
+  return mapWriteError(path, total, realDisk.open(partial, 'wx', 0o644));
 }
 
-async function guarded<Result>(path: string, total: number, work: Promise<Result>): Promise<Result> {
+async function mapWriteError<Result>(path: string, total: number, work: Promise<Result>): Promise<Result> {
   try {
     return await work;
   } catch (cause) {
@@ -108,7 +108,7 @@ async function guarded<Result>(path: string, total: number, work: Promise<Result
   }
 }
 
-function readFault(path: string, cause: unknown): ProvisionError {
+function readError(path: string, cause: unknown): ProvisionError {
   if (errnoOf(cause) === 'ENOENT')
     return new ProvisionError('file-not-found', `The file ${path} does not exist.`, { cause });
   return new ProvisionError('file-access', `${path} cannot be read: ${messageOf(cause)}.`, { cause });

@@ -23,9 +23,9 @@ import { PASSPHRASE_VARIABLE } from '../plan/catalog-trust.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import type { InstallPlan, SourceFile } from '../plan/plan.ts';
 import type { InstallRequest } from '../plan/request.ts';
-import { openRandomAccess, writeWhole } from './bundle-file.ts';
-import { packOf } from './pack.ts';
-import { provenanceOf, requestOf, withContents } from './published.ts';
+import { openRandomAccess, writeAtomically } from './bundle-file.ts';
+import { packageInstalled } from './pack.ts';
+import { applyPackage, buildRequest, copyProvenance } from './published.ts';
 
 /** Writes an installed model with everything that belongs to it into one file. */
 export async function* createBundle(
@@ -35,12 +35,12 @@ export async function* createBundle(
   flags: RuntimeFlags & { readonly sign?: string | undefined },
 ): Work<BundleCreateData> {
   const file = resolve(typed);
-  const key = flags.sign === undefined ? undefined : await privateKey(flags.sign, app);
-  const { record, pack, open } = yield* packOf(name, flags, app);
+  const key = flags.sign === undefined ? undefined : await openPrivateKey(flags.sign, app);
+  const { record, pack, open } = yield* packageInstalled(name, flags, app);
   const signature = key === undefined ? undefined : signManifest({ subject: record.name, files: pack.files }, key);
   const files = bundleFiles(pack, record.name, open, signature);
   const total = tarSize(files);
-  const written = yield* writeWhole(file, writeTar(files), { id: 'bundle', total }, app.options.signal);
+  const written = yield* writeAtomically(file, writeTar(files), { id: 'bundle', total }, app.options.signal);
   return {
     file,
     name: record.name,
@@ -52,16 +52,16 @@ export async function* createBundle(
   };
 }
 
-async function privateKey(path: string, { env }: AppContext) {
+async function openPrivateKey(path: string, { env }: AppContext) {
   const passphrase = env[PASSPHRASE_VARIABLE];
-  return readPrivateKey(await keyText(path), {
+  return readPrivateKey(await readKeyFile(path), {
     name: path,
     passphrase,
     passphraseHint: `Set its passphrase in the environment: ${PASSPHRASE_VARIABLE}=…`,
   });
 }
 
-async function keyText(path: string): Promise<string> {
+async function readKeyFile(path: string): Promise<string> {
   try {
     return await realDisk.readFile(path, 'utf8');
   } catch (cause) {
@@ -103,9 +103,9 @@ export async function* planBundle(
     const bundle = await readBundle(file);
     const signedBy = await requireSigned(bundle, path, flags.key ?? []);
     await checkHeader(file, bundle);
-    const model = yield* intoCache(file, bundle, app);
+    const model = yield* extractToCache(file, bundle, app);
     const provisioning = await app.provisioning(flags);
-    const plan = await planFrom(bundle, model, request, provisioning, app);
+    const plan = await planFromBundle(bundle, model, request, provisioning, app);
     return {
       digest: bundle.digest,
       contents: bundle.files.map((each) => ({ ...each })),
@@ -121,7 +121,7 @@ export async function* planBundle(
 
 async function requireSigned(bundle: Bundle, path: string, keyFiles: readonly string[]): Promise<string | undefined> {
   if (keyFiles.length === 0) return undefined;
-  const keys = await Promise.all(keyFiles.map(async (each) => readPublicKey(await keyText(each), each)));
+  const keys = await Promise.all(keyFiles.map(async (each) => readPublicKey(await readKeyFile(each), each)));
   if (bundle.signature === undefined) {
     throw new ProvisionError('untrusted', `${path} is not signed`, {
       suggestions: ['Get a signed bundle, or omit --key if you trust the origin of this one.'],
@@ -153,7 +153,7 @@ async function checkHeader(file: RandomAccess, { model, gguf }: Bundle): Promise
 }
 
 /** Out of the tar into the cache, its digest checked on the way. A copy that a killed run left is overwritten. */
-async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, app: AppContext): Work<LocalFile> {
+async function* extractToCache(file: RandomAccess, { gguf, model }: Bundle, app: AppContext): Work<LocalFile> {
   const { signal } = app.options;
   const { cache } = await app.bytes();
   const found = yield* cache.find(gguf.digest, signal);
@@ -166,7 +166,12 @@ async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, app: AppC
   const temporary = join(folder, `${gguf.digest.replace(':', '-')}.bundle`);
   const locker = await app.locker();
   return yield* workUnderLock(locker, `bundle ${gguf.digest}`, signal, async function* (held) {
-    const written = yield* writeWhole(temporary, modelBytes(file, model), { id: 'unpack', total: gguf.size }, held);
+    const written = yield* writeAtomically(
+      temporary,
+      modelBytes(file, model),
+      { id: 'unpack', total: gguf.size },
+      held,
+    );
     if (written.digest !== gguf.digest) {
       await realDisk.rm(temporary, { force: true });
       throw digestMismatch(file, gguf.digest, written.digest);
@@ -177,7 +182,7 @@ async function* intoCache(file: RandomAccess, { gguf, model }: Bundle, app: AppC
 }
 
 /** The normal plan of what the lock file says, with template, licence and suite of the bundle instead of this host's. */
-async function planFrom(
+async function planFromBundle(
   bundle: Bundle,
   model: LocalFile,
   asked: InstallRequest,
@@ -185,7 +190,7 @@ async function planFrom(
   app: AppContext,
 ): Promise<InstallPlan> {
   const { lock, gguf, suite, spec } = bundle;
-  const request = requestOf(lock, { ...asked, from: model.path }, await app.catalog());
+  const request = buildRequest(lock, { ...asked, from: model.path }, await app.catalog());
   const planned = await provisioning.plan(request);
   if (planned.source.kind !== 'file') throw new TypeError('a file makes a plan of a file');
   const { pinnedRef, provenance } = lock.source;
@@ -197,9 +202,9 @@ async function planFrom(
     immutable: true,
     digest: gguf.digest,
     ...(pinnedRef !== undefined && { pinnedRef }),
-    ...(provenance !== undefined && { provenance: provenanceOf(provenance) }),
+    ...(provenance !== undefined && { provenance: copyProvenance(provenance) }),
   };
-  const plan = withContents({ ...planned, source: { ...planned.source, file } }, bundle, asked);
+  const plan = applyPackage({ ...planned, source: { ...planned.source, file } }, bundle, asked);
   const header =
     planned.source.header ??
     (await readInstallableHeader(file, { http: (await app.bytes()).http, signal: app.options.signal }));

@@ -46,7 +46,7 @@ export async function openFrozen(flag: string | undefined, request: InstallReque
   const file = lockPath(flag);
   const text = await readLockText(file);
   const lock = parseLock(text, file);
-  const known = knows(await app.catalog(), lock.model);
+  const known = hasModel(await app.catalog(), lock.model);
   const filled = fillFromLock(lock, request, { folder: dirname(file), known });
   return { file, lock, digest: digestOf(text), request: filled };
 }
@@ -55,13 +55,13 @@ export async function openFrozen(flag: string | undefined, request: InstallReque
  * Holds a plan against the lock file before anything is changed or fetched. Returns the plan without its smaller ways: a
  * frozen install does not step down. Throws `lock-differs` with every difference.
  */
-export async function* holdFrozen(
+export async function* requireMatch(
   { lock, file }: Frozen,
   plan: InstallPlan,
   suite: Suite | undefined,
   app: AppContext,
 ): Work<InstallPlan> {
-  const { now, source } = yield* lockNow(plan, file, suite, app);
+  const { now, source } = yield* lockForPlan(plan, file, suite, app);
   const found = compareLocks(lock, now, { suite: suite !== undefined });
   requireNoDifferences([...found, ...serverDifference(lock, plan)], file);
   const { smaller: _smaller, ...pinned } = plan;
@@ -75,7 +75,7 @@ export async function* lockPlan(
   app: AppContext,
 ): Work<LockData> {
   const { file, suite, check } = options;
-  const { now: lock } = yield* lockNow(plan, file, suite, app);
+  const { now: lock } = yield* lockForPlan(plan, file, suite, app);
   const text = writeLock(lock);
   if (check) {
     const wanted = parseLock(await readLockText(file), file);
@@ -89,7 +89,7 @@ export async function* lockPlan(
 }
 
 /** The lock that pins a plan as it is now, and its source with the digest computed. */
-async function* lockNow(
+async function* lockForPlan(
   plan: InstallPlan,
   file: string,
   suite: Suite | undefined,
@@ -101,18 +101,18 @@ async function* lockNow(
       suggestions: ['Lock a file instead: --from ./model.gguf, or --from hf:owner/repo@commit/file.gguf.'],
     });
   }
-  const withDigest = yield* digested(source.file, app);
+  const hashed = yield* withDigest(source.file, app);
   const { root, version, signal } = app.options;
   const header =
     source.header ?? (await readInstallableHeader(source.file, { http: (await app.bytes()).http, signal }));
-  const lockable: Lockable = { family, model, quant, name, file: withDigest, spec: source.spec, header };
+  const lockable: Lockable = { family, model, quant, name, file: hashed, spec: source.spec, header };
   const server = loadRange(family.architecture);
   const now = buildLock(lockable, { folder: dirname(file), root, server, suite, toolVersion: version });
-  return { now, source: { ...source, file: withDigest } };
+  return { now, source: { ...source, file: hashed } };
 }
 
 /** A file of this machine is read to its end: a digest that somebody claimed is not one that it has. */
-async function* digested(file: SourceFile, app: AppContext): Work<SourceFile & { readonly digest: Digest }> {
+async function* withDigest(file: SourceFile, app: AppContext): Work<SourceFile & { readonly digest: Digest }> {
   if (file.kind === 'remote') return file;
   const { hash } = await app.bytes();
   const digest = yield* hash(file, 'hash', app.options.signal);
@@ -127,7 +127,7 @@ function serverDifference({ server }: LockFile, { runtime }: InstallPlan): Diffe
   return [{ path: 'server', wanted: `Ollama ${rangeText(range)}`, got: runtime.version }];
 }
 
-function knows({ families }: Catalog, model: string): boolean {
+function hasModel({ families }: Catalog, model: string): boolean {
   return families.some(({ family }) => family.models.some(({ id }) => id === model));
 }
 

@@ -23,37 +23,37 @@ import type { LocalFile } from '../../sources/contract.ts';
 import { isFileName } from '../../sources/oci/reference.ts';
 import type { AppContext } from '../context.ts';
 import { openSuite } from '../install/smoke.ts';
-import { recordsNamed, whereIs } from '../maintain/records.ts';
+import { locateModel, recordsNamed } from '../maintain/records.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import type { InstallPlan } from '../plan/plan.ts';
-import { provenanceOf } from './published.ts';
+import { copyProvenance } from './published.ts';
 
 /** A model that is installed, ready to be sent out. */
-export interface Packed {
+export interface InstalledPackage {
   readonly record: InstallRecord;
   readonly pack: ModelPackage;
   /** The bytes of the model, from the start each time. */
   open(): AsyncIterable<Uint8Array>;
 }
 
-type Located = LocalFile & { readonly digest: Digest };
+type HashedFile = LocalFile & { readonly digest: Digest };
 
 /**
  * Puts together what an installed model consists of. Its file was read to the end and has the digest that is told.
  * Throws `record-not-found`, `source-not-found` where the bytes are nowhere on this machine, `needs-repair`.
  */
-export async function* packOf(name: string, flags: RuntimeFlags, app: AppContext): Work<Packed> {
-  const where = await whereIs(app, name, flags);
+export async function* packageInstalled(name: string, flags: RuntimeFlags, app: AppContext): Work<InstalledPackage> {
+  const where = await locateModel(app, name, flags);
   const [record] = await recordsNamed(await app.registry(), name, where);
   if (record === undefined) throw new TypeError('records are found or an error is thrown');
-  const file = yield* locate(record, where, app);
+  const file = yield* locateBytes(record, where, app);
   const { signal, root, version } = app.options;
   const plan = await (await app.provisioning(where)).planAgain(record, { kind: 'file', ...file });
   if (plan.source.kind !== 'file') throw new TypeError('a file makes a plan of a file');
   const { spec } = plan.source;
-  const suite = yield* suiteOf(record, plan, root);
-  const fileName = fileNameFor(record, plan);
+  const suite = yield* findPassedSuite(record, plan, root);
+  const fileName = chooseFileName(record, plan);
   const header = await readInstallableHeader({ kind: 'file', ...file }, { http: (await app.bytes()).http, signal });
   const lockable = {
     family: plan.family,
@@ -66,30 +66,33 @@ export async function* packOf(name: string, flags: RuntimeFlags, app: AppContext
   };
   const context = { folder: '/', root, server: loadRange(plan.family.architecture), suite, toolVersion: version };
   const lock = buildLock(lockable, context);
-  const modelfile = await modelfileOf(plan, fileName, root);
+  const modelfile = await renderModelfileFor(plan, fileName, root);
   const pack = buildModelPackage({
-    lock: { ...lock, source: { ...sourceFor(record, file, fileName), digest: file.digest, sizeBytes: file.sizeBytes } },
+    lock: {
+      ...lock,
+      source: { ...publishableSource(record, file, fileName), digest: file.digest, sizeBytes: file.sizeBytes },
+    },
     template: spec.template,
     licence: spec.license,
     ...(modelfile !== undefined && { modelfile }),
     ...(suite && { suite }),
     gguf: { fileName, digest: file.digest, size: file.sizeBytes },
   });
-  return { record, pack, open: () => readAgain(file) };
+  return { record, pack, open: () => readVerified(file) };
 }
 
 /** A file that was hashed once may have been changed since: it is hashed while it is sent, and the last bytes are held back. */
-async function* readAgain({ path, digest, sizeBytes }: Located): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readVerified({ path, digest, sizeBytes }: HashedFile): AsyncGenerator<Uint8Array, void, undefined> {
   const hash = createHash('sha256');
   let done = 0;
   for await (const chunk of readStream(path)) {
     hash.update(chunk);
     done += chunk.length;
     if (done > sizeBytes || (done === sizeBytes && `sha256:${hash.copy().digest('hex')}` !== digest))
-      throw changed(path);
+      throw fileChanged(path);
     yield chunk;
   }
-  if (done < sizeBytes) throw changed(path);
+  if (done < sizeBytes) throw fileChanged(path);
 }
 
 async function* readStream(path: string): AsyncGenerator<Uint8Array, void, undefined> {
@@ -100,14 +103,14 @@ async function* readStream(path: string): AsyncGenerator<Uint8Array, void, undef
   }
 }
 
-function changed(path: string): ProvisionError {
+function fileChanged(path: string): ProvisionError {
   return new ProvisionError('digest-mismatch', `${path} changed while it was being read.`, {
     suggestions: ['Wait until no process writes it, then run the command again.'],
   });
 }
 
 /** The cache's file, the one that it came from, or the runtime's own: the first that has the bytes. */
-async function* locate(record: InstallRecord, flags: RuntimeFlags, app: AppContext): Work<Located> {
+async function* locateBytes(record: InstallRecord, flags: RuntimeFlags, app: AppContext): Work<HashedFile> {
   const { source } = record;
   const { signal } = app.options;
   const { hash, cache } = await app.bytes();
@@ -147,7 +150,7 @@ async function* locate(record: InstallRecord, flags: RuntimeFlags, app: AppConte
 }
 
 /** The suite that the model passed, if it is still the same; a text that nobody tested with is not sent out. */
-async function* suiteOf(record: InstallRecord, plan: InstallPlan, root: string): Work<Suite | undefined> {
+async function* findPassedSuite(record: InstallRecord, plan: InstallPlan, root: string): Work<Suite | undefined> {
   if (record.suite === undefined) return undefined;
   for (const id of new Set([record.suite.id, plan.model.smokeSuite])) {
     try {
@@ -164,7 +167,7 @@ async function* suiteOf(record: InstallRecord, plan: InstallPlan, root: string):
   return undefined;
 }
 
-function fileNameFor({ source }: InstallRecord, { model, quant }: InstallPlan): string {
+function chooseFileName({ source }: InstallRecord, { model, quant }: InstallPlan): string {
   const known = model.quants.find(({ id }) => id === quant)?.file;
   const own = basename(source.ref.replace(/[#?].*$/, ''));
   const names = [known, own, `${model.id}-${quant}.gguf`];
@@ -174,9 +177,9 @@ function fileNameFor({ source }: InstallRecord, { model, quant }: InstallPlan): 
 }
 
 /** Where the bytes first came from, unless the server made other bytes of them. No path of this machine is told to others. */
-function sourceFor({ source }: InstallRecord, file: Located, fileName: string) {
+function publishableSource({ source }: InstallRecord, file: HashedFile, fileName: string) {
   if (source.digest !== file.digest || source.pinnedRef === undefined) return { ref: `file:${fileName}` };
-  const provenance = provenanceOf(source.provenance ?? {});
+  const provenance = copyProvenance(source.provenance ?? {});
   return {
     ref: redactReference(source.ref),
     pinnedRef: redactReference(source.pinnedRef),
@@ -185,7 +188,7 @@ function sourceFor({ source }: InstallRecord, file: Located, fileName: string) {
 }
 
 /** For people and for `ollama create`. A model that the catalog does not know has none. */
-async function modelfileOf(
+async function renderModelfileFor(
   { family, model, quant, source }: InstallPlan,
   fileName: string,
   root: string,

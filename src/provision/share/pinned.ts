@@ -29,11 +29,11 @@ export async function openPinned(
   app: AppContext,
 ): Promise<Pinned | undefined> {
   if (flags.frozen) {
-    const { holdFrozen, openFrozen } = await import('./lock.ts');
+    const { requireMatch, openFrozen } = await import('./lock.ts');
     const frozen = await openFrozen(flags.lock, asked, app);
     const { request, digest } = frozen;
     const settle: Pinned['settle'] = async function* (planned, suite) {
-      return yield* holdFrozen(frozen, planned, await suite(), app);
+      return yield* requireMatch(frozen, planned, await suite(), app);
     };
     return { request, digest, settle };
   }

@@ -11,7 +11,7 @@ import { MANIFEST } from '../../sources/oci/media-types.ts';
 import { formatOciRef, type OciRef, parseOciRef } from '../../sources/oci/reference.ts';
 import { putManifest, type UploadBlob, uploadBlob } from '../../sources/oci/upload.ts';
 import type { AppContext } from '../context.ts';
-import { type Packed, packOf } from './pack.ts';
+import { type InstalledPackage, packageInstalled } from './pack.ts';
 
 /** Pushes an installed model with everything that belongs to it. Throws what reading it, the registry and the network throw. */
 export async function* publish(
@@ -20,15 +20,15 @@ export async function* publish(
   typed: string,
   flags: RuntimeFlags & { readonly 'plain-http': boolean },
 ): Work<PublishData> {
-  const ref = targetOf(typed);
+  const ref = parseTarget(typed);
   const { signal } = app.options;
   const { oci, http } = await app.bytes();
   const plainHttp = [...(oci.plainHttp ?? []), ...(flags['plain-http'] ? [ref.host] : [])];
   const repository = openRepository({ ...oci, plainHttp }, ref, 'pull,push');
-  const before = await publishedAs(repository, ref, signal);
-  const packed = yield* packOf(name, flags, app);
+  const before = await findPublishedDigest(repository, ref, signal);
+  const packed = yield* packageInstalled(name, flags, app);
   const { manifest, files } = packed.pack;
-  const blobs = blobsOf(packed);
+  const blobs = uploadBlobs(packed);
   const upload = {
     http,
     sleep: (ms: number, stop: AbortSignal) => sleep(ms, undefined, { signal: stop }),
@@ -52,7 +52,7 @@ export async function* publish(
 }
 
 /** A tag to publish under. Throws `bad-usage`. */
-function targetOf(typed: string): OciRef {
+function parseTarget(typed: string): OciRef {
   const ref = parseOciRef(typed.startsWith('oci:') ? typed : `oci:${typed}`);
   if (ref.digest === undefined && ref.file === undefined) return ref;
   throw new ProvisionError('bad-usage', 'A model is published under a tag; its digest is only known afterwards.', {
@@ -61,7 +61,11 @@ function targetOf(typed: string): OciRef {
 }
 
 /** What the tag names now. Asking also shows early that the login is good, before a large file is read. */
-async function publishedAs(repository: Repository, ref: OciRef, signal: AbortSignal): Promise<Digest | undefined> {
+async function findPublishedDigest(
+  repository: Repository,
+  ref: OciRef,
+  signal: AbortSignal,
+): Promise<Digest | undefined> {
   try {
     return (await repository.manifest(ref.tag ?? 'latest', signal)).digest;
   } catch (error) {
@@ -71,7 +75,7 @@ async function publishedAs(repository: Repository, ref: OciRef, signal: AbortSig
 }
 
 /** The small ones first: they show what a registry does not take before the large one is sent. */
-function blobsOf({ pack, open }: Packed): UploadBlob[] {
+function uploadBlobs({ pack, open }: InstalledPackage): UploadBlob[] {
   const small = new Map(pack.blobs.map(({ digest, bytes }) => [digest, bytes]));
   return [
     ...[...small].map(([digest, bytes]) => ({

@@ -32,18 +32,18 @@ export interface Published {
 export async function openPublished(asked: InstallRequest, app: AppContext): Promise<Published | undefined> {
   const { from } = asked;
   if (from === undefined || schemeOf(from) !== 'oci') return undefined;
-  const contents = await contentsOf(from, app);
+  const contents = await readContents(from, app);
   if (contents === undefined) return undefined;
   const { digest, suite, lock } = contents;
   return {
-    request: requestOf(lock, asked, await app.catalog()),
+    request: buildRequest(lock, asked, await app.catalog()),
     digest,
     ...(suite && { suite }),
-    complete: (planned) => withContents(planned, contents, asked),
+    complete: (planned) => applyPackage(planned, contents, asked),
   };
 }
 
-async function contentsOf(from: string, app: AppContext): Promise<PackageContents | undefined> {
+async function readContents(from: string, app: AppContext): Promise<PackageContents | undefined> {
   const { oci } = await app.bytes();
   try {
     return await readPublishedPackage(oci, from, app.options.signal);
@@ -58,14 +58,14 @@ async function contentsOf(from: string, app: AppContext): Promise<PackageContent
 }
 
 /** What the lock file says, where the user says nothing. A sampling profile is only a name for parameters that are there. */
-export function requestOf(lock: LockFile, asked: InstallRequest, { families }: Catalog): InstallRequest {
+export function buildRequest(lock: LockFile, asked: InstallRequest, { families }: Catalog): InstallRequest {
   const known = families.some(({ family }) => family.models.some(({ id }) => id === lock.model));
   const { sampling: _sampling, ...request } = fillFromLock(lock, asked, { folder: '/', known });
   return { ...request, ...(asked.sampling !== undefined && { sampling: asked.sampling }) };
 }
 
 /** A plan of a file with what the pack says of everything but its bytes; the user's own sampling and context stay. */
-export function withContents(
+export function applyPackage(
   planned: InstallPlan,
   { lock, spec, licence }: PackageContents,
   asked: InstallRequest,
@@ -80,7 +80,7 @@ export function withContents(
 }
 
 /** Without what is absent. */
-export function provenanceOf({
+export function copyProvenance({
   licence,
   baseModel,
   quantiser,

@@ -56,7 +56,7 @@ describe.skipIf(reason !== undefined)(`leftovers on a real server${reason ? ` (s
       runtime,
       registry: { files: realDisk, dataDir: home },
       locker: createFileLocker({ dir, command: 'gc' }),
-      impatient: createFileLocker({ dir, command: 'gc', waitMs: 0 }),
+      nonWaitingLocker: createFileLocker({ dir, command: 'gc', waitMs: 0 }),
       cache: {
         async *prune({ apply }: { apply: boolean }) {
           yield { type: 'phase', id: 'prune', title: 'Prune', status: 'done' } as const;

@@ -24,7 +24,7 @@ export interface GcEffects {
   readonly registry: Registry;
   readonly locker: Locker;
   /** Throws `busy` at once for a lock that is held. */
-  readonly impatient: Locker;
+  readonly nonWaitingLocker: Locker;
   readonly cache: Pick<Cache, 'prune'>;
   /** Digests that records came from; `broken`: one that cannot be read. */
   digestsInUse(): Promise<{ readonly digests: ReadonlySet<Digest>; readonly broken?: ProvisionError }>;
@@ -42,7 +42,7 @@ export interface GcEffects {
 }
 
 /** What something takes on a disk. */
-export interface Taken {
+export interface DiskUse {
   readonly path: string;
   readonly inode: string;
   readonly links: number;
@@ -55,21 +55,21 @@ export interface Candidate {
   readonly path?: string;
   readonly name?: string;
   readonly reason: string;
-  readonly takes: readonly Taken[];
+  readonly takes: readonly DiskUse[];
   /** Looks again, then removes; returns why it stays. */
   remove(signal: AbortSignal): Promise<string | undefined>;
 }
 
 /** What one part of the collection found. */
-export interface Found {
+export interface Findings {
   readonly candidates: readonly Candidate[];
   readonly notes: readonly string[];
 }
 
-export const NOTHING: Found = { candidates: [], notes: [] };
+export const NOTHING: Findings = { candidates: [], notes: [] };
 
 /** What a file takes; nothing when it is gone meanwhile. */
-export async function takenBy(files: Disk, path: string): Promise<Taken[]> {
+export async function diskUseOf(files: Disk, path: string): Promise<DiskUse[]> {
   const facts = await fileUsage(files, path);
   if (facts === undefined) return [];
   const { inode, links, bytes } = facts;
@@ -77,12 +77,12 @@ export async function takenBy(files: Disk, path: string): Promise<Taken[]> {
 }
 
 /** What leftovers are large by themselves, in bytes. */
-export function sizeOf(takes: readonly Taken[]): number {
+export function totalSize(takes: readonly DiskUse[]): number {
   return takes.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** What is free once all these paths are gone, in bytes: a file with several links is freed by the last of them. */
-export function freedBytes(takes: readonly Taken[]): number {
+export function freedBytes(takes: readonly DiskUse[]): number {
   const byInode = Map.groupBy(new Map(takes.map((each) => [each.path, each])).values(), ({ inode }) => inode);
   let sum = 0;
   for (const links of byInode.values()) {

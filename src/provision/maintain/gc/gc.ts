@@ -5,13 +5,13 @@ import type { Work } from '../../../core/progress.ts';
 import { workUnderLock } from '../../../disk/lock.ts';
 import { listJournals } from '../../../registry/index.ts';
 import type { CachePruning } from '../../../sources/cache/schema.ts';
-import type { Found, GcEffects, ServerFolder, Taken } from './candidates.ts';
-import { freedBytes, sizeOf, takenBy } from './candidates.ts';
-import { namesLeft } from './names.ts';
-import { embeddedLeft, stateLeft } from './own.ts';
-import { journalsLeft } from './runs.ts';
+import type { DiskUse, Findings, GcEffects, ServerFolder } from './candidates.ts';
+import { diskUseOf, freedBytes, totalSize } from './candidates.ts';
+import { findUnusedNames } from './names.ts';
+import { findEmbeddedFiles, findStateFiles } from './own.ts';
+import { findJournals } from './runs.ts';
 import type { GcItem, GcReport } from './schema.ts';
-import { serverLeft } from './server.ts';
+import { findServerFiles } from './server.ts';
 
 export type { GcEffects } from './candidates.ts';
 
@@ -37,7 +37,7 @@ export interface GcOptions {
 
 interface Outcome {
   readonly item: GcItem;
-  readonly takes: readonly Taken[];
+  readonly takes: readonly DiskUse[];
 }
 
 /**
@@ -54,15 +54,15 @@ export function collectGarbage(options: GcOptions, effects: GcEffects, signal: A
 async function* collect(options: GcOptions, effects: GcEffects, signal: AbortSignal): Work<GcReport> {
   const { apply, previous } = options;
   const parts = [
-    await journalsLeft(effects, signal),
-    await namesLeft(effects, previous, signal),
-    await serverLeft(effects, signal),
-    await embeddedLeft(effects, signal),
-    await stateLeft(effects),
+    await findJournals(effects, signal),
+    await findUnusedNames(effects, previous, signal),
+    await findServerFiles(effects, signal),
+    await findEmbeddedFiles(effects, signal),
+    await findStateFiles(effects),
   ];
-  const cached = yield* cacheLeft(apply, effects, signal);
+  const cached = yield* collectCache(apply, effects, signal);
   const outcomes = [...cached.outcomes];
-  for (const { candidates } of parts) outcomes.push(...(yield* dealtWith(candidates, apply, signal)));
+  for (const { candidates } of parts) outcomes.push(...(yield* processCandidates(candidates, apply, signal)));
   const counted = apply ? outcomes.filter(({ item }) => item.removed) : outcomes;
   return {
     runtime: effects.identity,
@@ -75,17 +75,21 @@ async function* collect(options: GcOptions, effects: GcEffects, signal: AbortSig
   };
 }
 
-async function* dealtWith(candidates: Found['candidates'], apply: boolean, signal: AbortSignal): Work<Outcome[]> {
+async function* processCandidates(
+  candidates: Findings['candidates'],
+  apply: boolean,
+  signal: AbortSignal,
+): Work<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const { kind, path, name, reason, takes, remove } of candidates) {
     signal.throwIfAborted();
-    const problem = apply ? await remove(signal).catch((error: unknown) => thrown(error, signal)) : undefined;
+    const problem = apply ? await remove(signal).catch((error: unknown) => problemFrom(error, signal)) : undefined;
     if (problem !== undefined) yield { type: 'warning', message: `${path ?? name ?? ''} was not removed: ${problem}` };
     const item: GcItem = {
       kind,
       ...(path !== undefined && { path }),
       ...(name !== undefined && { name }),
-      sizeBytes: sizeOf(takes),
+      sizeBytes: totalSize(takes),
       reason,
       removed: apply && problem === undefined,
       ...(problem !== undefined && { problem }),
@@ -95,12 +99,12 @@ async function* dealtWith(candidates: Found['candidates'], apply: boolean, signa
   return outcomes;
 }
 
-function thrown(error: unknown, signal: AbortSignal): string {
+function problemFrom(error: unknown, signal: AbortSignal): string {
   signal.throwIfAborted();
   return messageOf(error);
 }
 
-async function* cacheLeft(
+async function* collectCache(
   apply: boolean,
   effects: GcEffects,
   signal: AbortSignal,
@@ -108,15 +112,15 @@ async function* cacheLeft(
   const { digests, broken } = await effects.digestsInUse();
   if (broken !== undefined)
     return { outcomes: [], notes: [`Cached files were kept because a record cannot be read: ${broken.message}`] };
-  const inUse = new Set([...digests, ...(await digestsOfRuns(effects))]);
+  const inUse = new Set([...digests, ...(await digestsOfInterruptedRuns(effects))]);
   const found = yield* effects.cache.prune({ inUse, apply: false }, signal);
-  const takes = new Map<string, Taken[]>();
-  for (const { path } of found.items) takes.set(path, await takenBy(effects.files, path));
+  const takes = new Map<string, DiskUse[]>();
+  for (const { path } of found.items) takes.set(path, await diskUseOf(effects.files, path));
   const pruned = apply ? yield* effects.cache.prune({ inUse, apply: true }, signal) : found;
-  return { outcomes: pruned.items.map((item) => cachedOutcome(item, takes.get(item.path) ?? [])), notes: [] };
+  return { outcomes: pruned.items.map((item) => cacheOutcome(item, takes.get(item.path) ?? [])), notes: [] };
 }
 
-function cachedOutcome(item: CachePruning['items'][number], takes: readonly Taken[]): Outcome {
+function cacheOutcome(item: CachePruning['items'][number], takes: readonly DiskUse[]): Outcome {
   const { path, sizeBytes, reason, removed, problem, fileName } = item;
   const kind = /[\\/]partial[\\/][^\\/]+$/.test(path) ? 'partial-download' : 'cached-file';
   const named = fileName === undefined ? {} : { name: fileName };
@@ -125,7 +129,7 @@ function cachedOutcome(item: CachePruning['items'][number], takes: readonly Take
 }
 
 /** What interrupted runs that are still to be finished came from: finishing them needs no network then. */
-async function digestsOfRuns({ registry }: GcEffects): Promise<Digest[]> {
+async function digestsOfInterruptedRuns({ registry }: GcEffects): Promise<Digest[]> {
   return (await listJournals(registry)).flatMap(({ journal }) => {
     const digest = journal?.operation === 'remove' ? undefined : journal?.after?.record.source.digest;
     return digest === undefined ? [] : [digest];
@@ -144,17 +148,17 @@ async function gcEffects({ runtime, identity }: OpenRuntime, app: AppContext): P
   const [registry, locker, { cache }] = await Promise.all([app.registry(), app.locker(), app.bytes()]);
   const locks = join(paths.data, 'locks');
   const now = () => new Date();
-  const folder = isOllama(runtime) ? await serverFolder(runtime, options.signal) : undefined;
+  const folder = hasServerFolder(runtime) ? await serverFolder(runtime, options.signal) : undefined;
   return {
     identity,
     runtime,
     registry,
     locker,
-    impatient: createFileLocker({ dir: locks, command: options.command, waitMs: 0 }),
+    nonWaitingLocker: createFileLocker({ dir: locks, command: options.command, waitMs: 0 }),
     cache,
     digestsInUse: () => digestsInUse(registry),
     files: realDisk,
-    stateFolders: stateFoldersOf(paths),
+    stateFolders: stateFolders(paths),
     listStaleLocks: () => listStaleLocks(realDisk, locks, now()),
     ...(folder !== undefined && { folder }),
     isTransferName,
@@ -163,7 +167,7 @@ async function gcEffects({ runtime, identity }: OpenRuntime, app: AppContext): P
   };
 }
 
-function stateFoldersOf({ data, cache }: AppContext['paths']): string[] {
+function stateFolders({ data, cache }: AppContext['paths']): string[] {
   return [
     data,
     ...['registry', 'journal', 'baselines', join('embedded', 'models')].map((name) => join(data, name)),
@@ -171,7 +175,7 @@ function stateFoldersOf({ data, cache }: AppContext['paths']): string[] {
   ];
 }
 
-function isOllama(runtime: Runtime): runtime is OllamaRuntime {
+function hasServerFolder(runtime: Runtime): runtime is OllamaRuntime {
   return runtime.kind === 'ollama' && 'folder' in runtime;
 }
 

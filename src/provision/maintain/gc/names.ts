@@ -12,8 +12,8 @@ import { sameModel } from '../../../runtimes/names.ts';
 import { BROKEN, heldOf, isKeptName, keptNameOf, look } from '../../install/held.ts';
 import { isIn } from '../../install/open-run.ts';
 import { isStagingName, lockName } from '../../plan/plan.ts';
-import { type Candidate, type Found, type GcEffects, NOTHING, type Taken, takenBy } from './candidates.ts';
-import { busyIn, isAmong, runsIn } from './runs.ts';
+import { type Candidate, type DiskUse, diskUseOf, type Findings, type GcEffects, NOTHING } from './candidates.ts';
+import { describeRunsInProgress, includesModel, listRuns } from './runs.ts';
 
 type OwnKind = 'staging-name' | 'transfer-name' | 'previous-version';
 
@@ -24,31 +24,31 @@ const REASONS: Readonly<Record<OwnKind, string>> = {
 };
 
 /** Staging and transfer names of dead runs, and kept versions that no record names; all kept versions with `previous`. */
-export async function namesLeft(effects: GcEffects, previous: boolean, signal: AbortSignal): Promise<Found> {
+export async function findUnusedNames(effects: GcEffects, previous: boolean, signal: AbortSignal): Promise<Findings> {
   const names = (await effects.runtime.names?.(signal)) ?? [];
   const kinds = names.flatMap((name) => {
     const kind = kindOf(name, effects);
     return kind === undefined ? [] : [{ name, kind }];
   });
   if (kinds.length === 0) return NOTHING;
-  const sizes = await sizesOf(
+  const sizes = await measureNames(
     names,
     kinds.map(({ name }) => name),
     effects,
     signal,
   );
-  const kept = await keptBy(effects);
+  const kept = await recordsOfRuntime(effects);
   const candidates: Candidate[] = [];
   const notes: string[] = [];
   for (const { name, kind } of kinds) {
     const takes = sizes.get(name) ?? [];
-    const holder = kept.records.find((record) => keeps(record, name));
+    const holder = kept.records.find((record) => isPreviousVersion(record, name));
     if (holder !== undefined) {
-      if (previous) candidates.push(keptItem(holder, name, takes, effects));
+      if (previous) candidates.push(previousVersionCandidate(holder, name, takes, effects));
       continue;
     }
-    const why = await stays(name, kind, effects, signal);
-    if (why === undefined) candidates.push(ownItem(name, kind, takes, effects));
+    const why = await reasonToKeep(name, kind, effects, signal);
+    if (why === undefined) candidates.push(temporaryNameCandidate(name, kind, takes, effects));
     else notes.push(`${name} was kept: ${why}.`);
   }
   return { candidates, notes };
@@ -60,46 +60,49 @@ function kindOf(name: string, { isTransferName }: GcEffects): OwnKind | undefine
   return isKeptName(name) ? 'previous-version' : undefined;
 }
 
-function keeps({ previous }: InstallRecord, name: string): boolean {
+function isPreviousVersion({ previous }: InstallRecord, name: string): boolean {
   return previous?.keptAs !== undefined && sameModel(previous.keptAs, name);
 }
 
-async function keptBy({ registry, identity }: GcEffects): Promise<{ records: InstallRecord[]; broken: boolean }> {
+async function recordsOfRuntime({
+  registry,
+  identity,
+}: GcEffects): Promise<{ records: InstallRecord[]; broken: boolean }> {
   const { records, broken } = await readRecords(registry);
   return { records: records.filter((record) => isIn(record, identity)), broken: broken.length > 0 };
 }
 
 /** Why a name is not removed; undefined when nobody needs it. Everything is read anew: a run may have come meanwhile. */
-async function stays(
+async function reasonToKeep(
   name: string,
   kind: OwnKind,
   effects: GcEffects,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { spokenFor } = await runsIn(effects.identity, effects, signal);
-  if (isAmong(spokenFor, name)) return 'a run that is in progress or was interrupted refers to it';
+  const { referencedNames: spokenFor } = await listRuns(effects.identity, effects, signal);
+  if (includesModel(spokenFor, name)) return 'a run that is in progress or was interrupted refers to it';
   if (kind === 'transfer-name') {
-    const busy = await busyIn(effects.identity, effects, signal);
+    const busy = await describeRunsInProgress(effects.identity, effects, signal);
     if (busy !== undefined) return busy;
   }
-  const foreign = await mayBeAtWork(name, effects);
+  const foreign = await mayBeInUse(name, effects);
   if (foreign !== undefined || kind !== 'previous-version') return foreign;
-  const { records, broken } = await keptBy(effects);
+  const { records, broken } = await recordsOfRuntime(effects);
   if (broken) return 'a record cannot be read and may refer to it';
-  if (records.some((record) => keeps(record, name))) return 'a record refers to it';
+  if (records.some((record) => isPreviousVersion(record, name))) return 'a record refers to it';
   const ours = records.map((record) => record.name);
-  const owner = await keptForOthers(name, ours, effects, signal);
+  const owner = await ownerOfPreviousVersion(name, ours, effects, signal);
   return owner && `it is the earlier version of ${owner}, which another user installed`;
 }
 
-function ownItem(name: string, kind: OwnKind, takes: readonly Taken[], effects: GcEffects): Candidate {
+function temporaryNameCandidate(name: string, kind: OwnKind, takes: readonly DiskUse[], effects: GcEffects): Candidate {
   return {
     kind,
     name,
     reason: REASONS[kind],
     takes,
     async remove(signal) {
-      const why = await stays(name, kind, effects, signal);
+      const why = await reasonToKeep(name, kind, effects, signal);
       if (why === undefined) await effects.runtime.remove(name, signal);
       return why;
     },
@@ -107,7 +110,12 @@ function ownItem(name: string, kind: OwnKind, takes: readonly Taken[], effects: 
 }
 
 /** The record forgets it first: a version without a record is found again, a record without its version is a promise broken. */
-function keptItem(record: InstallRecord, name: string, takes: readonly Taken[], effects: GcEffects): Candidate {
+function previousVersionCandidate(
+  record: InstallRecord,
+  name: string,
+  takes: readonly DiskUse[],
+  effects: GcEffects,
+): Candidate {
   const { registry, locker, identity, runtime } = effects;
   return {
     kind: 'previous-version',
@@ -116,10 +124,14 @@ function keptItem(record: InstallRecord, name: string, takes: readonly Taken[], 
     takes,
     remove: (signal) =>
       withLock(locker, lockName(identity, record.name), signal, async (held) => {
-        const { spokenFor } = await runsIn(identity, { registry, impatient: effects.impatient }, held);
-        if (isAmong(spokenFor, name)) return 'an interrupted run refers to it';
+        const { referencedNames: spokenFor } = await listRuns(
+          identity,
+          { registry, nonWaitingLocker: effects.nonWaitingLocker },
+          held,
+        );
+        if (includesModel(spokenFor, name)) return 'an interrupted run refers to it';
         const now = await findRecord(registry, record);
-        if (now?.previous !== undefined && keeps(now, name)) {
+        if (now?.previous !== undefined && isPreviousVersion(now, name)) {
           const { keptAs: _, ...rest } = now.previous;
           await putRecord(registry, { ...now, previous: rest });
         }
@@ -130,39 +142,39 @@ function keptItem(record: InstallRecord, name: string, takes: readonly Taken[], 
 }
 
 /** What goes with names, by name: files of the server's folder where that is known, else what the runtime tells. */
-async function sizesOf(
+async function measureNames(
   names: readonly string[],
   going: readonly string[],
   effects: GcEffects,
   signal: AbortSignal,
-): Promise<Map<string, Taken[]>> {
+): Promise<Map<string, DiskUse[]>> {
   const { folder } = effects;
-  if (folder === undefined || 'refused' in folder) return sizesByWord(names, going, effects, signal);
+  if (folder === undefined || 'refused' in folder) return sizesFromRuntime(names, going, effects, signal);
   const { manifests, blobs } = await folder.read();
-  const isGoing = (name: string) => isAmong(going, name);
+  const isGoing = (name: string) => includesModel(going, name);
   const stay = new Set(manifests.filter(({ name }) => !isGoing(name)).flatMap(({ digests }) => digests));
-  const sizes = new Map<string, Taken[]>();
+  const sizes = new Map<string, DiskUse[]>();
   for (const { name, digests } of manifests) {
     if (!isGoing(name)) continue;
     const own = blobs.filter(({ digest }) => digest !== undefined && digests.includes(digest) && !stay.has(digest));
-    sizes.set(name, (await Promise.all(own.map(({ path }) => takenBy(effects.files, path)))).flat());
+    sizes.set(name, (await Promise.all(own.map(({ path }) => diskUseOf(effects.files, path)))).flat());
   }
   return sizes;
 }
 
-async function sizesByWord(
+async function sizesFromRuntime(
   names: readonly string[],
   going: readonly string[],
   { runtime }: GcEffects,
   signal: AbortSignal,
-): Promise<Map<string, Taken[]>> {
-  const sizes = new Map<string, Taken[]>();
+): Promise<Map<string, DiskUse[]>> {
+  const sizes = new Map<string, DiskUse[]>();
   const stay = new Set<string>();
   for (const name of names) {
     const found = await look(runtime, name, signal);
     if (found === undefined || found === BROKEN) continue;
     const { layerDigest, sizeBytes = 0 } = found;
-    if (!isAmong(going, name)) {
+    if (!includesModel(going, name)) {
       if (layerDigest !== undefined) stay.add(layerDigest);
     } else {
       const path = layerDigest ?? name;
@@ -183,7 +195,7 @@ export const NAME_GRACE_MS = 24 * 3_600_000;
 type Asking = Pick<GcEffects, 'folder' | 'files' | 'now' | 'runtime'>;
 
 /** Why a name may belong to a run of somebody else; undefined when it is too old for that. Only we use the embedded runtime. */
-export async function mayBeAtWork(name: string, { folder, files, now }: Asking): Promise<string | undefined> {
+export async function mayBeInUse(name: string, { folder, files, now }: Asking): Promise<string | undefined> {
   if (folder === undefined) return undefined;
   const unseen = 'its age cannot be determined from here, and another user or machine may be using it';
   if ('refused' in folder) return unseen;
@@ -196,7 +208,7 @@ export async function mayBeAtWork(name: string, { folder, files, now }: Asking):
 }
 
 /** Whose earlier version a kept name is, among models without a record here; undefined when it is nobody's. */
-export async function keptForOthers(
+export async function ownerOfPreviousVersion(
   name: string,
   ours: readonly string[],
   { runtime }: Pick<Asking, 'runtime'>,

@@ -2,9 +2,9 @@
 
 import { join } from 'node:path';
 import { fileUsage } from '../../../disk/disk.ts';
-import type { Candidate, Found, GcEffects } from './candidates.ts';
-import { takenBy } from './candidates.ts';
-import { busyIn, type Where } from './runs.ts';
+import type { Candidate, Findings, GcEffects } from './candidates.ts';
+import { diskUseOf } from './candidates.ts';
+import { describeRunsInProgress, type Where } from './runs.ts';
 import type { GcKind } from './schema.ts';
 
 /** A state file is written in milliseconds; what lies beside it for longer belongs to nobody. Milliseconds. */
@@ -16,7 +16,7 @@ const WHOLE = /^sha256-[0-9a-f]{64}$/;
 const INCOMPLETE = /^\.incomplete-/;
 
 /** Temporary files of state writers, what was saved aside because it could not be read, and lock files of the past. */
-export async function stateLeft(effects: GcEffects): Promise<Found> {
+export async function findStateFiles(effects: GcEffects): Promise<Findings> {
   const { files, stateFolders, now } = effects;
   const candidates: Candidate[] = [];
   for (const folder of stateFolders) {
@@ -25,23 +25,23 @@ export async function stateLeft(effects: GcEffects): Promise<Found> {
       const facts = WRITERS.test(name) || SAVED_ASIDE.test(name) ? await fileUsage(files, path) : undefined;
       if (facts === undefined) continue;
       if (SAVED_ASIDE.test(name))
-        candidates.push(await fileItem('state-file', path, 'saved aside because it could not be read', effects));
+        candidates.push(await fileCandidate('state-file', path, 'saved aside because it could not be read', effects));
       else if (now().getTime() - facts.modifiedMs >= WRITER_MS)
-        candidates.push(await fileItem('temporary-file', path, 'written by a run that ended', effects));
+        candidates.push(await fileCandidate('temporary-file', path, 'written by a run that ended', effects));
     }
   }
   for (const { path, reason } of await effects.listStaleLocks())
-    candidates.push(await fileItem('lock', path, reason, effects));
+    candidates.push(await fileCandidate('lock', path, reason, effects));
   return { candidates, notes: [] };
 }
 
-async function fileItem(kind: GcKind, path: string, reason: string, { files }: GcEffects): Promise<Candidate> {
+async function fileCandidate(kind: GcKind, path: string, reason: string, { files }: GcEffects): Promise<Candidate> {
   const before = await fileUsage(files, path);
   return {
     kind,
     path,
     reason,
-    takes: await takenBy(files, path),
+    takes: await diskUseOf(files, path),
     async remove() {
       const facts = await fileUsage(files, path);
       if (facts !== undefined && facts.inode !== before?.inode) return 'another file is in its place now';
@@ -55,16 +55,16 @@ async function fileItem(kind: GcKind, path: string, reason: string, { files }: G
 const EMBEDDED: Where = { kind: 'embedded', endpoint: 'embedded' };
 
 /** Files of the embedded runtime that no model of it names. */
-export async function embeddedLeft(effects: GcEffects, signal: AbortSignal): Promise<Found> {
+export async function findEmbeddedFiles(effects: GcEffects, signal: AbortSignal): Promise<Findings> {
   const folder = join(effects.registry.dataDir, 'embedded', 'blobs');
   const names = (await effects.files.list(folder)).sort().filter((name) => WHOLE.test(name) || INCOMPLETE.test(name));
   if (names.length === 0) return { candidates: [], notes: [] };
-  const busy = await busyIn(EMBEDDED, effects, signal);
+  const busy = await describeRunsInProgress(EMBEDDED, effects, signal);
   if (busy !== undefined) return { candidates: [], notes: [`Files of the embedded runtime were kept: ${busy}.`] };
-  const { named, unknown } = await namedByEmbedded(effects);
+  const { named, unknown } = await referencedBlobs(effects);
   const candidates: Candidate[] = [];
   for (const name of names.filter((each) => !named.has(each))) {
-    if (unknown === undefined || INCOMPLETE.test(name)) candidates.push(await storedItem(folder, name, effects));
+    if (unknown === undefined || INCOMPLETE.test(name)) candidates.push(await blobCandidate(folder, name, effects));
   }
   const notes =
     unknown === undefined
@@ -73,7 +73,7 @@ export async function embeddedLeft(effects: GcEffects, signal: AbortSignal): Pro
   return { candidates, notes };
 }
 
-async function storedItem(folder: string, name: string, effects: GcEffects): Promise<Candidate> {
+async function blobCandidate(folder: string, name: string, effects: GcEffects): Promise<Candidate> {
   const path = join(folder, name);
   return {
     kind: 'stored-file',
@@ -81,11 +81,11 @@ async function storedItem(folder: string, name: string, effects: GcEffects): Pro
     reason: INCOMPLETE.test(name)
       ? 'incomplete; the run that wrote it ended'
       : 'no model of the embedded runtime uses it',
-    takes: await takenBy(effects.files, path),
+    takes: await diskUseOf(effects.files, path),
     async remove(signal) {
-      const busy = await busyIn(EMBEDDED, effects, signal);
+      const busy = await describeRunsInProgress(EMBEDDED, effects, signal);
       if (busy !== undefined) return busy;
-      const { named, unknown } = await namedByEmbedded(effects);
+      const { named, unknown } = await referencedBlobs(effects);
       if (named.has(name)) return 'a model uses it now';
       if (unknown !== undefined && WHOLE.test(name)) return `${unknown} cannot be read and may use it`;
       await effects.files.rm(path, { force: true });
@@ -95,7 +95,7 @@ async function storedItem(folder: string, name: string, effects: GcEffects): Pro
 }
 
 /** Names of the blobs in manifests, by any digest in their text: too many rather than too few. */
-async function namedByEmbedded({
+async function referencedBlobs({
   registry,
   files,
 }: GcEffects): Promise<{ named: ReadonlySet<string>; unknown?: string }> {

@@ -6,40 +6,45 @@ import { sameModel } from '../../../runtimes/names.ts';
 import { look } from '../../install/held.ts';
 import { isIn, isLocked } from '../../install/open-run.ts';
 import { lockName, stagingNameOf } from '../../plan/plan.ts';
-import type { Candidate, Found, GcEffects } from './candidates.ts';
-import { takenBy } from './candidates.ts';
+import type { Candidate, Findings, GcEffects } from './candidates.ts';
+import { diskUseOf } from './candidates.ts';
 
 export type Where = Pick<RuntimeIdentity, 'kind' | 'endpoint'>;
 
 /** Runs in one runtime. */
 export interface Runs {
   /** Names of those that are alive. */
-  readonly alive: readonly string[];
+  readonly inProgress: readonly string[];
   /** Names of the runtime that journals speak of, of dead runs and live ones: none of them is a leftover. */
-  readonly spokenFor: readonly string[];
+  readonly referencedNames: readonly string[];
 }
 
-type Asking = Pick<GcEffects, 'registry' | 'impatient'>;
+type Asking = Pick<GcEffects, 'registry' | 'nonWaitingLocker'>;
 
 /** What runs there are in a runtime at this moment. */
-export async function runsIn(where: Where, effects: Asking, signal: AbortSignal): Promise<Runs> {
+export async function listRuns(where: Where, effects: Asking, signal: AbortSignal): Promise<Runs> {
   const alive: string[] = [];
   const spokenFor: string[] = [];
   for (const { journal } of await listJournals(effects.registry)) {
     if (journal === undefined || !isIn(journal, where)) continue;
     spokenFor.push(...namesIn(journal));
-    if (await isLocked(effects.impatient, lockName(journal.runtime, journal.name), signal)) alive.push(journal.name);
+    if (await isLocked(effects.nonWaitingLocker, lockName(journal.runtime, journal.name), signal))
+      alive.push(journal.name);
   }
-  return { alive, spokenFor };
+  return { inProgress: alive, referencedNames: spokenFor };
 }
 
 /** Why nothing may be taken from a runtime now; undefined when no run is at work in it. */
-export async function busyIn(where: Where, effects: Asking, signal: AbortSignal): Promise<string | undefined> {
-  const { alive } = await runsIn(where, effects, signal);
+export async function describeRunsInProgress(
+  where: Where,
+  effects: Asking,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { inProgress: alive } = await listRuns(where, effects, signal);
   return alive.length === 0 ? undefined : `a run on ${alive.join(', ')} is in progress`;
 }
 
-export function isAmong(names: readonly string[], name: string): boolean {
+export function includesModel(names: readonly string[], name: string): boolean {
   return names.some((each) => sameModel(each, name));
 }
 
@@ -62,7 +67,7 @@ function namesIn(journal: Journal): string[] {
 }
 
 /** Journals of dead runs of which nothing is left in the runtime; those that have work left are told. */
-export async function journalsLeft(effects: GcEffects, signal: AbortSignal): Promise<Found> {
+export async function findJournals(effects: GcEffects, signal: AbortSignal): Promise<Findings> {
   const candidates: Candidate[] = [];
   const notes: string[] = [];
   for (const { path, journal } of await listJournals(effects.registry)) {
@@ -71,32 +76,34 @@ export async function journalsLeft(effects: GcEffects, signal: AbortSignal): Pro
       notes.push(
         `${path} belongs to ${journal.name} in ${journal.runtime.kind} at ${journal.runtime.endpoint}; it was not checked.`,
       );
-    else if (await isLocked(effects.impatient, lockName(journal.runtime, journal.name), signal))
+    else if (await isLocked(effects.nonWaitingLocker, lockName(journal.runtime, journal.name), signal))
       notes.push(`A run on ${journal.name} is in progress; what belongs to it was kept.`);
-    else if (await hasWorkLeft(journal, effects, signal))
+    else if (await isUnfinished(journal, effects, signal))
       notes.push(`The ${journal.operation} of ${journal.name} was interrupted; the next run on it completes it.`);
-    else candidates.push(await journalItem(path, journal, effects));
+    else candidates.push(await journalCandidate(path, journal, effects));
   }
   return { candidates, notes };
 }
 
-async function journalItem(path: string, journal: Journal, effects: GcEffects): Promise<Candidate> {
+async function journalCandidate(path: string, journal: Journal, effects: GcEffects): Promise<Candidate> {
   const { name, operation } = journal;
   return {
     kind: 'journal',
     path,
     name,
     reason: `of an interrupted ${operation} that left nothing behind`,
-    takes: await takenBy(effects.files, path),
+    takes: await diskUseOf(effects.files, path),
     async remove(signal) {
-      const held = await effects.impatient.acquire(lockName(journal.runtime, name), signal).catch((error: unknown) => {
-        if (error instanceof ProvisionError && error.code === 'busy') return undefined;
-        throw error;
-      });
+      const held = await effects.nonWaitingLocker
+        .acquire(lockName(journal.runtime, name), signal)
+        .catch((error: unknown) => {
+          if (error instanceof ProvisionError && error.code === 'busy') return undefined;
+          throw error;
+        });
       if (held === undefined) return 'a run on this name is in progress';
       try {
         const now = (await listJournals(effects.registry)).find((each) => each.path === path)?.journal;
-        if (now !== undefined && (await hasWorkLeft(now, effects, signal)))
+        if (now !== undefined && (await isUnfinished(now, effects, signal)))
           return 'the next run on its name completes it';
         await effects.files.rm(path, { force: true });
         return undefined;
@@ -108,7 +115,7 @@ async function journalItem(path: string, journal: Journal, effects: GcEffects): 
 }
 
 /** Is there a name in the runtime, or a record, for the next run to bring to a definite state? */
-async function hasWorkLeft(journal: Journal, { runtime, registry }: GcEffects, signal: AbortSignal): Promise<boolean> {
+async function isUnfinished(journal: Journal, { runtime, registry }: GcEffects, signal: AbortSignal): Promise<boolean> {
   const { records, broken } = await readRecords(registry);
   if (broken.length > 0) return true;
   if (records.some((record) => isIn(record, journal.runtime) && sameModel(record.name, journal.name))) return true;

@@ -7,8 +7,8 @@ import { listJournals, readRecords } from '../../../registry/index.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import type { FolderBlob, FolderContents, FolderManifest } from '../../../runtimes/ollama/folder/read.ts';
 import { isIn } from '../../install/open-run.ts';
-import { type Candidate, type Found, type GcEffects, NOTHING, type ServerFolder, takenBy } from './candidates.ts';
-import { busyIn } from './runs.ts';
+import { type Candidate, diskUseOf, type Findings, type GcEffects, NOTHING, type ServerFolder } from './candidates.ts';
+import { describeRunsInProgress } from './runs.ts';
 import type { GcKind } from './schema.ts';
 
 /**
@@ -24,7 +24,7 @@ const PULL = /^(sha256-[0-9a-f]{64})-partial(?:-\d+)?$/;
 /** As Go's os.CreateTemp names them. */
 const UPLOAD = /^sha256-\d{1,20}$/;
 
-export async function serverLeft(effects: GcEffects, signal: AbortSignal): Promise<Found> {
+export async function findServerFiles(effects: GcEffects, signal: AbortSignal): Promise<Findings> {
   const { folder, identity } = effects;
   if (folder === undefined) return NOTHING;
   if ('refused' in folder)
@@ -34,42 +34,46 @@ export async function serverLeft(effects: GcEffects, signal: AbortSignal): Promi
       candidates: [],
       notes: ['The server keeps all its files: OLLAMA_NOPRUNE is set. None of them was checked.'],
     };
-  const busy = await busyIn(identity, effects, signal);
+  const busy = await describeRunsInProgress(identity, effects, signal);
   if (busy !== undefined) return { candidates: [], notes: [`Files of the server were kept: ${busy}.`] };
   const contents = await folder.read();
-  const manifests = await manifestsLeft(folder, contents, effects);
-  const blobs = await blobsLeft(folder, contents, effects);
+  const manifests = await findManifests(folder, contents, effects);
+  const blobs = await findBlobs(folder, contents, effects);
   return { candidates: [...manifests.candidates, ...blobs.candidates], notes: [...manifests.notes, ...blobs.notes] };
 }
 
-async function manifestsLeft(folder: ServerFolder, contents: FolderContents, effects: GcEffects): Promise<Found> {
+async function findManifests(folder: ServerFolder, contents: FolderContents, effects: GcEffects): Promise<Findings> {
   const candidates: Candidate[] = [];
   const notes: string[] = [];
   for (const manifest of contents.manifests) {
     if (manifest.broken === undefined) continue;
-    const why = await manifestStays(manifest, effects);
-    if (why === undefined) candidates.push(await manifestItem(folder, manifest, effects));
+    const why = await reasonToKeepManifest(manifest, effects);
+    if (why === undefined) candidates.push(await manifestCandidate(folder, manifest, effects));
     else
       notes.push(`${manifest.path} ${manifest.broken}: ${why}. While it exists, the server removes nothing by itself.`);
   }
   return { candidates, notes };
 }
 
-async function manifestItem(folder: ServerFolder, manifest: FolderManifest, effects: GcEffects): Promise<Candidate> {
+async function manifestCandidate(
+  folder: ServerFolder,
+  manifest: FolderManifest,
+  effects: GcEffects,
+): Promise<Candidate> {
   const { path, name, broken = '' } = manifest;
   return {
     kind: 'server-manifest',
     path,
     name,
     reason: `${broken}, and keeps the server from removing what it does not need`,
-    takes: await takenBy(effects.files, path),
+    takes: await diskUseOf(effects.files, path),
     async remove(signal) {
-      const busy = await busyIn(effects.identity, effects, signal);
+      const busy = await describeRunsInProgress(effects.identity, effects, signal);
       if (busy !== undefined) return busy;
       const now = (await folder.read()).manifests.find((each) => each.path === path);
       if (now === undefined) return undefined;
       if (now.broken === undefined) return 'it can be read now';
-      const why = await manifestStays(now, effects);
+      const why = await reasonToKeepManifest(now, effects);
       if (why === undefined) await effects.files.rm(path, { force: true });
       return why;
     },
@@ -77,7 +81,7 @@ async function manifestItem(folder: ServerFolder, manifest: FolderManifest, effe
 }
 
 /** Only what says nothing goes: an empty file, or the beginning of one. What is JSON of another shape may be read by others. */
-async function manifestStays({ path, name }: FolderManifest, effects: GcEffects): Promise<string | undefined> {
+async function reasonToKeepManifest({ path, name }: FolderManifest, effects: GcEffects): Promise<string | undefined> {
   const facts = await fileUsage(effects.files, path);
   const text = await effects.files.readText(path).catch(() => undefined);
   if (facts === undefined || text === undefined) return 'it cannot be read from here';
@@ -102,8 +106,8 @@ function isJson(text: string): boolean {
   }
 }
 
-async function blobsLeft(folder: ServerFolder, contents: FolderContents, effects: GcEffects): Promise<Found> {
-  const { digests, unknown } = await referenced(contents, effects);
+async function findBlobs(folder: ServerFolder, contents: FolderContents, effects: GcEffects): Promise<Findings> {
+  const { digests, unknown } = await referencedDigests(contents, effects);
   const candidates: Candidate[] = [];
   const notes = new Set<string>();
   let young = 0;
@@ -115,7 +119,7 @@ async function blobsLeft(folder: ServerFolder, contents: FolderContents, effects
       continue;
     }
     if (await isYoung(blob, contents.blobs, effects)) young += 1;
-    else candidates.push(await blobItem(folder, blob, kind, effects));
+    else candidates.push(await blobCandidate(folder, blob, kind, effects));
   }
   if (young > 0) {
     const age = formatDuration(SERVER_GRACE_MS);
@@ -139,7 +143,7 @@ const REASONS: Partial<Readonly<Record<GcKind, string>>> = {
 };
 
 /** Digests in manifests. One that cannot be understood counts with every digest in its text; `unknown`: one that cannot be read. */
-async function referenced(
+async function referencedDigests(
   { manifests, links }: FolderContents,
   { files }: GcEffects,
 ): Promise<{ digests: ReadonlySet<Digest>; unknown?: string }> {
@@ -168,18 +172,23 @@ function ageOf({ modifiedMs, changedMs }: FileUsage, { now }: GcEffects): number
   return now().getTime() - Math.max(modifiedMs, changedMs);
 }
 
-async function blobItem(folder: ServerFolder, blob: FolderBlob, kind: GcKind, effects: GcEffects): Promise<Candidate> {
+async function blobCandidate(
+  folder: ServerFolder,
+  blob: FolderBlob,
+  kind: GcKind,
+  effects: GcEffects,
+): Promise<Candidate> {
   const { path, digest } = blob;
   return {
     kind,
     path,
     reason: REASONS[kind] ?? '',
-    takes: await takenBy(effects.files, path),
+    takes: await diskUseOf(effects.files, path),
     async remove(signal) {
-      const busy = await busyIn(effects.identity, effects, signal);
+      const busy = await describeRunsInProgress(effects.identity, effects, signal);
       if (busy !== undefined) return busy;
       const contents = await folder.read();
-      const { digests, unknown } = await referenced(contents, effects);
+      const { digests, unknown } = await referencedDigests(contents, effects);
       if (digest !== undefined && digests.has(digest)) return 'a model needs it now';
       if (kind === 'server-blob' && unknown !== undefined) return `${unknown} cannot be read and may need it`;
       if (await isYoung(blob, contents.blobs, effects)) return 'another process is writing it';

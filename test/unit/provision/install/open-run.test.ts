@@ -27,7 +27,7 @@ async function look() {
       return { name };
     },
   };
-  const { registry, impatient } = world.effects();
+  const { registry, nonWaitingLocker: impatient } = world.effects();
   const effects = {
     place: async () => ({ runtime, contents: { refused: 'It is elsewhere.' } }),
     openRun: (of: typeof record) => openRunOf(of, { registry, impatient }, never),

@@ -101,7 +101,7 @@ export class World {
       },
       registry: this.registry,
       locker,
-      impatient: locker,
+      nonWaitingLocker: locker,
       cache: { prune: (options) => this.#prune(options) },
       digestsInUse: async () => ({ digests: new Set() }),
       files: this.#disk(),

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
 import type { Problem } from '../../../../src/provision/maintain/problems.ts';
-import type { RepairPlace } from '../../../../src/provision/maintain/repair-blobs.ts';
-import { removeNames, wayRound } from '../../../../src/provision/maintain/repair-blobs.ts';
+import type { WritableModelFolder } from '../../../../src/provision/maintain/repair-blobs.ts';
+import { findWorkaround, removeNames } from '../../../../src/provision/maintain/repair-blobs.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import { never } from '../../../helpers/failure.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
@@ -12,7 +12,7 @@ const NAME = 'gemma:q4';
 const KEPT = 'gemma-provision-previous:gemma-q4-0123456789ab';
 const BLOB = { name: 'sha256-a', path: '/models/blobs/sha256-a', sizeBytes: 1, modifiedMs: 0 };
 
-const place: RepairPlace = {
+const place: WritableModelFolder = {
   runtime: new FakeRuntime(),
   contents: { folder: '/models', manifests: [], blobs: [BLOB], links: [] },
 };
@@ -28,12 +28,12 @@ function keeping(): InstallRecord {
 }
 
 test('row 47: what only we use goes with our names', () => {
-  const way = wayRound(keeping(), corrupt(NAME, KEPT), elsewhere, place);
+  const way = findWorkaround(keeping(), corrupt(NAME, KEPT), elsewhere, place);
   expect(way).toEqual({ names: [NAME, KEPT], suggestions: [] });
 });
 
 test('row 49: what somebody else uses stays, and both ways out are told', () => {
-  const way = wayRound(recordOf(NAME), corrupt(NAME, 'theirs:latest', KEPT), elsewhere, place);
+  const way = findWorkaround(recordOf(NAME), corrupt(NAME, 'theirs:latest', KEPT), elsewhere, place);
   expect(way?.names).toEqual([]);
   expect(way?.suggestions.join()).toMatch(
     /user who can write to \/models.*ollama rm theirs:latest gemma-provision-prev/,
@@ -41,17 +41,19 @@ test('row 49: what somebody else uses stays, and both ways out are told', () => 
 });
 
 test('row 35: the only good copy is not removed with the names', () => {
-  const way = wayRound(recordOf(NAME), corrupt(NAME), { path: BLOB.path }, place);
+  const way = findWorkaround(recordOf(NAME), corrupt(NAME), { path: BLOB.path }, place);
   expect(way?.names).toEqual([]);
   expect(way?.suggestions.join()).toContain(`copy ${BLOB.path}`);
 });
 
 test('a folder that can be written to needs no way round, nor does a model without a corrupt blob', () => {
   const store = { replace: async function* () {}, drop: async () => {} };
-  expect(wayRound(recordOf(NAME), corrupt(NAME, 'theirs:latest'), elsewhere, { ...place, store })).toBeUndefined();
-  expect(wayRound(recordOf(NAME), [], elsewhere, place)).toBeUndefined();
+  expect(
+    findWorkaround(recordOf(NAME), corrupt(NAME, 'theirs:latest'), elsewhere, { ...place, store }),
+  ).toBeUndefined();
+  expect(findWorkaround(recordOf(NAME), [], elsewhere, place)).toBeUndefined();
   const unseen = { ...place, contents: { refused: 'It is elsewhere.' } };
-  expect(wayRound(recordOf(NAME), corrupt(NAME), elsewhere, unseen)).toBeUndefined();
+  expect(findWorkaround(recordOf(NAME), corrupt(NAME), elsewhere, unseen)).toBeUndefined();
 });
 
 test('the record stops promising a version before that version goes', async () => {
