@@ -34,7 +34,7 @@ export const NO_DIGEST_CACHE: DigestCache = {
 export function createDigestCache(files: TextFiles, cacheDir: string): DigestCache {
   const document = join(cacheDir, 'digests.json');
   const blobs = join(cacheDir, 'blobs') + sep;
-  // Nobody writes into a file of our cache, but hard links to it come and go, and each changes its change time.
+  // No process writes into a file of our cache, but hard links to it come and go, and each changes its change time.
   const stampFor = (path: string, facts: FileFacts) => (path.startsWith(blobs) ? linkedStamp(facts) : stampOf(facts));
   return {
     async find(path, facts) {

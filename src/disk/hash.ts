@@ -19,7 +19,7 @@ export interface HashableFile {
 /** Reads a file once and returns its digest; yields byte progress under `id`. */
 export type HashFile = (file: HashableFile, id: string, signal: AbortSignal) => Work<Digest>;
 
-/** Progress is told once per this many bytes: some ten times a second on a fast disk. */
+/** Progress is reported once per this many bytes: some ten times a second on a fast disk. */
 export const PROGRESS_STEP_BYTES = 32 * MIB;
 
 /**
@@ -71,13 +71,13 @@ async function* readAndHash(
   const total = Number(before.size);
   const hash = createHash('sha256');
   yield { type: 'bytes', id, done: 0, total };
-  let told = 0;
+  let reported = 0;
   let done = 0;
   for await (const chunk of readChunks(handle, file.path, signal)) {
     hash.update(chunk);
     done += chunk.length;
-    if (done - told < PROGRESS_STEP_BYTES) continue;
-    told = done;
+    if (done - reported < PROGRESS_STEP_BYTES) continue;
+    reported = done;
     yield { type: 'bytes', id, done, total };
   }
   requireUnchanged(file.path, before, await handle.stat({ bigint: true }));

@@ -1,6 +1,6 @@
 /**
- * One lock as a row of files, `NAME.1.lock`, `NAME.2.lock`, …: the one with the highest number counts, and says who holds
- * the lock or that nobody does. Whoever wants a lock that is free, or whose holder is dead, makes the next file, which
+ * One lock as a row of files, `NAME.1.lock`, `NAME.2.lock`, …: the one with the highest number counts, and states who holds
+ * the lock or that it is free. A process that wants a lock that is free, or whose holder is dead, makes the next file, which
  * only one can; then it removes the lower ones. The highest file is never removed, so a process that slept between
  * looking and making can never hold what another holds: after making its file it looks again, and gives way to a higher
  * one.
@@ -15,7 +15,7 @@ import type { Disk } from './port.ts';
 
 const RELEASED = 'released\n';
 
-/** What the highest file of a row says. `sign` changes with every sign of life. */
+/** The content of the highest file of a row. `sign` changes with every sign of life. */
 export interface Top {
   readonly number: number;
   readonly text: string;
@@ -45,7 +45,7 @@ export class LockRow {
       .catch((cause: unknown) => Promise.reject(cannotLock(this.#dir, cause)));
   }
 
-  /** The highest file; `free` when nobody holds the lock; undefined when it went away while it was read. */
+  /** The highest file; `free` when no process holds the lock; undefined when it went away while it was read. */
   async look(): Promise<Top | { readonly number: number; readonly free: true } | undefined> {
     const number = await this.#top();
     if (number === 0) return { number, free: true };
@@ -90,11 +90,11 @@ export class LockRow {
     await this.#disk.utimes(this.path(number), new Date(), new Date());
   }
 
-  /** Says that nobody holds the lock. After a takeover another does, and nothing is written. */
+  /** Marks the lock as free. After a takeover another does, and nothing is written. */
   async release(number: number): Promise<void> {
     // A folder that was taken away meanwhile needs no lock any more.
     if (await this.isPassed(number).catch(() => false)) return;
-    // Over the beginning, in one write: nobody sees a file that says nothing.
+    // Over the beginning, in one write: no process sees an empty file.
     await this.#disk.writeFile(this.path(number), RELEASED, { flag: 'r+' }).catch(() => undefined);
   }
 
@@ -112,7 +112,7 @@ export class LockRow {
       .map((name) => ({ name, number: Number.parseInt(name.slice(this.#base.length), 10) }));
   }
 
-  /** Lower files count no more; whoever is still on the way to one finds that out. */
+  /** Lower files count no more; a process that is still creating one notices. */
   async #sweep(number: number): Promise<void> {
     for (const { name, number: lower } of await this.#numbered(LOCK_OR_WRITTEN))
       if (lower < number) await this.#disk.rm(join(this.#dir, name), { force: true });
@@ -136,7 +136,7 @@ export class LockRow {
     } catch (cause) {
       const errno = errnoOf(cause) ?? '';
       if (NO_LINKS.has(errno)) return this.#writeNew(path, text);
-      // Swept by whoever holds a higher file.
+      // Removed by the holder of a higher file.
       if (errno === 'ENOENT') return false;
       if (errno !== 'EEXIST') throw cause;
       // A network file system whose answer got lost asks again, and then meets its own link.
@@ -147,7 +147,7 @@ export class LockRow {
     }
   }
 
-  /** For a moment the file is there and empty: whoever is killed just then blocks others until its silence was long enough. */
+  /** For a moment the file is there and empty: a process killed at that moment blocks others until the silence limit. */
   async #writeNew(path: string, text: string): Promise<boolean> {
     return this.#disk.writeFile(path, text, { flag: 'wx' }).then(
       () => true,

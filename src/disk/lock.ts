@@ -3,7 +3,7 @@ import type { Work } from '../core/progress.ts';
 export interface HeldLock {
   /** Aborts when the lock was lost (this process slept too long and another took over). */
   readonly lost: AbortSignal;
-  /** Gives the lock back; calling it twice is no error. */
+  /** Releases the lock; a second call does nothing. */
   release(): Promise<void>;
 }
 

@@ -12,7 +12,7 @@ import { LockHolder, nodeProcesses, type Processes } from './process-identity.ts
 /** A holder gives a sign of life this often, in ms. */
 const BEAT_MS = 2_000;
 /**
- * A holder that cannot be seen from here (another machine, another container, or a file that names nobody) counts as dead
+ * A holder that cannot be seen from here (another machine, another container, or a file without a holder) counts as dead
  * after this long without a sign of life, in ms by this process's own monotonic clock: no wall clock is compared. Longer
  * than the 60 s for which an NFS client may show an old time of a file.
  */
@@ -34,7 +34,7 @@ export interface FileLockerOptions {
   /** How this run calls itself to others: `install gemma-3n-e4b`. */
   readonly command: string;
   /**
-   * How long a lock that is held is waited for, in ms; 15 s unless given. A holder that cannot be seen from here and has
+   * How long to wait for a lock that is held, in ms; 15 s unless given. A holder that cannot be seen from here and has
    * given no sign of life since is waited for until that is decided, else no run would wait long enough to decide it.
    */
   readonly waitMs?: number;
@@ -179,7 +179,7 @@ function busy(path: string, holder: LockHolder | undefined, waitMs: number): Pro
 function lockLost(path: string, cause: unknown): ProvisionError {
   return new ProvisionError(
     'busy',
-    `The lock ${path} was lost: this run gave no sign of life, and another took over.`,
+    `The lock ${path} was lost: this run was silent for too long, and another took over.`,
     {
       ...(cause !== undefined && { cause }),
       suggestions: ['Run the command again.'],

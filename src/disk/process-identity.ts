@@ -1,4 +1,4 @@
-/** Which process this is, and whether another one still lives, whatever the clock says. */
+/** Which process this is, and whether another one still lives, independent of the clock. */
 import { execFile } from 'node:child_process';
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import * as z from 'zod';
 import { errnoOf } from '../core/errors.ts';
 
-/** Which process holds a lock: enough to tell whether it still lives, wherever that is asked. */
+/** Which process holds a lock: enough to decide from any host whether it still lives. */
 export const LockHolder = z.strictObject({
   pid: z.int().positive(),
   /** When the process started, in the system's own count: the same number later may be another process. */
@@ -17,7 +17,7 @@ export const LockHolder = z.strictObject({
   place: z.string(),
   command: z.string(),
   since: z.iso.datetime(),
-  /** Different for every acquisition, so that a holder can tell whether the lock is still its own. */
+  /** Different for every acquisition, so that a holder can check whether the lock is still its own. */
   token: z.string(),
 });
 export type LockHolder = z.infer<typeof LockHolder>;
@@ -66,7 +66,7 @@ async function identify(): Promise<ProcessIdentity> {
   return { pid: process.pid, place, ...(startedAt && { startedAt }), ...(bootId && { bootId }) };
 }
 
-/** Whether this machine is told from all others by its name and its number, so that another boot is another time. */
+/** Whether name and machine id distinguish this machine from all others, so that another boot is another time. */
 async function isNamed(): Promise<boolean> {
   const machine = await textOf('/etc/machine-id');
   return machine !== undefined && machine !== '' && !/^localhost\b/.test(hostname());
@@ -79,7 +79,7 @@ async function textOf(path: string): Promise<string | undefined> {
   );
 }
 
-/** A process of somebody else is there all the same. */
+/** A process of another user exists as well. */
 function exists(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -98,6 +98,6 @@ async function startOf(pid: number): Promise<string | undefined> {
     return fields !== undefined && /^[ZX]/.test(fields[0] ?? '') ? 'gone' : fields?.[19];
   }
   if (process.platform === 'win32') return undefined;
-  const told = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)]).catch(() => undefined);
-  return told?.stdout.trim() || undefined;
+  const output = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)]).catch(() => undefined);
+  return output?.stdout.trim() || undefined;
 }

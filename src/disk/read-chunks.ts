@@ -30,7 +30,7 @@ export async function* readChunks(
       yield filled.subarray(0, bytesRead);
     }
   } finally {
-    // Whoever stops early closes the file next: not under a read that is still running.
+    // A caller that stops early closes the file next, which must not happen during a read.
     await pending.catch(() => undefined);
   }
 }

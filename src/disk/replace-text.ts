@@ -9,7 +9,7 @@ import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
 import { diskError } from './errors.ts';
 import type { Disk, FileFacts, OpenFile } from './port.ts';
 
-/** No name that anybody else gives a file: whatever ends so in a folder is ours to sweep. */
+/** No other program uses this suffix, so every file with it is ours to remove. */
 const TEMPORARY = '.gemma-provision.tmp';
 /** A writer needs milliseconds; a file that waits for its renaming for an hour has none any more. */
 const LEFT_NS = 3_600_000_000_000n;
@@ -23,7 +23,7 @@ export async function replaceText(path: string, text: string, disk: Disk): Promi
   await syncFolders(dirname(path), made, disk).catch((cause: unknown) => Promise.reject(notSynced(path, cause)));
 }
 
-/** Removes a file for good; none there is no error. Throws `file-access`. */
+/** Removes a file durably; succeeds when it does not exist. Throws `file-access`. */
 export async function removeText(path: string, disk: Disk): Promise<void> {
   try {
     await disk.unlink(path);
@@ -64,7 +64,7 @@ async function putOnce(target: string, text: string, disk: Disk): Promise<void> 
 async function write(path: string, text: string, like: FileFacts | undefined, disk: Disk): Promise<bigint> {
   const handle = await disk.open(path, 'wx');
   try {
-    if (like !== undefined) await takeAfter(handle, like);
+    if (like !== undefined) await copyOwner(handle, like);
     await handle.writeFile(text);
     await handle.sync();
     return (await handle.stat({ bigint: true })).mtimeNs;
@@ -73,8 +73,8 @@ async function write(path: string, text: string, like: FileFacts | undefined, di
   }
 }
 
-/** Who runs as root leaves a user's file that user's. Others may not give files away, and need not. */
-async function takeAfter(handle: OpenFile, { mode, uid, gid }: FileFacts): Promise<void> {
+/** Root keeps a user's file with that user. Other users cannot change owners, and need not. */
+async function copyOwner(handle: OpenFile, { mode, uid, gid }: FileFacts): Promise<void> {
   await handle.chown(Number(uid), Number(gid)).catch(() => undefined);
   await handle.chmod(Number(mode) & 0o7777).catch(() => undefined);
 }
@@ -89,7 +89,7 @@ async function sweep(folder: string, nowNs: bigint, disk: Disk): Promise<void> {
   }
 }
 
-/** Of `folder`, and of those above it that were made for it: a power cut must not take a new folder back. */
+/** Of `folder`, and of those above it that were made for it: a power cut must not lose a new folder. */
 async function syncFolders(folder: string, made: string | undefined, disk: Disk): Promise<void> {
   await syncFolder(folder, disk);
   if (made === undefined) return;
@@ -100,7 +100,7 @@ async function syncFolders(folder: string, made: string | undefined, disk: Disk)
 /** What network file systems answer that cannot sync a folder. */
 const NO_FOLDER_SYNC: ReadonlySet<string> = new Set(['EINVAL', 'ENOTSUP', 'EISDIR', 'EPERM', 'EACCES']);
 
-/** Without this a power cut may take a renaming back. Windows has no such call, and needs none. */
+/** Without this a power cut may undo a rename. Windows has no such call, and needs none. */
 async function syncFolder(folder: string, disk: Disk): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await disk.open(folder, 'r').catch((cause: unknown) => {

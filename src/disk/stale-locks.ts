@@ -8,7 +8,7 @@ export interface StaleLock {
   readonly reason: string;
 }
 
-/** Half-written lock files and locks in the form of earlier versions are nobody's after this time. Milliseconds. */
+/** Half-written lock files and locks in the form of earlier versions belong to no run after this time. Milliseconds. */
 const STALE_MS = 24 * 3_600_000;
 const HALF_WRITTEN = /\.lock\.[0-9a-f-]{36}\.tmp$/;
 const EARLIER = /\.(?:holder\.json|lock\.takeover)$/;
@@ -20,9 +20,7 @@ export async function listStaleLocks(disk: Disk, folder: string, now: Date): Pro
   const stale: StaleLock[] = [];
   for (const name of names) {
     const path = join(folder, name);
-    const reason = isOutnumbered(name, names)
-      ? 'a later lock took its place'
-      : await reasonByAge(disk, name, path, now);
+    const reason = isOutnumbered(name, names) ? 'replaced by a later lock' : await reasonByAge(disk, name, path, now);
     if (reason !== undefined) stale.push({ path, reason });
   }
   return stale;

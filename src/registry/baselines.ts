@@ -102,7 +102,7 @@ export interface FoundBaseline {
 
 /**
  * The baseline of a model and a suite. Throws nothing: a file that cannot be used must not stop a smoke test, so it comes
- * back as a `bad-record` for the caller to tell.
+ * back as a `bad-record` for the caller to report.
  */
 export async function findBaseline(registry: Registry, key: RecordKey, suiteId: string): Promise<FoundBaseline> {
   try {
@@ -152,7 +152,7 @@ async function readFile(registry: Registry, key: RecordKey): Promise<BaselineFil
   refuseNewer(value, path);
   const file = checkDocument(BaselineFile, value, document, Object.keys(BaselineFile.shape));
   if (fileNameOf(file) === fileNameOf(key)) return file;
-  throw new ProvisionError('bad-record', `${path} holds the baselines of ${file.name}, not of ${key.name}.`, {
+  throw new ProvisionError('bad-record', `${path} contains the baselines of ${file.name}, not of ${key.name}.`, {
     suggestions: remedies(path),
   });
 }
@@ -174,7 +174,7 @@ function bounded(run: BaselineRun): BaselineRun {
 
 function remedies(path: string): string[] {
   return [
-    'Run the smoke test again: when nothing fails, it writes a new baseline in its place.',
-    `Or remove the file, which forgets the earlier runs and leaves the model itself alone: ${path}`,
+    'Run the smoke test again: when nothing fails, it writes a new baseline.',
+    `Or remove the file, which deletes the earlier runs and keeps the model: ${path}`,
   ];
 }

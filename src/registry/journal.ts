@@ -10,7 +10,7 @@ import { InstallRecord } from './schema.ts';
 /** Higher versions hold what this one cannot carry out. */
 const VERSION = 1;
 
-/** What a name of the runtime answers with, as far as the runtime tells. */
+/** What a name of the runtime answers with, as far as the runtime reports. */
 export const Held = z.strictObject({ entryDigest: Digest.optional(), layerDigest: Digest.optional() });
 export type Held = z.infer<typeof Held>;
 
@@ -52,7 +52,7 @@ export const ChangeJournal = z.strictObject({
 });
 export type ChangeJournal = z.infer<typeof ChangeJournal>;
 
-/** A removal is carried on, never taken back. */
+/** A removal is completed, never rolled back. */
 export const RemoveJournal = z.strictObject({
   ...Common,
   operation: z.literal('remove'),
@@ -84,7 +84,7 @@ export async function findJournal(registry: Registry, key: RecordKey): Promise<F
   return { savedAs };
 }
 
-/** Writes a journal in one step. Whoever does holds the lock of the name. */
+/** Writes a journal in one step. The caller must hold the lock of the name. */
 export async function putJournal(registry: Registry, journal: Journal): Promise<void> {
   const text = `${JSON.stringify(Journal.parse(journal), null, 2)}\n`;
   await registry.files.replaceText(pathOf(registry, journal), text);
@@ -101,7 +101,7 @@ export interface ListedJournal {
   readonly journal?: Journal;
 }
 
-/** The journals of all names, those under way included: only the lock of a name tells whether its run is alive. */
+/** The journals of all names, those under way included: only the lock of a name shows whether its run is alive. */
 export async function listJournals(registry: Registry): Promise<ListedJournal[]> {
   const folder = folderOf(registry);
   const names = (await registry.files.list(folder)).filter((name) => name.endsWith('.json')).sort();
@@ -130,6 +130,6 @@ function refuseNewer(value: unknown, path: string): void {
   throw new ProvisionError(
     'bad-record',
     `${path} is the journal of a newer version of gemma-provision, which was interrupted (schemaVersion ${newer.schemaVersion}, this version knows ${VERSION}).`,
-    { suggestions: ['Run the same command with the newer version: it brings the interrupted run to its end.'] },
+    { suggestions: ['Run the same command with the newer version: it completes the interrupted run.'] },
   );
 }

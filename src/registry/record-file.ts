@@ -46,7 +46,7 @@ function canonicalOf(name: string): string {
   try {
     return parseModelName(name).canonical;
   } catch {
-    // Not a name by the runtime's rules: it stands for itself.
+    // Not a name by the runtime's rules: it is kept as it is.
     return name;
   }
 }
@@ -99,15 +99,15 @@ export function asBadRecord(error: unknown, path: string): ProvisionError {
 export function misplaced(path: string, record: InstallRecord): ProvisionError {
   return new ProvisionError(
     'bad-record',
-    `${path} holds the record of ${record.name}, which belongs into ${fileNameOf(record)}.`,
+    `${path} contains the record of ${record.name}, which belongs in ${fileNameOf(record)}.`,
     { suggestions: [`Remove the file: ${path}`] },
   );
 }
 
 function remedies(path: string): string[] {
   return [
-    'Install the model again with --force: that writes a new record in its place.',
-    `Or remove the file, which forgets the record and leaves the model itself alone: ${path}`,
+    'Install the model again with --force, which writes a new record.',
+    `Or remove the file, which deletes the record and keeps the model: ${path}`,
   ];
 }
 
@@ -117,7 +117,7 @@ function remedies(path: string): string[] {
 const Version1 = z.looseObject({ schemaVersion: z.literal(1), previous: z.unknown().optional() });
 
 /**
- * A record's value in the present schema, unchecked. Version 1 told of the version before only its quant and source, and
+ * A record's value in the present schema, unchecked. Of the previous version, version 1 recorded only its quant and source, and
  * kept nothing of it in the runtime: nothing could be rolled back to it, so it is left out. What version 1 did not write
  * (the suite, the way in, the pinned reference) stays absent.
  */

@@ -11,7 +11,7 @@ export const InstalledSource = z.strictObject({
   ref: z.string(),
   digest: Digest.optional(),
   sizeBytes: z.int().nonnegative().optional(),
-  /** Names the same bytes for ever; absent for files of this machine and for library models. */
+  /** Always names the same bytes; absent for files of this machine and for library models. */
   pinnedRef: z.string().optional(),
   /** Absolute path of a file of this machine: where a repair looks first. */
   path: z.string().optional(),

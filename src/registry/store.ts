@@ -63,7 +63,7 @@ export async function findRecordToReplace(registry: Registry, key: RecordKey): P
 
 /**
  * Writes a record in one step and returns its path. A broken file in its place is replaced, that is how an install
- * heals it; one of a newer version of this tool is not. Throws `bad-record`.
+ * repairs it; one of a newer version of this tool is not. Throws `bad-record`.
  */
 export async function putRecord(registry: Registry, record: InstallRecord): Promise<string> {
   const path = pathOf(registry.dataDir, record);
@@ -85,7 +85,7 @@ async function readRecord(registry: Registry, path: string): Promise<InstallReco
   return text === undefined ? undefined : parseRecord(text, path);
 }
 
-/** What is left of a record file, for whoever makes a new one. */
+/** What is left of a record file, for the writer of a new one. */
 export interface BrokenFile {
   /** Its JSON value; undefined where it is none. */
   readonly value: unknown;

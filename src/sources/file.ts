@@ -16,7 +16,7 @@ export interface FileSourceOptions {
   readonly cwd: string;
 }
 
-/** A file on this machine: a path or `file:…`. A folder stands for the wanted file inside it. */
+/** A file on this machine: a path or `file:…`. A folder means the requested file inside it. */
 export function fileSource(options: FileSourceOptions): Source {
   return defineSource({
     scheme: 'file',
@@ -63,10 +63,10 @@ async function pick(files: Disk, folder: string, wanted: string | undefined): Pr
   const same = names.filter((name) => name.toLowerCase() === wanted.toLowerCase());
   if (same.length > 1)
     throw new ProvisionError('bad-usage', `${folder} holds more than one file like ${wanted}: ${same.join(', ')}.`, {
-      suggestions: ['Pass the path of the file that you mean.'],
+      suggestions: ['Pass the path of the file.'],
     });
   if (same[0] !== undefined) return same[0];
-  throw new ProvisionError('source-not-found', `${folder} holds no ${wanted}.`, {
+  throw new ProvisionError('source-not-found', `There is no ${wanted} in ${folder}.`, {
     suggestions: [...didYouMean(wanted, models), 'Pass the path of the file itself if it has another name.'],
   });
 }
@@ -85,7 +85,7 @@ function folderNotFile(folder: string, models: readonly string[]): ProvisionErro
     first === undefined ? 'It holds no .gguf file.' : `Pass a file, for example ${join(folder, first)}`,
   ];
   if (models.length > 1) suggestions.push(`It holds: ${models.slice(0, 20).join(', ')}.`);
-  return new ProvisionError('bad-usage', `${folder} is a folder, and nothing says which file in it is meant.`, {
+  return new ProvisionError('bad-usage', `${folder} is a folder, and no file in it is named.`, {
     suggestions,
   });
 }
@@ -106,7 +106,7 @@ function requireSize(path: string, facts: FileFacts, expected: number | undefine
   const sizes = `it has ${size} bytes (${formatBytes(size)}), expected were ${expected} (${formatBytes(expected)})`;
   if (size < expected)
     throw new ProvisionError('truncated-file', `${path} is cut short: ${sizes}.`, { suggestions: again });
-  throw new ProvisionError('digest-mismatch', `${path} is another file than the one asked for: ${sizes}.`, {
+  throw new ProvisionError('digest-mismatch', `${path} does not have the expected size: ${sizes}.`, {
     suggestions: ['Check that the path names the quant that you chose.'],
   });
 }

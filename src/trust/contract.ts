@@ -24,9 +24,9 @@ export interface Manifest {
   readonly files: readonly SignedFile[];
 }
 
-/** What a signature that holds says. */
+/** What a valid signature states. */
 export interface SignedManifest extends Manifest {
-  /** The key that it holds by. */
+  /** The key that verifies it. */
   readonly key: PublicKey;
   /** Paths that the signer left out. */
   readonly ignored: readonly string[];

@@ -18,7 +18,7 @@ export interface PrivateKeyOptions {
   readonly name: string;
   /** For an encrypted key; from the environment, never from an argument, which every process of the host can read. */
   readonly passphrase?: string | undefined;
-  /** What to tell whoever has an encrypted key and gave no passphrase. */
+  /** The suggestion for an encrypted key without a passphrase. */
   readonly passphraseHint?: string;
 }
 
@@ -34,8 +34,8 @@ export function readPrivateKey(pem: string, { name, passphrase, passphraseHint }
   try {
     object = createPrivateKey({ key: pem, format: 'pem', ...(encrypted && { passphrase }) });
   } catch {
-    // OpenSSL's own words may tell of the passphrase; they help nobody.
-    const why = encrypted ? 'its passphrase is wrong, or it is damaged' : 'it is no private key in PEM form';
+    // OpenSSL's own message may reveal the passphrase, and does not help.
+    const why = encrypted ? 'its passphrase is wrong, or it is damaged' : 'it is not a private key in PEM form';
     throw new ProvisionError('bad-usage', `${name} cannot be used to sign: ${why}`, { suggestions: MAKE_ONE });
   }
   return { kind: 'private', name, object, hash: hashOf(object, name), hint: hintOf(createPublicKey(object)) };
@@ -44,7 +44,7 @@ export function readPrivateKey(pem: string, { name, passphrase, passphraseHint }
 /** Reads a public key of an elliptic curve (PEM). Throws `bad-usage` for anything else, also for a private one. */
 export function readPublicKey(pem: string, name: string): PublicKey {
   if (/PRIVATE KEY/.test(pem)) {
-    throw new ProvisionError('bad-usage', `${name} is a private key; the public one is wanted`, {
+    throw new ProvisionError('bad-usage', `${name} is a private key; a public key is required`, {
       suggestions: ['Write it with: openssl ec -in key.pem -pubout -out key.pub', 'Keep the private one secret.'],
     });
   }
@@ -52,7 +52,7 @@ export function readPublicKey(pem: string, name: string): PublicKey {
   try {
     object = createPublicKey({ key: pem, format: 'pem' });
   } catch (cause) {
-    throw new ProvisionError('bad-usage', `${name} is no public key in PEM form`, { cause, suggestions: MAKE_ONE });
+    throw new ProvisionError('bad-usage', `${name} is not a public key in PEM form`, { cause, suggestions: MAKE_ONE });
   }
   return { kind: 'public', name, object, hash: hashOf(object, name), hint: hintOf(object) };
 }
@@ -62,7 +62,7 @@ function hashOf(key: KeyObject, name: string): PrivateKey['hash'] {
   const hash = key.asymmetricKeyType === 'ec' ? HASHES[curve] : undefined;
   if (hash !== undefined) return hash;
   const found = key.asymmetricKeyType === 'ec' ? `of the curve ${curve}` : `of type ${key.asymmetricKeyType}`;
-  throw new ProvisionError('bad-usage', `${name} is a key ${found}; P-256, P-384 or P-521 is wanted`, {
+  throw new ProvisionError('bad-usage', `${name} is a key ${found}; P-256, P-384 or P-521 is required`, {
     suggestions: MAKE_ONE,
   });
 }

@@ -9,7 +9,7 @@ export const PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
 export const PREDICATE_TYPE = 'https://model_signing/signature/v1.0';
 
-/** A model has some dozens of files; beyond this somebody wants our memory. */
+/** A model has some dozens of files; a longer list is an attack on our memory. */
 const MOST_FILES = 100_000;
 
 const Hex64 = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits');

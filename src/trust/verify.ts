@@ -113,6 +113,6 @@ function manifestOf(payload: string, name: string, key: PublicKey): SignedManife
 
 function untrusted(message: string): ProvisionError {
   return new ProvisionError('untrusted', message, {
-    suggestions: ['Get the file and its signature again from whoever publishes them, and check which key is theirs.'],
+    suggestions: ['Get the file and its signature again from their publisher, and check which key is theirs.'],
   });
 }

@@ -26,7 +26,7 @@ export async function* fetchIntoCache(parts: FetchParts, file: RemoteFile, signa
 }
 
 async function* fetchHolding(parts: FetchParts, file: RemoteFile, signal: AbortSignal): Work<FetchedFile> {
-  // Whoever held the lock before may have brought it.
+  // The previous holder of the lock may have fetched it.
   const found = yield* findBlob(parts, file.digest, signal);
   if (found !== undefined) return finish(parts, file, found, 0, signal);
   const partial = parts.layout.partialOf(file.digest);
@@ -50,7 +50,7 @@ async function* download(parts: FetchParts, file: RemoteFile, partial: string, s
   }
 }
 
-/** Of a full disk an empty file may remain: there is nothing in it to go on from. */
+/** A full disk may leave an empty file, which cannot be resumed. */
 async function dropEmpty(parts: FetchParts, partial: string): Promise<void> {
   const facts = await regularFile(parts.disk, partial).catch(() => undefined);
   if (facts?.size === 0n) await removePartial(parts.disk, partial).catch(() => undefined);

@@ -20,7 +20,7 @@ export interface VerifiedBlob {
   readonly sizeBytes: number;
 }
 
-/** What is at a digest's place: nothing, a good file, or one that is not what its name says. */
+/** What is at a digest's place: nothing, a good file, or one that does not match its name. */
 export type BlobState =
   | { readonly kind: 'absent' }
   | { readonly kind: 'good'; readonly blob: VerifiedBlob }
@@ -48,7 +48,7 @@ export async function* lookAt(parts: FindParts, digest: Digest, signal: AbortSig
   }
 }
 
-/** The verified file of a digest, if the cache has one. One that is not what its name says is removed, with a warning. */
+/** The verified file of a digest, if the cache has one. One that does not match its name is removed, with a warning. */
 export async function* findBlob(parts: FindParts, digest: Digest, signal: AbortSignal): Work<VerifiedBlob | undefined> {
   const state = yield* lookAt(parts, digest, signal);
   if (state.kind === 'good') return state.blob;

@@ -6,7 +6,7 @@ import { stateFileOf } from '../download/contract.ts';
 import { cacheError, leadsOut } from './errors.ts';
 
 const FOLDER_MODE = 0o700;
-/** Nobody writes into a verified file; it is replaced or removed. */
+/** No process writes into a verified file; it is replaced or removed. */
 const BLOB_MODE = 0o444;
 
 const NAME = /^sha256-[0-9a-f]{64}$/;
@@ -33,7 +33,7 @@ export function layoutOf(folder: string): Layout {
   };
 }
 
-/** The digest that a file name in the cache stands for. */
+/** The digest in a file name of the cache. */
 export function digestOfName(name: string): Digest | undefined {
   return NAME.test(name) ? Digest.parse(name.replace('-', ':')) : undefined;
 }
@@ -92,7 +92,7 @@ export async function dropStrange(disk: Disk, path: string): Promise<void> {
   await removeFile(disk, path);
 }
 
-/** Removing what is not there is no error. Throws `file-access`. */
+/** Succeeds when the file does not exist. Throws `file-access`. */
 export async function removeFile(disk: Disk, path: string): Promise<void> {
   try {
     await disk.unlink(path);

@@ -4,15 +4,15 @@ import type { Work } from '../../core/progress.ts';
 import { type Disk, usedBytes } from '../../disk/disk.ts';
 import { type Layout, regularFile } from './layout.ts';
 
-/** Short work that has nothing to tell. */
-// biome-ignore lint/correctness/useYield: it has nothing to tell
+/** Short work without progress. */
+// biome-ignore lint/correctness/useYield: it has no progress to report
 export async function* quiet<Result>(task: () => Promise<Result>): Work<Result> {
   return await task();
 }
 
 /**
  * Runs work while it holds a lock between processes. Throws `busy` when a living holder keeps the lock for longer than
- * the implementation waits; whoever calls may try again.
+ * the implementation waits; the caller may try again.
  */
 export type Exclusive = <Result>(
   name: string,
@@ -29,19 +29,19 @@ export interface PatientParts {
 }
 
 /**
- * A process that holds the lock of a digest and writes nothing for this long, in ms, is waited for no more. Longer than
+ * A process that holds the lock of a digest and writes nothing for this long, in ms, is no longer waited for. Longer than
  * a download may be silent with all its retries (three minutes) and than a 60 GiB file takes to be hashed.
  */
 export const STALLED_MS = 600_000;
 
-/** The lock of one file: whoever holds it may write its partial and its blob. */
+/** The lock of one file: its holder may write its partial and its blob. */
 export function fetchLock(digest: Digest): string {
   return `fetch ${digest.slice('sha256:'.length)}`;
 }
 
 /**
  * Runs work under the lock of a digest. However long another process takes for the same file, this one waits as long as
- * that one gets on, and tells its bytes. Throws `busy` when it does not.
+ * that one makes progress, and reports its bytes. Throws `busy` when it does not.
  */
 export async function* underFetchLock<Result>(
   parts: PatientParts,
@@ -64,7 +64,7 @@ export async function* underFetchLock<Result>(
   }
 }
 
-/** Tells whether the process that fetches a file gets on. */
+/** Watches whether the process that fetches a file makes progress. */
 class Watch {
   readonly #parts: PatientParts;
   readonly #digest: Digest;

@@ -74,7 +74,7 @@ function candidate(parts: PruneParts, options: PruneOptions, entry: Entry): Cand
   const ageMs = parts.now().getTime() - Date.parse(entry.since);
   if (options.olderThanMs !== undefined && ageMs < options.olderThanMs) return [];
   const inUse = entry.digest !== undefined && options.inUse.has(entry.digest);
-  // A clock that was put back must not make a file look brand-new for ever.
+  // A clock that was set back must not make a file look new indefinitely.
   const fresh = ageMs >= 0 && ageMs < GRACE_MS;
   if (options.all !== true && ((entry.whole && inUse) || fresh)) return [];
   const { path, sizeBytes, digest, fileName } = entry;

@@ -11,7 +11,7 @@ const OFFLINE = ['network', 'remote-fault'];
 
 /**
  * A source that looks into the cache: a file that is there comes from there, and a reference that names the same bytes
- * for ever is not asked for again. When nobody can be asked, a branch or tag means what it meant last, with a warning.
+ * permanently is not requested again. When the source cannot be reached, a branch or tag means what it meant last, with a warning.
  */
 export function cachedSource(source: Source, cache: Cache): Source {
   if (source.known === undefined) return source;
@@ -61,7 +61,7 @@ async function lastSeen(
   if (entry === undefined || (request.expected?.digest ?? entry.digest) !== entry.digest) return undefined;
   const { blob, warnings } = await look(cache, entry.digest, request.signal);
   if (blob === undefined) return undefined;
-  const warning = `${known.ref} could not be asked for (${error.message}); taken as it was on ${entry.at.slice(0, 10)}: ${entry.pinnedRef}`;
+  const warning = `${known.ref} is not reachable (${error.message}); using its state of ${entry.at.slice(0, 10)}: ${entry.pinnedRef}`;
   return localFile(request, known, blob, entry, [...warnings, warning]);
 }
 
@@ -73,17 +73,17 @@ async function fromCacheOrRemote(
   resolved: Extract<ResolvedSource, { kind: 'remote' }>,
 ): Promise<ResolvedSource> {
   const { blob, warnings } = await look(cache, resolved.digest, request.signal);
-  const told = [...(resolved.warnings ?? []), ...warnings];
+  const allWarnings = [...(resolved.warnings ?? []), ...warnings];
   if (blob === undefined) {
     await source.requireAccess?.(resolved, request.signal);
     const rememberAs = known === undefined ? {} : { rememberAs: known.key };
-    return { ...resolved, ...rememberAs, ...(told.length > 0 && { warnings: told }) };
+    return { ...resolved, ...rememberAs, ...(allWarnings.length > 0 && { warnings: allWarnings }) };
   }
   const { pinnedRef, digest, sizeBytes, fileName, provenance } = resolved;
   const entry = { ref: known?.key ?? pinnedRef, pinnedRef, digest, sizeBytes, fileName, at: cache.now().toISOString() };
   const full = { ...entry, ...(provenance && { provenance }) };
   await cache.refs.remember(full, request.signal);
-  return localFile({ ref: resolved.ref }, undefined, blob, full, told);
+  return localFile({ ref: resolved.ref }, undefined, blob, full, allWarnings);
 }
 
 /** A corrupt file counts as none; what is said of it is handed on. */
@@ -99,7 +99,7 @@ async function look(
   return { blob, warnings };
 }
 
-/** What is remembered of it says most; what the reference itself says stands in where nothing is. */
+/** The remembered facts, else what the reference itself states. */
 function localFile(
   request: Pick<ResolveRequest, 'ref'>,
   known: KnownRef | undefined,

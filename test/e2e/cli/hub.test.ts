@@ -56,10 +56,10 @@ describe('an install from a hub', () => {
     await hub.close();
     const offline = await install(REF, ['--force']);
     expect(offline).toMatchObject({ code: 0, data: { bytesMoved: 0 } });
-    expect(offline.warnings).toContainEqual(expect.stringContaining(`taken as it was on`));
+    expect(offline.warnings).toContainEqual(expect.stringContaining(`using its state of`));
     const pinned = await install(PINNED, ['--name', 'pinned']);
     expect(pinned).toMatchObject({ code: 0, data: { bytesMoved: 0 } });
-    expect(pinned.warnings.filter((each) => each.includes('taken as it was'))).toEqual([]);
+    expect(pinned.warnings.filter((each) => each.includes('using its state'))).toEqual([]);
   });
 
   test('row 12: a gated repository ends at once, with the page of its licence and without the token', async () => {

@@ -128,7 +128,7 @@ describe('a baseline file that cannot be used', () => {
     ['without runs', JSON.stringify({ ...GOOD, runs: undefined }), 'runs'],
     ['with a mistyped field', JSON.stringify({ ...GOOD, run: [] }), 'did you mean runs?'],
     ['with a broken run', JSON.stringify({ ...GOOD, runs: [{ ...runOf(), at: 'yesterday' }] }), 'runs[0].at'],
-    ['of another model', JSON.stringify({ ...GOOD, name: 'llama' }), 'holds the baselines of llama'],
+    ['of another model', JSON.stringify({ ...GOOD, name: 'llama' }), 'contains the baselines of llama'],
   ])('%s: is told, stops nothing, and is replaced', async (_, text, part) => {
     const registry = await registryWith(text);
     const { path } = fileIn(registry);

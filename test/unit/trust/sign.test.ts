@@ -51,9 +51,9 @@ describe('keys', () => {
 
   test('other kinds of keys, other curves, mixed-up halves and no key at all', () => {
     const { privatePem, publicPem } = pemPair();
-    expect(() => readPublicKey(privatePem, 'k.pem')).toThrow(refusal(/is a private key; the public one is wanted/));
-    expect(() => readPrivateKey(publicPem, { name: 'k.pub' })).toThrow(refusal(/no private key in PEM form/));
-    expect(() => readPublicKey('hello', 'k.pub')).toThrow(refusal(/no public key/));
-    expect(() => keyPair('secp256k1')).toThrow(refusal(/of the curve secp256k1; P-256, P-384 or P-521 is wanted/));
+    expect(() => readPublicKey(privatePem, 'k.pem')).toThrow(refusal(/is a private key; a public key is required/));
+    expect(() => readPrivateKey(publicPem, { name: 'k.pub' })).toThrow(refusal(/not a private key in PEM form/));
+    expect(() => readPublicKey('hello', 'k.pub')).toThrow(refusal(/not a public key/));
+    expect(() => keyPair('secp256k1')).toThrow(refusal(/of the curve secp256k1; P-256, P-384 or P-521 is required/));
   });
 });

@@ -151,7 +151,7 @@ describe('row 16: nothing can be reached, and everything is cached', () => {
     expect(found).toMatchObject({
       digest: DIGEST,
       pinnedRef: `hf:org/gemma-GGUF@${COMMIT}/${FILE.path}`,
-      warnings: [expect.stringMatching(/ENOTFOUND.*taken as it was on 2026-05-06: hf:org\/gemma-GGUF@a{40}/s)],
+      warnings: [expect.stringMatching(/ENOTFOUND.*using its state of 2026-05-06: hf:org\/gemma-GGUF@a{40}/s)],
     });
   });
 
