@@ -14,7 +14,8 @@ function refIssues({ value, path }: Item, pinned: boolean): Issue[] {
   if (ref === undefined) return [];
   const at = [...path, 'ref'];
   const address = ref.startsWith('https:') ? URL.parse(ref) : undefined;
-  if (address === null || (address !== undefined && address.hostname === '')) return [issueAt(at, 'is no address')];
+  if (address === null || (address !== undefined && address.hostname === ''))
+    return [issueAt(at, 'is not a valid address')];
   if (address !== undefined && (address.username !== '' || address.password !== ''))
     return [issueAt(at, 'must not hold a user or a password')];
   if (pinned || textAt(value, 'digest') !== undefined || namesItsBytes(ref)) return [];

@@ -138,7 +138,7 @@ async function listFolder(disk: Disk, folder: string): Promise<string[] | undefi
 async function read(disk: Disk, path: string): Promise<string> {
   const size = await attempt(path, async () => Number((await disk.stat(path, { bigint: true })).size));
   if (size > FILE_LIMIT)
-    throw new ProvisionError('bad-catalog', `${path} is ${formatBytes(size)}: that is no catalog file`, {
+    throw new ProvisionError('bad-catalog', `${path} is ${formatBytes(size)}, too large for a catalog file`, {
       suggestions: ['Give a model file with --from, and a catalog file (JSON) with --catalog.'],
     });
   return attempt(path, () => disk.readFile(path, 'utf8'));

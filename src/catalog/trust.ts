@@ -62,9 +62,9 @@ export async function checkSignature(
       `the catalog file ${path} is not signed: there is no ${signaturePathOf(path)}`,
       {
         suggestions: [
-          'Ask whoever wrote it for the signature.',
+          'Ask its author for the signature.',
           `Sign your own with: gemma-provision catalog sign ${path} --key KEY`,
-          'Take it all the same with --allow-unsigned.',
+          'Accept it anyway with --allow-unsigned.',
         ],
       },
     );
@@ -79,8 +79,8 @@ export function checkExpiry(path: string, document: unknown, now: Date): void {
   const { expires } = statusOf(document);
   if (expires === undefined || now.getTime() < Date.parse(expires)) return;
   throw stale(`the catalog file ${path} expired at ${expires}; it is ${now.toISOString()} now`, [
-    'Get the current file from whoever publishes it.',
-    'If the clock of this host is wrong, set it right.',
+    'Get the current file from its publisher.',
+    'If the clock of this host is wrong, correct it.',
   ]);
 }
 
@@ -103,13 +103,13 @@ export function checkVersion(
   if (version === undefined || version < before.version) {
     const found = version === undefined ? 'has no version' : `is version ${version}`;
     throw stale(`the catalog file ${path} ${found}, but version ${before.version} of ${id} was seen here before`, [
-      'Get the current file from whoever publishes it; somebody may be replaying an old one.',
+      'Get the current file from its publisher; this one may be an old file that is being replayed.',
     ]);
   }
   if (version > before.version) return { key: key.hint, id, version, digest };
   if (digest === before.digest) return undefined;
   throw stale(`the catalog file ${path} is version ${version} of ${id}, which was seen here with other content`, [
-    'Whoever publishes it must raise its version with every change.',
+    'Its publisher must raise the version with every change.',
   ]);
 }
 

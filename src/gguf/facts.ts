@@ -53,7 +53,7 @@ export function architectureOf(reader: MetadataReader, offset: number | undefine
   const architecture = reader.text('general.architecture');
   if (architecture === undefined) throw refusal('the metadata key "general.architecture" is missing', offset);
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(architecture)) {
-    throw refusal('the metadata key "general.architecture" is no name of an architecture', offset);
+    throw refusal('the metadata key "general.architecture" is not a valid architecture name', offset);
   }
   return architecture;
 }

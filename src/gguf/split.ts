@@ -97,7 +97,7 @@ function checkPlace({ reader }: Front, index: number, count: number): void {
   if (no !== index) {
     const told =
       no === undefined ? 'it does not say which file of the model it is' : `it says that it is file ${no + 1}`;
-    throw refusal(`${told}, its name says file ${index + 1}`, undefined, ['Give the files their own names back.']);
+    throw refusal(`${told}, its name says file ${index + 1}`, undefined, ['Restore the original names of the files.']);
   }
 }
 

@@ -46,7 +46,7 @@ describe('row 40: what a catalog may name as a source', () => {
     [{ ref: '/x.gguf', digest: DIGEST }, `${AT}.ref`, /begins with/],
     [{ ref: 'https://example.org/a b', digest: DIGEST }, `${AT}.ref`, /begins with/],
 
-    [{ ref: 'https://', digest: DIGEST }, `${AT}.ref`, /no address/],
+    [{ ref: 'https://', digest: DIGEST }, `${AT}.ref`, /not a valid address/],
     [{ ref: 'https://user:secret@example.org/x', digest: DIGEST }, `${AT}.ref`, /must not hold a user or a password/],
     [{ ref: 'https://example.org/x.gguf' }, AT, /needs a digest beside it: a web server may answer/],
     [{ ref: 'hf:acme/gguf/x.gguf' }, AT, /needs a digest beside it: .*commit of 40 digits/],

@@ -178,7 +178,7 @@ describe('hyperparameters', () => {
     [
       'general.architecture',
       { key: 'general.architecture', type: 'string', value: '../x' },
-      'no name of an architecture',
+      'not a valid architecture name',
     ],
   ])('%s wrong: %o', async (key, entry, fragment) => {
     const attempt = read(modelSpec('gemma3n', { [key]: entry }));
