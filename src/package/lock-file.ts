@@ -32,7 +32,7 @@ export const LockFile = z.strictObject({
   source: z.strictObject({
     /** `package:…` ships with this tool; `file:…` counts from the folder of the lock file; else as the user wrote it. */
     ref: Text,
-    /** Names the same bytes for ever: a commit instead of a branch, a digest instead of a tag. */
+    /** Always names the same bytes: a commit instead of a branch, a digest instead of a tag. */
     pinnedRef: Text.optional(),
     digest: Digest,
     sizeBytes: z.int().positive(),

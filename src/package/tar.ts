@@ -57,8 +57,8 @@ export async function readTar(file: RandomAccess): Promise<TarEntry[]> {
       await requireEndOfTar(file, at);
       return [...entries.values()];
     }
-    const { name, size: told, type } = parseHeader(file, header);
-    const size = type === PAX ? told : (paxSize ?? told);
+    const { name, size: ownSize, type } = parseHeader(file, header);
+    const size = type === PAX ? ownSize : (paxSize ?? ownSize);
     const offset = at + BLOCK;
     if (offset + size > file.size) throw truncated(file);
     at = offset + size + paddingOf(size);

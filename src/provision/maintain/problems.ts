@@ -63,7 +63,7 @@ const Common = {
   runtime: RuntimeIdentity.pick({ kind: true, endpoint: true }).optional(),
   ok: z.boolean(),
   problems: z.array(Problem),
-  /** What could not be looked at, and why; one sentence each. */
+  /** What could not be checked, and why; one sentence each. */
   unchecked: z.array(z.string()),
 };
 

@@ -37,9 +37,9 @@ export async function buildRecord(parts: RebuildInput): Promise<InstallRecord | 
   const known = parseReadableFields(remains);
   const of = findByArchitecture(catalog, stored.architecture ?? '').map(({ family }) => family);
   const families = identified === undefined ? of : [identified.family, ...of];
-  const told = await findFamily(families, parts, known.family ?? identified?.family.id);
-  if (told === undefined) return undefined;
-  const { family, text } = told;
+  const found = await findFamily(families, parts, known.family ?? identified?.family.id);
+  if (found === undefined) return undefined;
+  const { family, text } = found;
   const model = identified?.model ?? modelOf(family, known.model);
   return InstallRecord.parse({
     ...deriveFields(parts, family, model),

@@ -20,7 +20,7 @@ interface RepairLog {
 
 /**
  * Repairs one name. Throws `record-not-found`, `needs-repair` where nothing is left to rebuild a record from, what a fetch
- * and an install throw, and `bad-record` for a record of a newer version. What could not be put right is in the result.
+ * and an install throw, and `bad-record` for a record of a newer version. What could not be repaired is in the result.
  */
 export async function* repairModel(name: string, effects: RepairEffects, signal: AbortSignal): Work<RepairResult> {
   const progress: RepairLog = { found: [], repairs: [] };
@@ -58,7 +58,7 @@ function mergeRecords(made: InstallRecord, record: InstallRecord): InstallRecord
   return { ...body, source, ...(previous !== undefined && { previous }) };
 }
 
-/** What can be put right while the name stays as it is. Returns what is still wrong. */
+/** Repairs what can be repaired while the name stays as it is. Returns what is still wrong. */
 async function* repairInPlace(
   name: string,
   progress: RepairLog,
@@ -126,7 +126,7 @@ function notRebuilt(name: string, savedAs: string, cause: ProvisionError): Provi
   );
 }
 
-/** A version that cannot be gone back to any more is told so in the record. */
+/** Removes a lost previous version from the record. */
 async function forgetLostVersion(
   record: InstallRecord,
   problems: readonly Problem[],

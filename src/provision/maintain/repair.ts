@@ -123,7 +123,7 @@ async function fileAt(path: string, digest: Digest): Promise<LocalFile | undefin
   return facts?.isFile() ? { ref: path, path, sizeBytes: Number(facts.size), digest } : undefined;
 }
 
-/** Over the network; what goes wrong is told, and counts as not possible. */
+/** Over the network; a failure is a warning, and counts as not possible. */
 async function* tryFetch(
   { pinnedRef: ref, digest, sizeBytes }: InstallRecord['source'],
   { offline }: RepairFlags,

@@ -40,7 +40,7 @@ const NOTHING: BlobCheckResult = { problems: [], unchecked: [], bytesRead: 0 };
 
 /**
  * `entry`: what the runtime says of the name, where it says something. Throws only when aborted; files that cannot be read
- * are told as not checked.
+ * are reported as unchecked.
  */
 export async function* checkBlobs(
   name: string,

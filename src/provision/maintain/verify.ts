@@ -148,7 +148,7 @@ async function* checkPreviousVersion(
     problems.push({ kind: 'kept-missing', detail: `${which} is gone` });
   else if (stored !== undefined && !sameHeld(previous.stored, heldOf(stored)))
     problems.push({ kind: 'kept-drift', detail: `${which} is not what was recorded` });
-  // A manifest that cannot be read is the same fault once more.
+  // A manifest that cannot be read was reported above.
   const rest = bytes.problems.filter(({ kind }) => kind !== 'broken-entry');
   return { ...bytes, problems: [...problems, ...rest] };
 }
@@ -269,7 +269,7 @@ function matchesFlags({ runtime }: InstallRecord, { runtime: wanted, host }: Ver
   return host === undefined || runtime.kind === 'ollama';
 }
 
-/** Tells at once whether a lock is held. */
+/** Does not wait for a lock that another process holds. */
 async function createNonWaitingLocker({ paths, options }: AppContext): Promise<Locker> {
   const { createFileLocker } = await import('../../disk/locker.ts');
   return createFileLocker({ dir: join(paths.data, 'locks'), command: options.command, waitMs: 0 });

@@ -1,4 +1,4 @@
-/** The lock file of an install: made, compared, and held against what is about to be installed. */
+/** The lock file of an install: made, compared, and compared with what is about to be installed. */
 
 import { dirname, resolve } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
