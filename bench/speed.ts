@@ -16,7 +16,7 @@ import { gigabytes, type MeasuredRam, ramBandwidth, ramMeasureOptions } from '..
 import { measureRam } from '../src/hardware/measure-ram.ts';
 import type { HostProfile } from '../src/hardware/schema.ts';
 import { readHeader } from '../src/provision/plan/header.ts';
-import { forkWorker } from '../src/runtimes/embedded/index.ts';
+import { forkWorker } from '../src/runtimes/embedded/runtime.ts';
 import { defaultThreads } from '../src/runtimes/embedded/threads.ts';
 import { createWorkerClient } from '../src/runtimes/embedded/worker-client.ts';
 import { type Comparison, comparisons } from '../test/unit/fit/speed-measurements.ts';

@@ -10,7 +10,8 @@ import { realDisk } from '../../src/disk/disk.ts';
 import { createHasher } from '../../src/disk/hash.ts';
 import type { ModelSpec } from '../../src/modelfile/schema.ts';
 import type { TransferWay } from '../../src/runtimes/contract.ts';
-import { type OllamaRuntime, ollamaRuntime, parseHost } from '../../src/runtimes/ollama/index.ts';
+import { parseHost } from '../../src/runtimes/ollama/host.ts';
+import { type OllamaRuntime, ollamaRuntime } from '../../src/runtimes/ollama/runtime.ts';
 import type { LocalFile } from '../../src/sources/contract.ts';
 import { type OllamaServer, startOllama } from '../../test/helpers/ollama-server.ts';
 

@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { USE_CASES } from '../catalog/use-cases.ts';
 import { KvType } from '../fit/schema.ts';
-import { TRANSFER_WAYS } from '../runtimes/transfer-ways.ts';
+import { RUNTIME_KINDS, TRANSFER_WAYS } from '../runtimes/options.ts';
 
 const positive = { min: 1 } as const;
 
@@ -14,7 +14,7 @@ export const runtimeFlags = {
   }),
   runtime: Flags.string({
     env: 'GEMMA_PROVISION_RUNTIME',
-    options: ['auto', 'ollama', 'embedded'],
+    options: ['auto', ...RUNTIME_KINDS],
     description: 'auto takes Ollama if it answers, else the embedded runtime',
   }),
   'require-tls': Flags.boolean({

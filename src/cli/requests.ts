@@ -9,7 +9,7 @@ import type { RunSettings } from '../fit/schema.ts';
 import { KvType } from '../fit/schema.ts';
 import type { InstallRequest } from '../provision/plan/request.ts';
 import type { Settings } from '../provision/settings.ts';
-import { TRANSFER_WAYS } from '../runtimes/transfer-ways.ts';
+import { TRANSFER_WAYS } from '../runtimes/options.ts';
 
 interface ChoiceFlags {
   readonly quant?: string | undefined;

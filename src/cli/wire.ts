@@ -32,7 +32,7 @@ import type { Frozen } from '../provision/share/lock.ts';
 import type { Pinned, PinnedFlags } from '../provision/share/pinned.ts';
 import type { InstallRecord } from '../registry/schema.ts';
 import type { ChatResult } from '../runtimes/contract.ts';
-import type { RuntimeFlags } from '../runtimes/open.ts';
+import type { RuntimeFlags } from '../runtimes/registry.ts';
 import type { Suite } from '../smoke/schema.ts';
 import { hideSecrets } from './redaction.ts';
 import type {

@@ -13,8 +13,9 @@ import { hostProfile } from '../provision/plan/host.ts';
 import { STAGING_PREFIX } from '../provision/plan/plan.ts';
 import { DEFAULT_MODEL } from '../provision/plan/settle.ts';
 import { doctorEmbedded } from '../runtimes/embedded/doctor.ts';
-import { ollamaRuntime, parseHost, plainHttpWarning, requireTls } from '../runtimes/ollama/index.ts';
-import type { RuntimeFlags } from '../runtimes/open.ts';
+import { parseHost, plainHttpWarning, requireTls } from '../runtimes/ollama/host.ts';
+import { ollamaRuntime } from '../runtimes/ollama/runtime.ts';
+import { type RuntimeFlags, requestedRuntime } from '../runtimes/registry.ts';
 import type { DoctorEffects, ServerEffects, Wanted } from './effects.ts';
 import { runDoctor } from './run.ts';
 import { type Subject, subjectOf } from './subject.ts';
@@ -115,10 +116,10 @@ async function effectsOf(
 
 /** As when a runtime is opened: a host on the command line rules out the embedded runtime. */
 function wantedBy({ host, runtime }: DoctorFlags, { settings }: AppContext): Wanted {
-  const wanted = runtime ?? settings.runtime;
-  if (wanted === 'embedded') return { usesServer: false, serverOnly: false };
-  if (wanted === 'ollama') return { usesServer: true, serverOnly: true };
-  return { usesServer: true, serverOnly: host !== undefined };
+  const requested = requestedRuntime({ runtime }, settings);
+  if (requested === undefined) return { usesServer: true, serverOnly: host !== undefined };
+  const { isServer } = requested.capabilities;
+  return { usesServer: isServer, serverOnly: isServer };
 }
 
 function serverOf(flags: DoctorFlags, app: AppContext, hash: HashFile): ServerEffects | ProvisionError {

@@ -78,7 +78,7 @@ export interface DoctorEffects {
 }
 
 export interface Wanted {
-  /** False when only the embedded runtime may be used. */
+  /** False when `--runtime` names a runtime that is not a server. */
   readonly usesServer: boolean;
   /** True when an install would use the server or fail: `--runtime ollama`, or a host on the command line. */
   readonly serverOnly: boolean;

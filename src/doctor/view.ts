@@ -5,11 +5,12 @@ import { findModelsFolder, type ModelsFolder } from '../hardware/models-folder.t
 import type { HostProfile } from '../hardware/schema.ts';
 import { findServerProcess, type ServerProcess } from '../hardware/server-process.ts';
 import { isLoopback } from '../net/private-addresses.ts';
+import { allowsFallBack } from '../runtimes/registry.ts';
 import type { DoctorEffects, ServerEffects } from './effects.ts';
 import { type Loaded, loadedIn, namesIn } from './replies.ts';
 
 /** What an install would use: the server, the embedded runtime, or nothing. */
-export type Target = 'server' | 'embedded' | 'none';
+export type Target = 'server' | 'own-runtime' | 'none';
 
 /** What checks use: the effects, and answers that several checks share, each obtained once. */
 export interface DoctorView extends DoctorEffects {
@@ -23,13 +24,6 @@ export interface DoctorView extends DoctorEffects {
   process(): Promise<ServerProcess>;
   /** Undefined for a server behind another process, or of another user whose home is not known. */
   models(): Promise<ModelsFolder | undefined>;
-}
-
-const FALL_BACK: readonly string[] = ['runtime-unreachable', 'runtime-not-ollama', 'runtime-timeout'];
-
-/** Failures of the server after which `auto` uses the embedded runtime, as when a runtime is opened. */
-export function allowsFallBack(error: unknown): boolean {
-  return error instanceof ProvisionError && FALL_BACK.includes(error.code);
 }
 
 /** A server that sends a byte now and then is never silent, so the whole request has a limit too. Milliseconds. */
@@ -99,7 +93,7 @@ async function targetOf(
 ): Promise<Target> {
   const embeddedOr = (other: Target) =>
     embedded.version(signal).then(
-      (): Target => 'embedded',
+      (): Target => 'own-runtime',
       () => other,
     );
   if (!wanted.usesServer) return embeddedOr('none');

@@ -4,8 +4,7 @@ import type { Catalog } from '../catalog/load.ts';
 import { realDisk } from '../disk/disk.ts';
 import type { Locker } from '../disk/lock.ts';
 import type { Registry } from '../registry/index.ts';
-import type { RuntimeContext } from '../runtimes/context.ts';
-import type { OpenRuntime, RuntimeFlags } from '../runtimes/open.ts';
+import type { OpenRuntime, RuntimeContext, RuntimeFlags } from '../runtimes/contract.ts';
 import type { Bytes } from './bytes.ts';
 import type { Provisioning } from './install/provisioning.ts';
 import type { Paths } from './paths.ts';
@@ -129,7 +128,7 @@ export class AppContext {
   }
 
   async open(flags: RuntimeFlags): Promise<OpenRuntime> {
-    const [{ openRuntime }, context] = await Promise.all([import('../runtimes/open.ts'), this.runtimeContext()]);
+    const [{ openRuntime }, context] = await Promise.all([import('../runtimes/registry.ts'), this.runtimeContext()]);
     const opened = await openRuntime(flags, context);
     this.#opened.push(opened);
     return opened;

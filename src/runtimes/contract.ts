@@ -1,11 +1,14 @@
 import * as z from 'zod';
 import type { Digest } from '../core/digest.ts';
 import type { Work } from '../core/progress.ts';
+import type { HashFile } from '../disk/hash.ts';
+import type { Engine as EstimatedEngine } from '../fit/schema.ts';
 import type { ModelSpec } from '../modelfile/schema.ts';
 import type { LocalFile, RemoteFile, StreamFile } from '../sources/contract.ts';
-import { TRANSFER_WAYS } from './transfer-ways.ts';
+import type { FolderContents } from './contents.ts';
+import { RUNTIME_KINDS, TRANSFER_WAYS } from './options.ts';
 
-export const RuntimeKind = z.enum(['ollama', 'embedded', 'llama-server', 'llama-cpp-python', 'transformers']);
+export const RuntimeKind = z.enum(RUNTIME_KINDS);
 export type RuntimeKind = z.infer<typeof RuntimeKind>;
 
 /** Who answers: `{kind: 'ollama', version: '0.24.0', endpoint: 'http://127.0.0.1:11434'}`. */
@@ -127,12 +130,8 @@ export interface StoreResult {
   readonly differences: readonly string[];
 }
 
-/** One way to run a model. A new runtime is one folder whose index exports `defineRuntime({...})`. */
-export interface Runtime {
-  readonly kind: RuntimeKind;
-  readonly endpoint: string;
-  /** Throws `runtime-unreachable`, `runtime-not-ollama`, `runtime-missing`. */
-  identify(signal: AbortSignal): Promise<RuntimeIdentity>;
+/** Where the models of a runtime are kept, by name. An engine that keeps none of its own uses ours. */
+export interface ModelStore {
   find(name: string, signal: AbortSignal): Promise<StoredModel | undefined>;
   /** How `store` would get a file of this size and digest in; changes nothing that stays. */
   planTransfer?(file: StorableFile, way: TransferWay | undefined, signal: AbortSignal): Promise<TransferPlan>;
@@ -140,23 +139,27 @@ export interface Runtime {
   store(request: StoreRequest, signal: AbortSignal): Work<StoreResult>;
   /** Lets the runtime fetch a model of its own library. Only where the runtime has one. */
   pull?(libraryName: string, signal: AbortSignal): Work<StoredModel>;
-  /** Every name it has and can read; absent where it cannot tell. */
+  /** Every name it has and can read; absent where it cannot list them. */
   names?(signal: AbortSignal): Promise<readonly string[]>;
   copy(from: string, to: string, signal: AbortSignal): Promise<void>;
   /** Removing what is not there is no error. */
   remove(name: string, signal: AbortSignal): Promise<void>;
+}
+
+/** What runs the models of a store. */
+export interface Engine {
   /** Yields the answer piece by piece, returns the whole of it. */
   chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<string, ChatResult, undefined>;
-  /** The exact text that `chat` would feed to the model, without generating. Undefined where the runtime cannot tell. */
+  /** The exact text that `chat` would feed to the model, without generating. Undefined where the runtime does not show it. */
   render?(request: Pick<ChatRequest, 'name' | 'messages'>, signal: AbortSignal): Promise<RenderedPrompt | undefined>;
   /**
    * Tokens that the runtime evaluates for a prompt that no template touches, those included that it adds itself.
    * Generates one token. Undefined where the runtime does not count all of a prompt.
    */
   countRaw?(name: string, prompt: string, signal: AbortSignal): Promise<number | undefined>;
-  /** Every model in memory, by its name; empty where the runtime cannot tell. */
+  /** Every model in memory, by its name; empty where the runtime does not report them. */
   loadedModels?(signal: AbortSignal): Promise<readonly (LoadedModel & { readonly name: string })[]>;
-  /** What is in force for a model now; undefined when it is not loaded, or the runtime cannot tell. */
+  /** What is in force for a model now; undefined when it is not loaded, or the runtime does not report it. */
   loaded?(name: string, signal: AbortSignal): Promise<LoadedModel | undefined>;
   /** Frees a model's memory. A model that is not loaded is no error. */
   unload?(name: string, signal: AbortSignal): Promise<void>;
@@ -164,6 +167,135 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-export function defineRuntime<R extends Runtime>(runtime: R): R {
-  return runtime;
+/** One way to run a model: an engine and the store that it reads from. */
+export interface Runtime extends ModelStore, Engine {
+  readonly kind: RuntimeKind;
+  readonly endpoint: string;
+  /** Throws `runtime-unreachable`, `runtime-not-ollama`, `runtime-missing`. */
+  identify(signal: AbortSignal): Promise<RuntimeIdentity>;
+}
+
+/** What differs between runtimes for those who use one. */
+export interface RuntimeCapabilities {
+  /** A server at an address, whose version its owner chooses; otherwise the engine comes with this tool. */
+  readonly isServer: boolean;
+  /** Prompts follow the Jinja template in the model's file, whatever template was stored with the model. */
+  readonly usesFileTemplate: boolean;
+}
+
+/** Why something is not possible, and what to do instead. */
+export interface Refusal {
+  readonly reason: string;
+  readonly remedy: string;
+}
+
+/** What a plan must know of a runtime: what it allows and needs. */
+export interface RuntimeFacts {
+  readonly engine: EstimatedEngine;
+  /** Disk that a create takes at its peak, as a multiple of the file's size. */
+  readonly diskFactor: number;
+  /** Where the bytes go; absent for a server on another host. */
+  readonly store?: { readonly purpose: 'models' | 'data'; readonly path: string };
+  readonly warnings: readonly string[];
+  /** Why this runtime cannot run the architecture, or undefined. */
+  refusal(architecture: string): Refusal | undefined;
+  /** Why this runtime cannot load a quant of the architecture, as one sentence, or undefined. */
+  quantRefusal(architecture: string, quant: string): string | undefined;
+  /** Why this runtime cannot pull a library model, or undefined. */
+  pullRefusal(minimumVersion: string | undefined): Refusal | undefined;
+}
+
+/** The blobs of a runtime on this machine, for writing. */
+export interface BlobStore {
+  /**
+   * Replaces a blob with the bytes of a file: written beside it, hashed on the way, renamed over it. Throws
+   * `digest-mismatch`, `truncated-file`, `source-not-found`, `file-access`, `disk-full`; the blob is as before then.
+   */
+  replace(file: LocalFile & { readonly digest: Digest }, signal: AbortSignal): Work<void>;
+  /** Removing what is not there is no error. */
+  drop(digest: Digest): Promise<void>;
+}
+
+/** The folder of a runtime on this machine. */
+export interface ModelFolder {
+  /** `refused`: why it cannot be read from here, as a whole sentence. */
+  readonly contents: FolderContents | { readonly refused: string };
+  /** Absent where it may not be written to. */
+  readonly store?: BlobStore;
+}
+
+/** The folder of a server on this machine, proven to be its own: what else cleaning it up must know. */
+export interface ServerFolder {
+  read(): Promise<FolderContents>;
+  /** The server does not remove blobs that no model uses (OLLAMA_NOPRUNE). */
+  readonly keepsAll: boolean;
+}
+
+/** An opened runtime: who it is, and what planning must know of it. */
+export interface OpenRuntime {
+  readonly runtime: Runtime;
+  readonly identity: RuntimeIdentity;
+  readonly facts: RuntimeFacts;
+  /** Reads the folder of its models again at each call. */
+  readFolder(signal: AbortSignal): Promise<ModelFolder>;
+  /** Only for a server. `refused`: why the folder cannot be used, as a whole sentence. */
+  serverFolder?(signal: AbortSignal): Promise<ServerFolder | { readonly refused: string }>;
+}
+
+/** Flags that lead to a runtime. */
+export interface RuntimeFlags {
+  readonly host?: string | undefined;
+  readonly runtime?: string | undefined;
+}
+
+/** What opening a runtime needs of its surroundings. */
+export interface RuntimeContext {
+  readonly paths: { readonly data: string; readonly cache: string };
+  /** Settings of `config.json`, which flags override. */
+  readonly settings: RuntimeFlags;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly hash: HashFile;
+  /** The models folder of a server on this machine, as far as it is known. */
+  models(): Promise<string>;
+  /** `--require-tls`. */
+  readonly requireTls: boolean;
+  /** Shows the user a message once. */
+  warn(message: string): void;
+  /** Root of this package. */
+  readonly root: string;
+  readonly signal: AbortSignal;
+}
+
+/** Where a runtime keeps models in our data folder. */
+export interface OwnStore {
+  /** The runtime that uses it. */
+  readonly runtime: Pick<RuntimeIdentity, 'kind' | 'endpoint'>;
+  /** For messages: `the embedded runtime`. */
+  readonly title: string;
+  /** Name of its folder in our data folder. */
+  readonly folderName: string;
+  /** Absolute path of the folder of manifests (`….json`), and of the blobs that they name by digest. */
+  readonly manifests: string;
+  readonly blobs: string;
+}
+
+/** What a runtime is, known without opening it. Cheap to load: the rest is imported by `open`. */
+export interface RuntimeDefinition<Kind extends RuntimeKind = RuntimeKind> {
+  readonly kind: Kind;
+  readonly capabilities: RuntimeCapabilities;
+  /** The only endpoint that this runtime has; absent for a server. */
+  readonly endpoint?: string;
+  /** Throws what `identify` throws, and `bad-host`, `tls-required`, `bad-configuration`. */
+  open(flags: RuntimeFlags, context: RuntimeContext): Promise<OpenRuntime>;
+  /** The process whose children run models; undefined where it cannot be seen from here. */
+  processId(endpoint: string, signal: AbortSignal): Promise<number | undefined>;
+  /** Its models in our data folder, where it keeps them there. */
+  ownStore?(dataDir: string): OwnStore;
+  /** A command of the runtime's own that removes a model. */
+  removeCommand?(name: string): string;
+}
+
+/** Declares a runtime. A new one is a folder whose index exports this, a word in `options.ts` and a line in `registry.ts`. */
+export function defineRuntime<Kind extends RuntimeKind>(definition: RuntimeDefinition<Kind>): RuntimeDefinition<Kind> {
+  return definition;
 }

@@ -1,6 +1,7 @@
 import { errnoOf } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
 import { mayWrite } from '../../disk/disk.ts';
+import { ownStores } from '../../runtimes/registry.ts';
 import { defineCheck, type Finding, ok, problem, skipped, warning, withLocalServer } from '../check.ts';
 import { freeAt, HIDDEN, nearestFolder, ownFolder, reasonOf } from '../folder.ts';
 import type { DoctorView } from '../view.ts';
@@ -90,7 +91,7 @@ async function storeOf(view: DoctorView): Promise<Store | string> {
   const target = await view.target();
   if (target === 'none') return 'No runtime is available: see the checks of the server and the embedded runtime.';
   const { data } = view.paths;
-  if (target === 'embedded') return { path: data, reach: data, factor: 1, why: 'one copy of the file' };
+  if (target === 'own-runtime') return { path: data, reach: data, factor: 1, why: 'one copy of the file' };
   if (!view.local()) return 'The server is on another machine: run doctor there.';
   const [folder, { diskFactor, version }] = await Promise.all([view.models(), view.facts()]);
   if (folder === undefined) return 'The models folder of the server cannot be determined from here.';
@@ -148,7 +149,12 @@ export const configFolder = defineCheck({
 export const dataFolder = defineCheck({
   id: 'data-folder',
   title: 'Data folder',
-  run: (view) => ownFolder(view, view.paths.data, ['registry', 'locks', 'embedded']),
+  run: (view) =>
+    ownFolder(view, view.paths.data, [
+      'registry',
+      'locks',
+      ...ownStores(view.paths.data).map(({ folderName }) => folderName),
+    ]),
 });
 
 /** Digests of files are stored there, so that a second run need not read the files again. */

@@ -3,6 +3,7 @@ import { matrix } from '../../compat/matrix.ts';
 import { compareNumbers, isAtLeast, numbersOf } from '../../compat/version.ts';
 import type { Env } from '../../core/environment.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import { allowsFallBack } from '../../runtimes/registry.ts';
 import {
   defineCheck,
   type Finding,
@@ -16,7 +17,7 @@ import {
 } from '../check.ts';
 import { shown } from '../secrets.ts';
 import { variableFindings } from '../variables.ts';
-import { allowsFallBack, type DoctorView } from '../view.ts';
+import type { DoctorView } from '../view.ts';
 
 /** Whether an Ollama server answers; if not, which process uses the port, and whether the embedded runtime is available. */
 export const server = defineCheck({
@@ -44,7 +45,7 @@ export const server = defineCheck({
 async function noServer(view: DoctorView, error: ProvisionError): Promise<Finding> {
   const details = [asSentence(error.message), ...(await otherDetails(view, error))];
   const remedy = error.suggestions.join('\n') || 'Start the server, then run doctor again.';
-  if ((await view.target()) !== 'embedded') {
+  if ((await view.target()) !== 'own-runtime') {
     const why =
       view.wanted.serverOnly || !allowsFallBack(error) ? [] : ['The embedded runtime is not available as a fallback.'];
     return problem([...details, ...why].join(' '), remedy);

@@ -6,6 +6,7 @@ import { LockHolder } from '../../disk/process-identity.ts';
 import { readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
+import { capabilitiesOf } from '../../runtimes/registry.ts';
 import { defineCheck, type Finding, findingOf, merged, ok, problem, warning } from '../check.ts';
 import type { Configuration } from '../effects.ts';
 import { reasonOf } from '../folder.ts';
@@ -101,7 +102,7 @@ async function runtimeHasModel(
   signal: AbortSignal,
 ): Promise<boolean | undefined> {
   const { name, runtime } = record;
-  if (runtime.kind === 'embedded') return view.embedded.has(name, signal);
+  if (!capabilitiesOf(runtime.kind).isServer) return view.embedded.has(name, signal);
   if (!('endpoint' in view.server) || runtime.endpoint !== view.server.endpoint) return undefined;
   const names = await view.names().catch(() => undefined);
   return names?.some((each) => sameModel(each, name));

@@ -1,8 +1,8 @@
 import { realDisk } from '../../disk/disk.ts';
 import { residentBelow } from '../../hardware/resident.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
-import { findServerProcess } from '../../hardware/server-process.ts';
 import type { Runtime } from '../../runtimes/contract.ts';
+import { runtimeOf } from '../../runtimes/registry.ts';
 import type { MemoryUse } from './effects.ts';
 
 interface Watched {
@@ -29,19 +29,10 @@ export async function memoryUse(watched: Watched, signal: AbortSignal): Promise<
 }
 
 async function seen({ runtime, profile, look }: Watched, signal: AbortSignal): Promise<MemoryUse> {
-  const pid = await rootOf(runtime, signal);
+  const pid = await runtimeOf(runtime.kind).processId(runtime.endpoint, signal);
   const residentBytes = pid === undefined ? undefined : await residentBelow(realDisk, pid);
   const vramBytes = vramUsed(profile) === undefined ? undefined : vramUsed(await look());
   return { ...(residentBytes !== undefined && { residentBytes }), ...(vramBytes !== undefined && { vramBytes }) };
-}
-
-/** The process whose children run models: Ollama's server, or this one for the embedded runtime. */
-async function rootOf({ kind, endpoint }: Watched['runtime'], signal: AbortSignal): Promise<number | undefined> {
-  if (kind === 'embedded') return process.pid;
-  if (!URL.canParse(endpoint)) return undefined;
-  const where = { platform: process.platform, files: realDisk };
-  const { pid, passesOn } = await findServerProcess(where, new URL(endpoint), signal);
-  return passesOn ? undefined : pid;
 }
 
 /** Undefined where no GPU has memory of its own that can be read. */

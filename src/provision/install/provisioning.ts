@@ -22,7 +22,7 @@ import {
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, StorableFile, TransferWay } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
-import type { OpenRuntime } from '../../runtimes/open.ts';
+import type { OpenRuntime } from '../../runtimes/registry.ts';
 import { layoutOf } from '../../sources/cache/layout.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { Bytes } from '../bytes.ts';

@@ -9,7 +9,7 @@ import { baselineRunOf, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import { proveAfterSmoke, unprovenPrompt } from '../../smoke/prompt/prove.ts';
 import type { PromptProof } from '../../smoke/prompt/schema.ts';
 import { templateMarkersOf } from '../../smoke/prompt/template.ts';

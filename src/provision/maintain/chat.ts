@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ChatResult, Message } from '../../runtimes/contract.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { locateModel } from './records.ts';
 

@@ -9,7 +9,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { parseParameters } from '../../runtimes/ollama/parameters.ts';
-import type { OpenRuntime } from '../../runtimes/open.ts';
+import type { OpenRuntime } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { readInstallableHeader } from '../plan/header.ts';

@@ -4,7 +4,7 @@ import { didYouMean } from '../../core/suggest.ts';
 import { type Registry, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { parseModelName } from '../../runtimes/names.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import { flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { changeEffects } from '../install/provisioning.ts';
 
@@ -46,9 +46,7 @@ export async function locateModel(app: AppContext, name: string, flags: RuntimeF
       suggestions: ['Choose one with --runtime, or with --host for a server.'],
     });
   }
-  return only.runtime.kind === 'ollama'
-    ? { runtime: 'ollama', host: only.runtime.endpoint }
-    : { runtime: only.runtime.kind };
+  return flagsFor(only.runtime);
 }
 
 /** The runtime that has a name, opened, with what a change of the name needs. */

@@ -5,7 +5,7 @@ import { type RemoveJournal, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
 import { parseModelName } from '../../runtimes/names.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import { type RuntimeFlags, runtimeOf } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import type { ChangeEffects } from '../install/effects.ts';
 import { BROKEN, heldOf, look } from '../install/held.ts';
@@ -87,12 +87,11 @@ function removeReport({ name, runtime, previous }: InstallRecord, removedFromRun
   return { name, runtime, removedFromRuntime, ...(kept && { previous: { model, quant, keptAs } }) };
 }
 
-function notInstalledByUs(name: string, runtime: Runtime): ProvisionError {
+function notInstalledByUs(name: string, { kind }: Runtime): ProvisionError {
+  const command = runtimeOf(kind).removeCommand?.(name);
   return new ProvisionError('foreign-model', `${name} was not installed by this tool, so it is not removed`, {
     suggestions: [
-      runtime.kind === 'ollama'
-        ? `Remove it yourself: ollama rm ${name}`
-        : 'Run gemma-provision list to see installed models.',
+      command === undefined ? 'Run gemma-provision list to see installed models.' : `Remove it yourself: ${command}`,
     ],
   });
 }

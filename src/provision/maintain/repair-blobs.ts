@@ -7,22 +7,12 @@ import type { HashFile } from '../../disk/hash.ts';
 import type { Locker } from '../../disk/lock.ts';
 
 import type { InstallRecord } from '../../registry/schema.ts';
+import type { BlobStore } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import type { RecoveryEffects } from '../install/effects.ts';
 import type { Problem } from './problems.ts';
 import type { ModelFolder } from './verify-blobs.ts';
-
-/** The blobs of a runtime on this machine, for writing. */
-export interface BlobStore {
-  /**
-   * Puts the bytes of a file in the place of a blob: written beside it, hashed on the way, renamed over it. Throws
-   * `digest-mismatch`, `truncated-file`, `source-not-found`, `file-access`, `disk-full`; the blob is as before then.
-   */
-  replace(file: LocalFile & { readonly digest: Digest }, signal: AbortSignal): Work<void>;
-  /** Removing what is not there is no error. */
-  drop(digest: Digest): Promise<void>;
-}
 
 /** A runtime whose folder may be written to as well. */
 export interface WritableModelFolder extends ModelFolder {

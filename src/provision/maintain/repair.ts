@@ -8,10 +8,8 @@ import { realDisk } from '../../disk/disk.ts';
 import { readRecords, setAside } from '../../registry/index.ts';
 import { pathOf } from '../../registry/record-file.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
-import { EMBEDDED_ENDPOINT } from '../../runtimes/embedded/index.ts';
-import { embeddedBlobs } from '../../runtimes/embedded/read.ts';
 import { parseModelName } from '../../runtimes/names.ts';
-import type { OpenRuntime, RuntimeFlags } from '../../runtimes/open.ts';
+import { fixedRuntimes, flagsFor, type OpenRuntime, ownStores, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
@@ -23,7 +21,6 @@ import { rebuildRecord } from './rebuild.ts';
 import { locateModel } from './records.ts';
 import type { RepairEffects } from './repair-blobs.ts';
 import { repairModel } from './repair-model.ts';
-import { flagsForRuntime } from './verify.ts';
 
 export interface RepairFlags extends RuntimeFlags {
   readonly offline?: boolean | undefined;
@@ -90,12 +87,12 @@ async function locateBrokenRecord(name: string, flags: RepairFlags, app: AppCont
   if (where.host !== undefined || (where.runtime !== undefined && where.runtime !== 'auto')) return where;
   const registry = await app.registry();
   const { records, broken } = await readRecords(registry);
-  const places = [{ kind: 'embedded', endpoint: EMBEDDED_ENDPOINT } as const, ...records.map((each) => each.runtime)];
+  const places = [...fixedRuntimes(), ...records.map((each) => each.runtime)];
   const place = places.find((each) => {
     const path = pathOf(registry.dataDir, { name, runtime: each });
     return broken.some((file) => file.path === path);
   });
-  return place === undefined ? where : flagsForRuntime({ version: '', ...place });
+  return place === undefined ? where : flagsFor(place);
 }
 
 /** Where bytes of a digest may lie on this machine: where the model came from, our cache, the folders of the runtimes. */
@@ -109,7 +106,7 @@ async function findCopies(
   const ours = sources.flatMap((source) => (source?.path === undefined ? [] : [source.path]));
   const { cache } = await app.bytes();
   const cached = await drive(cache.find(digest, app.options.signal), () => undefined);
-  const folders = [embeddedBlobs(app.paths.data), join(await app.models(), 'blobs')];
+  const folders = [...ownStores(app.paths.data).map(({ blobs }) => blobs), join(await app.models(), 'blobs')];
   const { contents } = await openModelFolder(opened, app);
   const own = 'refused' in contents ? [] : contents.blobs.filter((blob) => blob.digest === digest);
   const paths = [...ours, ...folders.map((folder) => blobPath(folder, digest)), ...own.map(({ path }) => path)];

@@ -9,7 +9,7 @@ import type { Work } from '../../core/progress.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { parseModelName } from '../../runtimes/names.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { AppContext } from '../context.ts';
 import { cleanStep } from '../install/clean-step.ts';

@@ -10,7 +10,7 @@ import { didYouMean } from '../../core/suggest.ts';
 import { readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import { flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import type { Provisioning } from '../install/provisioning.ts';
 import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/schema.ts';
@@ -155,14 +155,13 @@ async function* tryUpgrade(
 }
 
 function openFor(
-  { runtime: { kind, endpoint } }: InstallRecord,
+  { runtime }: InstallRecord,
   flags: UpgradeFlags,
   opened: Map<string, Promise<Provisioning>>,
   app: AppContext,
 ): Promise<Provisioning> {
-  const key = `${kind} ${endpoint}`;
-  const where = kind === 'ollama' ? { runtime: kind, host: endpoint } : { runtime: kind, host: undefined };
-  const provisioning = opened.get(key) ?? app.provisioning({ ...flags, ...where });
+  const key = `${runtime.kind} ${runtime.endpoint}`;
+  const provisioning = opened.get(key) ?? app.provisioning({ ...flags, host: undefined, ...flagsFor(runtime) });
   opened.set(key, provisioning);
   return provisioning;
 }

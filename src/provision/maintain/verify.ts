@@ -12,7 +12,7 @@ import type { StoredModel } from '../../runtimes/contract.ts';
 import { isJinja } from '../../runtimes/jinja.ts';
 import { parameterDifferences } from '../../runtimes/ollama/compare.ts';
 import { parseParameters } from '../../runtimes/ollama/parameters.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import { capabilitiesOf, flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { heldOf, sameHeld } from '../install/held.ts';
 import { type OpenRun, openRunOf } from '../install/open-run.ts';
@@ -233,11 +233,6 @@ export interface VerifyFlags extends RuntimeFlags {
   readonly quick?: boolean | undefined;
 }
 
-/** Flags that lead to where a record says that its model is. */
-export function flagsForRuntime({ kind, endpoint }: InstallRecord['runtime']): RuntimeFlags {
-  return kind === 'ollama' ? { runtime: kind, host: endpoint } : { runtime: kind };
-}
-
 /** One model, or all that this tool installed. Throws `record-not-found`, `bad-record` for a NAME whose record is broken. */
 export async function verify(
   app: AppContext,
@@ -256,17 +251,17 @@ export async function verify(
       openRunOf(record, { registry, impatient }, app.options.signal),
     place: async (runtime: InstallRecord['runtime']) =>
       openModelFolder(
-        await app.open({ ...flagsForRuntime(runtime), ...(flags.host !== undefined && { host: flags.host }) }),
+        await app.open({ ...flagsFor(runtime), ...(flags.host !== undefined && { host: flags.host }) }),
         app,
       ),
   };
   return verifyRecords(request, effects, app.options.signal);
 }
 
-/** `--runtime` narrows; `--host` says where the server is, which is all that a record of Ollama has to match. */
+/** `--runtime` narrows; `--host` says where the server is, which is all that the record of a server has to match. */
 function matchesFlags({ runtime }: InstallRecord, { runtime: wanted, host }: VerifyFlags): boolean {
   if (wanted !== undefined && wanted !== 'auto') return runtime.kind === wanted;
-  return host === undefined || runtime.kind === 'ollama';
+  return host === undefined || capabilitiesOf(runtime.kind).isServer;
 }
 
 /** Does not wait for a lock that another process holds. */

@@ -4,15 +4,15 @@ import { matrix } from '../../compat/matrix.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { LoadedModel } from '../../fit/choice/recommend.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
-import type { RuntimeIdentity } from '../../runtimes/contract.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { RuntimeFacts, RuntimeIdentity } from '../../runtimes/contract.ts';
+import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import { measuredModel, overrideReasons, rank } from './fit-check.ts';
 import type { HostFlags } from './host.ts';
 import { identifyByHeader, identifyByName } from './identify.ts';
 import { loadedModels } from './recommend-loaded.ts';
-import type { InstallRequest, RuntimeFacts } from './request.ts';
+import type { InstallRequest } from './request.ts';
 import { DEFAULT_MODEL } from './settle.ts';
 import { fileNameOf } from './source-file.ts';
 import { speedInputs } from './speed.ts';
@@ -114,7 +114,7 @@ function only(model: Model, quant: string): Model {
 }
 
 async function targetOf(flags: RecommendFlags, app: AppContext): Promise<Target> {
-  const { ollamaFacts } = await import('../../runtimes/open.ts');
+  const { capabilitiesOf, ollamaFacts } = await import('../../runtimes/registry.ts');
   const version = flags['server-version'];
   if (version !== undefined)
     return { facts: ollamaFacts(version), here: false, server: { version, endpoint: 'not asked' } };
@@ -127,7 +127,7 @@ async function targetOf(flags: RecommendFlags, app: AppContext): Promise<Target>
   const live = flags.profile === undefined && flags['what-if'] === undefined;
   const here = live && facts.store !== undefined;
   const known = { facts, here, ...(live && { identity }) };
-  if (identity.kind !== 'ollama') return known;
+  if (!capabilitiesOf(identity.kind).isServer) return known;
   const server = { version: identity.version, endpoint: identity.endpoint };
   const loaded = here ? await loadedModels(runtime, app.options.signal) : [];
   return { ...known, server, ...(loaded.length > 0 && { loaded }) };

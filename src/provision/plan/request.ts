@@ -1,13 +1,13 @@
 import type { Catalog } from '../../catalog/load.ts';
 import type { UseCaseId } from '../../catalog/schema.ts';
 import type { Digest } from '../../core/digest.ts';
-import type { Engine, RunSettings } from '../../fit/schema.ts';
+import type { RunSettings } from '../../fit/schema.ts';
 import type { MeasuredSpeed } from '../../fit/speed/estimate.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { RamBandwidth } from '../../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
-import type { RuntimeIdentity, TransferPlan, TransferWay } from '../../runtimes/contract.ts';
+import type { RuntimeFacts, RuntimeIdentity, TransferPlan, TransferWay } from '../../runtimes/contract.ts';
 import type { ResolvedSource } from '../../sources/contract.ts';
 import type { SourceFile } from './plan.ts';
 
@@ -38,22 +38,6 @@ export interface InstallRequest {
   /** How it is to be loaded, as a lock file says: then nothing is chosen. */
   readonly load?: LoadSettings;
   readonly force: boolean;
-}
-
-/** What the server or runtime allows and needs; comes from the compatibility room for Ollama. */
-export interface RuntimeFacts {
-  readonly engine: Engine;
-  /** Disk that a create takes at its peak, as a multiple of the file's size. */
-  readonly diskFactor: number;
-  /** Where the bytes go; absent for a server on another host. */
-  readonly store?: { readonly purpose: 'models' | 'data'; readonly path: string };
-  readonly warnings: readonly string[];
-  /** Why this runtime cannot run the architecture, or undefined. */
-  refusal(architecture: string): { readonly reason: string; readonly remedy: string } | undefined;
-  /** Why this runtime cannot load a quant of the architecture, as one sentence, or undefined. */
-  quantRefusal(architecture: string, quant: string): string | undefined;
-  /** Why this runtime cannot pull a library model, or undefined. */
-  pullRefusal(minimumVersion: string | undefined): { readonly reason: string; readonly remedy: string } | undefined;
 }
 
 /** The volume of a path, or of the nearest folder above it that exists. */

@@ -12,7 +12,7 @@ import { type Bundle, bundleFiles, digestMismatch, modelBytes, readBundle } from
 import { compareLocks, requireNoDifferences } from '../../package/frozen.ts';
 import { buildLock } from '../../package/lock-file.ts';
 import { type RandomAccess, readExactly, tarSize, writeTar } from '../../package/tar.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import { tooSmall } from '../../sources/cache/errors.ts';
 import type { LocalFile } from '../../sources/contract.ts';

@@ -19,6 +19,7 @@ import {
   parseLock,
   writeLock,
 } from '../../package/lock-file.ts';
+import { capabilitiesOf } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { AppContext } from '../context.ts';
 import { readInstallableHeader } from '../plan/header.ts';
@@ -121,7 +122,7 @@ async function* withDigest(file: SourceFile, app: AppContext): Work<SourceFile &
 
 /** A server that the lock file rules out. The embedded runtime comes with this tool, so its version is not asked. */
 function serverDifference({ server }: LockFile, { runtime }: InstallPlan): Difference[] {
-  if (server === undefined || runtime.kind !== 'ollama') return [];
+  if (server === undefined || !capabilitiesOf(runtime.kind).isServer) return [];
   const range = { since: server.min, until: server.max };
   if (isIn(parseServerVersion(runtime.version), range)) return [];
   return [{ path: 'server', wanted: `Ollama ${rangeText(range)}`, got: runtime.version }];

@@ -17,7 +17,7 @@ import { modelfileTemplateOf } from '../../modelfile/templates.ts';
 import { buildLock } from '../../package/lock-file.ts';
 import { buildModelPackage, type ModelPackage } from '../../package/model-package.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { isFileName } from '../../sources/oci/reference.ts';

@@ -4,7 +4,7 @@ import type { PublishData, PullData } from '../../cli/results.ts';
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { RuntimeFlags } from '../../runtimes/open.ts';
+import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import { resolveSource } from '../../sources/index.ts';
 import { openRepository, type Repository } from '../../sources/oci/client.ts';
 import { MANIFEST } from '../../sources/oci/media-types.ts';

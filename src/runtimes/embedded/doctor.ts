@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import type { RuntimeContext } from '../context.ts';
-import type { Runtime } from '../contract.ts';
-import { forkWorker } from './index.ts';
+import type { Runtime, RuntimeContext } from '../contract.ts';
 import { openEmbeddedRuntime, workerFile } from './open.ts';
+import { forkWorker } from './runtime.ts';
 import { createWorkerClient } from './worker-client.ts';
 
 /** The smallest model that comes with this package. */

@@ -5,9 +5,58 @@ import { join } from 'node:path';
 import { ProvisionError } from '../../core/errors.ts';
 import { createDigestCache } from '../../disk/digest-cache.ts';
 import { realDisk } from '../../disk/disk.ts';
-import type { RuntimeContext } from '../context.ts';
-import type { Runtime } from '../contract.ts';
-import { embeddedRuntime, forkWorker } from './index.ts';
+import { diskError } from '../../disk/errors.ts';
+import type { BlobStore, OpenRuntime, Runtime, RuntimeContext, RuntimeFacts } from '../contract.ts';
+import { putBlob } from './blob.ts';
+import { readEmbeddedFolder } from './folder.ts';
+import { embeddedBlobs } from './location.ts';
+import { embeddedRuntime, forkWorker } from './runtime.ts';
+
+/** Throws `runtime-missing`, `runtime-too-old`, `runtime-refused`, `bad-configuration`. */
+export async function openEmbedded(context: RuntimeContext): Promise<OpenRuntime> {
+  const runtime = openEmbeddedRuntime(context);
+  return {
+    runtime,
+    identity: await runtime.identify(context.signal),
+    facts: factsFor(context.paths.data),
+    readFolder: async () => ({
+      contents: await readEmbeddedFolder(context.paths.data, realDisk),
+      store: blobStore(context.paths),
+    }),
+  };
+}
+
+function factsFor(dataDir: string): RuntimeFacts {
+  return {
+    engine: 'embedded',
+    diskFactor: 1,
+    store: { purpose: 'data', path: dataDir },
+    warnings: [],
+    refusal: () => undefined,
+    quantRefusal: () => undefined,
+    pullRefusal: () => ({
+      reason: 'the embedded runtime has no library to pull from',
+      remedy: 'Use --runtime ollama, or give a file with --from ./model.gguf.',
+    }),
+  };
+}
+
+function blobStore(paths: RuntimeContext['paths']): BlobStore {
+  const folder = embeddedBlobs(paths.data);
+  return {
+    async *replace({ ref, path, sizeBytes, digest }, signal) {
+      const digests = createDigestCache(realDisk, paths.cache);
+      const put = { files: realDisk, digests, now: () => new Date(), folder, signal };
+      yield* putBlob({ ...put, way: 'copy', replace: true, file: { ref, path, sizeBytes, digest } });
+    },
+    async drop(digest) {
+      const path = join(folder, digest.replace(':', '-'));
+      await realDisk
+        .rm(path, { force: true })
+        .catch((cause: unknown) => Promise.reject(diskError('remove', path, cause)));
+    },
+  };
+}
 
 /** The embedded runtime with its models in our data folder. */
 export function openEmbeddedRuntime({ paths, env, root }: RuntimeContext): Runtime {

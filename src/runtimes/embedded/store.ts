@@ -9,6 +9,7 @@ import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay
 import { parseModelName } from '../names.ts';
 import { putBlob } from './blob.ts';
 import { sizeOf } from './disk.ts';
+import { embeddedBlobs, embeddedManifests } from './location.ts';
 import { describe, Manifest, manifestFileName, parseManifest } from './manifest.ts';
 import { planBlob } from './plan.ts';
 
@@ -35,8 +36,8 @@ export interface ModelStore {
 }
 
 export function createModelStore(options: StoreOptions): ModelStore {
-  const blobs = join(options.dataDir, 'embedded', 'blobs');
-  const models = join(options.dataDir, 'embedded', 'models');
+  const blobs = embeddedBlobs(options.dataDir);
+  const models = embeddedManifests(options.dataDir);
   const manifestPath = (name: string): string => join(models, manifestFileName(name));
   const blobPath = ({ digest }: Pick<Manifest, 'digest'>): string => join(blobs, digest.replace(':', '-'));
 

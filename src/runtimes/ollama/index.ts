@@ -1,10 +1,20 @@
-export type { ModelsFolder } from './folder/files.ts';
-export { isTemporary } from './folder/files.ts';
-export type { ProvenFolder } from './folder/probe.ts';
-export { readModelsFolder } from './folder/read.ts';
-export { type HostAddress, parseHost, plainHttpWarning, requireTls } from './host.ts';
-export { isTransferName } from './loopback/names.ts';
-export { type OllamaOptions, type OllamaRuntime, ollamaRuntime } from './runtime.ts';
-export type { FileEffects } from './store.ts';
-export type { SideDoors } from './ways/facts.ts';
-export { dropBlob, replaceBlob } from './ways/replace.ts';
+import { realDisk } from '../../disk/disk.ts';
+import { findServerProcess } from '../../hardware/server-process.ts';
+import { defineRuntime } from '../contract.ts';
+
+/** Ollama's server: the store and the engine in one. */
+export const ollama = defineRuntime({
+  kind: 'ollama',
+  capabilities: { isServer: true, usesFileTemplate: false },
+  async open(flags, context) {
+    const { openOllama } = await import('./open.ts');
+    return openOllama(flags, context);
+  },
+  async processId(endpoint, signal) {
+    if (!URL.canParse(endpoint)) return undefined;
+    const where = { platform: process.platform, files: realDisk };
+    const { pid, passesOn } = await findServerProcess(where, new URL(endpoint), signal);
+    return passesOn ? undefined : pid;
+  },
+  removeCommand: (name) => `ollama rm ${name}`,
+});

@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import { type ServerFacts, serverFacts } from '../../compat/lookup.ts';
+
 import { createHttp } from '../../net/client.ts';
 import type { Http } from '../../net/http.ts';
-import { defineRuntime, type Runtime, type RuntimeIdentity } from '../contract.ts';
+import type { Runtime, RuntimeIdentity } from '../contract.ts';
+
 import { parseModelName } from '../names.ts';
 import { chatWith } from './chat.ts';
 import { ask, type Connection, PATIENCE, type Patience } from './client.ts';
@@ -65,7 +67,7 @@ export function ollamaRuntime({ host, files, now, http, patience, doors = {} }: 
   });
   const callAt = (signal: AbortSignal): ModelCall => ({ connection, facts: () => facts(signal), signal });
 
-  return defineRuntime({
+  return {
     kind: 'ollama',
     endpoint: host.url,
     facts,
@@ -117,7 +119,7 @@ export function ollamaRuntime({ host, files, now, http, patience, doors = {} }: 
       await unloadModel(connection, parseModelName(name).text, signal);
     },
     async close() {},
-  });
+  };
 }
 
 async function askVersion(connection: Connection, signal: AbortSignal): Promise<string> {

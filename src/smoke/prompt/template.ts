@@ -1,4 +1,5 @@
 import { isJinja } from '../../runtimes/jinja.ts';
+import { capabilitiesOf } from '../../runtimes/registry.ts';
 import { templateSwallowed } from './findings.ts';
 import type { ProveRequest } from './request.ts';
 import type { Finding, PromptProof, ShapeProof } from './schema.ts';
@@ -32,9 +33,13 @@ export function openedRoles(template: string, marker: string): { readonly names:
 
 type Templates = Pick<ProveRequest, 'runtime' | 'stored' | 'sentTemplate'>;
 
-/** Whose template is used. Ollama shows the one that it uses; the embedded runtime knows only the file's own. */
+function usesFileTemplate({ kind }: Templates['runtime']): boolean {
+  return kind !== undefined && capabilitiesOf(kind).usesFileTemplate;
+}
+
+/** Whose template is used. A server shows the one that it uses; other runtimes may know only the file's own. */
 export function templateInUse({ runtime, stored }: Templates): PromptProof['winner'] {
-  if (runtime.kind === 'embedded') return 'jinja';
+  if (usesFileTemplate(runtime)) return 'jinja';
   if (stored.template === undefined) return 'unknown';
   return isJinja(stored.template) ? 'jinja' : 'template';
 }
@@ -45,7 +50,7 @@ export function templateInUse({ runtime, stored }: Templates): PromptProof['winn
  */
 export function findSwallowedTemplate(request: Templates, shapes: readonly ShapeProof[]): Finding[] {
   const { runtime, sentTemplate } = request;
-  if (runtime.kind === 'embedded' || templateInUse(request) !== 'jinja') return [];
+  if (usesFileTemplate(runtime) || templateInUse(request) !== 'jinja') return [];
   if (sentTemplate === undefined || isJinja(sentTemplate)) return [];
   const differs = shapes.some(({ verdict }) => verdict === 'differs');
   return [templateSwallowed(!differs && hasMarkers(sentTemplate, shapes))];

@@ -4,8 +4,8 @@ import { open, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Message } from '../../../src/runtimes/contract.ts';
-import { forkWorker } from '../../../src/runtimes/embedded/index.ts';
 import { FromWorker } from '../../../src/runtimes/embedded/protocol.ts';
+import { forkWorker } from '../../../src/runtimes/embedded/runtime.ts';
 import { never } from '../../helpers/failure.ts';
 import { ask, type Bench, bench, install, MODEL, SPEC, WORKER } from './support.ts';
 

@@ -8,7 +8,7 @@ import { createDigestCache } from '../../../src/disk/digest-cache.ts';
 import { realDisk } from '../../../src/disk/disk.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
 import type { ChatRequest, ChatResult, Runtime, StoreResult } from '../../../src/runtimes/contract.ts';
-import { type EmbeddedOptions, embeddedRuntime, forkWorker } from '../../../src/runtimes/embedded/index.ts';
+import { type EmbeddedOptions, embeddedRuntime, forkWorker } from '../../../src/runtimes/embedded/runtime.ts';
 import type { WorkerProcess } from '../../../src/runtimes/embedded/worker-client.ts';
 import { never } from '../../helpers/failure.ts';
 

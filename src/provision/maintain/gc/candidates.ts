@@ -5,17 +5,9 @@ import { type Disk, fileUsage } from '../../../disk/disk.ts';
 import type { Locker } from '../../../disk/lock.ts';
 import type { StaleLock } from '../../../disk/stale-locks.ts';
 import type { Registry } from '../../../registry/index.ts';
-import type { Runtime, RuntimeIdentity } from '../../../runtimes/contract.ts';
-import type { FolderContents } from '../../../runtimes/ollama/folder/read.ts';
+import type { Runtime, RuntimeIdentity, ServerFolder } from '../../../runtimes/contract.ts';
 import type { Cache } from '../../../sources/cache/index.ts';
 import type { GcKind } from './schema.ts';
-
-/** The server's own models folder, proven to be its own. */
-export interface ServerFolder {
-  read(): Promise<FolderContents>;
-  /** OLLAMA_NOPRUNE is set for the server. */
-  readonly keepsAll: boolean;
-}
 
 /** Everything that the collection touches. */
 export interface GcEffects {

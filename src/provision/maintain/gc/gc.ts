@@ -5,10 +5,10 @@ import type { Work } from '../../../core/progress.ts';
 import { workUnderLock } from '../../../disk/lock.ts';
 import { listJournals } from '../../../registry/index.ts';
 import type { CachePruning } from '../../../sources/cache/schema.ts';
-import type { DiskUse, Findings, GcEffects, ServerFolder } from './candidates.ts';
+import type { DiskUse, Findings, GcEffects } from './candidates.ts';
 import { diskUseOf, freedBytes, totalSize } from './candidates.ts';
 import { findUnusedNames } from './names.ts';
-import { findEmbeddedFiles, findStateFiles } from './own.ts';
+import { findStateFiles, findStoredFiles } from './own.ts';
 import { findJournals } from './runs.ts';
 import type { GcItem, GcReport } from './schema.ts';
 import { findServerFiles } from './server.ts';
@@ -19,12 +19,9 @@ import { join } from 'node:path';
 import { realDisk } from '../../../disk/disk.ts';
 import { createFileLocker } from '../../../disk/locker.ts';
 import { listStaleLocks } from '../../../disk/stale-locks.ts';
-import { isTrue, ollamaValue } from '../../../hardware/ollama-environment.ts';
-import { findServerProcess } from '../../../hardware/server-process.ts';
-import type { Runtime } from '../../../runtimes/contract.ts';
-import { readModelsFolder } from '../../../runtimes/ollama/folder/read.ts';
-import { isTemporary, isTransferName, type OllamaRuntime } from '../../../runtimes/ollama/index.ts';
-import type { OpenRuntime, RuntimeFlags } from '../../../runtimes/open.ts';
+import { isTemporary } from '../../../runtimes/ollama/folder/files.ts';
+import { isTransferName } from '../../../runtimes/ollama/loopback/names.ts';
+import { type OpenRuntime, ownStores, type RuntimeFlags } from '../../../runtimes/registry.ts';
 import type { AppContext } from '../../context.ts';
 import { digestsInUse } from '../cache.ts';
 
@@ -57,7 +54,7 @@ async function* collect(options: GcOptions, effects: GcEffects, signal: AbortSig
     await findJournals(effects, signal),
     await findUnusedNames(effects, previous, signal),
     await findServerFiles(effects, signal),
-    await findEmbeddedFiles(effects, signal),
+    await findStoredFiles(effects, signal),
     await findStateFiles(effects),
   ];
   const cached = yield* collectCache(apply, effects, signal);
@@ -143,12 +140,12 @@ export async function gc(app: AppContext, flags: GcFlags): Promise<Work<GcReport
   return collectGarbage({ apply: flags.apply, previous: flags.previous }, effects, app.options.signal);
 }
 
-async function gcEffects({ runtime, identity }: OpenRuntime, app: AppContext): Promise<GcEffects> {
+async function gcEffects({ runtime, identity, serverFolder }: OpenRuntime, app: AppContext): Promise<GcEffects> {
   const { paths, options } = app;
   const [registry, locker, { cache }] = await Promise.all([app.registry(), app.locker(), app.bytes()]);
   const locks = join(paths.data, 'locks');
   const now = () => new Date();
-  const folder = hasServerFolder(runtime) ? await serverFolder(runtime, options.signal) : undefined;
+  const folder = await serverFolder?.(options.signal);
   return {
     identity,
     runtime,
@@ -170,26 +167,8 @@ async function gcEffects({ runtime, identity }: OpenRuntime, app: AppContext): P
 function stateFolders({ data, cache }: AppContext['paths']): string[] {
   return [
     data,
-    ...['registry', 'journal', 'baselines', join('embedded', 'models')].map((name) => join(data, name)),
+    ...['registry', 'journal', 'baselines'].map((name) => join(data, name)),
+    ...ownStores(data).map(({ manifests }) => manifests),
     cache,
   ];
-}
-
-function hasServerFolder(runtime: Runtime): runtime is OllamaRuntime {
-  return runtime.kind === 'ollama' && 'folder' in runtime;
-}
-
-/** The folder of a server on this machine, as far as it is proven to be its own. */
-export async function serverFolder(
-  runtime: OllamaRuntime,
-  signal: AbortSignal,
-): Promise<ServerFolder | { readonly refused: string }> {
-  const proven = await runtime.folder(signal);
-  if ('refused' in proven) return proven;
-  const where = { platform: process.platform, files: realDisk };
-  const { environment } = await findServerProcess(where, new URL(runtime.endpoint), signal);
-  return {
-    read: () => readModelsFolder(proven.path, realDisk),
-    keepsAll: environment !== undefined && isTrue(ollamaValue(environment, 'OLLAMA_NOPRUNE')),
-  };
 }

@@ -2,9 +2,10 @@
 
 import { join } from 'node:path';
 import { fileUsage } from '../../../disk/disk.ts';
-import type { Candidate, Findings, GcEffects } from './candidates.ts';
-import { diskUseOf } from './candidates.ts';
-import { describeRunsInProgress, type Where } from './runs.ts';
+import type { OwnStore } from '../../../runtimes/contract.ts';
+import { ownStores } from '../../../runtimes/registry.ts';
+import { type Candidate, diskUseOf, type Findings, type GcEffects, NOTHING } from './candidates.ts';
+import { describeRunsInProgress } from './runs.ts';
 import type { GcKind } from './schema.ts';
 
 /** A state file is written in milliseconds; what lies beside it for longer belongs to nobody. Milliseconds. */
@@ -51,41 +52,46 @@ async function fileCandidate(kind: GcKind, path: string, reason: string, { files
   };
 }
 
-/** The embedded runtime; only this tool writes into its folder. */
-const EMBEDDED: Where = { kind: 'embedded', endpoint: 'embedded' };
+/** Files of runtimes' models in our data folder that no model names. Only this tool writes there. */
+export async function findStoredFiles(effects: GcEffects, signal: AbortSignal): Promise<Findings> {
+  const findings: Findings[] = [];
+  for (const store of ownStores(effects.registry.dataDir)) findings.push(await findUnusedBlobs(store, effects, signal));
+  return {
+    candidates: findings.flatMap(({ candidates }) => candidates),
+    notes: findings.flatMap(({ notes }) => notes),
+  };
+}
 
-/** Files of the embedded runtime that no model of it names. */
-export async function findEmbeddedFiles(effects: GcEffects, signal: AbortSignal): Promise<Findings> {
-  const folder = join(effects.registry.dataDir, 'embedded', 'blobs');
-  const names = (await effects.files.list(folder)).sort().filter((name) => WHOLE.test(name) || INCOMPLETE.test(name));
-  if (names.length === 0) return { candidates: [], notes: [] };
-  const busy = await describeRunsInProgress(EMBEDDED, effects, signal);
-  if (busy !== undefined) return { candidates: [], notes: [`Files of the embedded runtime were kept: ${busy}.`] };
-  const { named, unknown } = await referencedBlobs(effects);
+async function findUnusedBlobs(store: OwnStore, effects: GcEffects, signal: AbortSignal): Promise<Findings> {
+  const names = (await effects.files.list(store.blobs))
+    .sort()
+    .filter((name) => WHOLE.test(name) || INCOMPLETE.test(name));
+  if (names.length === 0) return NOTHING;
+  const busy = await describeRunsInProgress(store.runtime, effects, signal);
+  if (busy !== undefined) return { candidates: [], notes: [`Files of ${store.title} were kept: ${busy}.`] };
+  const { named, unknown } = await referencedBlobs(store, effects);
   const candidates: Candidate[] = [];
   for (const name of names.filter((each) => !named.has(each))) {
-    if (unknown === undefined || INCOMPLETE.test(name)) candidates.push(await blobCandidate(folder, name, effects));
+    if (unknown === undefined || INCOMPLETE.test(name)) candidates.push(await blobCandidate(store, name, effects));
   }
   const notes =
     unknown === undefined
       ? []
-      : [`${unknown} cannot be read; blobs of the embedded runtime are kept because it may use them.`];
+      : [`${unknown} cannot be read; blobs of ${store.title} are kept because it may use them.`];
   return { candidates, notes };
 }
 
-async function blobCandidate(folder: string, name: string, effects: GcEffects): Promise<Candidate> {
-  const path = join(folder, name);
+async function blobCandidate(store: OwnStore, name: string, effects: GcEffects): Promise<Candidate> {
+  const path = join(store.blobs, name);
   return {
     kind: 'stored-file',
     path,
-    reason: INCOMPLETE.test(name)
-      ? 'incomplete; the run that wrote it ended'
-      : 'no model of the embedded runtime uses it',
+    reason: INCOMPLETE.test(name) ? 'incomplete; the run that wrote it ended' : `no model of ${store.title} uses it`,
     takes: await diskUseOf(effects.files, path),
     async remove(signal) {
-      const busy = await describeRunsInProgress(EMBEDDED, effects, signal);
+      const busy = await describeRunsInProgress(store.runtime, effects, signal);
       if (busy !== undefined) return busy;
-      const { named, unknown } = await referencedBlobs(effects);
+      const { named, unknown } = await referencedBlobs(store, effects);
       if (named.has(name)) return 'a model uses it now';
       if (unknown !== undefined && WHOLE.test(name)) return `${unknown} cannot be read and may use it`;
       await effects.files.rm(path, { force: true });
@@ -94,16 +100,15 @@ async function blobCandidate(folder: string, name: string, effects: GcEffects): 
   };
 }
 
-/** Names of the blobs in manifests, by any digest in their text: too many rather than too few. */
-async function referencedBlobs({
-  registry,
-  files,
-}: GcEffects): Promise<{ named: ReadonlySet<string>; unknown?: string }> {
-  const folder = join(registry.dataDir, 'embedded', 'models');
+/** Names of the blobs in manifests, by any digest in their text: too many are safer than too few. */
+async function referencedBlobs(
+  { manifests }: OwnStore,
+  { files }: GcEffects,
+): Promise<{ named: ReadonlySet<string>; unknown?: string }> {
   const named = new Set<string>();
   let unknown: string | undefined;
-  for (const name of (await files.list(folder)).sort().filter((each) => each.endsWith('.json'))) {
-    const path = join(folder, name);
+  for (const name of (await files.list(manifests)).sort().filter((each) => each.endsWith('.json'))) {
+    const path = join(manifests, name);
     const text = (await files.readText(path).catch(() => undefined)) ?? '';
     const digests = [...text.matchAll(/sha256:[0-9a-f]{64}/g)];
     if (digests.length === 0) unknown = path;

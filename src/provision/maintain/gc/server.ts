@@ -4,10 +4,11 @@ import { Digest } from '../../../core/digest.ts';
 import { formatDuration } from '../../../core/units.ts';
 import { type FileUsage, fileUsage } from '../../../disk/disk.ts';
 import { listJournals, readRecords } from '../../../registry/index.ts';
+import type { FolderBlob, FolderContents, FolderManifest } from '../../../runtimes/contents.ts';
+import type { ServerFolder } from '../../../runtimes/contract.ts';
 import { sameModel } from '../../../runtimes/names.ts';
-import type { FolderBlob, FolderContents, FolderManifest } from '../../../runtimes/ollama/folder/read.ts';
 import { isIn } from '../../install/open-run.ts';
-import { type Candidate, diskUseOf, type Findings, type GcEffects, NOTHING, type ServerFolder } from './candidates.ts';
+import { type Candidate, diskUseOf, type Findings, type GcEffects, NOTHING } from './candidates.ts';
 import { describeRunsInProgress } from './runs.ts';
 import type { GcKind } from './schema.ts';
 

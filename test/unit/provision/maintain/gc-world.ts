@@ -13,8 +13,9 @@ import { lockName } from '../../../../src/provision/plan/plan.ts';
 import { type ChangeJournal, type Journal, putJournal, putRecord } from '../../../../src/registry/index.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { StoredModel } from '../../../../src/runtimes/contract.ts';
+import { isTemporary } from '../../../../src/runtimes/ollama/folder/files.ts';
 import { readModelsFolder } from '../../../../src/runtimes/ollama/folder/read.ts';
-import { isTemporary, isTransferName } from '../../../../src/runtimes/ollama/index.ts';
+import { isTransferName } from '../../../../src/runtimes/ollama/loopback/names.ts';
 import type { CachePruning } from '../../../../src/sources/cache/schema.ts';
 import { diskWith } from '../../../helpers/disk.ts';
 

@@ -13,7 +13,7 @@ import { planInstall } from '../../../../src/provision/plan/planning.ts';
 import type { InstallRequest, PlanningInputs } from '../../../../src/provision/plan/request.ts';
 import { runSettings } from '../../../../src/provision/plan/run-settings.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
-import { ollamaFacts } from '../../../../src/runtimes/open.ts';
+import { ollamaFacts } from '../../../../src/runtimes/registry.ts';
 import { ROOT, TINY_FILE } from '../../../helpers/plans.ts';
 import { E4B, E4B_SHAPE, GEMMA_3N, host, nvidia, tabledWeights } from '../../fit/support.ts';
 

@@ -10,7 +10,7 @@ import { readHeader } from '../../../../src/provision/plan/header.ts';
 import { planInstall } from '../../../../src/provision/plan/planning.ts';
 import type { InstallRequest, PlanningInputs } from '../../../../src/provision/plan/request.ts';
 import { placeOf } from '../../../../src/provision/plan/source-file.ts';
-import { ollamaFacts } from '../../../../src/runtimes/open.ts';
+import { ollamaFacts } from '../../../../src/runtimes/registry.ts';
 import { ROOT, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../../helpers/plans.ts';
 import { E4B_SHAPE, host, tabledWeights } from '../../fit/support.ts';
 

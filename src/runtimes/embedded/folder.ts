@@ -3,18 +3,14 @@ import { errnoOf, messageOf } from '../../core/errors.ts';
 import type { Disk } from '../../disk/disk.ts';
 import type { FolderContents, FolderManifest } from '../contents.ts';
 import { factsOf, looseJson, namesIn, readBlobs } from '../read-blobs.ts';
+import { embeddedBlobs, embeddedManifests, FOLDER_NAME } from './location.ts';
 import { Manifest } from './manifest.ts';
-
-/** Where the blobs of the embedded runtime lie. `dataDir`: our data folder. */
-export function embeddedBlobs(dataDir: string): string {
-  return join(dataDir, 'embedded', 'blobs');
-}
 
 /** As `readModelsFolder`, of the embedded runtime. */
 export async function readEmbeddedFolder(dataDir: string, files: Disk): Promise<FolderContents> {
   const links: string[] = [];
   const manifests: FolderManifest[] = [];
-  const folder = join(dataDir, 'embedded', 'models');
+  const folder = embeddedManifests(dataDir);
   for (const name of (await namesIn(files, folder)).filter((each) => each.endsWith('.json'))) {
     const path = join(folder, name);
     const facts = await factsOf(files, path);
@@ -23,7 +19,7 @@ export async function readEmbeddedFolder(dataDir: string, files: Disk): Promise<
     else manifests.push(await readManifest(files, path, name));
   }
   return {
-    folder: join(dataDir, 'embedded'),
+    folder: join(dataDir, FOLDER_NAME),
     manifests,
     blobs: await readBlobs(files, embeddedBlobs(dataDir), links),
     links,

@@ -1,0 +1,52 @@
+import { serverFacts } from '../../compat/lookup.ts';
+import { matrix } from '../../compat/matrix.ts';
+import { quantVerdict } from '../../compat/quants.ts';
+import { verdictFor } from '../../compat/verdict.ts';
+import { isAtLeast, parseServerVersion } from '../../compat/version.ts';
+import type { Engine } from '../../fit/schema.ts';
+import type { RuntimeFacts } from '../contract.ts';
+
+/** What an Ollama of this version means for a plan; also for a server that is not here. */
+export function ollamaFacts(
+  version: string,
+  warnings: readonly string[] = [],
+  store?: RuntimeFacts['store'],
+): RuntimeFacts {
+  const known = serverFacts(version);
+  const refusals = new Map<string, string | undefined>();
+  return {
+    engine: engineOf(known),
+    diskFactor: known.diskFactor,
+    ...(store !== undefined && { store }),
+    warnings: [...warnings, ...known.warnings],
+    refusal(architecture) {
+      const verdict = verdictFor({ architecture, version });
+      return verdict.ok ? undefined : { reason: verdict.reason, remedy: verdict.remedy ?? '' };
+    },
+    quantRefusal(architecture, quant) {
+      // A ranking asks for every quant under many settings.
+      const key = `${architecture} ${quant}`;
+      if (!refusals.has(key)) refusals.set(key, quantRefusal(version, architecture, quant));
+      return refusals.get(key);
+    },
+    pullRefusal(minimumVersion) {
+      if (minimumVersion === undefined || isAtLeast(parseServerVersion(version), minimumVersion)) return undefined;
+      return {
+        reason: `the pre-built model needs Ollama ${minimumVersion} or later; this server is ${version}`,
+        remedy: 'Upgrade Ollama, or install a GGUF of your own with --from ./model.gguf.',
+      };
+    },
+  };
+}
+
+function quantRefusal(version: string, architecture: string, quant: string): string | undefined {
+  // A server without the architecture has no quant of it either: that is reported by `refusal`.
+  if (!verdictFor({ architecture, version }).ok) return undefined;
+  const { ok, blocking, reason } = quantVerdict(architecture, quant, parseServerVersion(version), matrix());
+  return ok || !blocking ? undefined : reason;
+}
+
+/** The memory estimate distinguishes two engines within one generation of the matrix. */
+function engineOf({ engine, capabilities }: ReturnType<typeof serverFacts>): Engine {
+  return engine === 'ollama-b' && capabilities.has('all-logits') ? 'ollama-b0' : engine;
+}

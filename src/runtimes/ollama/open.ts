@@ -1,0 +1,122 @@
+/** An Ollama server as flags, settings and the environment lead to it, with its folder where that is on this machine. */
+import { homedir } from 'node:os';
+import { messageOf } from '../../core/errors.ts';
+import { NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
+import { realDisk } from '../../disk/disk.ts';
+import { createHasher } from '../../disk/hash.ts';
+import { findModelsFolder } from '../../hardware/models-folder.ts';
+import { isTrue, ollamaValue } from '../../hardware/ollama-environment.ts';
+import { findServerProcess } from '../../hardware/server-process.ts';
+import type { FolderContents } from '../contents.ts';
+import type { BlobStore, ModelFolder, OpenRuntime, RuntimeContext, RuntimeFlags, ServerFolder } from '../contract.ts';
+import { ollamaFacts } from './facts.ts';
+import type { ModelsFolder } from './folder/files.ts';
+import type { ProvenFolder } from './folder/probe.ts';
+import { readModelsFolder } from './folder/read.ts';
+import { type HostAddress, parseHost, plainHttpWarning, requireTls } from './host.ts';
+import { type OllamaRuntime, ollamaRuntime } from './runtime.ts';
+import { dropBlob, replaceBlob } from './ways/replace.ts';
+
+type Env = RuntimeContext['env'];
+
+/** Throws `tls-required` before anything is asked, then what `identify` throws. */
+export async function openOllama(flags: RuntimeFlags, context: RuntimeContext): Promise<OpenRuntime> {
+  const host = hostFrom(flags, context);
+  const files = { open: (path: string) => realDisk.open(path, 'r'), hash: context.hash };
+  const doors = {
+    loopback: true,
+    // Only looked for when a file is to be stored: most commands store none.
+    models: (signal: AbortSignal) => serverModels(host, context.env, signal),
+  };
+  const runtime = ollamaRuntime({ host, files, now: () => performance.now(), doors });
+  const identity = await runtime.identify(context.signal);
+  const store = host.loopback ? ({ purpose: 'models', path: await context.models() } as const) : undefined;
+  return {
+    runtime,
+    identity,
+    facts: ollamaFacts(identity.version, host.warnings, store),
+    readFolder: (signal) => readFolder(runtime, host, context.env, signal),
+    serverFolder: (signal) => serverFolder(runtime, signal),
+  };
+}
+
+/** The flag, else the settings file, else `OLLAMA_HOST`. */
+function hostFrom(flags: RuntimeFlags, context: RuntimeContext): HostAddress {
+  const host = parseHost(flags.host ?? context.settings.host ?? context.env.OLLAMA_HOST);
+  if (context.requireTls) requireTls(host);
+  const warning = plainHttpWarning(host);
+  if (warning !== undefined) context.warn(warning);
+  return host;
+}
+
+/**
+ * Where the server behind a loopback address keeps its models, from its own environment where that shows, else guessed.
+ * Undefined for a server behind another process, or in a container: its folder has another path here, or none.
+ */
+async function serverModels(
+  host: Pick<HostAddress, 'url'>,
+  env: Env,
+  signal: AbortSignal,
+): Promise<ModelsFolder | undefined> {
+  const { platform } = process;
+  const uid = process.getuid?.();
+  const found = await findServerProcess({ platform, files: realDisk }, new URL(host.url), signal);
+  const user = { platform, env, home: homedir(), files: realDisk, ...(uid !== undefined && { uid }) };
+  const folder = await findModelsFolder(user, found);
+  if (folder === undefined || folder.reach !== folder.path) return undefined;
+  return { path: folder.path, files: realDisk, uid };
+}
+
+/** Whether the folder is the server's is asked once for one opened runtime. */
+async function readFolder(
+  runtime: OllamaRuntime,
+  host: HostAddress,
+  env: Env,
+  signal: AbortSignal,
+): Promise<ModelFolder> {
+  const folder = await runtime.folder(signal);
+  if ('refused' in folder) return { contents: (await readOnly(host, env, signal)) ?? folder };
+  const contents = await readContents(folder.path);
+  return 'refused' in contents ? { contents } : { contents, store: blobStore(folder) };
+}
+
+/**
+ * A folder that this user may read and not write to, as that of a system's service. It is not proven to be the server's:
+ * a caller that uses a name in it compares the digest of its manifest with the server's.
+ */
+async function readOnly(host: HostAddress, env: Env, signal: AbortSignal): Promise<FolderContents | undefined> {
+  const folder = host.loopback ? await serverModels(host, env, signal) : undefined;
+  const contents = folder && (await readContents(folder.path));
+  return contents === undefined || 'refused' in contents || contents.manifests.length === 0 ? undefined : contents;
+}
+
+async function readContents(path: string): Promise<ModelFolder['contents']> {
+  try {
+    return await readModelsFolder(path, realDisk);
+  } catch (error) {
+    return { refused: `${path} cannot be read: ${messageOf(error)}.` };
+  }
+}
+
+function blobStore(folder: ProvenFolder): BlobStore {
+  return {
+    // Hashes what is written, without the digests that are remembered.
+    replace: (file, signal) => replaceBlob(folder, file, createHasher(realDisk, NO_DIGEST_CACHE), signal),
+    drop: (digest) => dropBlob(folder, digest),
+  };
+}
+
+/** The folder of a server on this machine, if it is proven to be its own. */
+export async function serverFolder(
+  runtime: OllamaRuntime,
+  signal: AbortSignal,
+): Promise<ServerFolder | { readonly refused: string }> {
+  const proven = await runtime.folder(signal);
+  if ('refused' in proven) return proven;
+  const where = { platform: process.platform, files: realDisk };
+  const { environment } = await findServerProcess(where, new URL(runtime.endpoint), signal);
+  return {
+    read: () => readModelsFolder(proven.path, realDisk),
+    keepsAll: environment !== undefined && isTrue(ollamaValue(environment, 'OLLAMA_NOPRUNE')),
+  };
+}
