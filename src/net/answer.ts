@@ -30,7 +30,7 @@ export function checkAnswer(url: URL, reply: AnswerHead, offset: number): Stretc
   if (type === 'text/html' || type === 'application/xhtml+xml') {
     throw wrongAnswer(url, 'the answer is a web page, not the file', [
       ...pageAdvice(url),
-      'Open the address in a browser: a login, a captive portal or a proxy may stand in between.',
+      'Open the address in a browser: a login, a captive portal or a proxy may have answered instead.',
     ]);
   }
   const encoding = reply.header('content-encoding')?.trim().toLowerCase();

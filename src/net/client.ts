@@ -90,7 +90,7 @@ async function openPool(proxy: string | undefined, extra: string | undefined): P
   // `host:port` without a scheme is a common spelling.
   const uri = /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
   if (!URL.canParse(uri)) {
-    throw new ProvisionError('bad-configuration', 'The proxy of the environment is no address.', {
+    throw new ProvisionError('bad-configuration', 'The proxy of the environment is not a valid address.', {
       suggestions: [
         'Set HTTPS_PROXY and HTTP_PROXY to an address such as http://proxy.example.com:3128, or unset them.',
       ],

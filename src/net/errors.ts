@@ -54,7 +54,7 @@ export function networkFault(url: URL, thrown: unknown): ProvisionError {
 function whyOf(thrown: unknown, errno: string | undefined): string {
   if (thrown instanceof Error && thrown.name === 'TimeoutError') return 'the server fell silent';
   if (UNKNOWN_ISSUER.includes(errno ?? ''))
-    return `its certificate is signed by nobody that this machine trusts (${errno})`;
+    return `its certificate is signed by an authority that this machine does not trust (${errno})`;
   if (errno === 'CERT_HAS_EXPIRED') return 'its certificate has expired, or this machine’s clock is wrong';
   if (errno === 'CERT_NOT_YET_VALID') return 'its certificate is not valid yet, or this machine’s clock is wrong';
   if (errno === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'its certificate is for another name';
@@ -67,7 +67,7 @@ function remediesFor(errno: string | undefined): string[] {
   if (UNKNOWN_ISSUER.includes(errno ?? '')) {
     return [
       'If your network or that server has a certificate authority of its own, pass its certificate (PEM): --ca FILE, GEMMA_PROVISION_CA or NODE_EXTRA_CA_CERTS.',
-      'If not, somebody may be standing in between: do not download from there.',
+      'If not, the connection may be intercepted: do not download from there.',
     ];
   }
   if (WRONG_TIME.includes(errno ?? '')) {

@@ -72,7 +72,7 @@ function targetOf(start: URL, url: URL, reply: Redirecting): URL {
   if (location === undefined) throw wrongAnswer(url, `a redirect to nowhere (HTTP ${reply.status})`);
   const next = URL.parse(location, url.href);
   if (next === null || !['http:', 'https:'].includes(next.protocol)) {
-    throw wrongAnswer(url, 'a redirect to an address that is no web address');
+    throw wrongAnswer(url, 'a redirect to an address that is not a web address');
   }
   if (url.protocol === 'https:' && next.protocol === 'http:') {
     throw unsafe(url, 'a redirect from https to http, which anyone on the way could read and change');

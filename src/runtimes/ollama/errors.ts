@@ -95,7 +95,7 @@ function silent(thrown: TimeoutError, context: FailureContext): ProvisionError {
 
 function unreadable(thrown: unknown, context: FailureContext): ProvisionError {
   const message = context.probing
-    ? `Something answers at ${context.endpoint}, but it is no Ollama server: ${messageOf(thrown)}.`
+    ? `Something answers at ${context.endpoint}, but it is not an Ollama server: ${messageOf(thrown)}.`
     : `${context.endpoint} answered in a way that no Ollama server does while ${context.doing}: ${messageOf(thrown)}.`;
   return new ProvisionError('runtime-not-ollama', message, {
     cause: thrown,
@@ -122,7 +122,7 @@ function serverSaid(said: ServerSaid, context: FailureContext): ProvisionError {
   const status = said.status === 200 || said.message.startsWith('HTTP ') ? '' : ` (HTTP ${said.status})`;
   const message =
     code === 'runtime-not-ollama'
-      ? `Something answers at ${context.endpoint}, but it is no Ollama server${status}: ${said.message}`
+      ? `Something answers at ${context.endpoint}, but it is not an Ollama server${status}: ${said.message}`
       : `The server refused while ${context.doing}${status}: ${said.message}`;
   return new ProvisionError(code, message, { cause: said, suggestions });
 }

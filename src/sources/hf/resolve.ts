@@ -59,7 +59,7 @@ async function askedFor(
 ): Promise<{ asked: Asked; warnings: string[] }> {
   const url = URL.parse(typed === undefined || typed === '' ? HUB : typed);
   if (url === null || !['https:', 'http:'].includes(url.protocol) || url.username !== '' || url.password !== '') {
-    throw new ProvisionError('bad-configuration', 'HF_ENDPOINT is no web address that can be used.', {
+    throw new ProvisionError('bad-configuration', 'HF_ENDPOINT is not a usable web address.', {
       suggestions: [`Set it to an address such as ${HUB}, without user and password, or unset it.`],
     });
   }

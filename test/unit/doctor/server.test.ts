@@ -76,7 +76,9 @@ describe('server', () => {
   });
 
   test('something else on the port: named where it can be seen', async () => {
-    const foreign = server(new ProvisionError('runtime-not-ollama', 'Something answers, but it is no Ollama server.'));
+    const foreign = server(
+      new ProvisionError('runtime-not-ollama', 'Something answers, but it is not an Ollama server.'),
+    );
     const files = fakeFiles({ ...processEntries(''), '/proc/77/exe': { link: '/usr/sbin/nginx' } });
     expect(await check('server', { server: foreign, files, wanted: serverOnly })).toMatchObject({
       status: 'problem',

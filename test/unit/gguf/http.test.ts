@@ -196,8 +196,8 @@ describe('redirects', () => {
     expect(messages).toEqual([
       '/circle: more than 10 redirects',
       '/nowhere: a redirect to nowhere (HTTP 307)',
-      '/file: a redirect to an address that is no web address',
-      '/nonsense: a redirect to an address that is no web address',
+      '/file: a redirect to an address that is not a web address',
+      '/nonsense: a redirect to an address that is not a web address',
     ]);
   });
 

@@ -163,7 +163,7 @@ describe('row 14: certificates', () => {
     const server = await secure();
     const error = await faultOf(get(client(), `${server.url}/m`));
     expect(error).toMatchObject({ code: 'network', exitCode: 10 });
-    expect(error.message).toContain('signed by nobody that this machine trusts');
+    expect(error.message).toContain('signed by an authority that this machine does not trust');
     expect(error.suggestions.join()).toMatch(/--ca FILE.*GEMMA_PROVISION_CA.*NODE_EXTRA_CA_CERTS/);
     expect(server.requests).toHaveLength(0);
   });
