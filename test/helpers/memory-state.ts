@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../../src/provision/install/checkpoints.ts';
+import type { Checkpoint } from '../../src/provision/install/crash.ts';
 import type { TransactionEffects } from '../../src/provision/install/effects.ts';
 import type { Journal } from '../../src/registry/index.ts';
 import type { InstallRecord } from '../../src/registry/schema.ts';

@@ -8,10 +8,10 @@ import type { StorableFile, StoredModel, TransferWay } from '../../runtimes/cont
 import { sameModel } from '../../runtimes/names.ts';
 import type { InstallPlan, SourceFile } from '../plan/plan.ts';
 import type { TransactionEffects } from './effects.ts';
-import { BROKEN, heldOf, keptNameOf, look, sameHeld } from './held.ts';
-import type { Ledger } from './ledger.ts';
-import { onceMore } from './once-more.ts';
+import type { JournalWriter } from './journal.ts';
+import { retryAfterReconnect } from './reconnect.ts';
 import type { StepOutcome, Steps } from './steps.ts';
+import { BROKEN, findModel, identityOf, previousNameOf, sameModelIdentity } from './versions.ts';
 
 /** A model that exists in the runtime but does not have its name yet. */
 export interface Candidate {
@@ -31,14 +31,14 @@ export interface Making {
   readonly plan: InstallPlan;
   readonly steps: Steps;
   readonly effects: TransactionEffects;
-  readonly ledger: Ledger;
+  readonly ledger: JournalWriter;
   readonly signal: AbortSignal;
   /** What an interrupted run of the same install made whole already. */
   readonly made: StoredModel | undefined;
 }
 
 /** What an install is about to make: the same install again may go on with what this one leaves. */
-export function wantedDigest({ source, family, model, quant }: InstallPlan): Digest | undefined {
+export function installKey({ source, family, model, quant }: InstallPlan): Digest | undefined {
   if (source.kind === 'library') return digestOf(JSON.stringify(['library', source.libraryName]));
   const { digest } = source.file;
   if (digest === undefined) return undefined;
@@ -53,7 +53,7 @@ export async function* prepareFile(making: Making): Work<Candidate> {
     yield* steps.skip('store', 'created by the run that was interrupted');
     return { name, stored: made, bytesMoved: 0, unchanged: false, scaffold: [name] };
   }
-  const wanted = wantedDigest(plan);
+  const wanted = installKey(plan);
   await ledger.write({
     step: 'stage',
     undo: { restores: [], drop: [name] },
@@ -62,7 +62,7 @@ export async function* prepareFile(making: Making): Work<Candidate> {
   // Creating over what another tool or a lost journal left would mix two models' stories.
   await effects.runtime.remove(name, signal);
   const candidate = yield* steps.run('store', store(making));
-  await ledger.write({ staged: { name, held: heldOf(candidate.stored) } });
+  await ledger.write({ staged: { name, held: identityOf(candidate.stored) } });
   effects.checkpoint?.('stage');
   return candidate;
 }
@@ -143,14 +143,14 @@ export async function* prepareLibrary(making: Making): Work<Candidate> {
   const candidate = yield* steps.run(
     'pull',
     (async function* (): Work<StepOutcome<Candidate>> {
-      const stored = yield* onceMore(effects, libraryName, signal, pulling);
+      const stored = yield* retryAfterReconnect(effects, libraryName, signal, pulling);
       const { was } = before;
       const unchanged = was?.entryDigest !== undefined && was.entryDigest === stored.entryDigest;
       const bytesMoved = unchanged ? 0 : (stored.sizeBytes ?? 0);
       return { result: { name: libraryName, stored, bytesMoved, unchanged, scaffold }, bytes: bytesMoved };
     })(),
   );
-  await ledger.write({ staged: { name: libraryName, held: heldOf(candidate.stored) } });
+  await ledger.write({ staged: { name: libraryName, held: identityOf(candidate.stored) } });
   effects.checkpoint?.('stage');
   return candidate;
 }
@@ -165,25 +165,25 @@ interface Before {
 async function setAside(libraryName: string, making: Making): Promise<Before> {
   const { plan, effects, ledger, signal } = making;
   const { runtime } = effects;
-  const found = await look(runtime, libraryName, signal);
-  const was = found === undefined || found === BROKEN ? undefined : heldOf(found);
-  const wanted = wantedDigest(plan);
+  const found = await findModel(runtime, libraryName, signal);
+  const was = found === undefined || found === BROKEN ? undefined : identityOf(found);
+  const wanted = installKey(plan);
   const common = { step: 'stage', ...(wanted !== undefined && { wanted }) } as const;
   if (was === undefined) {
     await ledger.write({ ...common, undo: { restores: [{ name: libraryName }], drop: [] } });
     return { was, backup: undefined };
   }
   // In place, what was there is what a rollback goes back to.
-  const backup = sameModel(plan.name, libraryName) ? keptNameOf(plan.name, was) : plan.stagingName;
-  const kept = await look(runtime, backup, signal);
-  const isKept = kept !== undefined && kept !== BROKEN && sameHeld(kept, was);
+  const backup = sameModel(plan.name, libraryName) ? previousNameOf(plan.name, was) : plan.stagingName;
+  const kept = await findModel(runtime, backup, signal);
+  const isKept = kept !== undefined && kept !== BROKEN && sameModelIdentity(kept, was);
   const undo = { restores: [{ name: libraryName, was, from: backup }], drop: isKept ? [] : [backup] };
   await ledger.write({ ...common, undo });
   if (!isKept) await runtime.copy(libraryName, backup, signal);
   return { was, backup };
 }
 
-function beforeOf(libraryName: string, { journal }: Ledger): Before {
+function beforeOf(libraryName: string, { journal }: JournalWriter): Before {
   const restore = journal.undo.restores.find(({ name }) => name === libraryName);
   return { was: restore?.was, backup: restore?.from };
 }

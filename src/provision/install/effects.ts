@@ -6,8 +6,8 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime } from '../../runtimes/contract.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { FetchFile, StreamFile } from '../../sources/contract.ts';
-import type { Checkpoint } from './checkpoints.ts';
-import type { Reconnect } from './clean-up.ts';
+import type { Checkpoint } from './crash.ts';
+import type { Reconnect } from './reconnect.ts';
 
 /** The records of one runtime endpoint. */
 export interface Records {

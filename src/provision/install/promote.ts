@@ -6,12 +6,19 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { ChangeEffects } from './effects.ts';
-import { BROKEN, heldOf, keptNameOf, look, sameHeld } from './held.ts';
-import type { Ledger } from './ledger.ts';
-import { onceMore } from './once-more.ts';
-import { type Previous, previousOf } from './previous.ts';
-import { stillHolds } from './record.ts';
+import type { JournalWriter } from './journal.ts';
+import { retryAfterReconnect } from './reconnect.ts';
+import { isUnchanged } from './record.ts';
 import type { Steps } from './steps.ts';
+import {
+  BROKEN,
+  findModel,
+  identityOf,
+  type Previous,
+  previousNameOf,
+  previousOf,
+  sameModelIdentity,
+} from './versions.ts';
 
 export interface Promotion {
   /** The name that answers in the end. */
@@ -27,7 +34,7 @@ export interface Promotion {
 
 interface Around {
   readonly steps: Steps;
-  readonly ledger: Ledger;
+  readonly ledger: JournalWriter;
   readonly effects: ChangeEffects;
   readonly signal: AbortSignal;
 }
@@ -35,10 +42,10 @@ interface Around {
 /** Gives the candidate its name and writes the record. Call it in `takenBackOnFailure`. */
 export async function* promoteAndRecord(promotion: Promotion, around: Around): Work<InstallRecord> {
   const { steps, ledger, effects } = around;
-  const change = await changeOf(promotion, around);
+  const change = await planPromotion(promotion, around);
   await ledger.write({ step: 'promote', undo: change.undo, after: change.after });
   effects.checkpoint?.('ready');
-  yield* steps.run('promote', promoted(promotion, change, around));
+  yield* steps.run('promote', giveName(promotion, change, around));
   const { record } = change.after;
   await ledger.write({ step: 'record' });
   yield* steps.run('record', async () => ({ result: await effects.records.put(record) }));
@@ -55,18 +62,18 @@ interface Change {
 }
 
 /** Decides what is kept, what goes, and what a failure gives back. */
-async function changeOf(promotion: Promotion, { ledger, effects, signal }: Around): Promise<Change> {
+async function planPromotion(promotion: Promotion, { ledger, effects, signal }: Around): Promise<Change> {
   const { name, candidate, before, keep } = promotion;
   const { restores, drop } = ledger.journal.undo;
   const inPlace = restores.find((restore) => sameModel(restore.name, name));
-  const was = inPlace === undefined ? await heldUnder(name, effects, signal) : inPlace.was;
+  const was = inPlace === undefined ? await identityUnder(name, effects, signal) : inPlace.was;
   const isOther = was !== undefined && !isSameVersion(was, candidate.stored);
-  const backup = isOther ? keptNameOf(name, was) : undefined;
-  const keptAs = keep && before !== undefined && was !== undefined && stillHolds(before, was) ? backup : undefined;
-  const isMade = backup !== undefined && sameOrAbsent(was, await heldUnder(backup, effects, signal));
+  const backup = isOther ? previousNameOf(name, was) : undefined;
+  const keptAs = keep && before !== undefined && was !== undefined && isUnchanged(before, was) ? backup : undefined;
+  const isMade = backup !== undefined && sameOrAbsent(was, await identityUnder(backup, effects, signal));
   const isSame = before !== undefined && isSameVersion(before.stored, candidate.stored);
   const earlier = before?.previous?.keptAs;
-  const isEarlierThere = earlier !== undefined && (await heldUnder(earlier, effects, signal)) !== undefined;
+  const isEarlierThere = earlier !== undefined && (await identityUnder(earlier, effects, signal)) !== undefined;
   const replacing = { keep, isSame, isEarlierThere, ...(keptAs !== undefined && { keptAs }) };
   const previous = previousOf(before, replacing);
   const record = promotion.recordWith(previous);
@@ -79,7 +86,7 @@ async function changeOf(promotion: Promotion, { ledger, effects, signal }: Aroun
       restores: inPlace === undefined ? [...restores, restore] : restores,
       drop: isMade || backup === undefined ? drop : [...new Set([...drop, backup])],
     },
-    after: { held: heldOf(candidate.stored), record, drop: [...new Set(needless)].filter(isText) },
+    after: { held: identityOf(candidate.stored), record, drop: [...new Set(needless)].filter(isText) },
   };
 }
 
@@ -87,13 +94,13 @@ function isText(name: string | undefined): name is string {
   return name !== undefined;
 }
 
-async function heldUnder(name: string, { runtime }: ChangeEffects, signal: AbortSignal): Promise<Held | undefined> {
-  const found = await look(runtime, name, signal);
-  return found === undefined || found === BROKEN ? undefined : heldOf(found);
+async function identityUnder(name: string, { runtime }: ChangeEffects, signal: AbortSignal): Promise<Held | undefined> {
+  const found = await findModel(runtime, name, signal);
+  return found === undefined || found === BROKEN ? undefined : identityOf(found);
 }
 
 function sameOrAbsent(was: Held | undefined, kept: Held | undefined): boolean {
-  return was !== undefined && kept !== undefined && sameHeld(was, kept);
+  return was !== undefined && kept !== undefined && sameModelIdentity(was, kept);
 }
 
 /** The whole entry is the same, by digests that both sides tell. */
@@ -101,18 +108,18 @@ function isSameVersion(a: Held, b: Held): boolean {
   return a.entryDigest !== undefined && a.entryDigest === b.entryDigest;
 }
 
-async function* promoted(
+async function* giveName(
   { name, candidate }: Promotion,
   { copyTo }: Change,
   { effects, signal }: Around,
 ): Work<{ result: undefined }> {
   const { runtime, checkpoint } = effects;
-  yield* onceMore(effects, candidate.name, signal, async () => {
+  yield* retryAfterReconnect(effects, candidate.name, signal, async () => {
     if (copyTo !== undefined) await runtime.copy(name, copyTo, signal);
     checkpoint?.('backup');
     if (!sameModel(candidate.name, name)) await runtime.copy(candidate.name, name, signal);
-    const stored = await look(runtime, name, signal);
-    if (stored === undefined || stored === BROKEN || !sameHeld(stored, candidate.stored)) throw notHeld(name);
+    const stored = await findModel(runtime, name, signal);
+    if (stored === undefined || stored === BROKEN || !sameModelIdentity(stored, candidate.stored)) throw notHeld(name);
   });
   checkpoint?.('promote');
   return { result: undefined };

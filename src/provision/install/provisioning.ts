@@ -35,9 +35,9 @@ import { installSmaller } from '../plan/step-down.ts';
 import { kept } from './baseline.ts';
 import { crashAt } from './crash.ts';
 import type { ChangeEffects, Journals, Records, TransactionEffects, TransactionOptions } from './effects.ts';
+import { install } from './install.ts';
 import { planReport } from './report.ts';
 import type { InstallReport } from './schema.ts';
-import { install } from './transaction.ts';
 
 /** Planning and carrying out installs into one opened runtime. */
 export interface Provisioning {

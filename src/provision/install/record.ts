@@ -8,8 +8,8 @@ import type { PromptProof } from '../../smoke/prompt/schema.ts';
 import type { SmokeResult, Suite } from '../../smoke/schema.ts';
 import type { InstallPlan, SourceFile } from '../plan/plan.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
-import { sameHeld } from './held.ts';
-import type { Previous } from './previous.ts';
+import type { Previous } from './versions.ts';
+import { sameModelIdentity } from './versions.ts';
 
 /** Name that stands for the library's own template in records. */
 const LIBRARY_TEMPLATE = 'ollama-library';
@@ -144,7 +144,7 @@ export function isUpToDate(
   if (plan.source.kind === 'library' || before === undefined || present === undefined) return false;
   if (digest === undefined || before.source.digest !== digest) return false;
   if (before.model !== plan.model.id || before.quant !== plan.quant) return false;
-  return isProven(before, options) && sameModelfile(plan, before) && stillHolds(before, present);
+  return isProven(before, options) && sameModelfile(plan, before) && isUnchanged(before, present);
 }
 
 /** True when no smoke test is wanted now, or one was passed then and the prompt was looked at. */
@@ -163,6 +163,6 @@ function sameModelfile(plan: InstallPlan, before: InstallRecord): boolean {
 }
 
 /** False when somebody changed the entry behind our back. */
-export function stillHolds(before: Pick<InstallRecord, 'stored'>, present: Held): boolean {
-  return sameHeld(before.stored, present);
+export function isUnchanged(before: Pick<InstallRecord, 'stored'>, present: Held): boolean {
+  return sameModelIdentity(before.stored, present);
 }

@@ -1,4 +1,6 @@
 import type { ProgressEvent, Work } from '../../core/progress.ts';
+import type { ChangeEffects } from './effects.ts';
+import { removeUnneeded } from './journal.ts';
 import type { Step, StepId } from './schema.ts';
 
 const TITLES: Readonly<Record<StepId, string>> = {
@@ -49,5 +51,21 @@ export class Steps {
   *skip(id: StepId, detail: string): Generator<ProgressEvent, void, undefined> {
     this.list.push({ id, status: 'skipped', ms: 0, bytes: 0 });
     yield { type: 'phase', id, title: TITLES[id], status: 'skipped', detail };
+  }
+}
+
+/** The change is recorded: what will not go now is a warning, not a failure, and its journal stays for the next run. */
+export async function* cleanStep(
+  name: string,
+  drop: readonly string[],
+  steps: Steps,
+  effects: ChangeEffects,
+  signal: AbortSignal,
+): AsyncGenerator<ProgressEvent, void, undefined> {
+  try {
+    yield* steps.run('clean', async () => ({ result: await removeUnneeded(name, drop, effects, signal) }));
+  } catch {
+    const what = drop.length === 0 ? 'its journal' : drop.join(', ');
+    yield { type: 'warning', message: `${what} could not be removed; the next run on ${name} does it` };
   }
 }

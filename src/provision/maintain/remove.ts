@@ -8,10 +8,10 @@ import { parseModelName } from '../../runtimes/names.ts';
 import { type RuntimeFlags, runtimeOf } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import type { ChangeEffects } from '../install/effects.ts';
-import { BROKEN, heldOf, look } from '../install/held.ts';
-import { stillHolds } from '../install/record.ts';
-import { carryOnRemoval, workOnName } from '../install/recover.ts';
+import { isUnchanged } from '../install/record.ts';
+import { finishRemoval, workOnName } from '../install/recovery.ts';
 import type { RemoveReport } from '../install/schema.ts';
+import { BROKEN, findModel, identityOf } from '../install/versions.ts';
 import { openForChange } from './records.ts';
 
 export interface RemoveEffects extends Omit<ChangeEffects, 'clock' | 'reconnect'> {
@@ -52,15 +52,15 @@ async function removeUnderLock(
   signal: AbortSignal,
 ): Promise<RemoveReport> {
   const record = await effects.records.find(name);
-  const present = await look(effects.runtime, name, signal);
+  const present = await findModel(effects.runtime, name, signal);
   if (record === undefined)
     throw present ? notInstalledByUs(name, effects.runtime) : unknownModel(name, effects.knownNames);
-  if (present !== undefined && present !== BROKEN && !force && !stillHolds(record, present)) throw changedSince(name);
+  if (present !== undefined && present !== BROKEN && !force && !isUnchanged(record, present)) throw changedSince(name);
   const journal = removeJournal(record, present, effects);
   await effects.journals.put(journal);
   effects.checkpoint?.('plan');
   // Never taken back: from here on, whoever takes the lock of the name next carries it on.
-  await carryOnRemoval(journal, effects, signal);
+  await finishRemoval(journal, effects, signal);
   return removeReport(record, present !== undefined);
 }
 
@@ -76,7 +76,7 @@ function removeJournal(
     runtime: { kind, endpoint },
     startedAt: now().toISOString(),
     toolVersion,
-    ...(present !== undefined && { had: present === BROKEN ? {} : heldOf(present) }),
+    ...(present !== undefined && { had: present === BROKEN ? {} : identityOf(present) }),
     drop: previous?.keptAs === undefined ? [] : [previous.keptAs],
   };
 }

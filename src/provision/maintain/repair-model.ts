@@ -6,7 +6,7 @@ import type { Work } from '../../core/progress.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { LocalFile } from '../../sources/contract.ts';
-import { workOnName } from '../install/recover.ts';
+import { workOnName } from '../install/recovery.ts';
 import type { Problem, RepairResult, VerifyResult } from './problems.ts';
 import type { RepairEffects } from './repair-blobs.ts';
 import { findWorkaround, removeNames, repairBlob, type Workaround } from './repair-blobs.ts';

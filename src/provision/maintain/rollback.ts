@@ -12,19 +12,19 @@ import { parseModelName } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { AppContext } from '../context.ts';
-import { cleanStep } from '../install/clean-step.ts';
-import { isGone } from '../install/clean-up.ts';
+import { cleanStep } from '../install/steps.ts';
+import { isGone } from '../install/reconnect.ts';
 import type { ChangeEffects } from '../install/effects.ts';
-import { BROKEN, heldOf, look, sameHeld } from '../install/held.ts';
-import { Ledger, startOf, takenBackOnFailure } from '../install/ledger.ts';
-import { onceMore } from '../install/once-more.ts';
-import type { Previous } from '../install/previous.ts';
+import { BROKEN, identityOf, findModel, sameModelIdentity } from '../install/versions.ts';
+import { JournalWriter, newJournal, rollBackOnFailure } from '../install/journal.ts';
+import { retryAfterReconnect } from '../install/reconnect.ts';
+import type { Previous } from '../install/versions.ts';
 import { promoteAndRecord } from '../install/promote.ts';
-import { stillHolds, suiteOf } from '../install/record.ts';
-import { workOnName } from '../install/recover.ts';
+import { isUnchanged, suiteOf } from '../install/record.ts';
+import { workOnName } from '../install/recovery.ts';
 import type { InstallReport } from '../install/schema.ts';
 import { openSuite } from '../install/smoke.ts';
-import { type Subject, smokeStep } from '../install/smoke-step.ts';
+import { type Subject, smokeStep } from '../install/test-model.ts';
 import { Steps } from '../install/steps.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { openForChange } from './records.ts';
@@ -60,17 +60,17 @@ async function* rollBackUnderLock(
 ): Work<InstallReport> {
   const before = await effects.records.find(name);
   if (before === undefined) throw unknownModel(name);
-  const present = await look(effects.runtime, before.name, signal);
-  if (present !== undefined && present !== BROKEN && !options.force && !stillHolds(before, present))
+  const present = await findModel(effects.runtime, before.name, signal);
+  if (present !== undefined && present !== BROKEN && !options.force && !isUnchanged(before, present))
     throw changedSinceInstall(name);
   const { previous, keptAs } = previousVersionOf(before);
   const stored = await findPreviousModel(previous, keptAs, effects, signal);
   const steps = new Steps(effects.clock);
-  const ledger = new Ledger(startOf('rollback', before.name, effects), effects);
-  await ledger.write({ step: 'prove', staged: { name: keptAs, held: heldOf(stored) } });
+  const ledger = new JournalWriter(newJournal('rollback', before.name, effects), effects);
+  await ledger.write({ step: 'prove', staged: { name: keptAs, held: identityOf(stored) } });
   effects.checkpoint?.('plan');
   const work = swapVersions({ before, previous, keptAs, stored, options, steps, ledger, effects, signal });
-  return yield* takenBackOnFailure(ledger, effects, signal, work);
+  return yield* rollBackOnFailure(ledger, effects, signal, work);
 }
 
 interface SwapContext {
@@ -80,7 +80,7 @@ interface SwapContext {
   readonly stored: StoredModel;
   readonly options: RollbackOptions;
   readonly steps: Steps;
-  readonly ledger: Ledger;
+  readonly ledger: JournalWriter;
   readonly effects: ChangeEffects;
   readonly signal: AbortSignal;
 }
@@ -113,7 +113,7 @@ async function* test(swap: SwapContext): Work<Pick<InstallRecord, 'smoke' | 'sui
   const known = await options.known(previous);
   const label = `${previous.model}:${previous.quant}`;
   const subject = { name, stored, label, finalName: before.name, ...known };
-  const smoke = yield* onceMore(effects, name, signal, () => smokeStep(subject, suite, steps, effects.runtime, signal));
+  const smoke = yield* retryAfterReconnect(effects, name, signal, () => smokeStep(subject, suite, steps, effects.runtime, signal));
   effects.checkpoint?.('smoke');
   return { ...(smoke !== undefined && suite !== undefined && { smoke, suite: suiteOf(suite) }) };
 }
@@ -146,7 +146,7 @@ async function findPreviousModel(
 ): Promise<StoredModel> {
   let found: Awaited<ReturnType<typeof look>>;
   try {
-    found = await look(runtime, keptAs, signal);
+    found = await findModel(runtime, keptAs, signal);
   } catch (error) {
     if (signal.aborted || isGone(error)) throw error;
     // A manifest whose blob is gone makes some servers fail on the question.
@@ -154,7 +154,7 @@ async function findPreviousModel(
   }
   if (found === undefined) throw previousUnusable(previous, keptAs, 'it is no longer in the runtime');
   if (found === BROKEN) throw previousUnusable(previous, keptAs, 'the runtime cannot read it');
-  if (!sameHeld(found, previous.stored)) throw previousUnusable(previous, keptAs, 'it differs from what was recorded');
+  if (!sameModelIdentity(found, previous.stored)) throw previousUnusable(previous, keptAs, 'it differs from what was recorded');
   return found;
 }
 

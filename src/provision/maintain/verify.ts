@@ -14,7 +14,7 @@ import { parameterDifferences } from '../../runtimes/ollama/compare.ts';
 import { parseParameters } from '../../runtimes/ollama/parameters.ts';
 import { capabilitiesOf, flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
-import { heldOf, sameHeld } from '../install/held.ts';
+import { identityOf, sameModelIdentity } from '../install/versions.ts';
 import { type OpenRun, openRunOf } from '../install/open-run.ts';
 import { createUncachedHasher, openModelFolder } from './places.ts';
 import type { Problem, VerifyReport, VerifyResult } from './problems.ts';
@@ -146,7 +146,7 @@ async function* checkPreviousVersion(
   if (problem !== undefined) problems.push({ kind: 'kept-drift', detail: `${which} cannot be read` });
   else if (stored === undefined && bytes.problems.length === 0)
     problems.push({ kind: 'kept-missing', detail: `${which} is gone` });
-  else if (stored !== undefined && !sameHeld(previous.stored, heldOf(stored)))
+  else if (stored !== undefined && !sameModelIdentity(previous.stored, identityOf(stored)))
     problems.push({ kind: 'kept-drift', detail: `${which} is not what was recorded` });
   // A manifest that cannot be read was reported above.
   const rest = bytes.problems.filter(({ kind }) => kind !== 'broken-entry');

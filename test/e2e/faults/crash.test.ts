@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CHECKPOINTS } from '../../../src/provision/install/checkpoints.ts';
+import { CHECKPOINTS } from '../../../src/provision/install/crash.ts';
 import { type Home, MODELS, makeHome } from '../../helpers/cli.ts';
 import { type Origin, sha256, startOrigin } from '../../helpers/origin.ts';
 

@@ -9,8 +9,8 @@ import { withLock } from '../../../disk/lock.ts';
 import { findRecord, putRecord, readRecords } from '../../../registry/index.ts';
 import type { InstallRecord } from '../../../registry/schema.ts';
 import { sameModel } from '../../../runtimes/names.ts';
-import { BROKEN, heldOf, isKeptName, keptNameOf, look } from '../../install/held.ts';
 import { isIn } from '../../install/open-run.ts';
+import { BROKEN, findModel, identityOf, isPreviousName, previousNameOf } from '../../install/versions.ts';
 import { isStagingName, lockName } from '../../plan/plan.ts';
 import { type Candidate, type DiskUse, diskUseOf, type Findings, type GcEffects, NOTHING } from './candidates.ts';
 import { describeRunsInProgress, includesModel, listRuns } from './runs.ts';
@@ -57,7 +57,7 @@ export async function findUnusedNames(effects: GcEffects, previous: boolean, sig
 function kindOf(name: string, { isTransferName }: GcEffects): OwnKind | undefined {
   if (isStagingName(name)) return 'staging-name';
   if (isTransferName(name)) return 'transfer-name';
-  return isKeptName(name) ? 'previous-version' : undefined;
+  return isPreviousName(name) ? 'previous-version' : undefined;
 }
 
 function isPreviousVersion({ previous }: InstallRecord, name: string): boolean {
@@ -171,7 +171,7 @@ async function sizesFromRuntime(
   const sizes = new Map<string, DiskUse[]>();
   const stay = new Set<string>();
   for (const name of names) {
-    const found = await look(runtime, name, signal);
+    const found = await findModel(runtime, name, signal);
     if (found === undefined || found === BROKEN) continue;
     const { layerDigest, sizeBytes = 0 } = found;
     if (!includesModel(going, name)) {
@@ -214,10 +214,10 @@ export async function ownerOfPreviousVersion(
   { runtime }: Pick<Asking, 'runtime'>,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const found = await look(runtime, name, signal);
+  const found = await findModel(runtime, name, signal);
   if (found === undefined || found === BROKEN) return undefined;
   const names = (await runtime.names?.(signal)) ?? [];
   // Its name is made of the model's and of what it holds.
-  const owner = names.find((each) => sameModel(keptNameOf(each, heldOf(found)), name));
+  const owner = names.find((each) => sameModel(previousNameOf(each, identityOf(found)), name));
   return owner === undefined || ours.some((each) => sameModel(each, owner)) ? undefined : owner;
 }

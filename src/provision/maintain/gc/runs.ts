@@ -3,8 +3,8 @@ import { ProvisionError } from '../../../core/errors.ts';
 import { type Journal, listJournals, readRecords } from '../../../registry/index.ts';
 import type { RuntimeIdentity } from '../../../runtimes/contract.ts';
 import { sameModel } from '../../../runtimes/names.ts';
-import { look } from '../../install/held.ts';
 import { isIn, isLocked } from '../../install/open-run.ts';
+import { findModel } from '../../install/versions.ts';
 import { lockName, stagingNameOf } from '../../plan/plan.ts';
 import type { Candidate, Findings, GcEffects } from './candidates.ts';
 import { diskUseOf } from './candidates.ts';
@@ -119,6 +119,6 @@ async function isUnfinished(journal: Journal, { runtime, registry }: GcEffects, 
   const { records, broken } = await readRecords(registry);
   if (broken.length > 0) return true;
   if (records.some((record) => isIn(record, journal.runtime) && sameModel(record.name, journal.name))) return true;
-  for (const name of new Set(namesIn(journal))) if ((await look(runtime, name, signal)) !== undefined) return true;
+  for (const name of new Set(namesIn(journal))) if ((await findModel(runtime, name, signal)) !== undefined) return true;
   return false;
 }

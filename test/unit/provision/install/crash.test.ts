@@ -5,9 +5,9 @@ import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent, type Work } from '../../../../src/core/progress.ts';
-import { CHECKPOINTS, type Checkpoint } from '../../../../src/provision/install/checkpoints.ts';
-import { isKeptName } from '../../../../src/provision/install/held.ts';
-import { install } from '../../../../src/provision/install/transaction.ts';
+import { CHECKPOINTS, type Checkpoint } from '../../../../src/provision/install/crash.ts';
+import { install } from '../../../../src/provision/install/install.ts';
+import { isPreviousName } from '../../../../src/provision/install/versions.ts';
 import { removeModel } from '../../../../src/provision/maintain/remove.ts';
 import { rollBackModel } from '../../../../src/provision/maintain/rollback.ts';
 import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
@@ -229,7 +229,7 @@ describe('row 21: the name is broken when the run dies', () => {
 
   test('with the kept one gone, the tested model takes its place', async () => {
     const state = await brokenAtPromote();
-    for (const name of state.runtime.models.keys()) if (isKeptName(name)) state.runtime.models.delete(name);
+    for (const name of state.runtime.models.keys()) if (isPreviousName(name)) state.runtime.models.delete(name);
     await run(workOf({ do: 'rollback' }, state), state);
     expect(versionOf(state, NAME)).toBe('B');
     expect(state.records.get(NAME)?.source.digest).toBe(digestOf('B'));

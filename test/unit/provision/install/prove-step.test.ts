@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
-import { proveStep, type UnderTest } from '../../../../src/provision/install/prove-step.ts';
 import { Steps } from '../../../../src/provision/install/steps.ts';
+import { proveStep, type UnderTest } from '../../../../src/provision/install/test-model.ts';
 import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
 import type { Message } from '../../../../src/runtimes/contract.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
-import { keptNameOf } from '../../../../src/provision/install/held.ts';
+import { previousNameOf } from '../../../../src/provision/install/versions.ts';
 import { stagingNameOf } from '../../../../src/provision/plan/plan.ts';
 import { findRecord, listJournals } from '../../../../src/registry/index.ts';
 import { recordOf } from '../../registry/support.ts';
 import { blobName, digest, HOUR, installJournal, manifestPath, WHERE, World } from './gc-world.ts';
 
 const NAME = 'gemma:q4';
-const KEPT = keptNameOf(NAME, { entryDigest: digest('e') });
+const KEPT = previousNameOf(NAME, { entryDigest: digest('e') });
 let world: World;
 
 beforeEach(() => {
@@ -173,7 +173,7 @@ test('row 49: the earlier version of a model that somebody else installed stays'
   const text =
     world.files.get(world.manifest('was:latest', [digest('b')], 48 * HOUR))?.text ?? expect.fail('it is there');
   world.names.delete('was:latest');
-  const kept = keptNameOf(theirs, { entryDigest: digestOf(text) });
+  const kept = previousNameOf(theirs, { entryDigest: digestOf(text) });
   world.manifest(theirs, [digest('a')], 48 * HOUR);
   world.manifest(kept, [digest('b')], 48 * HOUR);
   const report = await world.gc({ apply: true });
@@ -258,7 +258,7 @@ test('after --apply every model of a record still has all its blobs', async () =
       here.manifest(name, layers.map(digest));
       needed.set(name, layers);
       if (spoilt) here.write(manifestPath(`spoilt${index}:latest`), '');
-      const keptAs = keptNameOf(name, { entryDigest: digest('e') });
+      const keptAs = previousNameOf(name, { entryDigest: digest('e') });
       if (keptLayers !== undefined) here.manifest(keptAs, keptLayers.map(digest));
       const record = recordOf(name);
       if (ours) await here.record({ ...record, ...(keptLayers !== undefined && { previous: { ...record, keptAs } }) });

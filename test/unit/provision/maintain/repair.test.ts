@@ -6,7 +6,7 @@ import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive } from '../../../../src/core/progress.ts';
 import type { HashFile } from '../../../../src/disk/hash.ts';
-import { install } from '../../../../src/provision/install/transaction.ts';
+import { install } from '../../../../src/provision/install/install.ts';
 import { exitOf, type Problem, repairExit } from '../../../../src/provision/maintain/problems.ts';
 import type { RepairEffects } from '../../../../src/provision/maintain/repair-blobs.ts';
 import { repairModel } from '../../../../src/provision/maintain/repair-model.ts';

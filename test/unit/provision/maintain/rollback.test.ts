@@ -3,8 +3,8 @@ import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import type { TransactionEffects, TransactionOptions } from '../../../../src/provision/install/effects.ts';
-import { isKeptName } from '../../../../src/provision/install/held.ts';
-import { install } from '../../../../src/provision/install/transaction.ts';
+import { install } from '../../../../src/provision/install/install.ts';
+import { isPreviousName } from '../../../../src/provision/install/versions.ts';
 import { removeModel } from '../../../../src/provision/maintain/remove.ts';
 import { rollBackModel } from '../../../../src/provision/maintain/rollback.ts';
 import { Suite } from '../../../../src/smoke/schema.ts';
@@ -66,7 +66,7 @@ function everything() {
 }
 
 function keptName(): string {
-  const [name] = [...state.runtime.models.keys()].filter(isKeptName);
+  const [name] = [...state.runtime.models.keys()].filter(isPreviousName);
   if (name === undefined) throw new Error('nothing is kept');
   return name;
 }

@@ -1,30 +1,30 @@
+import { digestOf } from '../../core/digest.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { ProgressEvent, Work } from '../../core/progress.ts';
+import { formatBytes } from '../../core/units.ts';
+import { workUnderLock } from '../../disk/lock.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
+import type { StoredModel } from '../../runtimes/contract.ts';
+import { sameModel } from '../../runtimes/names.ts';
+import type { RemoteFile } from '../../sources/contract.ts';
+import { type InstallPlan, lockName } from '../plan/plan.ts';
+import { type Candidate, installKey, prepareFile, prepareLibrary } from './candidate.ts';
+import type { ChangeEffects, TransactionEffects, TransactionOptions } from './effects.ts';
+import { JournalWriter, newJournal, rollBackOnFailure } from './journal.ts';
+import { promoteAndRecord } from './promote.ts';
+import { isProven, isUpToDate, recordOf, type Tested } from './record.ts';
+import { type InterruptedInstall, recoverForInstall, settleInterrupted } from './recovery.ts';
+import { isFetched, planReport } from './report.ts';
+import type { InstallReport } from './schema.ts';
+import { cleanStep, type StepOutcome, Steps } from './steps.ts';
+import { testCandidate } from './test-model.ts';
+import { BROKEN, findModel, sameModelIdentity } from './versions.ts';
+
 /**
  * The transaction: plan → lock → fetch → verify → stage → prove → promote → record → clean, every step in the journal
  * before it is done. Until `promote` the final name is not touched, so a failure before it leaves the model that answered
  * before; from then on the next run on the name brings what was interrupted to its end.
  */
-import { digestOf } from '../../core/digest.ts';
-import { ProvisionError } from '../../core/errors.ts';
-import type { ProgressEvent, Work } from '../../core/progress.ts';
-import { workUnderLock } from '../../disk/lock.ts';
-import type { InstallRecord } from '../../registry/schema.ts';
-import type { StoredModel } from '../../runtimes/contract.ts';
-import { sameModel } from '../../runtimes/names.ts';
-import { type InstallPlan, lockName } from '../plan/plan.ts';
-import { type Candidate, prepareFile, prepareLibrary } from './candidate.ts';
-import { cleanStep } from './clean-step.ts';
-import type { TransactionEffects, TransactionOptions } from './effects.ts';
-import { fetchStep } from './fetch-step.ts';
-import { BROKEN, look } from './held.ts';
-import { type Ledger, takenBackOnFailure } from './ledger.ts';
-import { promoteAndRecord } from './promote.ts';
-import { isProven, isUpToDate, recordOf, type Tested } from './record.ts';
-import { discard, type Leftover, recoverForInstall } from './recover.ts';
-import { isFetched, planReport } from './report.ts';
-import type { InstallReport } from './schema.ts';
-import { Steps } from './steps.ts';
-import { takenUp } from './take-up.ts';
-import { testStep } from './test-step.ts';
 
 /** One run of the transaction: what its steps share. */
 interface Run {
@@ -57,36 +57,40 @@ export async function* install(
   });
 }
 
-async function* installLocked(start: Run, leftover: Leftover | undefined): Work<InstallReport> {
+async function* installLocked(start: Run, leftover: InterruptedInstall | undefined): Work<InstallReport> {
   const { options, effects, signal, steps, before } = start;
-  const found = await look(effects.runtime, start.plan.name, signal);
-  if (!options.force) refuseForeign(start, found);
+  const found = await findModel(effects.runtime, start.plan.name, signal);
+  if (!options.force) rejectForeignName(start, found);
   // One that cannot be read holds nothing worth keeping, and is written anew.
   const present = found === BROKEN ? undefined : found;
-  const plan = yield* verify(start);
+  const plan = yield* verifySource(start);
   const digest = plan.source.kind === 'file' ? plan.source.file.digest : undefined;
   if (!options.force && isUpToDate(plan, { digest, options }, before, present)) {
-    if (leftover !== undefined) yield* discard(leftover, effects, signal);
-    return yield* inPlace(plan, before, steps, ['store', 'smoke', 'prove', 'promote', 'record']);
+    if (leftover !== undefined) yield* settleInterrupted(leftover, effects, signal);
+    return yield* reportInPlace(plan, before, steps, ['store', 'smoke', 'prove', 'promote', 'record']);
   }
-  return yield* change({ ...start, plan }, leftover);
+  return yield* changeUnderJournal({ ...start, plan }, leftover);
 }
 
 /** The part that changes something; whatever ends it early is taken back. */
-async function* change(run: Run, leftover: Leftover | undefined): Work<InstallReport> {
+async function* changeUnderJournal(run: Run, leftover: InterruptedInstall | undefined): Work<InstallReport> {
   const { plan, effects, signal, options } = run;
-  const { ledger, made } = yield* takenUp(leftover, plan, effects, signal);
+  const { ledger, made } = yield* resumeOrDiscard(leftover, plan, effects, signal);
   if (made === undefined) {
-    yield* heed(plan, options.force);
+    yield* rejectObstacles(plan, options.force);
     await ledger.write({ step: 'plan' });
   }
   effects.checkpoint?.('plan');
-  return yield* takenBackOnFailure(ledger, effects, signal, changed(run, ledger, made));
+  return yield* rollBackOnFailure(ledger, effects, signal, stageTestPromote(run, ledger, made));
 }
 
-async function* changed(start: Run, ledger: Ledger, made: StoredModel | undefined): Work<InstallReport> {
+async function* stageTestPromote(
+  start: Run,
+  ledger: JournalWriter,
+  made: StoredModel | undefined,
+): Work<InstallReport> {
   const { effects, signal, steps, options, before } = start;
-  const { plan, bytes } = yield* fetched(start, ledger, made);
+  const { plan, bytes } = yield* fetch(start, ledger, made);
   const run = { ...start, plan };
   const prepare = plan.source.kind === 'file' ? prepareFile : prepareLibrary;
   const candidate = yield* prepare({ plan, steps, effects, ledger, signal, made });
@@ -94,10 +98,10 @@ async function* changed(start: Run, ledger: Ledger, made: StoredModel | undefine
     await ledger.write({ step: 'clean' });
     const needless = candidate.scaffold.filter((name) => name !== before.previous?.keptAs);
     yield* cleanStep(plan.name, needless, steps, effects, signal);
-    return yield* inPlace(plan, before, steps, ['smoke', 'prove', 'promote', 'record']);
+    return yield* reportInPlace(plan, before, steps, ['smoke', 'prove', 'promote', 'record']);
   }
   await ledger.write({ step: 'prove' });
-  const tested = yield* testStep(candidate, run);
+  const tested = yield* testCandidate(candidate, run);
   const record = yield* promoteAndRecord(await promotionOf(candidate, tested, run), { steps, ledger, effects, signal });
   yield* cleanStep(plan.name, ledger.journal.after?.drop ?? [], steps, effects, signal);
   const bytesMoved = bytes + candidate.bytesMoved;
@@ -105,9 +109,9 @@ async function* changed(start: Run, ledger: Ledger, made: StoredModel | undefine
 }
 
 /** Brings a file on a web server into our cache, unless it goes straight into the runtime or is staged already. */
-async function* fetched(
+async function* fetch(
   { plan, effects, signal, steps }: Run,
-  ledger: Ledger,
+  ledger: JournalWriter,
   made: StoredModel | undefined,
 ): Work<{ plan: InstallPlan; bytes: number }> {
   if (!isFetched(plan) || made !== undefined) {
@@ -116,7 +120,7 @@ async function* fetched(
     return { plan, bytes: 0 };
   }
   await ledger.write({ step: 'fetch' });
-  const result = yield* fetchStep(plan, steps, effects, signal);
+  const result = yield* fetchIntoCache(plan, steps, effects, signal);
   effects.checkpoint?.('fetch');
   effects.checkpoint?.('verify');
   return result;
@@ -139,14 +143,14 @@ async function promotionOf(candidate: Candidate, tested: Tested, { plan, options
 }
 
 /** Too little memory or disk stops an install that would move bytes; force turns that into warnings. */
-function* heed({ obstacles }: InstallPlan, force: boolean): Generator<ProgressEvent, void, undefined> {
+function* rejectObstacles({ obstacles }: InstallPlan, force: boolean): Generator<ProgressEvent, void, undefined> {
   const [first] = obstacles;
   if (first !== undefined && !force) throw first;
   for (const { message } of obstacles) yield { type: 'warning', message: `forced: ${message}` };
 }
 
 /** A name that exists in the runtime but in no record of ours belongs to somebody else. */
-function refuseForeign({ plan, before }: Run, present: StoredModel | typeof BROKEN | undefined): void {
+function rejectForeignName({ plan, before }: Run, present: StoredModel | typeof BROKEN | undefined): void {
   if (present === undefined || before !== undefined) return;
   // A pull of a library name that is there already is what that name is for.
   if (plan.source.kind === 'library' && sameModel(plan.source.libraryName, plan.name)) return;
@@ -163,7 +167,7 @@ function refuseForeign({ plan, before }: Run, present: StoredModel | typeof BROK
 }
 
 /** Makes sure that the source's digest is known before anything is stored. */
-async function* verify({ plan, effects, signal, steps }: Run): Work<InstallPlan> {
+async function* verifySource({ plan, effects, signal, steps }: Run): Work<InstallPlan> {
   if (plan.source.kind === 'library' || isFetched(plan)) return plan;
   const { source } = plan;
   const { file } = source;
@@ -184,7 +188,7 @@ async function* hashStep(
   return { result, bytes: file.sizeBytes, detail: result };
 }
 
-function* inPlace(
+function* reportInPlace(
   plan: InstallPlan,
   record: InstallRecord,
   steps: Steps,
@@ -219,4 +223,62 @@ function report(plan: InstallPlan, steps: Steps, outcome: Outcome): InstallRepor
     ...(tested.prompt !== undefined && { prompt: tested.prompt }),
     ...(record.previous !== undefined && { previous: record.previous }),
   };
+}
+
+/** Brings the file of a plan into our cache; the plan is then one for a file of this machine. */
+export async function* fetchIntoCache(
+  plan: InstallPlan,
+  steps: Steps,
+  effects: TransactionEffects,
+  signal: AbortSignal,
+): Work<{ plan: InstallPlan; bytes: number }> {
+  const { source } = plan;
+  if (source.kind !== 'file' || source.file.kind !== 'remote') return { plan, bytes: 0 };
+  return yield* steps.run('fetch', download(plan, source, source.file, effects, signal));
+}
+
+async function* download(
+  plan: InstallPlan,
+  source: Extract<InstallPlan['source'], { kind: 'file' }>,
+  file: RemoteFile,
+  effects: TransactionEffects,
+  signal: AbortSignal,
+): Work<StepOutcome<{ plan: InstallPlan; bytes: number }>> {
+  const { bytesMoved: bytes, ...local } = yield* effects.fetch(file, signal);
+  const fetchedFile = { ...namesOf(file), ...local, kind: 'file' as const };
+  const detail = bytes === 0 ? 'in the cache, verified' : `${formatBytes(bytes)}, verified`;
+  return { result: { plan: { ...plan, source: { ...source, file: fetchedFile } }, bytes }, bytes, detail };
+}
+
+/** What the record tells of a file beyond its bytes, should the cache not say it. */
+function namesOf({ ref, pinnedRef, fileName, provenance }: RemoteFile) {
+  return { ref, pinnedRef, fileName, ...(provenance !== undefined && { provenance }) };
+}
+
+/**
+ * The journal that an install starts with. Where an interrupted install made exactly what is wanted now, and the runtime
+ * still has it, it goes on with that; what another one left is taken back.
+ */
+export async function* resumeOrDiscard(
+  leftover: InterruptedInstall | undefined,
+  plan: InstallPlan,
+  effects: ChangeEffects,
+  signal: AbortSignal,
+): Work<{ readonly ledger: JournalWriter; readonly made: StoredModel | undefined }> {
+  if (leftover === undefined) return { ledger: startJournal(plan, effects), made: undefined };
+  const { wanted, staged } = leftover;
+  const found = wanted === installKey(plan) ? await findModel(effects.runtime, staged.name, signal) : undefined;
+  if (found === undefined || found === BROKEN || !sameModelIdentity(found, staged.held)) {
+    yield* settleInterrupted(leftover, effects, signal);
+    return { ledger: startJournal(plan, effects), made: undefined };
+  }
+  yield {
+    type: 'warning',
+    message: `the last install of ${plan.name} was interrupted; it goes on with what is staged`,
+  };
+  return { ledger: new JournalWriter(leftover, effects), made: found };
+}
+
+function startJournal(plan: InstallPlan, effects: ChangeEffects): JournalWriter {
+  return new JournalWriter(newJournal('install', plan.name, effects), effects);
 }

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
 import type { Runtime } from '../../runtimes/contract.ts';
+import type { ChangeEffects } from './effects.ts';
 
 /** How long taking back may take after a signal, in milliseconds: the process has 2 s to end. */
 const AFTER_SIGNAL_MS = 1500;
@@ -8,7 +10,7 @@ const AFTER_SIGNAL_MS = 1500;
 const AFTER_FAILURE_MS = 20_000;
 
 /** A fresh signal for taking back: the run's own may be aborted. */
-export function takingBackSignal(run: AbortSignal): AbortSignal {
+export function rollbackSignal(run: AbortSignal): AbortSignal {
   return AbortSignal.timeout(run.aborted ? AFTER_SIGNAL_MS : AFTER_FAILURE_MS);
 }
 
@@ -28,7 +30,7 @@ export interface Reconnect {
 export const RECONNECT: Reconnect = { windowMs: 10_000, pauseMs: 250 };
 
 /** Waits for a runtime that went away; false when it does not answer within the window. Throws only when aborted. */
-export async function cameBack(
+export async function waitForRuntime(
   runtime: Pick<Runtime, 'find'>,
   name: string,
   signal: AbortSignal,
@@ -44,4 +46,26 @@ export async function cameBack(
     if (answered || performance.now() >= until) return answered;
     await sleep(pauseMs, undefined, { signal });
   }
+}
+
+/** Does work once more when the runtime went away under it and came back, as somebody who watches over it may see to. */
+export async function* retryAfterReconnect<Result>(
+  { runtime, reconnect }: Pick<ChangeEffects, 'runtime' | 'reconnect'>,
+  name: string,
+  signal: AbortSignal,
+  work: () => Work<Result> | Promise<Result>,
+): Work<Result> {
+  try {
+    return yield* asWork(work());
+  } catch (error) {
+    if (signal.aborted || !isGone(error)) throw error;
+    yield { type: 'warning', message: `${runtime.kind} at ${runtime.endpoint} went away; it is waited for` };
+    if (!(await waitForRuntime(runtime, name, signal, reconnect))) throw error;
+    yield { type: 'warning', message: `${runtime.kind} is back; what was being done is done once more` };
+    return yield* asWork(work());
+  }
+}
+
+async function* asWork<Result>(work: Work<Result> | Promise<Result>): Work<Result> {
+  return work instanceof Promise ? await work : yield* work;
 }

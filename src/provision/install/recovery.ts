@@ -6,11 +6,11 @@ import { workUnderLock } from '../../disk/lock.ts';
 import type { ChangeJournal, RemoveJournal } from '../../registry/index.ts';
 import { lockName, stagingNameOf } from '../plan/plan.ts';
 import type { RecoveryEffects } from './effects.ts';
-import { BROKEN, look, sameHeld } from './held.ts';
-import { clean, finish, takeBack } from './undo.ts';
+import { recordAndClean, removeUnneeded, rollBack } from './journal.ts';
+import { BROKEN, findModel, sameModelIdentity } from './versions.ts';
 
 /** A whole, untested model that an interrupted install left; its journal stays until it is taken up or discarded. */
-export type Leftover = ChangeJournal & { readonly staged: NonNullable<ChangeJournal['staged']> };
+export type InterruptedInstall = ChangeJournal & { readonly staged: NonNullable<ChangeJournal['staged']> };
 
 /**
  * Takes the lock of a name, recovers what a crashed run left, then works. Every command that changes a name goes through
@@ -33,7 +33,7 @@ export function workOnName<Result>(
 /** Brings an interrupted run on a name to a definite state, and tells which. Call it under the lock of the name. */
 export async function* recover(name: string, effects: RecoveryEffects, signal: AbortSignal): Work<void> {
   const left = yield* recoverForInstall(name, effects, signal);
-  if (left !== undefined) yield* discard(left, effects, signal);
+  if (left !== undefined) yield* settleInterrupted(left, effects, signal);
 }
 
 /**
@@ -44,21 +44,21 @@ export async function* recoverForInstall(
   name: string,
   effects: RecoveryEffects,
   signal: AbortSignal,
-): Work<Leftover | undefined> {
+): Work<InterruptedInstall | undefined> {
   const found = await effects.journals.find(name);
   if (found === undefined) return undefined;
-  if ('savedAs' in found) yield* sweep(name, found.savedAs, effects, signal);
-  else if (found.journal.operation === 'remove') yield* finishRemoval(found.journal, effects, signal);
+  if ('savedAs' in found) yield* dropStaging(name, found.savedAs, effects, signal);
+  else if (found.journal.operation === 'remove') yield* finishInterruptedRemoval(found.journal, effects, signal);
   else {
     const { staged, after, operation } = found.journal;
     if (operation === 'install' && staged !== undefined && after === undefined) return { ...found.journal, staged };
-    yield* discard(found.journal, effects, signal);
+    yield* settleInterrupted(found.journal, effects, signal);
   }
   return undefined;
 }
 
 /** Nobody knows what the run was about: only what has no other use goes. */
-async function* sweep(
+async function* dropStaging(
   name: string,
   savedAs: string,
   { runtime }: Pick<RecoveryEffects, 'runtime'>,
@@ -72,25 +72,29 @@ async function* sweep(
 }
 
 /** Forward when the name has the new model, or nothing older can be had; else back. */
-export async function* discard(journal: ChangeJournal, effects: RecoveryEffects, signal: AbortSignal): Work<void> {
+export async function* settleInterrupted(
+  journal: ChangeJournal,
+  effects: RecoveryEffects,
+  signal: AbortSignal,
+): Work<void> {
   const { name, operation, step, after } = journal;
   const told = `the last ${operation} of ${name} was interrupted (step ${step})`;
-  if (after !== undefined && (await isHeld(name, after.held, effects, signal))) {
-    await finish(journal, after, effects, signal);
+  if (after !== undefined && (await nameHas(name, after.held, effects, signal))) {
+    await recordAndClean(journal, after, effects, signal);
     yield { type: 'warning', message: `${told}; the new model had passed and has its record now` };
     return;
   }
   try {
-    await takeBack(journal, effects, signal);
+    await rollBack(journal, effects, signal);
     yield { type: 'warning', message: `${told} and was taken back` };
   } catch (error) {
     if (!(error instanceof ProvisionError) || error.code !== 'needs-repair') throw error;
-    yield* forward(journal, error, told, effects, signal);
+    yield* promoteInterrupted(journal, error, told, effects, signal);
   }
 }
 
 /** The old model is gone: the new one takes its place if it was tested; else somebody has to repair the name. */
-async function* forward(
+async function* promoteInterrupted(
   journal: ChangeJournal,
   { message, suggestions }: ProvisionError,
   told: string,
@@ -98,30 +102,34 @@ async function* forward(
   signal: AbortSignal,
 ): Work<void> {
   const { name, staged, after, undo } = journal;
-  if (after !== undefined && staged !== undefined && (await isHeld(staged.name, after.held, effects, signal))) {
+  if (after !== undefined && staged !== undefined && (await nameHas(staged.name, after.held, effects, signal))) {
     await effects.runtime.copy(staged.name, name, signal);
-    if (await isHeld(name, after.held, effects, signal)) {
-      await finish(journal, after, effects, signal);
+    if (await nameHas(name, after.held, effects, signal)) {
+      await recordAndClean(journal, after, effects, signal);
       yield { type: 'warning', message: `${told}; ${message}, so the new model, which had passed, took its place` };
       return;
     }
   }
-  await clean(name, undo.drop, effects, signal);
+  await removeUnneeded(name, undo.drop, effects, signal);
   yield { type: 'warning', message: [`${told}; ${message}.`, ...suggestions].join(' ') };
 }
 
-async function isHeld(
+async function nameHas(
   name: string,
-  held: Parameters<typeof sameHeld>[0],
+  held: Parameters<typeof sameModelIdentity>[0],
   { runtime }: Pick<RecoveryEffects, 'runtime'>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const now = await look(runtime, name, signal);
-  return now !== undefined && now !== BROKEN && sameHeld(now, held);
+  const now = await findModel(runtime, name, signal);
+  return now !== undefined && now !== BROKEN && sameModelIdentity(now, held);
 }
 
-async function* finishRemoval(journal: RemoveJournal, effects: RecoveryEffects, signal: AbortSignal): Work<void> {
-  await carryOnRemoval(journal, effects, signal);
+async function* finishInterruptedRemoval(
+  journal: RemoveJournal,
+  effects: RecoveryEffects,
+  signal: AbortSignal,
+): Work<void> {
+  await finishRemoval(journal, effects, signal);
   yield { type: 'warning', message: `the removal of ${journal.name} was interrupted; it is finished now` };
 }
 
@@ -129,13 +137,13 @@ async function* finishRemoval(journal: RemoveJournal, effects: RecoveryEffects, 
  * Removes a model, its earlier versions and its record. The runtime first: a record without a model is put right by the
  * next run, a model without a record is lost sight of. A name that somebody else gave another model since stays.
  */
-export async function carryOnRemoval(
+export async function finishRemoval(
   { name, had, drop }: RemoveJournal,
   { runtime, records, journals, checkpoint }: RecoveryEffects,
   signal: AbortSignal,
 ): Promise<void> {
-  const now = had === undefined ? undefined : await look(runtime, name, signal);
-  if (now === BROKEN || (now !== undefined && had !== undefined && sameHeld(now, had)))
+  const now = had === undefined ? undefined : await findModel(runtime, name, signal);
+  if (now === BROKEN || (now !== undefined && had !== undefined && sameModelIdentity(now, had)))
     await runtime.remove(name, signal);
   checkpoint?.('remove');
   for (const other of drop) await runtime.remove(other, signal);

@@ -1,15 +1,17 @@
-/** What names of the runtime answer with, compared by digests. */
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Held } from '../../registry/index.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
 import { parseModelName } from '../../runtimes/names.ts';
+
+/** What names of the runtime answer with, compared by digests. */
 
 /** A name that exists and that the runtime cannot read: a full disk leaves manifests of 0 bytes. */
 export const BROKEN = Symbol('broken');
 
 /** What a name holds; undefined when there is nothing, `BROKEN` when the runtime cannot read it. */
-export async function look(
+export async function findModel(
   runtime: Pick<Runtime, 'find'>,
   name: string,
   signal: AbortSignal,
@@ -22,12 +24,12 @@ export async function look(
   }
 }
 
-export function heldOf({ entryDigest, layerDigest }: Held): Held {
+export function identityOf({ entryDigest, layerDigest }: Held): Held {
   return { ...(entryDigest && { entryDigest }), ...(layerDigest && { layerDigest }) };
 }
 
 /** By the whole entry where both sides have its digest, else by the model layer; what cannot be compared counts as the same. */
-export function sameHeld(a: Held, b: Held): boolean {
+export function sameModelIdentity(a: Held, b: Held): boolean {
   if (a.entryDigest !== undefined && b.entryDigest !== undefined) return a.entryDigest === b.entryDigest;
   return a.layerDigest === undefined || b.layerDigest === undefined || a.layerDigest === b.layerDigest;
 }
@@ -39,7 +41,7 @@ const KEPT_PREFIX = 'gemma-provision-previous';
  * Where a version of a model is kept. Different for every version: the one before stays kept until the new one has its
  * record, and a name in a record always means the version that the record speaks of.
  */
-export function keptNameOf(name: string, { entryDigest, layerDigest }: Held): string {
+export function previousNameOf(name: string, { entryDigest, layerDigest }: Held): string {
   const slug = name
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
@@ -49,6 +51,36 @@ export function keptNameOf(name: string, { entryDigest, layerDigest }: Held): st
 }
 
 /** True for names under which this tool keeps replaced versions, whether a record still speaks of them or not. */
-export function isKeptName(name: string): boolean {
+export function isPreviousName(name: string): boolean {
   return name.startsWith(`${KEPT_PREFIX}:`);
+}
+
+export type Previous = NonNullable<InstallRecord['previous']>;
+
+interface Replacing {
+  /** Versions are kept for a rollback. */
+  readonly keep: boolean;
+  /** What is installed now is the version that was there. */
+  readonly isSame: boolean;
+  /** What the version that was there had replaced is still kept. */
+  readonly isEarlierThere: boolean;
+  /** Where the version that was there is kept. */
+  readonly keptAs?: string;
+}
+
+/** The version to go back to, as the new record tells it. One that can be gone back to is never given up for one that cannot. */
+export function previousOf(
+  before: InstallRecord | undefined,
+  { keep, isSame, isEarlierThere, keptAs }: Replacing,
+): Previous | undefined {
+  if (before === undefined) return undefined;
+  const { previous: earlier, ...body } = before;
+  const isKept = keep && isEarlierThere;
+  if (isSame) return isKept || earlier === undefined ? earlier : notKept(earlier);
+  if (keptAs !== undefined) return { ...body, keptAs };
+  return isKept && earlier !== undefined ? earlier : body;
+}
+
+function notKept({ keptAs: _, ...body }: Previous): Previous {
+  return body;
 }

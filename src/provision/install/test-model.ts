@@ -1,0 +1,218 @@
+import { ProvisionError } from '../../core/errors.ts';
+import type { ProgressEvent, Work } from '../../core/progress.ts';
+import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
+import { proveAfterSmoke } from '../../smoke/prompt/prove.ts';
+import type { Finding, PromptProof } from '../../smoke/prompt/schema.ts';
+import { templateMarkersOf } from '../../smoke/prompt/template.ts';
+import { runSuite } from '../../smoke/run.ts';
+import type { CheckResult, SmokeResult, Suite } from '../../smoke/schema.ts';
+import type { InstallPlan } from '../plan/plan.ts';
+import type { TransactionEffects, TransactionOptions } from './effects.ts';
+import { heldAgainstEstimate } from './measure.ts';
+import { retryAfterReconnect } from './reconnect.ts';
+import type { Tested } from './record.ts';
+import type { StepOutcome, Steps } from './steps.ts';
+
+/** The model under test, with all that a suite must know of it. */
+export interface Subject {
+  /** The name that it has now. */
+  readonly name: string;
+  /** What the runtime says of it. */
+  readonly stored: StoredModel;
+  /** Model and quant, for messages. */
+  readonly label: string;
+  /** The name that it is to have. */
+  readonly finalName: string;
+  /** Absent where no family tells. */
+  readonly bos?: string;
+  readonly stop: readonly string[];
+  /** The template that it was created with; empty where that is not known. */
+  readonly template: string;
+}
+
+export function subjectOf(
+  { name, stored }: Pick<Subject, 'name' | 'stored'>,
+  { family, model, quant, name: finalName, source }: InstallPlan,
+): Subject {
+  const { bos, stop } = family.tokens;
+  const template = source.kind === 'file' ? source.spec.template : '';
+  return { name, stored, label: `${model.id}:${quant}`, finalName, bos, stop, template };
+}
+
+/** Runs the suite on the model under test, if there is one. Throws `smoke-failed` with what the model answered. */
+export async function* smokeStep(
+  subject: Subject,
+  suite: Suite | undefined,
+  steps: Steps,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Work<SmokeResult | undefined> {
+  if (suite === undefined) {
+    yield* steps.skip('smoke', 'not asked for');
+    return undefined;
+  }
+  return yield* steps.run('smoke', runSmokeTest(subject, suite, runtime, signal));
+}
+
+async function* runSmokeTest(
+  subject: Subject,
+  suite: Suite,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Work<StepOutcome<SmokeResult>> {
+  const { name, stored, bos, stop, template } = subject;
+  const watched = watchChat(runtime);
+  const templateMarkers = templateMarkersOf(template, [...(bos === undefined ? [] : [bos]), ...stop]);
+  const result = yield* runSuite({ suite, name, chat: watched.chat, runtime, stored, stop, templateMarkers, signal });
+  const failed = result.checks.filter((check) => !check.passed && !check.advisory);
+  if (failed.length > 0) throw watched.fault() ?? smokeFailed(subject, failed);
+  return { result, detail: `${result.passed} passed (suite ${suite.id})` };
+}
+
+/** Failures that say nothing about the model: the runtime is to blame, and its own exit code is the right one. */
+const RUNTIME_FAULTS: ReadonlySet<string> = new Set([
+  'runtime-unreachable',
+  'runtime-died',
+  'runtime-timeout',
+  'runtime-too-old',
+  'runtime-missing',
+  'memory-short',
+  'network',
+]);
+
+/** A chat that remembers the first fault of the runtime, which the suite tells only as a failed check. */
+function watchChat(runtime: Runtime): { chat: Runtime['chat']; fault(): ProvisionError | undefined } {
+  let fault: ProvisionError | undefined;
+  return {
+    fault: () => fault,
+    async *chat(request, signal) {
+      try {
+        return yield* runtime.chat(request, signal);
+      } catch (error) {
+        // A schema that is too new for the server is for the suite to skip.
+        const known = error instanceof ProvisionError && RUNTIME_FAULTS.has(error.code);
+        if (known && request.format === undefined) fault ??= error;
+        throw error;
+      }
+    },
+  };
+}
+
+function smokeFailed({ label, finalName }: Subject, failed: readonly CheckResult[]): ProvisionError {
+  const lines = failed.slice(0, 5).map(({ id, detail }) => `  ${id}: ${detail}`);
+  if (failed.length > lines.length) lines.push(`  … and ${failed.length - lines.length} more`);
+  return new ProvisionError('smoke-failed', `${label} failed its smoke test and was taken back:\n${lines.join('\n')}`, {
+    suggestions: [
+      `What answered as ${finalName} before is untouched.`,
+      'Try another quant, check the file with --digest, or look at the server with its log.',
+    ],
+  });
+}
+
+/** The model under test, with what its smoke test told. */
+export interface UnderTest {
+  /** As the runtime has it, under the name that it has now. */
+  readonly stored: StoredModel;
+  readonly suite: Suite;
+  readonly smoke: SmokeResult;
+}
+
+/**
+ * Holds the prompt that the runtime really makes against the one that the model was trained with. Throws
+ * `prompt-differs` when a model that we created ourselves is fed another one. What the library ships is its
+ * publisher's own choice: there a difference is told and recorded.
+ */
+export async function* proveStep(
+  plan: InstallPlan,
+  model: UnderTest | undefined,
+  steps: Steps,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Work<PromptProof | undefined> {
+  if (model === undefined) {
+    yield* steps.skip('prove', 'not asked for');
+    return undefined;
+  }
+  const proof = yield* steps.run('prove', comparePrompt(plan, model, runtime, signal));
+  for (const finding of proof.findings) yield warningOf(finding);
+  return proof;
+}
+
+async function* comparePrompt(
+  plan: InstallPlan,
+  { stored, suite, smoke }: UnderTest,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Work<StepOutcome<PromptProof>> {
+  const { tokens, chatTemplate } = plan.family;
+  const sent = plan.source.kind === 'file' ? { sentTemplate: plan.source.spec.template } : {};
+  const known = { ...plan.prompt, ...sent };
+  const lacking = `there is no official template ${chatTemplate} to compare with`;
+  const result = yield* proveAfterSmoke({ runtime, stored, tokens, suite, smoke, known, lacking }, signal);
+  const faults = result.findings.filter(({ severity }) => severity === 'fault');
+  if (plan.source.kind === 'file' && faults.length > 0) throw promptDiffers(plan, faults);
+  return { result, detail: detailOf(result) };
+}
+
+function detailOf({ verdict, shapes, bosCount }: PromptProof): string {
+  const bos = bosCount === undefined ? 'BOS not counted' : `${bosCount} BOS`;
+  return `${verdict.replaceAll('-', ' ')}: ${shapes.length} message shapes, ${bos}`;
+}
+
+function warningOf({ id, message }: Finding): ProgressEvent {
+  return { type: 'warning', message: `${id}: ${message}` };
+}
+
+function promptDiffers(plan: InstallPlan, faults: readonly Finding[]): ProvisionError {
+  const lines = faults.map(({ id, message }) => `  ${id}: ${message}`);
+  return new ProvisionError(
+    'prompt-differs',
+    `${plan.model.id}:${plan.quant} is fed another prompt than it was trained with, and was taken back:\n${lines.join('\n')}`,
+    {
+      suggestions: [
+        ...new Set(faults.map(({ remedy }) => remedy)),
+        `What answered as ${plan.name} before is untouched.`,
+      ],
+    },
+  );
+}
+
+interface Testing {
+  readonly plan: InstallPlan;
+  readonly options: TransactionOptions;
+  readonly effects: TransactionEffects;
+  readonly signal: AbortSignal;
+  readonly steps: Steps;
+}
+
+/**
+ * Smoke test and proof of the prompt; neither when no suite is wanted. A runtime that dies under them and comes back is
+ * asked once more.
+ */
+export function testCandidate(
+  made: { readonly name: string; readonly stored: StoredModel },
+  testing: Testing,
+): Work<Tested> {
+  const { effects, signal } = testing;
+  return retryAfterReconnect(effects, made.name, signal, () => smokeAndProve(made, testing));
+}
+
+async function* smokeAndProve(
+  made: { readonly name: string; readonly stored: StoredModel },
+  { plan, options, effects, signal, steps }: Testing,
+): Work<Tested> {
+  const { suite } = options;
+  const before = suite === undefined ? undefined : await effects.memoryUse?.(signal);
+  const smoke = yield* smokeStep(subjectOf(made, plan), suite, steps, effects.runtime, signal);
+  effects.checkpoint?.('smoke');
+  const model = suite !== undefined && smoke !== undefined ? { stored: made.stored, suite, smoke } : undefined;
+  const memory =
+    smoke === undefined ? undefined : yield* heldAgainstEstimate(made.name, plan, options, effects, before, signal);
+  const prompt = yield* proveStep(plan, model, steps, effects.runtime, signal);
+  effects.checkpoint?.('prove');
+  return {
+    ...(smoke !== undefined && { smoke }),
+    ...(prompt !== undefined && { prompt }),
+    ...(memory !== undefined && { memory }),
+  };
+}
