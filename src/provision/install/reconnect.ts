@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { Runtime } from '../../runtimes/contract.ts';
-import type { ChangeEffects } from './effects.ts';
 
 /** How long taking back may take after a signal, in milliseconds: the process has 2 s to end. */
 const AFTER_SIGNAL_MS = 1500;
@@ -50,7 +49,7 @@ export async function waitForRuntime(
 
 /** Does work once more when the runtime went away under it and came back, as somebody who watches over it may see to. */
 export async function* retryAfterReconnect<Result>(
-  { runtime, reconnect }: Pick<ChangeEffects, 'runtime' | 'reconnect'>,
+  { runtime, reconnect }: { readonly runtime: Runtime; readonly reconnect?: Reconnect },
   name: string,
   signal: AbortSignal,
   work: () => Work<Result> | Promise<Result>,
