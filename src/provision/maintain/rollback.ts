@@ -12,20 +12,18 @@ import { parseModelName } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { AppContext } from '../context.ts';
-import { cleanStep } from '../install/steps.ts';
-import { isGone } from '../install/reconnect.ts';
 import type { ChangeEffects } from '../install/effects.ts';
-import { BROKEN, identityOf, findModel, sameModelIdentity } from '../install/versions.ts';
 import { JournalWriter, newJournal, rollBackOnFailure } from '../install/journal.ts';
-import { retryAfterReconnect } from '../install/reconnect.ts';
-import type { Previous } from '../install/versions.ts';
 import { promoteAndRecord } from '../install/promote.ts';
+import { isGone, retryAfterReconnect } from '../install/reconnect.ts';
 import { isUnchanged, suiteOf } from '../install/record.ts';
 import { workOnName } from '../install/recovery.ts';
 import type { InstallReport } from '../install/schema.ts';
 import { openSuite } from '../install/smoke.ts';
+import { cleanStep, Steps } from '../install/steps.ts';
 import { type Subject, smokeStep } from '../install/test-model.ts';
-import { Steps } from '../install/steps.ts';
+import type { Previous } from '../install/versions.ts';
+import { BROKEN, findModel, identityOf, sameModelIdentity } from '../install/versions.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { openForChange } from './records.ts';
 
@@ -113,7 +111,9 @@ async function* test(swap: SwapContext): Work<Pick<InstallRecord, 'smoke' | 'sui
   const known = await options.known(previous);
   const label = `${previous.model}:${previous.quant}`;
   const subject = { name, stored, label, finalName: before.name, ...known };
-  const smoke = yield* retryAfterReconnect(effects, name, signal, () => smokeStep(subject, suite, steps, effects.runtime, signal));
+  const smoke = yield* retryAfterReconnect(effects, name, signal, () =>
+    smokeStep(subject, suite, steps, effects.runtime, signal),
+  );
   effects.checkpoint?.('smoke');
   return { ...(smoke !== undefined && suite !== undefined && { smoke, suite: suiteOf(suite) }) };
 }
@@ -154,7 +154,8 @@ async function findPreviousModel(
   }
   if (found === undefined) throw previousUnusable(previous, keptAs, 'it is no longer in the runtime');
   if (found === BROKEN) throw previousUnusable(previous, keptAs, 'the runtime cannot read it');
-  if (!sameModelIdentity(found, previous.stored)) throw previousUnusable(previous, keptAs, 'it differs from what was recorded');
+  if (!sameModelIdentity(found, previous.stored))
+    throw previousUnusable(previous, keptAs, 'it differs from what was recorded');
   return found;
 }
 
