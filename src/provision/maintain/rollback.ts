@@ -144,7 +144,7 @@ async function findPreviousModel(
   { runtime }: ChangeEffects,
   signal: AbortSignal,
 ): Promise<StoredModel> {
-  let found: Awaited<ReturnType<typeof look>>;
+  let found: Awaited<ReturnType<typeof findModel>>;
   try {
     found = await findModel(runtime, keptAs, signal);
   } catch (error) {
