@@ -19,9 +19,7 @@
     return;
   }
   enableCompileCache();
-  // The command that scripts start for every host of a fleet has a bundle of its own.
-  const check = process.argv[2] === 'check' && !process.argv.includes('--help');
-  import(check ? '../dist/check.js' : '../dist/gemma-provision.js').then(
+  import('../dist/main.js').then(
     (cli) => cli.main(root),
     (error) => {
       process.stderr.write(`gemma-provision: this installation is broken: ${error.message}\n`);

@@ -1,15 +1,17 @@
 import { Command } from '@oclif/core/command';
 import * as Flags from '@oclif/core/flags';
+import type { Failure } from '../core/failure.ts';
 import { drive, type Work } from '../core/progress.ts';
+import type { AppContext, AppOptions } from '../provision/context.ts';
+import type { Consent } from '../provision/install/licence.ts';
+import { realEnvironment } from './app.ts';
 import { failureEnvelope, successEnvelope } from './envelope.ts';
-import { type Failure, failureOf } from './failure.ts';
+import { failureOf } from './failure.ts';
 import { safe, safeAnswer } from './redaction.ts';
 import { failureText } from './render/failure.ts';
 import { type ProgressRenderer, progressRenderer } from './render/progress.ts';
 import { Stop } from './stop.ts';
 import type { Terminal } from './terminal.ts';
-import type { ServiceOptions, Services } from './wire.ts';
-import { wiring } from './wiring.ts';
 
 /** Exit code of a question answered with no (check, doctor, smoke, verify, modelfile check). */
 export const NEGATIVE_VERDICT = 4;
@@ -33,9 +35,12 @@ export abstract class BaseCommand<Data> extends Command {
     'no-color': Flags.boolean({ description: 'no colours (as does NO_COLOR)', helpGroup: 'GLOBAL' }),
   };
 
+  /** Tests of commands replace it. */
+  static environment = realEnvironment;
+
   readonly #warnings: string[] = [];
   readonly #stop = new Stop();
-  #services: Services | undefined;
+  #app: AppContext | undefined;
   #negative = false;
   #common: CommonFlags = {};
 
@@ -47,18 +52,29 @@ export abstract class BaseCommand<Data> extends Command {
   }
 
   protected get terminal(): Terminal {
-    return wiring.terminal({ noColor: this.#common['no-color'] === true });
+    return BaseCommand.environment.terminal({ noColor: this.#common['no-color'] === true });
   }
 
-  /** The services of this run, made once. */
-  protected async services(flags: CommonFlags): Promise<Services> {
-    const options = this.serviceOptions(flags);
-    this.#services ??= await wiring.services(options);
-    return this.#services;
+  /** What the use cases of this run work with, made once. */
+  protected async app(flags: CommonFlags): Promise<AppContext> {
+    const options = this.appOptions(flags);
+    this.#app ??= await BaseCommand.environment.createApp(options);
+    return this.#app;
   }
 
-  /** What services are opened with; also remembers the flags that all commands share. */
-  protected serviceOptions(flags: CommonFlags): ServiceOptions {
+  /** How the user accepts a licence: by the flag, or by answering a question. */
+  protected consent(flags: { readonly 'accept-license': boolean }): Consent {
+    return {
+      accepted: flags['accept-license'],
+      confirm: async (licence) => {
+        const { confirmLicence } = await import('./licence-prompt.ts');
+        return confirmLicence(licence, this.terminal, this.signal);
+      },
+    };
+  }
+
+  /** The options of the application context; also remembers the flags that all commands share. */
+  protected appOptions(flags: CommonFlags): AppOptions {
     this.#common = flags;
     return {
       catalogFiles: flags.catalog ?? [],
@@ -128,7 +144,7 @@ export abstract class BaseCommand<Data> extends Command {
   }
 
   override async finally(error: Error | undefined): Promise<void> {
-    await this.#services?.close();
+    await this.#app?.close();
     this.#stop.dispose();
     await super.finally(error);
   }

@@ -1,3 +1,7 @@
+import * as z from 'zod';
+
+export const CompletionData = z.strictObject({ shell: z.enum(['bash', 'zsh', 'fish']), script: z.string() });
+export type CompletionData = z.infer<typeof CompletionData>;
 /** Completion scripts made from the list of commands: static text, so that a Tab press starts no Node. */
 
 export interface CompletedFlag {

@@ -1,15 +1,7 @@
-import { causesOf, type ErrorCode, EXIT_CODE, errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
+import { ProvisionError } from '../core/errors.ts';
+import { type Failure, failure, failureOf as failureWithCode, isAbort, mapTexts } from '../core/failure.ts';
 import { nearest } from '../core/suggest.ts';
 import { safe } from './redaction.ts';
-
-/** Any failure in the form that both the terminal and `--json` show. */
-export interface Failure {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly suggestions: readonly string[];
-  readonly causes: readonly string[];
-  readonly exitCode: number;
-}
 
 export interface FailureContext {
   /** The signal's name when the user or the system interrupted us. */
@@ -18,25 +10,15 @@ export interface FailureContext {
   readonly flags?: readonly string[];
 }
 
-/** Turns whatever was thrown into a failure with a code that scripts can rely on, and without secrets. */
+/** Turns whatever a command threw into a failure with a code that scripts can rely on, and without secrets. */
 export function failureOf(thrown: unknown, context: FailureContext = {}): Failure {
-  const told = failureWith(thrown, context);
-  const { message, suggestions, causes } = told;
-  return { ...told, message: safe(message), suggestions: suggestions.map(safe), causes: causes.map(safe) };
+  return mapTexts(identify(thrown, context), safe);
 }
 
-function failureWith(thrown: unknown, context: FailureContext): Failure {
-  if (context.interruptedBy !== undefined && (isAbort(thrown) || !(thrown instanceof ProvisionError))) {
-    return interruption(context.interruptedBy);
-  }
-  if (thrown instanceof ProvisionError) return ofProvisionError(thrown);
-  if (isUsageError(thrown)) return ofUsageError(thrown, context.flags ?? []);
-  return ofSystemError(thrown) ?? ofBug(thrown);
-}
-
-function ofProvisionError(error: ProvisionError): Failure {
-  const { code, message, suggestions, exitCode } = error;
-  return { code, message, suggestions, causes: causesOf(error), exitCode };
+function identify(thrown: unknown, { interruptedBy, flags = [] }: FailureContext): Failure {
+  const isExpected = thrown instanceof ProvisionError && !isAbort(thrown);
+  if (interruptedBy !== undefined && !isExpected) return interruption(interruptedBy);
+  return isUsageError(thrown) ? ofUsageError(thrown, flags) : failureWithCode(thrown);
 }
 
 function interruption(signal: 'SIGINT' | 'SIGTERM'): Failure {
@@ -59,42 +41,4 @@ function ofUsageError(error: Error, flags: readonly string[]): Failure {
     return near === undefined ? [] : [`Did you mean --${near}?`];
   });
   return failure('bad-usage', message, [...suggestions, 'See --help.']);
-}
-
-/** Faults of the machine that may surface anywhere; named where the place that hit them could not say more. */
-const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
-  ENOSPC: 'disk-full',
-  EDQUOT: 'disk-full',
-  EACCES: 'file-access',
-  EPERM: 'file-access',
-  EROFS: 'file-access',
-  ENOENT: 'file-not-found',
-  ENOTDIR: 'file-not-found',
-};
-
-function ofSystemError(thrown: unknown): Failure | undefined {
-  const code = SYSTEM_CODES[errnoOf(thrown) ?? ''];
-  return code === undefined ? undefined : { ...failure(code, messageOf(thrown), []), causes: causesOf(thrown) };
-}
-
-function ofBug(thrown: unknown): Failure {
-  return {
-    ...failure('bug', `unexpected error: ${messageOf(thrown)}`, [
-      'Run again with --verbose and report what it prints.',
-    ]),
-    causes: causesOf(thrown),
-  };
-}
-
-function failure(code: ErrorCode, message: string, suggestions: readonly string[]): Failure {
-  return { code, message, suggestions, causes: [], exitCode: EXIT_CODE[code] };
-}
-
-/** True for the error that an aborted signal raises, however deep it is wrapped. */
-export function isAbort(thrown: unknown): boolean {
-  for (let error = thrown, depth = 0; error instanceof Error && depth < 8; depth += 1) {
-    if (error.name === 'AbortError' || ('code' in error && error.code === 'ABORT_ERR')) return true;
-    error = error.cause;
-  }
-  return false;
 }

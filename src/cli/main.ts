@@ -1,22 +1,20 @@
-import './quick-zod.ts';
+import './zod-settings.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Config } from '@oclif/core/config';
 import type { PJSON } from '@oclif/core/interfaces';
 import { run } from '@oclif/core/run';
 import { settings } from '@oclif/core/settings';
+import type { Failure } from '../core/failure.ts';
 import { nearest } from '../core/suggest.ts';
-import { type Commands, knownCommand, runAlone } from './alone.ts';
 import { failureEnvelope } from './envelope.ts';
-import { type Failure, failureOf } from './failure.ts';
+import { failureOf } from './failure.ts';
 import { failureText } from './render/failure.ts';
-import { wiring } from './wiring.ts';
+import { processTerminal } from './terminal.ts';
 
 interface MainOptions {
   /** Run the commands from src/ instead of dist/: for developers and tests. */
   readonly sources?: boolean;
-  /** Commands that the caller has at hand, so that none has to be looked up: see alone.ts. */
-  readonly commands?: Commands;
 }
 
 /** Runs the command line; never throws, sets `process.exitCode`. */
@@ -24,9 +22,7 @@ export async function main(root: string, argv = process.argv.slice(2), options: 
   // A reader that leaves early (`| head`) is no error of ours.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   try {
-    const known = knownCommand(argv, options.commands ?? {});
-    if (known !== undefined) await runAlone(known, root, readPackage(root));
-    else await run(argv, await loadConfig(root, options.sources ?? false));
+    await run([...argv], await loadConfig(root, options.sources ?? false));
   } catch (error) {
     if (isHelpExit(error)) return;
     await reportOutsideCommands(error, root, argv);
@@ -54,16 +50,16 @@ function isHelpExit(error: unknown): boolean {
 async function reportOutsideCommands(error: unknown, root: string, argv: readonly string[]): Promise<void> {
   const failure = withSpaces(failureOf(error));
   const suggestions = /^command .* not found$/.test(failure.message) ? await commandHints(root, argv) : [];
-  const told = suggestions.length > 0 ? { ...failure, suggestions } : failure;
+  const answer = suggestions.length > 0 ? { ...failure, suggestions } : failure;
   process.exitCode = failure.exitCode;
   if (argv.includes('--json')) {
     process.stdout.write(
-      `${JSON.stringify(failureEnvelope(told, { command: argv[0] ?? '', warnings: [] }), null, 2)}\n`,
+      `${JSON.stringify(failureEnvelope(answer, { command: argv[0] ?? '', warnings: [] }), null, 2)}\n`,
     );
     return;
   }
-  const terminal = wiring.terminal({ noColor: argv.includes('--no-color') });
-  terminal.stderr.write(`${failureText(told, terminal)}\n`);
+  const terminal = processTerminal({ noColor: argv.includes('--no-color') });
+  terminal.stderr.write(`${failureText(answer, terminal)}\n`);
 }
 
 /** oclif names commands with colons inside; people type spaces. */

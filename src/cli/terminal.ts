@@ -10,6 +10,18 @@ export interface Terminal {
   readonly color: boolean;
 }
 
+/** The terminal of this process. */
+export function processTerminal({ noColor }: { readonly noColor: boolean }): Terminal {
+  const { stdout, stderr, env } = process;
+  return {
+    stdout,
+    stderr,
+    interactive: stderr.isTTY === true && env.TERM !== 'dumb',
+    columns: stderr.columns || 80,
+    color: !noColor && !env.NO_COLOR && stderr.isTTY === true,
+  };
+}
+
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
 /** Colour where the terminal has it and nobody asked for none. */

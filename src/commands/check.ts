@@ -3,8 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
 import { checkText } from '../cli/render/check.ts';
-import type { CheckData } from '../cli/results.ts';
-import { wiring } from '../cli/wiring.ts';
+import type { CheckData } from '../provision/check/check.ts';
 
 export default class Check extends BaseCommand<CheckData> {
   static override summary = 'can this Ollama server do it: its version, the architecture, the quant';
@@ -40,7 +39,9 @@ export default class Check extends BaseCommand<CheckData> {
 
   override async run(): Promise<CheckData> {
     const { args, flags } = await this.parse(Check);
-    const { data, warnings } = await wiring.check({ model: args.model, ...flags }, this.serviceOptions(flags));
+    const app = await this.app(flags);
+    const { checkSupport } = await import('../provision/check/check.ts');
+    const { data, warnings } = await checkSupport(app, { model: args.model, ...flags });
     for (const warning of warnings) this.warn(warning);
     if (!this.jsonEnabled()) this.log(checkText(data, { terminal: this.terminal, all: flags.verbose }));
     if (!data.supported) this.negative();

@@ -1,6 +1,7 @@
 import * as Args from '@oclif/core/args';
 import type { Command } from '@oclif/core/command';
 import { BaseCommand } from '../cli/base-command.ts';
+import type { CompletionData } from '../cli/completion.ts';
 import {
   type CompletedCommand,
   type CompletedFlag,
@@ -8,7 +9,6 @@ import {
   INSTALL_HINT,
   SHELLS,
 } from '../cli/completion.ts';
-import type { CompletionData } from '../cli/results.ts';
 
 /** Flags whose value is a path, so that the shell completes files after them. */
 const PATH_FLAGS: ReadonlySet<string> = new Set(['from', 'profile', 'catalog', 'suite', 'save', 'folder']);

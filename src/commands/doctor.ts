@@ -2,9 +2,9 @@ import * as Args from '@oclif/core/args';
 import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
 import { doctorText } from '../cli/render/doctor.ts';
-import type { DoctorData } from '../cli/results.ts';
-import type { Services } from '../cli/wire.ts';
 import type { DoctorFlags } from '../doctor/doctor.ts';
+import type { DoctorData } from '../doctor/schema.ts';
+import type { AppContext } from '../provision/context.ts';
 
 export default class Doctor extends BaseCommand<DoctorData> {
   static override summary = 'everything that would make an install fail or be slow, before it does';
@@ -33,13 +33,14 @@ export default class Doctor extends BaseCommand<DoctorData> {
 
   /** Settings that cannot be read end other commands; here they are one of the things to report. */
   async #examine(model: string | undefined, flags: DoctorFlags): Promise<DoctorData> {
-    let services: Services;
+    let app: AppContext;
     try {
-      services = await this.services(flags);
+      app = await this.app(flags);
     } catch (fault) {
       const { doctorDespite } = await import('../doctor/doctor.ts');
-      return doctorDespite(fault, model, flags, this.serviceOptions(flags));
+      return doctorDespite(fault, model, flags, this.appOptions(flags));
     }
-    return services.doctor(model, flags);
+    const { doctorOf } = await import('../doctor/doctor.ts');
+    return doctorOf(model, flags, app);
   }
 }

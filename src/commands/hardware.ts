@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { hostProfileFlags, runtimeFlags } from '../cli/flags.ts';
 import { hardwareText } from '../cli/render/hardware.ts';
-import type { HardwareData } from '../cli/results.ts';
+import type { HardwareData } from '../provision/plan/host.ts';
 
 export default class Hardware extends BaseCommand<HardwareData> {
   static override summary = 'what this machine has, with the source of every fact';
@@ -22,9 +22,10 @@ export default class Hardware extends BaseCommand<HardwareData> {
 
   override async run(): Promise<HardwareData> {
     const { flags } = await this.parse(Hardware);
-    const services = await this.services(flags);
-    const profile = await services.hostProfile(flags);
-    if (flags.save !== undefined) await services.saveProfile(flags.save, profile);
+    const app = await this.app(flags);
+    const { hostProfile, saveProfile } = await import('../provision/plan/host.ts');
+    const profile = await hostProfile(flags, app.hostContext());
+    if (flags.save !== undefined) await saveProfile(flags.save, profile);
     this.log(hardwareText(profile, flags.sources || flags.verbose));
     return { profile };
   }

@@ -48,32 +48,15 @@ export default class Install extends BaseCommand<InstallReport> {
 
   override async run(): Promise<InstallReport> {
     const { args, flags } = await this.parse(Install);
-    const services = await this.services(flags);
-    const asked = installRequest(args.model, flags, flags.frozen ? {} : services.settings);
-    const pinned = await services.pinned(asked, flags);
-    const request = pinned?.request ?? asked;
-    const provisioning = await services.provisioning(flags);
-    const planned = await provisioning.plan(request);
-    const suite = async () => {
-      if (flags['no-smoke']) return undefined;
-      return (flags.suite ? undefined : pinned?.suite) ?? services.suite(flags.suite ?? planned.model.smokeSuite);
-    };
-    const plan = pinned ? await this.progress(pinned.settle(planned, suite)) : planned;
-    if (flags['dry-run']) {
-      const report = provisioning.dryRun(plan, request.force);
-      this.log(installText(report, this.terminal));
-      return report;
-    }
-    await services.acceptLicence(plan.family.licence, { accepted: flags['accept-license'], terminal: this.terminal });
-    const smoke = await suite();
-    const report = await this.progress(
-      provisioning.install(plan, {
-        force: request.force,
-        keep: !flags['no-keep'],
-        ...(smoke && { suite: smoke }),
-        ...(pinned && { lock: pinned.digest }),
-      }),
-    );
+    const app = await this.app(flags);
+    const [{ installModel }, { openPinned }] = await Promise.all([
+      import('../provision/install/install-model.ts'),
+      import('../provision/share/pinned.ts'),
+    ]);
+    const asked = installRequest(args.model, flags, flags.frozen ? {} : app.settings);
+    const pinned = await openPinned(app, asked, flags);
+    const work = installModel(app, pinned?.request ?? asked, flags, this.consent(flags), pinned);
+    const report = await this.progress(work);
     this.log(installText(report, this.terminal));
     return report;
   }

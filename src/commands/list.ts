@@ -1,7 +1,7 @@
 import { BaseCommand } from '../cli/base-command.ts';
 import { recordsText } from '../cli/render/records.ts';
-import type { ListData } from '../cli/results.ts';
 import { EXIT_CODE } from '../core/errors.ts';
+import type { ListData } from '../provision/maintain/records.ts';
 
 export default class List extends BaseCommand<ListData> {
   static override summary = 'what this tool installed, and where';
@@ -10,8 +10,9 @@ export default class List extends BaseCommand<ListData> {
 
   override async run(): Promise<ListData> {
     const { flags } = await this.parse(List);
-    const services = await this.services(flags);
-    const { records, broken } = await services.allRecords();
+    const app = await this.app(flags);
+    const { allRecords } = await import('../provision/maintain/records.ts');
+    const { records, broken } = await allRecords(await app.registry());
     for (const { message } of broken) this.warn(message);
     if (broken.length > 0) this.negative(EXIT_CODE['bad-record']);
     this.log(recordsText(records));

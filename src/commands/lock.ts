@@ -4,7 +4,7 @@ import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, choiceFlags, hostProfileFlags, runtimeFlags, whatFlags } from '../cli/flags.ts';
 import { lockText } from '../cli/render/lock.ts';
 import { installRequest } from '../cli/requests.ts';
-import type { LockData } from '../cli/results.ts';
+import type { LockData } from '../provision/share/lock.ts';
 
 export default class Lock extends BaseCommand<LockData> {
   static override summary = 'write down exactly what an install would put in place';
@@ -31,13 +31,11 @@ export default class Lock extends BaseCommand<LockData> {
 
   override async run(): Promise<LockData> {
     const { args, flags } = await this.parse(Lock);
-    const services = await this.services(flags);
-    // The settings of this host have no say in what a file says for all of them.
-    const asked = installRequest(args.model, flags, flags.check ? {} : services.settings);
-    const request = flags.check ? (await services.frozen(asked, flags.file)).request : asked;
-    const plan = await (await services.provisioning(flags)).plan(request);
-    const suite = await services.suite(flags.suite ?? plan.model.smokeSuite);
-    const data = await this.progress(await services.lock(plan, { file: flags.file, suite, check: flags.check }));
+    const app = await this.app(flags);
+    const { lockModel } = await import('../provision/share/lock.ts');
+    // A lock file holds for all hosts, so the settings of this one do not apply to it.
+    const request = installRequest(args.model, flags, flags.check ? {} : app.settings);
+    const data = await this.progress(lockModel(app, request, flags));
     if (data.differences.length > 0) this.negative();
     this.log(lockText(data, flags.check));
     return data;

@@ -3,7 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
 import { publishText } from '../cli/render/bundle.ts';
-import type { PublishData } from '../cli/results.ts';
+import type { PublishData } from '../provision/share/publish.ts';
 
 export default class Publish extends BaseCommand<PublishData> {
   static override summary = 'push an installed model to an OCI registry, with all that belongs to it';
@@ -28,8 +28,9 @@ export default class Publish extends BaseCommand<PublishData> {
 
   override async run(): Promise<PublishData> {
     const { args, flags } = await this.parse(Publish);
-    const services = await this.services(flags);
-    const data = await this.progress(await services.publish(args.name, args.ref, flags));
+    const app = await this.app(flags);
+    const { publish } = await import('../provision/share/publish.ts');
+    const data = await this.progress(publish(app, args.name, args.ref, flags));
     this.log(publishText(data));
     return data;
   }

@@ -3,7 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { pullText } from '../cli/render/bundle.ts';
 import { parseDigest } from '../cli/requests.ts';
-import type { PullData } from '../cli/results.ts';
+import type { PullData } from '../provision/share/publish.ts';
 
 export default class Pull extends BaseCommand<PullData> {
   static override summary = 'fetch a model into the cache, verified; a later install needs no network for it';
@@ -20,9 +20,10 @@ export default class Pull extends BaseCommand<PullData> {
 
   override async run(): Promise<PullData> {
     const { args, flags } = await this.parse(Pull);
-    const services = await this.services(flags);
+    const app = await this.app(flags);
+    const { pull } = await import('../provision/share/publish.ts');
     const digest = flags.digest === undefined ? undefined : parseDigest(flags.digest);
-    const data = await this.progress(await services.pull(args.ref, digest));
+    const data = await this.progress(pull(app, args.ref, digest));
     this.log(pullText(data));
     return data;
   }

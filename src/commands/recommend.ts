@@ -4,7 +4,7 @@ import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, choiceFlags, hostProfileFlags, recommendationFlags, runtimeFlags } from '../cli/flags.ts';
 import { recommendationText } from '../cli/render/recommend.ts';
 import { installRequest } from '../cli/requests.ts';
-import type { RecommendData } from '../cli/results.ts';
+import type { RecommendData } from '../provision/plan/recommend.ts';
 
 export default class Recommend extends BaseCommand<RecommendData> {
   static override summary = 'every quant of a model, ranked for this machine, with reasons';
@@ -40,13 +40,20 @@ export default class Recommend extends BaseCommand<RecommendData> {
 
   override async run(): Promise<RecommendData> {
     const { args, flags } = await this.parse(Recommend);
-    const services = await this.services(flags);
-    const request = installRequest(args.model, flags, services.settings);
-    const { data, warnings } = await services.recommend(request, flags);
+    const app = await this.app(flags);
+    const { recommendFor } = await import('../provision/plan/recommend.ts');
+    const request = installRequest(args.model, flags, app.settings);
+    const { data: ranking, warnings } = await recommendFor(request, flags, app);
+    const data = flags.html === undefined ? ranking : { ...ranking, html: await this.#page(flags.html, ranking) };
     for (const warning of warnings) this.warn(warning);
     this.log(recommendationText(data, this.terminal));
     if (data.html !== undefined) this.log(`\nPage: ${data.html}`);
     if (data.choice === undefined) this.negative();
     return data;
+  }
+
+  async #page(file: string, data: RecommendData): Promise<string> {
+    const { writePage } = await import('../report/page.ts');
+    return writePage(file, data, this.config.root);
   }
 }

@@ -19,8 +19,9 @@ export default class Remove extends BaseCommand<RemoveReport> {
 
   override async run(): Promise<RemoveReport> {
     const { args, flags } = await this.parse(Remove);
-    const services = await this.services(flags);
-    const report = await this.progress(await services.remove(args.name, flags.force, flags));
+    const app = await this.app(flags);
+    const { remove } = await import('../provision/maintain/remove.ts');
+    const report = await this.progress(await remove(app, args.name, flags));
     const where = `${report.runtime.kind} at ${report.runtime.endpoint}`;
     this.log(
       report.removedFromRuntime

@@ -25,8 +25,9 @@ export default class Repair extends BaseCommand<RepairReport> {
 
   override async run(): Promise<RepairReport> {
     const { args, flags } = await this.parse(Repair);
-    const services = await this.services(flags);
-    const report = await this.progress(await services.repair(args.name, flags));
+    const app = await this.app(flags);
+    const { repair } = await import('../provision/maintain/repair.ts');
+    const report = await this.progress(repair(app, args.name, flags));
     const code = repairExit(report.results);
     if (code > 0) this.negative(code);
     this.log(repairText(report, this.terminal));

@@ -29,8 +29,9 @@ export default class Rollback extends BaseCommand<InstallReport> {
 
   override async run(): Promise<InstallReport> {
     const { args, flags } = await this.parse(Rollback);
-    const services = await this.services(flags);
-    const report = await this.progress(await services.rollback(args.name, flags));
+    const app = await this.app(flags);
+    const { rollback } = await import('../provision/maintain/rollback.ts');
+    const report = await this.progress(await rollback(app, args.name, flags));
     this.log(rollbackText(report, this.terminal));
     return report;
   }

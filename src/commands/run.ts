@@ -2,7 +2,7 @@ import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { runtimeFlags } from '../cli/flags.ts';
-import type { RunData } from '../cli/results.ts';
+import type { RunData } from '../provision/maintain/chat.ts';
 
 export default class Run extends BaseCommand<RunData> {
   static override summary = 'talk to an installed model, on whatever runtime it is';
@@ -25,10 +25,11 @@ export default class Run extends BaseCommand<RunData> {
 
   override async run(): Promise<RunData> {
     const { args, flags } = await this.parse(Run);
-    const services = await this.services(flags);
-    const chat = await services.chat(args.name, args.prompt, flags);
+    const app = await this.app(flags);
+    const { chat } = await import('../provision/maintain/chat.ts');
+    const answer = await chat(app, args.name, args.prompt, flags);
     for (;;) {
-      const step = await chat.next();
+      const step = await answer.next();
       if (step.done) {
         this.log();
         const { text, endedBy, answerTokens, tokensPerSecond } = step.value;

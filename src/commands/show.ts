@@ -2,7 +2,7 @@ import * as Args from '@oclif/core/args';
 import { BaseCommand } from '../cli/base-command.ts';
 import { runtimeFlags } from '../cli/flags.ts';
 import { recordText } from '../cli/render/records.ts';
-import type { ShowData } from '../cli/results.ts';
+import type { ShowData } from '../provision/maintain/records.ts';
 
 export default class Show extends BaseCommand<ShowData> {
   static override summary = 'one installed model: from which bytes, why this quant, how it was tested';
@@ -14,8 +14,9 @@ export default class Show extends BaseCommand<ShowData> {
 
   override async run(): Promise<ShowData> {
     const { args, flags } = await this.parse(Show);
-    const services = await this.services(flags);
-    const records = await services.recordsNamed(args.name, flags);
+    const app = await this.app(flags);
+    const { recordsNamed } = await import('../provision/maintain/records.ts');
+    const records = await recordsNamed(await app.registry(), args.name, flags);
     this.log(records.map(recordText).join('\n\n'));
     return { records };
   }

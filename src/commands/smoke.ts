@@ -4,7 +4,7 @@ import { BaseCommand } from '../cli/base-command.ts';
 import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
 import { promptText } from '../cli/render/prompt.ts';
 import { baselineText, smokeText } from '../cli/render/smoke.ts';
-import type { SmokeData } from '../cli/results.ts';
+import type { SmokeData } from '../provision/install/smoke.ts';
 
 /** A proof that was asked for and did not come about is a no as well. */
 function isProven({ prompt }: SmokeData): boolean {
@@ -31,8 +31,9 @@ export default class Smoke extends BaseCommand<SmokeData> {
 
   override async run(): Promise<SmokeData> {
     const { args, flags } = await this.parse(Smoke);
-    const services = await this.services(flags);
-    const result = await this.progress(await services.smoke(args.name, flags));
+    const app = await this.app(flags);
+    const { smokeOf } = await import('../provision/install/smoke.ts');
+    const result = await this.progress(await smokeOf(args.name, flags, app));
     this.log(smokeText(result, this.terminal));
     if (result.baseline !== undefined) this.log(baselineText(result.baseline, this.terminal));
     if (result.prompt !== undefined) this.log(promptText(result.prompt, this.terminal));

@@ -27,10 +27,9 @@ export default class Upgrade extends BaseCommand<UpgradeReport> {
 
   override async run(): Promise<UpgradeReport> {
     const { args, flags } = await this.parse(Upgrade);
-    const services = await this.services(flags);
-    const accept = { accepted: flags['accept-license'], terminal: this.terminal };
-    const work = await services.upgrade(args.name, flags, (licence) => services.acceptLicence(licence, accept));
-    const report = await this.progress(work);
+    const app = await this.app(flags);
+    const { upgrade } = await import('../provision/maintain/upgrade.ts');
+    const report = await this.progress(upgrade(app, args.name, flags, this.consent(flags)));
     const worst = Math.max(0, ...report.results.map(({ error }) => error?.exitCode ?? 0));
     if (worst > 0) this.negative(worst);
     this.log(upgradeText(report, this.terminal));

@@ -25,8 +25,9 @@ export default class Verify extends BaseCommand<VerifyReport> {
 
   override async run(): Promise<VerifyReport> {
     const { args, flags } = await this.parse(Verify);
-    const services = await this.services(flags);
-    const report = await this.progress(await services.verify(args.name, flags));
+    const app = await this.app(flags);
+    const { verify } = await import('../provision/maintain/verify.ts');
+    const report = await this.progress(await verify(app, args.name, flags));
     const code = exitOf(report.results);
     if (code > 0) this.negative(code);
     this.log(verifyText(report, this.terminal));

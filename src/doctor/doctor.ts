@@ -1,7 +1,6 @@
 import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { resolveModel } from '../catalog/lookup.ts';
-import type { DoctorData } from '../cli/results.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { realDisk } from '../disk/disk.ts';
 import type { HashFile } from '../disk/hash.ts';
@@ -18,6 +17,7 @@ import { ollamaRuntime } from '../runtimes/ollama/runtime.ts';
 import { type RuntimeFlags, requestedRuntime } from '../runtimes/registry.ts';
 import type { DoctorEffects, ServerEffects, Wanted } from './effects.ts';
 import { runDoctor } from './run.ts';
+import type { DoctorData } from './schema.ts';
 import { type Subject, subjectOf } from './subject.ts';
 
 export interface DoctorFlags extends RuntimeFlags {

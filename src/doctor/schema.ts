@@ -35,3 +35,7 @@ export const DoctorReport = z.strictObject({
   settings: z.array(SettingOrigin),
 });
 export type DoctorReport = z.infer<typeof DoctorReport>;
+
+/** `model`: the one that was named. */
+export const DoctorData = DoctorReport.extend({ model: z.string().optional() });
+export type DoctorData = z.infer<typeof DoctorData>;

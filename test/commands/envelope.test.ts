@@ -1,25 +1,31 @@
-/** Command classes with services of the test: what reaches stdout, stderr and the exit code. */
+/** Command classes with an application context of the test: what reaches stdout, stderr and the exit code. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { BaseCommand } from '../../src/cli/base-command.ts';
 import { loadConfig } from '../../src/cli/main.ts';
-import type { Services } from '../../src/cli/wire.ts';
-import { wiring } from '../../src/cli/wiring.ts';
 import Install from '../../src/commands/install.ts';
 import List from '../../src/commands/list.ts';
-import { ProvisionError } from '../../src/core/errors.ts';
+import type { AppContext } from '../../src/provision/context.ts';
+import type { Provisioning } from '../../src/provision/install/provisioning.ts';
 import { planReport } from '../../src/provision/install/report.ts';
+import { makeApp } from '../helpers/app.ts';
 import { ROOT } from '../helpers/cli.ts';
 import { tinyPlan } from '../helpers/plans.ts';
 
-const real = { ...wiring };
+const real = BaseCommand.environment;
 let stdout: string;
 let stderr: string;
 let closed: number;
+let home: string;
 
 beforeEach(() => {
   stdout = '';
   stderr = '';
   closed = 0;
+  home = mkdtempSync(join(tmpdir(), 'envelope-'));
   const into = (keep: (text: string) => void) =>
     new Writable({
       write(chunk, _encoding, done) {
@@ -33,24 +39,41 @@ beforeEach(() => {
   const err = into((text) => {
     stderr += text;
   });
-  wiring.terminal = () => ({ stdout: out, stderr: err, interactive: false, columns: 80, color: false });
+  BaseCommand.environment = {
+    ...BaseCommand.environment,
+    terminal: () => ({ stdout: out, stderr: err, interactive: false, columns: 80, color: false }),
+  };
 });
-afterEach(() => Object.assign(wiring, real));
+afterEach(() => {
+  BaseCommand.environment = real;
+  rmSync(home, { recursive: true });
+});
 
-/** Only what a test needs of the services; anything else is a TypeError of the test. */
-function give(services: Partial<Services>): void {
+/** A context of which the test replaces some members. */
+function give(members: Partial<AppContext>): void {
+  const app = makeApp({ home });
   const close = async () => {
     closed += 1;
   };
-  wiring.services = async () => ({ settings: {}, close, pinned: async () => undefined, ...services }) as Services;
+  Object.assign(app, { close, ...members });
+  BaseCommand.environment = { ...BaseCommand.environment, createApp: async () => app };
 }
 
 const config = await loadConfig(ROOT, true);
 const plan = tinyPlan();
 
-function provisioning(install: Awaited<ReturnType<Services['provisioning']>>['install']): Services['provisioning'] {
-  const { runtime } = plan;
-  return async () => ({ runtime, plan: async () => plan, planAgain: async () => plan, dryRun: planReport, install });
+const licence = { ...plan.family.licence, acceptanceRequired: true };
+const licensed = { ...plan, family: { ...plan.family, licence } };
+
+function provisioning(install: Provisioning['install'], planned = plan): AppContext['provisioning'] {
+  const { runtime } = planned;
+  return async () => ({
+    runtime,
+    plan: async () => planned,
+    planAgain: async () => planned,
+    dryRun: planReport,
+    install,
+  });
 }
 
 test('warnings of long work go into the envelope, progress nowhere', async () => {
@@ -60,7 +83,6 @@ test('warnings of long work go into the envelope, progress nowhere', async () =>
       yield { type: 'warning', message: 'the server is old' };
       return { ...planReport(plan), dryRun: false };
     }),
-    acceptLicence: async () => undefined,
   });
   await Install.run(['tiny-gemma-3n', '--no-smoke', '--json'], config);
   expect(JSON.parse(stdout)).toMatchObject({ ok: true, command: 'install', warnings: ['the server is old'] });
@@ -73,7 +95,6 @@ test('without --json the warning is on stderr', async () => {
       yield { type: 'warning', message: 'the server is old' };
       return planReport(plan);
     }),
-    acceptLicence: async () => undefined,
   });
   const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
   await Install.run(['tiny-gemma-3n', '--no-smoke'], config);
@@ -89,10 +110,7 @@ test('a licence that is not accepted stops before anything is changed', async ()
       installed = true;
       yield { type: 'warning', message: 'never' };
       return planReport(plan);
-    }),
-    acceptLicence: async () => {
-      throw new ProvisionError('licence-not-accepted', 'not accepted');
-    },
+    }, licensed),
   });
   await Install.run(['tiny-gemma-3n', '--json'], config);
   expect(JSON.parse(stdout)).toMatchObject({ ok: false, error: { code: 'licence-not-accepted', exitCode: 14 } });
@@ -103,25 +121,26 @@ test('a dry run asks for no licence', async () => {
   give({
     provisioning: provisioning(() => {
       throw new Error('not in a dry run');
-    }),
-    acceptLicence: async () => {
-      throw new Error('not in a dry run');
-    },
+    }, licensed),
   });
   await Install.run(['tiny-gemma-3n', '--dry-run', '--json'], config);
   expect(JSON.parse(stdout)).toMatchObject({ ok: true, data: { dryRun: true } });
 });
 
 test('broken records are data, a warning, and exit 18', async () => {
-  give({ allRecords: async () => ({ records: [], broken: [{ path: '/x.json', message: '/x.json is not JSON' }] }) });
+  const folder = join(home, 'data/registry');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'x.json'), 'no JSON');
+  give({});
   await List.run(['--json'], config);
-  expect(JSON.parse(stdout)).toMatchObject({ ok: false, warnings: ['/x.json is not JSON'], data: { records: [] } });
+  expect(JSON.parse(stdout)).toMatchObject({ ok: false, warnings: [expect.stringContaining('x.json is not JSON')] });
+  expect(JSON.parse(stdout)).toMatchObject({ data: { records: [], broken: [{ path: join(folder, 'x.json') }] } });
   expect(process.exitCode).toBe(18);
 });
 
 test('a bug of ours says so, with exit 1', async () => {
   give({
-    allRecords: async () => {
+    registry: async () => {
       throw new TypeError('oops');
     },
   });

@@ -3,7 +3,7 @@ import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from '@oclif/core/command';
 import { expect, test } from 'vitest';
-import { RESULTS } from '../../src/cli/results.ts';
+import { RESULTS } from '../../scripts/results.ts';
 import { ROOT } from '../helpers/cli.ts';
 
 const folder = join(ROOT, 'src/commands');

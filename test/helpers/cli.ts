@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as z from 'zod';
-import { envelopeOf, RESULTS } from '../../src/cli/results.ts';
+import { RESULTS } from '../../scripts/results.ts';
+import { envelopeOf } from '../../src/cli/envelope.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 export const MODELS = join(ROOT, 'models/tiny-gemma-3n');

@@ -1,5 +1,7 @@
 import { formatBytes } from '../../core/units.ts';
-import type { BundleContent, BundleCreateData, PublishData, PullData } from '../results.ts';
+import type { BundleCreateData } from '../../provision/share/bundle.ts';
+import type { BundleContent } from '../../provision/share/pack.ts';
+import type { PublishData, PullData } from '../../provision/share/publish.ts';
 import { printable } from '../terminal.ts';
 import { pairs, table } from './table.ts';
 

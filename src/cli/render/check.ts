@@ -1,9 +1,6 @@
-import type { CheckData } from '../results.ts';
+import { type CheckData, NOT_ASKED } from '../../provision/check/check.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 import { table } from './table.ts';
-
-/** The endpoint of a server that is only planned for. */
-export const NOT_ASKED = 'not asked';
 
 /** Read only when something is wrong. */
 const BACKGROUND = /^(option|danger)\./;

@@ -1,5 +1,4 @@
-import type { CheckResult, CheckStatus } from '../../doctor/schema.ts';
-import type { DoctorData } from '../results.ts';
+import type { CheckResult, CheckStatus, DoctorData } from '../../doctor/schema.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 
 const MARK = {

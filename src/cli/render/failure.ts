@@ -1,4 +1,4 @@
-import type { Failure } from '../failure.ts';
+import type { Failure } from '../../core/failure.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 
 /** `Error: what` / `  caused by: …` / `  → what next`. */

@@ -1,6 +1,6 @@
 import { formatBytes } from '../../core/units.ts';
 import { formatDifference } from '../../package/frozen.ts';
-import type { LockData } from '../results.ts';
+import type { LockData } from '../../provision/share/lock.ts';
 import { printable } from '../terminal.ts';
 
 /** What was written, or in what the file is no longer true. */

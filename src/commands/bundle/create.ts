@@ -3,7 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { catalogFlags, runtimeFlags } from '../../cli/flags.ts';
 import { bundleText } from '../../cli/render/bundle.ts';
-import type { BundleCreateData } from '../../cli/results.ts';
+import type { BundleCreateData } from '../../provision/share/bundle.ts';
 
 export default class BundleCreate extends BaseCommand<BundleCreateData> {
   static override summary = 'pack an installed model, with all that belongs to it, into one file';
@@ -25,8 +25,9 @@ export default class BundleCreate extends BaseCommand<BundleCreateData> {
 
   override async run(): Promise<BundleCreateData> {
     const { args, flags } = await this.parse(BundleCreate);
-    const services = await this.services(flags);
-    const data = await this.progress(await services.createBundle(args.name, args.file, flags));
+    const app = await this.app(flags);
+    const { createBundle } = await import('../../provision/share/bundle.ts');
+    const data = await this.progress(createBundle(app, args.name, args.file, flags));
     this.log(bundleText(data));
     return data;
   }

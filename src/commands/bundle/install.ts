@@ -4,7 +4,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { catalogFlags, keepFlags, runtimeFlags } from '../../cli/flags.ts';
 import { installText } from '../../cli/render/install.ts';
 import { installRequest } from '../../cli/requests.ts';
-import type { BundleInstallData } from '../../cli/results.ts';
+import type { BundleInstallData } from '../../provision/share/bundle.ts';
 
 export default class BundleInstall extends BaseCommand<BundleInstallData> {
   static override summary = 'install a model from a bundle, without a network';
@@ -36,26 +36,11 @@ export default class BundleInstall extends BaseCommand<BundleInstallData> {
 
   override async run(): Promise<BundleInstallData> {
     const { args, flags } = await this.parse(BundleInstall);
-    const services = await this.services(flags);
-    // The settings of this host have no say in what a bundle says for all of them.
+    const app = await this.app(flags);
+    const { installBundle } = await import('../../provision/share/bundle.ts');
+    // A bundle holds for all hosts, so the settings of this one do not apply to it.
     const request = installRequest(undefined, flags, {});
-    const planned = await this.progress(await services.planBundle(args.file, request, flags));
-    const { plan, provisioning, suite, digest, signedBy, contents } = planned;
-    const told = { file: args.file, digest, ...(signedBy !== undefined && { signedBy }), contents: [...contents] };
-    if (flags['dry-run']) return this.#tell({ ...told, install: provisioning.dryRun(plan, flags.force) });
-    await services.acceptLicence(plan.family.licence, { accepted: flags['accept-license'], terminal: this.terminal });
-    const install = await this.progress(
-      provisioning.install(plan, {
-        force: flags.force,
-        keep: !flags['no-keep'],
-        lock: digest,
-        ...(suite && !flags['no-smoke'] && { suite }),
-      }),
-    );
-    return this.#tell({ ...told, install });
-  }
-
-  #tell(data: BundleInstallData): BundleInstallData {
+    const data = await this.progress(installBundle(app, args.file, request, flags, this.consent(flags)));
     this.log(installText(data.install, this.terminal));
     return data;
   }

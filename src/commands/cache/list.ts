@@ -1,15 +1,16 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { contentsText } from '../../cli/render/cache.ts';
-import type { CacheListData } from '../../cli/results.ts';
+import type { CacheContents } from '../../sources/cache/schema.ts';
 
-export default class CacheList extends BaseCommand<CacheListData> {
+export default class CacheList extends BaseCommand<CacheContents> {
   static override summary = 'fetched files, and what is left of fetches that broke off';
   static override examples = ['<%= config.bin %> cache list', '<%= config.bin %> cache list --json'];
 
-  override async run(): Promise<CacheListData> {
+  override async run(): Promise<CacheContents> {
     const { flags } = await this.parse(CacheList);
-    const services = await this.services(flags);
-    const contents = await services.cacheList();
+    const app = await this.app(flags);
+    const { listCache } = await import('../../provision/maintain/cache.ts');
+    const contents = await listCache(app);
     this.log(contentsText(contents));
     return contents;
   }

@@ -1,9 +1,9 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { pruningText } from '../../cli/render/cache.ts';
-import type { CachePruneData } from '../../cli/results.ts';
+import type { CachePruning } from '../../sources/cache/schema.ts';
 
-export default class CachePrune extends BaseCommand<CachePruneData> {
+export default class CachePrune extends BaseCommand<CachePruning> {
   static override summary = 'what of the fetched files nothing needs; --apply removes it';
   static override description =
     'Files that installed models came from stay, so that a repair needs no network, and so does what came in within the last hour; --all takes them too.';
@@ -18,11 +18,12 @@ export default class CachePrune extends BaseCommand<CachePruneData> {
     'older-than': Flags.string({ helpValue: 'AGE', description: 'only what came in so long ago: 45m, 12h, 30d, 2w' }),
   };
 
-  override async run(): Promise<CachePruneData> {
+  override async run(): Promise<CachePruning> {
     const { flags } = await this.parse(CachePrune);
-    const services = await this.services(flags);
+    const app = await this.app(flags);
+    const { pruneCache } = await import('../../provision/maintain/cache.ts');
     const { apply = false, all = false } = flags;
-    const pruning = await this.progress(await services.cachePrune({ apply, all, olderThan: flags['older-than'] }));
+    const pruning = await this.progress(await pruneCache(app, { apply, all, olderThan: flags['older-than'] }));
     for (const { path, problem } of pruning.items) if (problem !== undefined) this.warn(`${path} stays: ${problem}`);
     this.log(pruningText(pruning));
     return pruning;

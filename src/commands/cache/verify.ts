@@ -1,10 +1,10 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { verificationText } from '../../cli/render/cache.ts';
-import type { CacheVerifyData } from '../../cli/results.ts';
 import { EXIT_CODE } from '../../core/errors.ts';
+import type { CacheVerification } from '../../sources/cache/schema.ts';
 
-export default class CacheVerify extends BaseCommand<CacheVerifyData> {
+export default class CacheVerify extends BaseCommand<CacheVerification> {
   static override summary = 'read every fetched file again and hold it against its digest';
   static override description = 'Exits with 11 when a file is corrupt and was not removed.';
   static override examples = ['<%= config.bin %> cache verify', '<%= config.bin %> cache verify --remove'];
@@ -12,10 +12,11 @@ export default class CacheVerify extends BaseCommand<CacheVerifyData> {
     remove: Flags.boolean({ description: 'remove files that are corrupt; they are fetched again when needed' }),
   };
 
-  override async run(): Promise<CacheVerifyData> {
+  override async run(): Promise<CacheVerification> {
     const { flags } = await this.parse(CacheVerify);
-    const services = await this.services(flags);
-    const verification = await this.progress(await services.cacheVerify(flags.remove ?? false));
+    const app = await this.app(flags);
+    const { verifyCache } = await import('../../provision/maintain/cache.ts');
+    const verification = await this.progress(await verifyCache(app, flags.remove ?? false));
     const isBad = verification.results.some((each) => !each.ok && !each.removed);
     if (isBad) this.negative(EXIT_CODE['digest-mismatch']);
     this.log(verificationText(verification));

@@ -1,7 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { catalogFlags } from '../../cli/flags.ts';
 import { familiesText, summaryOf } from '../../cli/render/catalog.ts';
-import type { CatalogListData } from '../../cli/results.ts';
+import type { CatalogListData } from '../../provision/plan/catalog.ts';
 
 export default class CatalogList extends BaseCommand<CatalogListData> {
   static override summary = 'families, models and quants that can be had';
@@ -13,9 +13,9 @@ export default class CatalogList extends BaseCommand<CatalogListData> {
 
   override async run(): Promise<CatalogListData> {
     const { flags } = await this.parse(CatalogList);
-    const services = await this.services(flags);
-    const catalog = await services.catalog();
-    const families = catalog.families.map(summaryOf);
+    const app = await this.app(flags);
+    const { families: loaded } = await app.catalog();
+    const families = loaded.map(summaryOf);
     this.log(familiesText(families));
     return { families };
   }

@@ -2,7 +2,7 @@ import * as Args from '@oclif/core/args';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { catalogFlags } from '../../cli/flags.ts';
 import { modelText } from '../../cli/render/catalog.ts';
-import type { CatalogShowData } from '../../cli/results.ts';
+import type { CatalogShowData } from '../../provision/plan/catalog.ts';
 
 export default class CatalogShow extends BaseCommand<CatalogShowData> {
   static override summary = 'everything the catalog knows of a model';
@@ -17,8 +17,9 @@ export default class CatalogShow extends BaseCommand<CatalogShowData> {
 
   override async run(): Promise<CatalogShowData> {
     const { args, flags } = await this.parse(CatalogShow);
-    const services = await this.services(flags);
-    const { family, model } = await services.model(args.model);
+    const app = await this.app(flags);
+    const { resolveModel } = await import('../../catalog/lookup.ts');
+    const { family, model } = await resolveModel(await app.catalog(), args.model);
     this.log(modelText(family, model));
     const { models: _models, ...rest } = family;
     return { family: rest, model };

@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
-import type { CatalogSignData } from '../../cli/results.ts';
+import type { CatalogSignData } from '../../provision/plan/catalog-trust.ts';
 
 export default class CatalogSign extends BaseCommand<CatalogSignData> {
   static override summary = 'sign a catalog file of your own with a private key';
@@ -17,8 +17,9 @@ export default class CatalogSign extends BaseCommand<CatalogSignData> {
 
   override async run(): Promise<CatalogSignData> {
     const { args, flags } = await this.parse(CatalogSign);
-    const services = await this.services(flags);
-    const data = await services.signCatalog(args.file, flags.key);
+    const app = await this.app(flags);
+    const { signCatalogFile } = await import('../../provision/plan/catalog-trust.ts');
+    const data = await signCatalogFile(args.file, flags.key, app);
     if (data.version === undefined)
       this.warn(`${args.file} has no "version": nobody can tell it from an older one that is signed as well.`);
     this.log(`${data.signature} signs ${args.file} with the key ${data.key.slice(0, 16)}….`);

@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import { BaseCommand } from '../../cli/base-command.ts';
-import type { CatalogValidateData } from '../../cli/results.ts';
 import { EXIT_CODE } from '../../core/errors.ts';
+import type { CatalogValidateData } from '../../provision/plan/catalog.ts';
 
 export default class CatalogValidate extends BaseCommand<CatalogValidateData> {
   static override summary = 'is a catalog file of your own right';
@@ -13,8 +13,9 @@ export default class CatalogValidate extends BaseCommand<CatalogValidateData> {
 
   override async run(): Promise<CatalogValidateData> {
     const { args, flags } = await this.parse(CatalogValidate);
-    const services = await this.services(flags);
-    const errors = await services.validateCatalogFile(args.file);
+    const app = await this.app(flags);
+    const { validateCatalogFile } = await import('../../provision/plan/catalog.ts');
+    const errors = await validateCatalogFile(app.options.root, app.paths, args.file);
     if (errors.length > 0) this.negative(EXIT_CODE['bad-catalog']);
     this.log(
       errors.length === 0

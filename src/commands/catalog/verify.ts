@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
-import type { CatalogVerifyData } from '../../cli/results.ts';
+import type { CatalogVerifyData } from '../../provision/plan/catalog-trust.ts';
 
 export default class CatalogVerify extends BaseCommand<CatalogVerifyData> {
   static override summary = 'is a catalog file signed by a key that you trust';
@@ -22,8 +22,9 @@ export default class CatalogVerify extends BaseCommand<CatalogVerifyData> {
 
   override async run(): Promise<CatalogVerifyData> {
     const { args, flags } = await this.parse(CatalogVerify);
-    const services = await this.services(flags);
-    const data = await services.verifyCatalog(args.file, flags.key ?? []);
+    const app = await this.app(flags);
+    const { verifyCatalogFile } = await import('../../provision/plan/catalog-trust.ts');
+    const data = await verifyCatalogFile(args.file, flags.key ?? [], app);
     const version = data.version === undefined ? '' : `, version ${data.version}`;
     const expires = data.expires === undefined ? '' : `, good until ${data.expires}`;
     this.log(`${args.file} is signed by ${data.keyFile}${version}${expires}.`);

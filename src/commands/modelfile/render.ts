@@ -2,7 +2,7 @@ import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { catalogFlags, choiceFlags } from '../../cli/flags.ts';
-import type { ModelfileRenderData } from '../../cli/results.ts';
+import type { ModelfileRenderData } from '../../provision/plan/catalog.ts';
 
 export default class ModelfileRender extends BaseCommand<ModelfileRenderData> {
   static override summary = 'the Modelfile of a model and quant';
@@ -22,8 +22,9 @@ export default class ModelfileRender extends BaseCommand<ModelfileRenderData> {
 
   override async run(): Promise<ModelfileRenderData> {
     const { args, flags } = await this.parse(ModelfileRender);
-    const services = await this.services(flags);
-    const data = await services.renderModelfile(args.model, flags);
+    const app = await this.app(flags);
+    const { renderModelfileOf } = await import('../../provision/plan/catalog.ts');
+    const data = await renderModelfileOf(args.model, flags, app);
     if (!this.jsonEnabled()) this.terminal.stdout.write(data.modelfile);
     return data;
   }

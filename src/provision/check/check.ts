@@ -1,19 +1,55 @@
-/** `check`: can this Ollama do it. Made to be started for each of a thousand hosts, so it loads little and says little. */
+/** `check`: whether an Ollama server supports a model. Scripts start it once for each host of a fleet. */
 
-import { NOT_ASKED } from '../../cli/render/check.ts';
-import type { CheckData } from '../../cli/results.ts';
-import type { ServiceOptions, Services } from '../../cli/wire.ts';
+import * as z from 'zod';
 import { isSupported } from '../../compat/check.ts';
+import { Verified } from '../../compat/schema.ts';
 import type { Verdict } from '../../compat/verdict.ts';
 import { parseServerVersion } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { createHttp } from '../../net/client.ts';
 import { askWithin } from '../../net/text.ts';
 import { type HostAddress, parseHost, plainHttpWarning, requireTls } from '../../runtimes/ollama/host.ts';
-import { resolvePaths } from '../paths.ts';
+import type { AppContext } from '../context.ts';
 import { isDoubtful, judge } from './judge.ts';
 import { askRound, type Round } from './round.ts';
-import { builtinModel, type CheckQuestion, hasOwnFiles, type Wanted } from './target.ts';
+import { type CheckQuestion, resolveTarget, type Wanted } from './target.ts';
+
+export const CheckData = z.strictObject({
+  server: z.strictObject({
+    version: z.string(),
+    /** Base address; `not asked` with `--server-version`. */
+    endpoint: z.string(),
+  }),
+  /** What was asked for; absent when only the server was. */
+  target: z
+    .strictObject({
+      model: z.string().optional(),
+      family: z.string().optional(),
+      file: z.string().optional(),
+      architecture: z.string(),
+      quant: z.string().optional(),
+    })
+    .optional(),
+  /** False when a blocking verdict is not ok: exit 4. */
+  supported: z.boolean(),
+  /** Names under which the server has the model; absent without a model, and where the server did not tell. */
+  installed: z.array(z.string()).optional(),
+  verdicts: z.array(
+    z.strictObject({
+      id: z.string(),
+      ok: z.boolean(),
+      /** True where a "not ok" means that it does not work, false where it is worth knowing. */
+      blocking: z.boolean(),
+      /** First and last release that behave so, both inclusive. */
+      since: z.string().optional(),
+      until: z.string().optional(),
+      reason: z.string(),
+      remedy: z.string().optional(),
+      basis: z.enum([...Verified.options, 'unknown']),
+    }),
+  ),
+});
+export type CheckData = z.infer<typeof CheckData>;
 
 export interface CheckRequest extends CheckQuestion {
   readonly host?: string | undefined;
@@ -28,33 +64,24 @@ export interface CheckAnswer {
   readonly warnings: readonly string[];
 }
 
-export interface CheckContext {
-  readonly options: ServiceOptions;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Everything that other commands have. Asked for only when a file of the user is to be read. */
-  services(): Promise<Pick<Services, 'settings' | 'checkTarget'>>;
-}
-
 /** As long as every command waits for a connection to stand. */
 const TIMEOUT_SECONDS = 10;
 
+/** Address of a server that was not asked, with `--server-version`. */
+export const NOT_ASKED = 'not asked';
+
 /** One host, one round. Throws what finding a model, reading a file and asking for a version throw elsewhere. */
-export async function checkFor(request: CheckRequest, context: CheckContext): Promise<CheckAnswer> {
+export async function checkSupport(app: AppContext, request: CheckRequest): Promise<CheckAnswer> {
   refuseContradiction(request);
   const version = request['server-version'];
   if (version !== undefined) requireVersion(version);
-  const services = needsServices(request, context) ? await context.services() : undefined;
-  const wanted = await wantedBy(request, context, services);
+  const wanted = await resolveTarget(request, app);
   if (version !== undefined) return answer({ version, endpoint: NOT_ASKED }, wanted, undefined, []);
-  const host = parseHost(request.host ?? services?.settings.host ?? context.env.OLLAMA_HOST);
-  if (context.options.requireTls ?? services?.settings['require-tls'] ?? false) requireTls(host);
-  const { signal } = context.options;
-  const { ask, close } = askWithin(
-    createHttp({ env: {} }).http,
-    host,
-    (request.timeout ?? TIMEOUT_SECONDS) * 1000,
-    signal,
-  );
+  const host = parseHost(request.host ?? app.settings.host ?? app.env.OLLAMA_HOST);
+  if (app.requiresTls) requireTls(host);
+  const { signal } = app.options;
+  const { http } = createHttp({ env: {} });
+  const { ask, close } = askWithin(http, host, (request.timeout ?? TIMEOUT_SECONDS) * 1000, signal);
   try {
     const round = await askRound({ ask, endpoint: host.url, signal, doubtful: isDoubtful });
     return answer({ version: round.version, endpoint: host.url }, wanted, round, [
@@ -84,20 +111,6 @@ function requireVersion(version: string): void {
   throw new ProvisionError('bad-usage', `--server-version ${JSON.stringify(version)} is no version of Ollama`, {
     suggestions: ['Write it as `ollama --version` prints it: 0.24.0.'],
   });
-}
-
-function needsServices(request: CheckRequest, { options, env }: CheckContext): boolean {
-  if (request.from !== undefined || request.family !== undefined || options.catalogFiles.length > 0) return true;
-  return hasOwnFiles(resolvePaths(env));
-}
-
-function wantedBy(
-  request: CheckRequest,
-  { options }: CheckContext,
-  services: Pick<Services, 'checkTarget'> | undefined,
-): Promise<Wanted | undefined> | Wanted | undefined {
-  if (services !== undefined) return services.checkTarget(request);
-  return request.model === undefined ? undefined : builtinModel(options.root, request.model);
 }
 
 function answer(

@@ -1,11 +1,15 @@
-/** What a model asks of a server. Read at once: the promises of node:fs take longer to load than the files to read. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { resolveModel } from '../../catalog/lookup.ts';
+/** What a model asks of a server. */
+import { basename } from 'node:path';
+import { resolveFamily, resolveModel } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import type { CheckTarget } from '../../compat/check.ts';
-import { parseJson } from '../../core/parse.ts';
-import { type Paths, resolvePaths } from '../paths.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { GgufFacts } from '../../gguf/schema.ts';
+import { resolveSource } from '../../sources/index.ts';
+import type { AppContext } from '../context.ts';
+import { readSourceHeader } from '../plan/header.ts';
+import { checkHeader, quantOf } from '../plan/identify.ts';
+import { placeOf } from '../plan/source-file.ts';
 
 /** What a person asks about, as typed. */
 export interface CheckQuestion {
@@ -43,37 +47,64 @@ export function familyTarget(family: Family): CheckTarget {
   return { architecture: family.architecture, parameters: [...Object.keys(sampling), 'num_ctx', 'stop'] };
 }
 
-/**
- * A model of the built-in catalog, read from the one file that has it: the family whose id begins the model's is
- * looked at first. Like every built-in file it was checked by the build. Throws `model-not-found`, `quant-not-found`.
- */
-export function builtinModel(root: string, typed: string): Wanted {
-  const id = typed.trim().replace(/:.*$/s, '');
-  const folder = join(root, 'catalog');
-  const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
-  const likely = (name: string) => (id.startsWith(name.replace(/\.json$/, '')) ? name.length : 0);
-  names.sort((a, b) => likely(b) - likely(a));
-  const families = [];
-  for (const name of names) {
-    const path = join(folder, name);
-    const family = parseJson(readFileSync(path, 'utf8'), {
-      name: path,
-      code: 'bad-catalog',
-      suggestions: ['The built-in catalog is damaged: install gemma-provision again.'],
-    }) as Family;
-    families.push({ family, origins: [] });
-    if (family.models.some((model) => model.id === id)) break;
+/** Undefined when only the server is asked about. Throws as `install` does for the same model, family or file. */
+export async function resolveTarget(question: CheckQuestion, app: AppContext): Promise<Wanted | undefined> {
+  const { model: typed, family: familyId, from } = question;
+  if (from === undefined && typed === undefined && familyId === undefined) return undefined;
+  const file = from === undefined ? undefined : await headerOf(from, app);
+  if (typed !== undefined) {
+    const { family, model, quant } = resolveModel(await app.catalog(), typed);
+    const wanted = wantedModel(family, model, quant?.id);
+    if (file === undefined) return wanted;
+    checkHeader({ family, model }, file.header, file.path);
+    const found = quantOf(model, file.header, basename(file.path)).quant ?? quant?.id;
+    return { ...wanted, ...ofFile(file, wanted.target.parameters, found) };
   }
-  const { family, model, quant } = resolveModel({ families }, typed);
-  return wantedModel(family, model, quant?.id);
+  const family = familyId === undefined ? undefined : resolveFamily(await app.catalog(), familyId);
+  const asked = family === undefined ? undefined : familyTarget(family);
+  const named = family === undefined ? {} : { family: family.id };
+  if (file !== undefined) return { ...named, ...ofFile(file, asked?.parameters) };
+  return asked === undefined ? undefined : { ...named, target: asked };
 }
 
-/** True for arguments and a home with files of the user, which take the services, schemas and readers to be read. */
-export function readsOwnFiles(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
-  return argv.some((arg) => /^--(from|family|catalog)(=|$)/.test(arg)) || hasOwnFiles(resolvePaths(env));
+interface HeaderFile {
+  readonly path: string;
+  readonly header: GgufFacts;
 }
 
-/** True when this host has settings or catalog files of its user: then the short way would overlook them. */
-export function hasOwnFiles({ config }: Paths): boolean {
-  return ['config.json', 'catalog'].some((name) => existsSync(join(config, name)));
+async function headerOf(ref: string, app: AppContext): Promise<HeaderFile> {
+  const { sources, http } = await app.bytes();
+  const { signal } = app.options;
+  const resolved = await resolveSource(sources, { ref, signal });
+  if (resolved.kind === 'library') {
+    throw new ProvisionError('bad-usage', `${ref} is no file: only the server knows what it would pull`, {
+      suggestions: ['Name the model instead: gemma-provision check gemma-3n-e4b'],
+    });
+  }
+  return { path: placeOf(resolved), header: await readSourceHeader(resolved, { http, signal }) };
+}
+
+/** What the file asks for; it is uploaded, so the library's gate is none of its concern. */
+function ofFile(
+  { path, header }: HeaderFile,
+  parameters: readonly string[] | undefined,
+  known?: string,
+): Pick<Wanted, 'file' | 'target'> {
+  const quant = known ?? header.declaredQuant?.toLowerCase();
+  return {
+    file: path,
+    target: {
+      architecture: header.architecture,
+      ...(quant !== undefined && { quant }),
+      fileSplit: Number(header.metadata.get('split.count') ?? 1) > 1,
+      projector: isProjector(header),
+      ...(parameters !== undefined && { parameters }),
+    },
+  };
+}
+
+/** A projector by the words of its converter: the architecture of all of them, and since 2025 the type as well. */
+function isProjector({ architecture, metadata }: GgufFacts): boolean {
+  const type = metadata.get('general.type');
+  return architecture === 'clip' || type === 'mmproj' || type === 'projector';
 }

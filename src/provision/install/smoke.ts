@@ -1,26 +1,35 @@
 import { join } from 'node:path';
+import * as z from 'zod';
 import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family } from '../../catalog/schema.ts';
-import type { SmokeData } from '../../cli/results.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk } from '../../disk/disk.ts';
-import { baselineRunOf, readRecords } from '../../registry/index.ts';
+import { BaselineReport, baselineRunOf, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import { proveAfterSmoke, unprovenPrompt } from '../../smoke/prompt/prove.ts';
-import type { PromptProof } from '../../smoke/prompt/schema.ts';
+import { PromptProof } from '../../smoke/prompt/schema.ts';
 import { templateMarkersOf } from '../../smoke/prompt/template.ts';
 import { runSuite } from '../../smoke/run.ts';
-import type { SmokeResult, Suite } from '../../smoke/schema.ts';
+import { SmokeResult, type Suite } from '../../smoke/schema.ts';
 import { loadBuiltInSuite, loadSuiteFile } from '../../smoke/suite.ts';
 import type { AppContext } from '../context.ts';
 import { locateModel } from '../maintain/records.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { heldAgainstBaseline } from './baseline.ts';
 import { knownPrompt } from './prompt-proof.ts';
+
+export const SmokeData = SmokeResult.extend({
+  name: z.string(),
+  /** With `--proof`: what the runtime feeds the model, held against the template it was trained with. */
+  prompt: PromptProof.optional(),
+  /** What got worse since the last good run of this suite on this model; absent when there was none. */
+  baseline: BaselineReport.optional(),
+});
+export type SmokeData = z.infer<typeof SmokeData>;
 
 /** Suite for a model of which neither a record nor the catalog says another. */
 const DEFAULT_SUITE = 'gemma';

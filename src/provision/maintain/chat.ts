@@ -1,9 +1,18 @@
 import { text } from 'node:stream/consumers';
+import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ChatResult, Message } from '../../runtimes/contract.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { locateModel } from './records.ts';
+
+export const RunData = z.strictObject({
+  response: z.string(),
+  endedBy: z.enum(['stop', 'length']),
+  tokens: z.int().nonnegative(),
+  tokensPerSecond: z.number().optional(),
+});
+export type RunData = z.infer<typeof RunData>;
 
 export interface ChatFlags extends RuntimeFlags {
   readonly system?: string | undefined;

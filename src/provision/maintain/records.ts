@@ -1,12 +1,22 @@
-import type { ListData } from '../../cli/results.ts';
+import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { type Registry, readRecords } from '../../registry/index.ts';
-import type { InstallRecord } from '../../registry/schema.ts';
+import { InstallRecord } from '../../registry/schema.ts';
 import { parseModelName } from '../../runtimes/names.ts';
 import { flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { changeEffects } from '../install/provisioning.ts';
+
+export const ListData = z.strictObject({
+  records: z.array(InstallRecord),
+  /** Record files that could not be read; the others are shown all the same. */
+  broken: z.array(z.strictObject({ path: z.string(), message: z.string() })),
+});
+export type ListData = z.infer<typeof ListData>;
+
+export const ShowData = z.strictObject({ records: z.array(InstallRecord) });
+export type ShowData = z.infer<typeof ShowData>;
 
 export async function allRecords(registry: Registry): Promise<ListData> {
   const { records, broken } = await readRecords(registry);

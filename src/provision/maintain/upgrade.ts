@@ -1,10 +1,10 @@
 /** Upgrades installed models to the latest version of their source. */
 import { isAbsolute } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
-import type { Licence, UseCaseId } from '../../catalog/schema.ts';
+import type { UseCaseId } from '../../catalog/schema.ts';
 import { USE_CASES } from '../../catalog/use-cases.ts';
-import { failureOf, isAbort } from '../../cli/failure.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import { failureOf, isAbort } from '../../core/failure.ts';
 import type { Work } from '../../core/progress.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { readRecords } from '../../registry/index.ts';
@@ -12,6 +12,7 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import { flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
+import { acceptLicence, type Consent } from '../install/licence.ts';
 import type { Provisioning } from '../install/provisioning.ts';
 import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/schema.ts';
 import { openSuite } from '../install/smoke.ts';
@@ -68,30 +69,22 @@ export interface UpgradeFlags extends RuntimeFlags, HostFlags {
   readonly 'dry-run'?: boolean | undefined;
 }
 
-/** Asks for a licence whose text is not accepted on this host yet. */
-export type AcceptLicence = (licence: Licence) => Promise<void>;
-
 /** The `upgrade` command: one model, or without a name every model that this tool installed. */
 export function upgrade(
   app: AppContext,
   name: string | undefined,
   flags: UpgradeFlags,
-  accept: AcceptLicence,
+  consent: Consent,
 ): Work<UpgradeReport> {
-  return name === undefined ? upgradeAll(app, flags, accept) : upgradeOne(app, name, flags, accept);
+  return name === undefined ? upgradeAll(app, flags, consent) : upgradeOne(app, name, flags, consent);
 }
 
 /** Upgrades one model; what goes wrong is thrown. */
-async function* upgradeOne(
-  app: AppContext,
-  name: string,
-  flags: UpgradeFlags,
-  accept: AcceptLicence,
-): Work<UpgradeReport> {
+async function* upgradeOne(app: AppContext, name: string, flags: UpgradeFlags, consent: Consent): Work<UpgradeReport> {
   const where = await locateModel(app, name, flags);
   const provisioning = await app.provisioning({ ...flags, ...where });
   const record = await recordOf(name, provisioning, app);
-  const report = yield* upgradeRecord(record, flags, accept, provisioning, app);
+  const report = yield* upgradeRecord(record, flags, consent, provisioning, app);
   return { results: [resultOf(record, { ok: true, report })] };
 }
 
@@ -113,13 +106,13 @@ function isIn({ runtime }: InstallRecord, { kind, endpoint }: Provisioning['runt
 }
 
 /** Every model that this tool installed, where it is; what goes wrong with one is in its result and stops no other. */
-async function* upgradeAll(app: AppContext, flags: UpgradeFlags, accept: AcceptLicence): Work<UpgradeReport> {
+async function* upgradeAll(app: AppContext, flags: UpgradeFlags, consent: Consent): Work<UpgradeReport> {
   const { records, broken } = await readRecords(await app.registry());
   for (const { error } of broken) yield { type: 'warning', message: error.message };
   const opened = new Map<string, Promise<Provisioning>>();
   const results: UpgradeResult[] = [];
   for (const record of await selectRecords(records, flags, app)) {
-    results.push(yield* tryUpgrade(record, flags, accept, opened, app));
+    results.push(yield* tryUpgrade(record, flags, consent, opened, app));
   }
   return { results };
 }
@@ -139,13 +132,13 @@ async function selectRecords(
 async function* tryUpgrade(
   record: InstallRecord,
   flags: UpgradeFlags,
-  accept: AcceptLicence,
+  consent: Consent,
   opened: Map<string, Promise<Provisioning>>,
   app: AppContext,
 ): Work<UpgradeResult> {
   try {
     const provisioning = await openFor(record, flags, opened, app);
-    return resultOf(record, { ok: true, report: yield* upgradeRecord(record, flags, accept, provisioning, app) });
+    return resultOf(record, { ok: true, report: yield* upgradeRecord(record, flags, consent, provisioning, app) });
   } catch (error) {
     if (app.options.signal.aborted || isAbort(error)) throw error;
     const { code, message, suggestions, exitCode } = failureOf(error);
@@ -169,13 +162,13 @@ function openFor(
 async function* upgradeRecord(
   record: InstallRecord,
   flags: UpgradeFlags,
-  accept: AcceptLicence,
+  consent: Consent,
   provisioning: Provisioning,
   app: AppContext,
 ): Work<InstallReport> {
   const plan = await provisioning.plan(upgradeRequest(record, await app.catalog()));
   if (flags['dry-run'] === true) return provisioning.dryRun(plan, false);
-  await accept(plan.family.licence);
+  await acceptLicence(app, plan.family.licence, consent);
   const suite =
     flags['no-smoke'] === true ? undefined : await openSuite(app.options.root, flags.suite ?? plan.model.smokeSuite);
   const options = { force: false, keep: flags['no-keep'] !== true, ...(suite !== undefined && { suite }) };

@@ -1,6 +1,7 @@
 /** Signatures of catalog files, with the real files of this host. */
 
 import { basename, join } from 'node:path';
+import * as z from 'zod';
 import {
   type CatalogTrust,
   checkExpiry,
@@ -11,13 +12,29 @@ import {
   statusOf,
 } from '../../catalog/trust.ts';
 import { seenCatalogs } from '../../catalog/trust-store.ts';
-import type { CatalogSignData, CatalogVerifyData } from '../../cli/results.ts';
 import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import { realDisk } from '../../disk/disk.ts';
 import { type Locker, withLock } from '../../disk/lock.ts';
 import { type PublicKey, readPrivateKey, readPublicKey, signManifest } from '../../trust/index.ts';
+import type { AppContext } from '../context.ts';
 import type { Paths } from '../paths.ts';
+import { refuseInvalid } from './catalog.ts';
+
+/** `key`: SHA-256 of the public key's PEM text, in hex. */
+export const CatalogSignData = z.strictObject({
+  file: z.string(),
+  signature: z.string(),
+  key: z.string(),
+  /** What the file says of itself. */
+  version: z.int().positive().optional(),
+  expires: z.string().optional(),
+});
+export type CatalogSignData = z.infer<typeof CatalogSignData>;
+
+/** `keyFile`: the one of the trusted keys that the signature holds by. */
+export const CatalogVerifyData = CatalogSignData.extend({ keyFile: z.string() });
+export type CatalogVerifyData = z.infer<typeof CatalogVerifyData>;
 
 /** Where the passphrase of an encrypted key is read: an argument could be read by every process of this host. */
 export const PASSPHRASE_VARIABLE = 'GEMMA_PROVISION_KEY_PASSPHRASE';
@@ -39,7 +56,25 @@ export async function catalogTrust({ keys, allowUnsigned }: TrustOptions, app: T
   return { keys: await publicKeys(keys), allowUnsigned, seen: seenHere(app), now: new Date() };
 }
 
-/** Signs a catalog file that is valid; the signature goes beside it. */
+/** Signs a user's catalog file, which must be valid. */
+export async function signCatalogFile(file: string, keyFile: string, app: AppContext): Promise<CatalogSignData> {
+  await refuseInvalid(app.options.root, app.paths, file);
+  return signCatalog(file, keyFile, app.env[PASSPHRASE_VARIABLE]);
+}
+
+/** Verifies a user's catalog file. Without `keyFiles` the keys of the settings count. */
+export async function verifyCatalogFile(
+  file: string,
+  keyFiles: readonly string[],
+  app: AppContext,
+): Promise<CatalogVerifyData> {
+  const keys = keyFiles.length > 0 ? keyFiles : (app.settings['catalog-key'] ?? []);
+  const verified = await verifyCatalog(file, keys, app.trustContext());
+  await refuseInvalid(app.options.root, app.paths, file);
+  return verified;
+}
+
+/** The signature goes beside the file. */
 export async function signCatalog(
   file: string,
   keyFile: string,

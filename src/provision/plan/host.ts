@@ -1,9 +1,13 @@
 import { cpus, hostname, release, totalmem } from 'node:os';
+import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
 import { realDisk } from '../../disk/disk.ts';
 import { parseProfile } from '../../hardware/saved.ts';
-import type { HostProfile } from '../../hardware/schema.ts';
+import { HostProfile } from '../../hardware/schema.ts';
 import type { Paths } from '../paths.ts';
+
+export const HardwareData = z.strictObject({ profile: HostProfile });
+export type HardwareData = z.infer<typeof HardwareData>;
 
 export interface HostFlags {
   readonly profile?: string | undefined;

@@ -1,9 +1,11 @@
+import * as z from 'zod';
 import type { Family, Model } from '../../catalog/schema.ts';
-import type { RecommendData } from '../../cli/results.ts';
 import { matrix } from '../../compat/matrix.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { LoadedModel } from '../../fit/choice/recommend.ts';
+import { Recommendation } from '../../fit/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
+import { HostProfile } from '../../hardware/schema.ts';
 import type { RuntimeFacts, RuntimeIdentity } from '../../runtimes/contract.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import { resolveSource } from '../../sources/index.ts';
@@ -17,10 +19,18 @@ import { DEFAULT_MODEL } from './settle.ts';
 import { fileNameOf } from './source-file.ts';
 import { speedInputs } from './speed.ts';
 
+export const RecommendData = Recommendation.extend({
+  hardware: HostProfile,
+  /** The server that the plan is for; absent for the embedded runtime. */
+  server: z.strictObject({ version: z.string(), endpoint: z.string() }).optional(),
+  /** The page that was written, absolute. */
+  html: z.string().optional(),
+});
+export type RecommendData = z.infer<typeof RecommendData>;
+
 export interface RecommendFlags extends HostFlags, RuntimeFlags {
   readonly 'server-version'?: string | undefined;
   readonly table?: boolean | undefined;
-  readonly html?: string | undefined;
 }
 
 /** The server that a recommendation is for, and what it means for the estimate. */
@@ -69,9 +79,7 @@ export async function recommendFor(
     ...(refusal ? [`${refusal.reason} ${refusal.remedy}`] : []),
   ];
   const data: RecommendData = { ...ranking, hardware: profile, ...(server && { server }) };
-  if (flags.html === undefined) return { data, warnings };
-  const { writePage } = await import('../../cli/recommend-page.ts');
-  return { data: { ...data, html: await writePage(flags.html, data, app.options.root) }, warnings };
+  return { data, warnings };
 }
 
 /** The catalog's model, or the one that a file's header describes. */

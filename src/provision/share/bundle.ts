@@ -1,8 +1,9 @@
 /** `bundle create` and `bundle install`. */
 
 import { basename, join, resolve } from 'node:path';
-import type { BundleContent, BundleCreateData } from '../../cli/results.ts';
-import type { Digest } from '../../core/digest.ts';
+import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
+import { Digest } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { freeBytes, realDisk } from '../../disk/disk.ts';
@@ -18,14 +19,40 @@ import { tooSmall } from '../../sources/cache/errors.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { matchFiles, readPrivateKey, readPublicKey, signManifest, verifySignature } from '../../trust/index.ts';
 import type { AppContext } from '../context.ts';
+import { acceptLicence, type Consent } from '../install/licence.ts';
 import type { Provisioning } from '../install/provisioning.ts';
+import { InstallReport } from '../install/schema.ts';
 import { PASSPHRASE_VARIABLE } from '../plan/catalog-trust.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import type { InstallPlan, SourceFile } from '../plan/plan.ts';
 import type { InstallRequest } from '../plan/request.ts';
 import { openRandomAccess, writeAtomically } from './bundle-file.ts';
-import { packageInstalled } from './pack.ts';
+import { BundleContent, packageInstalled } from './pack.ts';
 import { applyPackage, buildRequest, copyProvenance } from './published.ts';
+
+export const BundleCreateData = z.strictObject({
+  file: z.string(),
+  name: z.string(),
+  /** Of the manifest: it names everything in the bundle but its signature. */
+  digest: Digest,
+  /** Of the file. */
+  fileDigest: Digest,
+  sizeBytes: z.int().nonnegative(),
+  /** SHA-256 of the public key's PEM text, in hex. */
+  signedBy: z.string().optional(),
+  contents: z.array(BundleContent),
+});
+export type BundleCreateData = z.infer<typeof BundleCreateData>;
+
+/** `signedBy`: the trusted key's file. */
+export const BundleInstallData = z.strictObject({
+  file: z.string(),
+  digest: Digest,
+  signedBy: z.string().optional(),
+  contents: z.array(BundleContent),
+  install: InstallReport,
+});
+export type BundleInstallData = z.infer<typeof BundleInstallData>;
 
 /** Writes an installed model with everything that belongs to it into one file. */
 export async function* createBundle(
@@ -72,12 +99,37 @@ async function readKeyFile(path: string): Promise<string> {
 }
 
 export interface BundleFlags extends RuntimeFlags {
+  readonly 'no-smoke'?: boolean | undefined;
+  readonly 'no-keep'?: boolean | undefined;
+  readonly 'dry-run'?: boolean | undefined;
   /** Public keys: then the bundle must be signed by one of them. */
   readonly key?: readonly string[] | undefined;
 }
 
+/** Verifies a whole bundle, then installs its model, or only reports the plan with `--dry-run`. */
+export async function* installBundle(
+  app: AppContext,
+  file: string,
+  request: InstallRequest,
+  flags: BundleFlags,
+  consent: Consent,
+): Work<BundleInstallData> {
+  const { plan, provisioning, suite, digest, signedBy, contents } = yield* planBundle(app, file, request, flags);
+  const verified = { file, digest, ...defined({ signedBy }), contents: [...contents] };
+  if (flags['dry-run'] === true) return { ...verified, install: provisioning.dryRun(plan, request.force) };
+  await acceptLicence(app, plan.family.licence, consent);
+  const tested = flags['no-smoke'] === true ? undefined : suite;
+  const options = {
+    force: request.force,
+    keep: flags['no-keep'] !== true,
+    lock: digest,
+    ...defined({ suite: tested }),
+  };
+  return { ...verified, install: yield* provisioning.install(plan, options) };
+}
+
 /** A bundle that holds what it says, and the plan of its install. */
-export interface PlannedBundle {
+interface PlannedBundle {
   readonly digest: Digest;
   readonly contents: readonly BundleContent[];
   readonly signedBy?: string;
@@ -91,7 +143,7 @@ export interface PlannedBundle {
  * server before all of it held. Throws `bad-bundle`, `digest-mismatch`, `truncated-file`, `bad-gguf`, `untrusted`, and
  * what planning throws.
  */
-export async function* planBundle(
+async function* planBundle(
   app: AppContext,
   typed: string,
   request: InstallRequest,

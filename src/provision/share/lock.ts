@@ -1,8 +1,8 @@
 /** The lock file of an install: made, compared, and compared with what is about to be installed. */
 
 import { dirname, resolve } from 'node:path';
+import * as z from 'zod';
 import type { Catalog } from '../../catalog/load.ts';
-import type { LockData } from '../../cli/results.ts';
 import { loadRange } from '../../compat/lookup.ts';
 import { isIn, parseServerVersion, rangeText } from '../../compat/version.ts';
 import type { Digest } from '../../core/digest.ts';
@@ -11,20 +11,31 @@ import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk } from '../../disk/disk.ts';
 import { compareLocks, type Difference, fillFromLock, requireNoDifferences } from '../../package/frozen.ts';
-import {
-  buildLock,
-  LOCK_FILE_NAME,
-  type Lockable,
-  type LockFile,
-  parseLock,
-  writeLock,
-} from '../../package/lock-file.ts';
-import { capabilitiesOf } from '../../runtimes/registry.ts';
+import { buildLock, LOCK_FILE_NAME, type Lockable, LockFile, parseLock, writeLock } from '../../package/lock-file.ts';
+import { capabilitiesOf, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { AppContext } from '../context.ts';
+import { openSuite } from '../install/smoke.ts';
 import { readInstallableHeader } from '../plan/header.ts';
+import type { HostFlags } from '../plan/host.ts';
 import type { InstallPlan, SourceFile } from '../plan/plan.ts';
 import type { InstallRequest } from '../plan/request.ts';
+
+const LockDifference = z.strictObject({ path: z.string(), wanted: z.string().optional(), got: z.string().optional() });
+
+export const LockData = z.strictObject({
+  /** Absolute. */
+  file: z.string(),
+  /** Of what is planned now; with `--check` the file itself may say otherwise. */
+  lock: LockFile,
+  /** Of the text of this lock. */
+  digest: z.string(),
+  /** False when the file said the same already, and with `--check`. */
+  changed: z.boolean(),
+  /** With `--check`: in what the file is not what is planned now, values as JSON. */
+  differences: z.array(LockDifference),
+});
+export type LockData = z.infer<typeof LockData>;
 
 /** A lock file that an install must obey. */
 export interface Frozen {
@@ -69,8 +80,22 @@ export async function* requireMatch(
   return { ...pinned, source };
 }
 
-/** `lock`: writes the file, or with `check` only compares it. Writing the same again leaves the file alone. */
-export async function* lockPlan(
+export interface LockFlags extends HostFlags, RuntimeFlags {
+  readonly file?: string | undefined;
+  readonly check: boolean;
+  readonly suite?: string | undefined;
+}
+
+/** Plans a request as an install does, then writes the lock file or, with `--check`, compares it with the plan. */
+export async function* lockModel(app: AppContext, asked: InstallRequest, flags: LockFlags): Work<LockData> {
+  const request = flags.check ? (await openFrozen(flags.file, asked, app)).request : asked;
+  const plan = await (await app.provisioning(flags)).plan(request);
+  const suite = await openSuite(app.options.root, flags.suite ?? plan.model.smokeSuite);
+  return yield* lockPlan(plan, { file: lockPath(flags.file), suite, check: flags.check }, app);
+}
+
+/** Writes the file, or with `check` only compares it. Writing the same again leaves the file alone. */
+async function* lockPlan(
   plan: InstallPlan,
   options: { readonly file: string; readonly suite: Suite | undefined; readonly check: boolean },
   app: AppContext,

@@ -3,9 +3,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
+import * as z from 'zod';
 import { loadRange } from '../../compat/lookup.ts';
-import type { Digest } from '../../core/digest.ts';
-import { digestOf } from '../../core/digest.ts';
+import { Digest, digestOf } from '../../core/digest.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { redactReference } from '../../core/redact.ts';
@@ -28,6 +28,10 @@ import { openTemplates } from '../plan/catalog.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import type { InstallPlan } from '../plan/plan.ts';
 import { copyProvenance } from './published.ts';
+
+/** A file of a published or bundled model, by its path in it. */
+export const BundleContent = z.strictObject({ name: z.string(), digest: Digest });
+export type BundleContent = z.infer<typeof BundleContent>;
 
 /** A model that is installed, ready to be sent out. */
 export interface InstalledPackage {

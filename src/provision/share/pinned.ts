@@ -1,21 +1,6 @@
-import type { Digest } from '../../core/digest.ts';
-import type { Work } from '../../core/progress.ts';
-import type { Suite } from '../../smoke/schema.ts';
 import type { AppContext } from '../context.ts';
-import type { InstallPlan } from '../plan/plan.ts';
+import type { Pinned } from '../install/install-model.ts';
 import type { InstallRequest } from '../plan/request.ts';
-
-/** What was written down of an install before: a lock file that is to be obeyed, or what a published model came with. */
-export interface Pinned {
-  /** What the user asked for, with the rest as it was written down. */
-  readonly request: InstallRequest;
-  /** Of what was written down: for the record. */
-  readonly digest: Digest;
-  /** Its own smoke suite. */
-  readonly suite?: Suite;
-  /** The plan as it was written down. Throws `lock-differs` where that cannot be, before anything is changed or fetched. */
-  settle(planned: InstallPlan, suite: () => Promise<Suite | undefined>): Work<InstallPlan>;
-}
 
 export interface PinnedFlags {
   readonly frozen: boolean;
@@ -24,9 +9,9 @@ export interface PinnedFlags {
 
 /** Undefined for an install that decides for itself. Throws what reading the lock file or the registry throws. */
 export async function openPinned(
+  app: AppContext,
   asked: InstallRequest,
   flags: PinnedFlags,
-  app: AppContext,
 ): Promise<Pinned | undefined> {
   if (flags.frozen) {
     const { requireMatch, openFrozen } = await import('./lock.ts');
@@ -37,6 +22,7 @@ export async function openPinned(
     };
     return { request, digest, settle };
   }
+  if (!asked.from?.startsWith('oci:')) return undefined;
   const { openPublished } = await import('./published.ts');
   const published = await openPublished(asked, app);
   if (published === undefined) return undefined;

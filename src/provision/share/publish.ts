@@ -1,7 +1,8 @@
 /** `publish` and `pull`. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PublishData, PullData } from '../../cli/results.ts';
-import type { Digest } from '../../core/digest.ts';
+import * as z from 'zod';
+import { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
@@ -11,7 +12,36 @@ import { MANIFEST } from '../../sources/oci/media-types.ts';
 import { formatOciRef, type OciRef, parseOciRef } from '../../sources/oci/reference.ts';
 import { putManifest, type UploadBlob, uploadBlob } from '../../sources/oci/upload.ts';
 import type { AppContext } from '../context.ts';
-import { type InstalledPackage, packageInstalled } from './pack.ts';
+import { BundleContent, type InstalledPackage, packageInstalled } from './pack.ts';
+
+export const PublishData = z.strictObject({
+  name: z.string(),
+  ref: z.string(),
+  /** Names the same for ever. */
+  pinnedRef: z.string(),
+  /** Of the manifest. */
+  digest: Digest,
+  /** All of it, the manifest included. */
+  sizeBytes: z.int().nonnegative(),
+  /** 0 when the registry had all of it. */
+  bytesSent: z.int().nonnegative(),
+  /** False when the tag named it already. */
+  changed: z.boolean(),
+  contents: z.array(BundleContent),
+});
+export type PublishData = z.infer<typeof PublishData>;
+
+export const PullData = z.strictObject({
+  ref: z.string(),
+  pinnedRef: z.string(),
+  fileName: z.string(),
+  digest: Digest,
+  sizeBytes: z.int().nonnegative(),
+  /** In our cache. */
+  path: z.string(),
+  bytesMoved: z.int().nonnegative(),
+});
+export type PullData = z.infer<typeof PullData>;
 
 /** Pushes an installed model with everything that belongs to it. Throws what reading it, the registry and the network throw. */
 export async function* publish(

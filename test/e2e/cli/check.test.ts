@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CheckData } from '../../../src/cli/results.ts';
+import { CheckData } from '../../../src/provision/check/check.ts';
 import { type Home, makeHome, Q4, ROOT, within } from '../../helpers/cli.ts';
 import { type FakeOllama, fakeOllama, hang, refuse, type Trick } from '../../helpers/fake-ollama.ts';
 import { loadTranscript, type Recorded } from '../../helpers/transcripts.ts';

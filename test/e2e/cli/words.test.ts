@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RESULTS } from '../../../src/cli/results.ts';
+import { RESULTS } from '../../../scripts/results.ts';
 import { type Home, makeHome, ROOT } from '../../helpers/cli.ts';
 
 let home: Home;

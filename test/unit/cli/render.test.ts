@@ -1,13 +1,14 @@
 import { Writable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { completionScript } from '../../../src/cli/completion.ts';
-import { failureOf, isAbort } from '../../../src/cli/failure.ts';
+import { failureOf } from '../../../src/cli/failure.ts';
 import { failureText } from '../../../src/cli/render/failure.ts';
 import { barText, progressRenderer } from '../../../src/cli/render/progress.ts';
 import { pairs, table } from '../../../src/cli/render/table.ts';
 import { installRequest, settingsOf } from '../../../src/cli/requests.ts';
 import { printable, type Terminal } from '../../../src/cli/terminal.ts';
 import { ProvisionError } from '../../../src/core/errors.ts';
+import { isAbort } from '../../../src/core/failure.ts';
 import { GIB, MIB } from '../../../src/core/units.ts';
 
 function screen(columns = 80): { terminal: Terminal; text(): string } {

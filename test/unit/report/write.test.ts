@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { writePage } from '../../../src/cli/recommend-page.ts';
-import { RecommendData } from '../../../src/cli/results.ts';
+import { RecommendData } from '../../../src/provision/plan/recommend.ts';
+import { writePage } from '../../../src/report/page.ts';
 import { ROOT } from '../../helpers/plans.ts';
 import { dataFor } from './support.ts';
 

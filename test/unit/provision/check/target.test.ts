@@ -4,17 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkText } from '../../../../src/cli/render/check.ts';
-import { CheckData } from '../../../../src/cli/results.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
-import { checkFor } from '../../../../src/provision/check/check.ts';
-import { builtinModel, hasOwnFiles, readsOwnFiles } from '../../../../src/provision/check/target.ts';
-import { ROOT } from '../../../helpers/cli.ts';
+import { CheckData, checkSupport } from '../../../../src/provision/check/check.ts';
+import { resolveTarget } from '../../../../src/provision/check/target.ts';
+import { makeApp } from '../../../helpers/app.ts';
 
 const TERMINAL = { stdout: process.stdout, stderr: process.stderr, interactive: false, columns: 80, color: false };
 
+async function targetOf(typed: string) {
+  return (await resolveTarget({ model: typed }, makeApp())) ?? expect.fail('a model was named');
+}
+
 describe('a model of the built-in catalog', () => {
-  test('with its quant in any spelling', () => {
-    expect(builtinModel(ROOT, ' gemma-3n-e4b:Q5-K-M ')).toMatchObject({
+  test('with its quant in any spelling', async () => {
+    expect(await targetOf(' gemma-3n-e4b:Q5-K-M ')).toMatchObject({
       model: 'gemma-3n-e4b',
       family: 'gemma-3n',
       target: {
@@ -26,10 +29,10 @@ describe('a model of the built-in catalog', () => {
     });
   });
 
-  test('without a quant, and of a family whose file begins like another', () => {
-    expect(builtinModel(ROOT, 'gemma-3n-e2b').target).not.toHaveProperty('quant');
-    expect(builtinModel(ROOT, 'gemma-3-270m').target.architecture).toBe('gemma3');
-    expect(builtinModel(ROOT, 'tiny-gemma-3n:q4_k_m').target).not.toHaveProperty('pull');
+  test('without a quant, and of a family whose file begins like another', async () => {
+    expect((await targetOf('gemma-3n-e2b')).target).not.toHaveProperty('quant');
+    expect((await targetOf('gemma-3-270m')).target.architecture).toBe('gemma3');
+    expect((await targetOf('tiny-gemma-3n:q4_k_m')).target).not.toHaveProperty('pull');
   });
 
   test.each([
@@ -39,81 +42,52 @@ describe('a model of the built-in catalog', () => {
     ['gemma-3n-e4b:', 'quant-not-found', 'Known:'],
     ['', 'model-not-found', 'Known:'],
     ['../catalog/gemma-3n', 'model-not-found', 'Known:'],
-  ])('%s is refused with the nearest match', (typed, code, hint) => {
-    const error = thrownBy(() => builtinModel(ROOT, typed));
+  ])('%s is refused with the nearest match', async (typed, code, hint) => {
+    const error = await errorOf(targetOf(typed));
     expect(error.code).toBe(code);
     expect(error.suggestions.join(' ')).toContain(hint);
   });
 
-  test('of a damaged installation', () => {
+  test('of a damaged installation', async () => {
     const root = mkdtempSync(join(tmpdir(), 'check-'));
     mkdirSync(join(root, 'catalog'));
     writeFileSync(join(root, 'catalog/gemma-3n.json'), '{"id":');
-    expect(thrownBy(() => builtinModel(root, 'gemma-3n-e4b'))).toMatchObject({ code: 'bad-catalog' });
+    const app = makeApp({ root });
+    await expect(resolveTarget({ model: 'gemma-3n-e4b' }, app)).rejects.toMatchObject({ code: 'bad-catalog' });
     rmSync(root, { recursive: true });
   });
 });
 
-function thrownBy(work: () => unknown): ProvisionError {
-  try {
-    work();
-  } catch (error) {
-    if (error instanceof ProvisionError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
+async function errorOf(work: Promise<unknown>): Promise<ProvisionError> {
+  const thrown: unknown = await work.catch((error: unknown) => error);
+  if (thrown instanceof ProvisionError) return thrown;
+  throw thrown;
 }
 
 describe('files of the user', () => {
   let home: string;
   beforeEach(() => {
     home = mkdtempSync(join(tmpdir(), 'check-'));
-    mkdirSync(join(home, 'config'));
+    mkdirSync(join(home, 'config/catalog'), { recursive: true });
   });
   afterEach(() => rmSync(home, { recursive: true }));
-  const paths = () => ({ config: join(home, 'config'), data: '', cache: '' });
 
-  test('are none in a fresh home, nor in one that is not there', () => {
-    expect(hasOwnFiles(paths())).toBe(false);
-    expect(hasOwnFiles({ ...paths(), config: join(home, 'nowhere/at/all') })).toBe(false);
+  test('a family of the config folder can be asked for', async () => {
+    const app = makeApp();
+    const { families } = await app.catalog();
+    const known = families.find(({ family }) => family.id === 'gemma-3n')?.family ?? expect.fail('it is built in');
+    const [model] = known.models;
+    const own = { ...known, id: 'own', benchmarks: [], models: [{ ...model, id: 'own-model' }] };
+    writeFileSync(join(home, 'config/catalog/own.json'), JSON.stringify(own));
+    const { data } = await checkSupport(makeApp({ home }), { 'server-version': '0.24.0', model: 'own-model' });
+    expect(data.target).toMatchObject({ family: 'own', model: 'own-model' });
   });
 
-  test.each(['config.json', 'catalog'])('%s is one', (name) => {
-    mkdirSync(join(home, 'config', name));
-    expect(hasOwnFiles(paths())).toBe(true);
-  });
-
-  test.each([
-    [['check', 'gemma-3n-e4b', '--json'], false],
-    [['check', '--from', './x.gguf'], true],
-    [['check', '--from=./x.gguf'], true],
-    [['check', '--family', 'gemma-3n'], true],
-    [['check', '--catalog=./x.json'], true],
-    [['check', '--host', 'from'], false],
-  ])('%j reads one: %s', (argv, expected) => {
-    expect(readsOwnFiles(argv, { GEMMA_PROVISION_HOME: home })).toBe(expected);
-    writeFileSync(join(home, 'config/config.json'), '{}');
-    expect(readsOwnFiles(argv, { GEMMA_PROVISION_HOME: home })).toBe(true);
-  });
-
-  test('only they open the services', async () => {
-    let opened = 0;
-    const context = {
-      options: { catalogFiles: [], version: '', root: ROOT, signal: new AbortController().signal, command: '' },
-      env: { GEMMA_PROVISION_HOME: home },
-      services: async () => {
-        opened += 1;
-        return { settings: {}, checkTarget: async () => ({ target: { architecture: 'other' } }) };
-      },
-    };
-    const ask = (more: object) => checkFor({ 'server-version': '0.24.0', ...more }, context);
-    await ask({ model: 'gemma-3n-e4b' });
-    expect(opened).toBe(0);
-    expect((await ask({ from: './some.gguf' })).data.target?.architecture).toBe('other');
-    await ask({ family: 'gemma-3n' });
-    writeFileSync(join(home, 'config/config.json'), '{}');
-    await ask({ model: 'gemma-3n-e4b' });
-    expect(opened).toBe(3);
+  test('the host of the settings is asked, and a flag wins over it', async () => {
+    const app = makeApp({ settings: { host: 'http://192.0.2.1:1', 'require-tls': true } });
+    const ask = (more: object) => checkSupport(app, { timeout: 1, ...more });
+    await expect(ask({})).rejects.toThrow('192.0.2.1');
+    await expect(ask({ host: '127.0.0.1:1' })).rejects.toMatchObject({ code: 'runtime-unreachable' });
   });
 });
 

@@ -1,9 +1,9 @@
 import { dirname, join, resolve } from 'node:path';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
 import { realDisk, withFile } from '../disk/disk.ts';
-import { isOurPage } from '../report/marker.ts';
-import { recommendationPage } from '../report/recommendation.ts';
-import type { RecommendData } from './results.ts';
+import type { RecommendData } from '../provision/plan/recommend.ts';
+import { isOurPage } from './marker.ts';
+import { recommendationPage } from './recommendation.ts';
 
 /** Where the template is inside this package. */
 const TEMPLATE = 'templates/report/recommend.html.hbs';

@@ -1,0 +1,59 @@
+import type * as z from 'zod';
+import { CompletionData } from '../src/cli/completion.ts';
+import { DoctorData } from '../src/doctor/schema.ts';
+import { CheckData } from '../src/provision/check/check.ts';
+import { InstallReport, RemoveReport, UpgradeReport } from '../src/provision/install/schema.ts';
+import { SmokeData } from '../src/provision/install/smoke.ts';
+import { RunData } from '../src/provision/maintain/chat.ts';
+import { GcReport } from '../src/provision/maintain/gc/schema.ts';
+import { RepairReport, VerifyReport } from '../src/provision/maintain/problems.ts';
+import { ListData, ShowData } from '../src/provision/maintain/records.ts';
+import {
+  CatalogListData,
+  CatalogShowData,
+  CatalogValidateData,
+  ModelfileCheckData,
+  ModelfileRenderData,
+} from '../src/provision/plan/catalog.ts';
+import { CatalogSignData, CatalogVerifyData } from '../src/provision/plan/catalog-trust.ts';
+import { HardwareData } from '../src/provision/plan/host.ts';
+import { RecommendData } from '../src/provision/plan/recommend.ts';
+import { BundleCreateData, BundleInstallData } from '../src/provision/share/bundle.ts';
+import { LockData } from '../src/provision/share/lock.ts';
+import { PublishData, PullData } from '../src/provision/share/publish.ts';
+import { CacheContents, CachePruning, CacheVerification } from '../src/sources/cache/schema.ts';
+
+/** Command id → schema of its data. The test of the command surface holds it against the commands. */
+export const RESULTS = {
+  'bundle create': BundleCreateData,
+  'bundle install': BundleInstallData,
+  'cache list': CacheContents,
+  'cache prune': CachePruning,
+  'cache verify': CacheVerification,
+  'catalog list': CatalogListData,
+  'catalog show': CatalogShowData,
+  'catalog sign': CatalogSignData,
+  'catalog validate': CatalogValidateData,
+  'catalog verify': CatalogVerifyData,
+  check: CheckData,
+  completion: CompletionData,
+  doctor: DoctorData,
+  gc: GcReport,
+  hardware: HardwareData,
+  install: InstallReport,
+  list: ListData,
+  lock: LockData,
+  'modelfile check': ModelfileCheckData,
+  'modelfile render': ModelfileRenderData,
+  publish: PublishData,
+  pull: PullData,
+  recommend: RecommendData,
+  remove: RemoveReport,
+  repair: RepairReport,
+  rollback: InstallReport,
+  run: RunData,
+  show: ShowData,
+  smoke: SmokeData,
+  upgrade: UpgradeReport,
+  verify: VerifyReport,
+} as const satisfies Readonly<Record<string, z.ZodType>>;

@@ -1,0 +1,18 @@
+import { createInterface } from 'node:readline/promises';
+import type { Licence } from '../catalog/schema.ts';
+import { printable, type Terminal } from './terminal.ts';
+
+/** Shows a licence and asks whether the user accepts it. Without a terminal nothing can be asked, so the answer is no. */
+export async function confirmLicence(licence: Licence, terminal: Terminal, signal: AbortSignal): Promise<boolean> {
+  const { stdin } = process;
+  if (!terminal.interactive || stdin.isTTY !== true) return false;
+  terminal.stderr.write(`\n${printable(licence.title)}\n${licence.url}\n\n${printable(licence.text)}\n\n`);
+  if (licence.prohibitedUseUrl) terminal.stderr.write(`Prohibited uses: ${licence.prohibitedUseUrl}\n\n`);
+  const prompt = createInterface({ input: stdin, output: terminal.stderr });
+  try {
+    const answer = await prompt.question('Do you accept this licence? [y/N] ', { signal });
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    prompt.close();
+  }
+}

@@ -1,0 +1,59 @@
+/** The use case behind `install`: plan, licence, transaction. */
+
+import { defined } from '../../core/defined.ts';
+import type { Digest } from '../../core/digest.ts';
+import type { Work } from '../../core/progress.ts';
+import type { RuntimeFlags } from '../../runtimes/registry.ts';
+import type { Suite } from '../../smoke/schema.ts';
+import type { AppContext } from '../context.ts';
+import type { HostFlags } from '../plan/host.ts';
+import type { InstallPlan } from '../plan/plan.ts';
+import type { InstallRequest } from '../plan/request.ts';
+import { acceptLicence, type Consent } from './licence.ts';
+import type { InstallReport } from './schema.ts';
+import { openSuite } from './smoke.ts';
+
+export interface InstallFlags extends HostFlags, RuntimeFlags {
+  /** A suite of the user's own. */
+  readonly suite?: string | undefined;
+  readonly 'no-smoke'?: boolean | undefined;
+  readonly 'no-keep'?: boolean | undefined;
+  readonly 'dry-run'?: boolean | undefined;
+}
+
+/** An earlier decision that an install follows: a lock file, or what a published model comes with. */
+export interface Pinned {
+  /** What the user asked for, completed from the pinned document. */
+  readonly request: InstallRequest;
+  /** Digest of the pinned document, for the record. */
+  readonly digest: Digest;
+  /** Its own smoke suite. */
+  readonly suite?: Suite;
+  /** The plan with everything pinned. Throws `lock-differs` where that is not possible, before anything is changed or fetched. */
+  settle(planned: InstallPlan, suite: () => Promise<Suite | undefined>): Work<InstallPlan>;
+}
+
+/** Plans a request and carries it out, or only reports the plan with `--dry-run`. Asks for the licence before any change. */
+export async function* installModel(
+  app: AppContext,
+  request: InstallRequest,
+  flags: InstallFlags,
+  consent: Consent,
+  pinned?: Pinned,
+): Work<InstallReport> {
+  const provisioning = await app.provisioning(flags);
+  const planned = await provisioning.plan(request);
+  const openedSuite = async () => {
+    if (flags['no-smoke'] === true) return undefined;
+    const own = flags.suite === undefined ? pinned?.suite : undefined;
+    return own ?? openSuite(app.options.root, flags.suite ?? planned.model.smokeSuite);
+  };
+  const plan = pinned === undefined ? planned : yield* pinned.settle(planned, openedSuite);
+  if (flags['dry-run'] === true) return provisioning.dryRun(plan, request.force);
+  await acceptLicence(app, plan.family.licence, consent);
+  const options = { force: request.force, keep: flags['no-keep'] !== true };
+  return yield* provisioning.install(plan, {
+    ...options,
+    ...defined({ suite: await openedSuite(), lock: pinned?.digest }),
+  });
+}
