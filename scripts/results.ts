@@ -8,15 +8,10 @@ import { RunData } from '../src/provision/maintain/chat.ts';
 import { GcReport } from '../src/provision/maintain/gc/schema.ts';
 import { RepairReport, VerifyReport } from '../src/provision/maintain/problems.ts';
 import { ListData, ShowData } from '../src/provision/maintain/records.ts';
-import {
-  CatalogListData,
-  CatalogShowData,
-  CatalogValidateData,
-  ModelfileCheckData,
-  ModelfileRenderData,
-} from '../src/provision/plan/catalog.ts';
+import { CatalogListData, CatalogShowData, CatalogValidateData } from '../src/provision/plan/catalog-files.ts';
 import { CatalogSignData, CatalogVerifyData } from '../src/provision/plan/catalog-trust.ts';
 import { HardwareData } from '../src/provision/plan/host.ts';
+import { ModelfileCheckData, ModelfileRenderData } from '../src/provision/plan/modelfiles.ts';
 import { RecommendData } from '../src/provision/plan/recommend.ts';
 import { BundleCreateData, BundleInstallData } from '../src/provision/share/bundle.ts';
 import { LockData } from '../src/provision/share/lock.ts';

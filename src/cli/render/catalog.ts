@@ -1,7 +1,7 @@
 import type { LoadedFamily } from '../../catalog/load.ts';
 import type { Family, Model, Quant } from '../../catalog/schema.ts';
 import { formatBytes } from '../../core/units.ts';
-import type { FamilySummary } from '../../provision/plan/catalog.ts';
+import type { FamilySummary } from '../../provision/plan/catalog-files.ts';
 import { printable } from '../terminal.ts';
 import { pairs, table } from './table.ts';
 

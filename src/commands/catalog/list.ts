@@ -1,7 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { catalogFlags } from '../../cli/flags.ts';
 import { familiesText, summaryOf } from '../../cli/render/catalog.ts';
-import type { CatalogListData } from '../../provision/plan/catalog.ts';
+import type { CatalogListData } from '../../provision/plan/catalog-files.ts';
 
 export default class CatalogList extends BaseCommand<CatalogListData> {
   static override summary = 'families, models and quants that can be had';

@@ -2,7 +2,7 @@ import * as Args from '@oclif/core/args';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { catalogFlags } from '../../cli/flags.ts';
 import { modelText } from '../../cli/render/catalog.ts';
-import type { CatalogShowData } from '../../provision/plan/catalog.ts';
+import type { CatalogShowData } from '../../provision/plan/catalog-files.ts';
 
 export default class CatalogShow extends BaseCommand<CatalogShowData> {
   static override summary = 'everything the catalog knows of a model';

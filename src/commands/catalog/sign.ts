@@ -18,8 +18,8 @@ export default class CatalogSign extends BaseCommand<CatalogSignData> {
   override async run(): Promise<CatalogSignData> {
     const { args, flags } = await this.parse(CatalogSign);
     const app = await this.app(flags);
-    const { signCatalogFile } = await import('../../provision/plan/catalog-trust.ts');
-    const data = await signCatalogFile(args.file, flags.key, app);
+    const { signCatalogFile } = await import('../../provision/plan/catalog-files.ts');
+    const data = await signCatalogFile(app, args.file, flags.key);
     if (data.version === undefined)
       this.warn(`${args.file} has no "version": nobody can tell it from an older one that is signed as well.`);
     this.log(`${data.signature} signs ${args.file} with the key ${data.key.slice(0, 16)}….`);

@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { EXIT_CODE } from '../../core/errors.ts';
-import type { CatalogValidateData } from '../../provision/plan/catalog.ts';
+import type { CatalogValidateData } from '../../provision/plan/catalog-files.ts';
 
 export default class CatalogValidate extends BaseCommand<CatalogValidateData> {
   static override summary = 'is a catalog file of your own right';

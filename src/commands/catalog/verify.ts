@@ -23,8 +23,8 @@ export default class CatalogVerify extends BaseCommand<CatalogVerifyData> {
   override async run(): Promise<CatalogVerifyData> {
     const { args, flags } = await this.parse(CatalogVerify);
     const app = await this.app(flags);
-    const { verifyCatalogFile } = await import('../../provision/plan/catalog-trust.ts');
-    const data = await verifyCatalogFile(args.file, flags.key ?? [], app);
+    const { verifyCatalogFile } = await import('../../provision/plan/catalog-files.ts');
+    const data = await verifyCatalogFile(app, args.file, flags.key ?? []);
     const version = data.version === undefined ? '' : `, version ${data.version}`;
     const expires = data.expires === undefined ? '' : `, good until ${data.expires}`;
     this.log(`${args.file} is signed by ${data.keyFile}${version}${expires}.`);

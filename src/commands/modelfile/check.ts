@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { catalogFlags } from '../../cli/flags.ts';
-import type { ModelfileCheckData } from '../../provision/plan/catalog.ts';
+import type { ModelfileCheckData } from '../../provision/plan/modelfiles.ts';
 
 export default class ModelfileCheck extends BaseCommand<ModelfileCheckData> {
   static override summary = 'are the committed Modelfiles in step with templates and catalog';
@@ -18,8 +18,8 @@ export default class ModelfileCheck extends BaseCommand<ModelfileCheckData> {
   override async run(): Promise<ModelfileCheckData> {
     const { flags } = await this.parse(ModelfileCheck);
     const app = await this.app(flags);
-    const { checkModelfilesIn } = await import('../../provision/plan/catalog.ts');
-    const data = await checkModelfilesIn(flags.folder, app);
+    const { checkModelfiles } = await import('../../provision/plan/modelfiles.ts');
+    const data = await checkModelfiles(app, flags.folder);
     for (const { path, kind, detail } of data.differences) this.log(`${kind}: ${path} (${detail})`);
     this.log(`${data.checked} Modelfiles checked, ${data.differences.length} wrong.`);
     if (data.differences.length > 0) this.negative();

@@ -2,7 +2,7 @@ import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { catalogFlags, choiceFlags } from '../../cli/flags.ts';
-import type { ModelfileRenderData } from '../../provision/plan/catalog.ts';
+import type { ModelfileRenderData } from '../../provision/plan/modelfiles.ts';
 
 export default class ModelfileRender extends BaseCommand<ModelfileRenderData> {
   static override summary = 'the Modelfile of a model and quant';
@@ -23,8 +23,8 @@ export default class ModelfileRender extends BaseCommand<ModelfileRenderData> {
   override async run(): Promise<ModelfileRenderData> {
     const { args, flags } = await this.parse(ModelfileRender);
     const app = await this.app(flags);
-    const { renderModelfileOf } = await import('../../provision/plan/catalog.ts');
-    const data = await renderModelfileOf(args.model, flags, app);
+    const { renderModelfileFor } = await import('../../provision/plan/modelfiles.ts');
+    const data = await renderModelfileFor(app, args.model, flags);
     if (!this.jsonEnabled()) this.terminal.stdout.write(data.modelfile);
     return data;
   }

@@ -17,9 +17,7 @@ import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import { realDisk } from '../../disk/disk.ts';
 import { type Locker, withLock } from '../../disk/lock.ts';
 import { type PublicKey, readPrivateKey, readPublicKey, signManifest } from '../../trust/index.ts';
-import type { AppContext } from '../context.ts';
 import type { Paths } from '../paths.ts';
-import { refuseInvalid } from './catalog.ts';
 
 /** `key`: SHA-256 of the public key's PEM text, in hex. */
 export const CatalogSignData = z.strictObject({
@@ -54,24 +52,6 @@ export interface TrustOptions {
 /** What catalog files must prove in this run. */
 export async function catalogTrust({ keys, allowUnsigned }: TrustOptions, app: TrustContext): Promise<CatalogTrust> {
   return { keys: await publicKeys(keys), allowUnsigned, seen: seenHere(app), now: new Date() };
-}
-
-/** Signs a user's catalog file, which must be valid. */
-export async function signCatalogFile(file: string, keyFile: string, app: AppContext): Promise<CatalogSignData> {
-  await refuseInvalid(app.options.root, app.paths, file);
-  return signCatalog(file, keyFile, app.env[PASSPHRASE_VARIABLE]);
-}
-
-/** Verifies a user's catalog file. Without `keyFiles` the keys of the settings count. */
-export async function verifyCatalogFile(
-  file: string,
-  keyFiles: readonly string[],
-  app: AppContext,
-): Promise<CatalogVerifyData> {
-  const keys = keyFiles.length > 0 ? keyFiles : (app.settings['catalog-key'] ?? []);
-  const verified = await verifyCatalog(file, keys, app.trustContext());
-  await refuseInvalid(app.options.root, app.paths, file);
-  return verified;
 }
 
 /** The signature goes beside the file. */

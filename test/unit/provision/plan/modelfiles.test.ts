@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
-import { checkModelfilesIn } from '../../../../src/provision/plan/catalog.ts';
+import { checkModelfiles } from '../../../../src/provision/plan/modelfiles.ts';
 import { makeApp } from '../../../helpers/app.ts';
 import { ROOT } from '../../../helpers/plans.ts';
 
@@ -12,7 +12,7 @@ test.each([
   ['relative', relative(process.cwd(), folder)],
   ['relative with a dot', `./${relative(process.cwd(), folder)}`],
 ])('the folder of modelfile check may be %s', async (_form, given) => {
-  const { checked, differences } = await checkModelfilesIn(given, makeApp());
+  const { checked, differences } = await checkModelfiles(makeApp(), given);
   expect(checked).toBeGreaterThan(100);
   expect(differences).toEqual([]);
 });
