@@ -100,7 +100,7 @@ describe('with something else on the port', () => {
     expect(found.code).toBe(4);
     expect(found.of('server')).toMatchObject({
       status: 'problem',
-      detail: expect.stringContaining('no Ollama server'),
+      detail: expect.stringMatching(/not? (an )?Ollama server/),
     });
     if (process.platform === 'linux') expect(found.of('server')?.detail).toContain(`(process ${process.pid})`);
   });
@@ -145,7 +145,7 @@ describe('with a server', () => {
     expect(status).toMatchObject({ staging: 'ok', 'loaded-models': 'warning' });
     expect(of('loaded-models')?.detail).toMatch(/no (byte|data|answer)/);
     server.trick = refuse('GET /api/ps', 200, `{"models": ["${'x'.repeat(9 * 1024 ** 2)}"]}`);
-    expect((await doctor(['--host', server.host])).of('loaded-models')?.detail).toContain('more than 8 MiB');
+    expect((await doctor(['--host', server.host])).of('loaded-models')?.detail).toContain('a reply of more than');
   });
 
   test('remains of a crashed run and models in memory are named', async () => {
