@@ -120,7 +120,7 @@ describe.skipIf(reason !== undefined)(`leftovers on a real server${reason ? ` (s
     expect(server.log()).toContain('corrupt manifests detected, skipping prune');
     const young = await gc(0);
     expect(young.items.map(({ kind }) => kind)).toEqual(['server-manifest']);
-    expect(young.notes.join()).toContain("2 of the server's files");
+    expect(young.notes.join()).toContain("2 of the server's unused files");
     const later = await gc(2);
     expect(later).toMatchObject({ applied: false, removed: 0 });
     expect(later.items.map(({ kind }) => kind).sort()).toEqual(['server-blob', 'server-manifest', 'server-upload']);
