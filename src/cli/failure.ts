@@ -23,7 +23,7 @@ function identify(thrown: unknown, { interruptedBy, flags = [] }: FailureContext
 
 function interruption(signal: 'SIGINT' | 'SIGTERM'): Failure {
   const code = signal === 'SIGINT' ? 'interrupted' : 'terminated';
-  return failure(code, `stopped by ${signal}`, ['Run the same command again: it takes up where this one stopped.']);
+  return failure(code, `stopped by ${signal}`, ['Run the same command again: it resumes where this one stopped.']);
 }
 
 /** oclif's parse errors carry `parse`; its unknown-command error carries exit 2 and no class of its own. */

@@ -71,7 +71,7 @@ function parseUseCase(text: string | undefined): UseCaseId | undefined {
   if (text === undefined) return undefined;
   const known = USE_CASES.find((useCase) => useCase === text);
   if (known !== undefined) return known;
-  throw new ProvisionError('bad-configuration', `${text} is no use case`, {
+  throw new ProvisionError('bad-configuration', `${text} is not a use case`, {
     suggestions: didYouMean(text, USE_CASES),
   });
 }

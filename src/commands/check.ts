@@ -6,9 +6,9 @@ import { checkText } from '../cli/render/check.ts';
 import type { CheckData } from '../provision/check/check.ts';
 
 export default class Check extends BaseCommand<CheckData> {
-  static override summary = 'can this Ollama server do it: its version, the architecture, the quant';
+  static override summary = 'Check whether an Ollama server supports a model.';
   static override description =
-    'Asks the server a few cheap questions that change nothing, and no question about this machine. Exits with 4 when the server cannot.';
+    'Sends the server a few cheap requests that change nothing, and does not look at this machine. Exits with 4 when the server does not support the model.';
   static override examples = [
     '<%= config.bin %> check',
     '<%= config.bin %> check gemma-3n-e4b:q5_k_m --host 10.0.0.7 --json',
@@ -17,23 +17,26 @@ export default class Check extends BaseCommand<CheckData> {
   ];
   static override args = {
     // A rollout script that reads hosts from stdin would lose them to a MODEL that it does not give.
-    model: Args.string({ description: 'a model of the catalog, with or without a quant', ignoreStdin: true }),
+    model: Args.string({ description: 'model of the catalog, with or without a quant', ignoreStdin: true }),
   };
   static override flags = {
     host: runtimeFlags.host,
     'require-tls': runtimeFlags['require-tls'],
     ...catalogFlags,
-    from: Flags.string({ helpValue: 'FILE', description: 'ask for this GGUF file: its header says what it needs' }),
-    family: Flags.string({ helpValue: 'FAMILY', description: 'ask for a family, or for a file as one of it' }),
+    from: Flags.string({ helpValue: 'FILE', description: 'check this GGUF file: its header says what it needs' }),
+    family: Flags.string({
+      helpValue: 'FAMILY',
+      description: 'check a family, or treat the file as one of this family',
+    }),
     'server-version': Flags.string({
       helpValue: 'V',
-      description: 'judge an Ollama of this version; nothing is asked',
+      description: 'check against this Ollama version without contacting a server',
     }),
     timeout: Flags.integer({
       helpValue: 'SECONDS',
       min: 1,
       max: 3600,
-      description: 'time for all answers (default: 10)',
+      description: 'time limit for all requests (default: 10)',
     }),
   };
 

@@ -14,9 +14,9 @@ import {
 const PATH_FLAGS: ReadonlySet<string> = new Set(['from', 'profile', 'catalog', 'suite', 'save', 'folder']);
 
 export default class Completion extends BaseCommand<CompletionData> {
-  static override summary = 'print a completion script for a shell';
+  static override summary = 'Print a completion script for a shell.';
   static override description =
-    `Turn it on with one of:\n${SHELLS.map((shell) => `  ${INSTALL_HINT[shell]}`).join('\n')}`;
+    `Enable it with one of:\n${SHELLS.map((shell) => `  ${INSTALL_HINT[shell]}`).join('\n')}`;
   static override examples = ['<%= config.bin %> completion bash', 'source <(<%= config.bin %> completion bash)'];
   static override args = {
     shell: Args.string({ required: true, ignoreStdin: true, options: [...SHELLS], description: 'bash, zsh or fish' }),

@@ -7,16 +7,16 @@ import type { DoctorData } from '../doctor/schema.ts';
 import type { AppContext } from '../provision/context.ts';
 
 export default class Doctor extends BaseCommand<DoctorData> {
-  static override summary = 'everything that would make an install fail or be slow, before it does';
+  static override summary = 'Find everything that would make an install fail or be slow.';
   static override description =
-    'Looks at the server, its environment, folders, disk, GPU, proxies and this tool itself, and says what to do. Changes nothing. Exits with 4 when something blocks an install.';
+    'Checks the server, its environment, folders, disk, GPU, proxies and this tool, and says how to fix each problem. Changes nothing. Exits with 4 when a problem blocks an install.';
   static override examples = [
     '<%= config.bin %> doctor',
     '<%= config.bin %> doctor gemma-3n-e4b:q5_k_m --host 127.0.0.1:11434',
     '<%= config.bin %> doctor --runtime embedded --json',
   ];
   static override args = {
-    model: Args.string({ ignoreStdin: true, description: 'the model that is to be installed (default: gemma-3n-e4b)' }),
+    model: Args.string({ ignoreStdin: true, description: 'model to check for (default: gemma-3n-e4b)' }),
   };
   static override flags = { ...runtimeFlags, ...catalogFlags };
 

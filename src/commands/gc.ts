@@ -5,9 +5,9 @@ import { gcText } from '../cli/render/gc.ts';
 import type { GcReport } from '../provision/maintain/gc/schema.ts';
 
 export default class Gc extends BaseCommand<GcReport> {
-  static override summary = 'what interrupted runs and replaced models left behind; --apply removes it';
+  static override summary = 'List (with --apply: remove) leftovers of interrupted runs and replaced models.';
   static override description =
-    'Looks into our cache and data folder, the runtime, and the models folder of an Ollama server on this machine. Models, whoever installed them, and everything of a run that is still at work stay.';
+    'Checks the cache and data folder of this tool, the runtime, and the models folder of an Ollama server on this machine. It never touches models or runs that are still in progress.';
   static override examples = [
     '<%= config.bin %> gc',
     '<%= config.bin %> gc --apply',
@@ -15,8 +15,8 @@ export default class Gc extends BaseCommand<GcReport> {
   ];
   static override flags = {
     ...runtimeFlags,
-    apply: Flags.boolean({ description: 'remove it' }),
-    previous: Flags.boolean({ description: 'also the versions kept for a rollback, which is not possible afterwards' }),
+    apply: Flags.boolean({ description: 'remove what is listed' }),
+    previous: Flags.boolean({ description: 'include previous versions; they can no longer be restored afterwards' }),
   };
 
   override async run(): Promise<GcReport> {

@@ -5,9 +5,9 @@ import { hardwareText } from '../cli/render/hardware.ts';
 import type { HardwareData } from '../provision/plan/host.ts';
 
 export default class Hardware extends BaseCommand<HardwareData> {
-  static override summary = 'what this machine has, with the source of every fact';
+  static override summary = 'Show what this machine has and where each fact came from.';
   static override description =
-    'Save the profile of --json (its data.profile) to plan for this machine elsewhere: recommend --profile FILE.';
+    'Save the profile (data.profile of --json) to plan for this machine from another one: recommend --profile FILE.';
   static override examples = [
     '<%= config.bin %> hardware',
     '<%= config.bin %> hardware --sources',
@@ -16,8 +16,8 @@ export default class Hardware extends BaseCommand<HardwareData> {
   static override flags = {
     host: runtimeFlags.host,
     ...hostProfileFlags,
-    sources: Flags.boolean({ description: 'also print where each fact came from' }),
-    save: Flags.string({ helpValue: 'FILE', description: 'write the profile to a file for --profile' }),
+    sources: Flags.boolean({ description: 'also show where each fact came from' }),
+    save: Flags.string({ helpValue: 'FILE', description: 'write the profile to a file, for --profile' }),
   };
 
   override async run(): Promise<HardwareData> {

@@ -7,13 +7,16 @@ import { installRequest } from '../cli/requests.ts';
 import type { InstallReport } from '../provision/install/schema.ts';
 
 export default class Install extends BaseCommand<InstallReport> {
-  static override summary = 'choose the quant, get verified bytes, create the model, test it, record it';
+  static override summary = 'Choose a quant, fetch verified bytes, create the model, prove it, record it.';
   static override description =
-    'The new model gets its name only after it passed its smoke test under a staging name; a failure leaves what answered before. Running the same install again moves no byte.';
+    'The new model gets its final name only after it passed its smoke test under a staging name; if anything fails, the previous model stays in place. Running the same install again moves no byte.';
   static override examples = [
-    { description: 'the tiny model that ships with this tool', command: '<%= config.bin %> install tiny-gemma-3n' },
     {
-      description: 'a file of your own into Ollama',
+      description: 'the tiny model that is bundled with this tool',
+      command: '<%= config.bin %> install tiny-gemma-3n',
+    },
+    {
+      description: 'your own file, into Ollama',
       command: '<%= config.bin %> install gemma-3n-e4b:q4_k_m --from ./gemma-3n-e4b-it-q4_k_m.gguf',
     },
     {
@@ -30,7 +33,7 @@ export default class Install extends BaseCommand<InstallReport> {
   static override args = {
     model: Args.string({
       ignoreStdin: true,
-      description: 'a model of the catalog, with a quant if you like: gemma-3n-e4b:q5_k_m',
+      description: 'model of the catalog, optionally with a quant: gemma-3n-e4b:q5_k_m',
     }),
   };
   static override flags = {
@@ -43,7 +46,9 @@ export default class Install extends BaseCommand<InstallReport> {
     ...shared.transferFlags,
     ...shared.changeFlags,
     ...shared.frozenFlags,
-    force: Flags.boolean({ description: 'install although it is in place, does not fit, or the name is taken' }),
+    force: Flags.boolean({
+      description: 'install even if it is already installed, does not fit, or the name is taken',
+    }),
   };
 
   override async run(): Promise<InstallReport> {

@@ -4,8 +4,8 @@ import { EXIT_CODE } from '../core/errors.ts';
 import type { ListData } from '../provision/maintain/records.ts';
 
 export default class List extends BaseCommand<ListData> {
-  static override summary = 'what this tool installed, and where';
-  static override description = 'Exits with 18 when a record file is broken; the others are listed all the same.';
+  static override summary = 'List installed models.';
+  static override description = 'Exits with 18 when a record file is damaged; the other models are listed.';
   static override examples = ['<%= config.bin %> list', '<%= config.bin %> list --json'];
 
   override async run(): Promise<ListData> {

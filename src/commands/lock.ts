@@ -7,17 +7,20 @@ import { installRequest } from '../cli/requests.ts';
 import type { LockData } from '../provision/share/lock.ts';
 
 export default class Lock extends BaseCommand<LockData> {
-  static override summary = 'write down exactly what an install would put in place';
+  static override summary = 'Write down exactly what an install would put in place.';
   static override description =
-    'Plans as install does and changes nothing but the lock file: source revision and digest, template, parameters, licence, suite and the servers that can load it. The same inputs write the same bytes; install --frozen obeys the file.';
+    'Makes the same plan as install and writes only the lock file: source revision and digest, template, parameters, licence, suite and the servers that can load it. The same inputs always write the same bytes; install --frozen installs exactly that.';
   static override examples = [
     '<%= config.bin %> lock gemma-3n-e4b:q5_k_m --from ./models',
     '<%= config.bin %> lock tiny-gemma-3n:q4_k_m --file ./deploy/gemma-provision.lock',
-    { description: 'is it still true? exits with 4 when it is not', command: '<%= config.bin %> lock --check' },
+    {
+      description: 'check whether it is still up to date; exits with 4 if not',
+      command: '<%= config.bin %> lock --check',
+    },
     { description: 'then, on every host', command: '<%= config.bin %> install --frozen' },
   ];
   static override args = {
-    model: Args.string({ ignoreStdin: true, description: 'a model of the catalog, with a quant if you like' }),
+    model: Args.string({ ignoreStdin: true, description: 'model of the catalog, optionally with a quant' }),
   };
   static override flags = {
     ...runtimeFlags,
@@ -25,8 +28,11 @@ export default class Lock extends BaseCommand<LockData> {
     ...hostProfileFlags,
     ...catalogFlags,
     ...whatFlags,
-    file: Flags.string({ helpValue: 'FILE', description: 'the lock file (default: gemma-provision.lock here)' }),
-    check: Flags.boolean({ description: 'write nothing; compare the file with what would be planned now' }),
+    file: Flags.string({
+      helpValue: 'FILE',
+      description: 'lock file (default: gemma-provision.lock in the current folder)',
+    }),
+    check: Flags.boolean({ description: 'only compare the file with the current plan' }),
   };
 
   override async run(): Promise<LockData> {

@@ -6,9 +6,9 @@ import { publishText } from '../cli/render/bundle.ts';
 import type { PublishData } from '../provision/share/publish.ts';
 
 export default class Publish extends BaseCommand<PublishData> {
-  static override summary = 'push an installed model to an OCI registry, with all that belongs to it';
+  static override summary = 'Push an installed model to an OCI registry.';
   static override description =
-    'The artifact is a ModelPack (CNCF): the GGUF, and with it the lock file, the chat template, the Modelfile, the licence and the smoke suite. What the registry has is not sent again. Logins are those of docker and podman, or GEMMA_PROVISION_OCI_USERNAME, _PASSWORD and _REGISTRY; a password is never shown to a token server of another host.';
+    'The artifact is a ModelPack (CNCF) with the GGUF file, lock file, chat template, Modelfile, licence and smoke suite. Content that the registry already has is not sent again. Uses the logins of docker and podman, or GEMMA_PROVISION_OCI_USERNAME, _PASSWORD and _REGISTRY. A password is never sent to a token server on another host.';
   static override examples = [
     '<%= config.bin %> publish gemma-3n-e4b:q4_k_m registry.example.com/models/gemma-3n-e4b:q4_k_m',
     {
@@ -17,13 +17,17 @@ export default class Publish extends BaseCommand<PublishData> {
     },
   ];
   static override args = {
-    name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
+    name: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'name of the installed model, as shown by list',
+    }),
     ref: Args.string({ required: true, ignoreStdin: true, description: 'HOST/REPOSITORY:TAG' }),
   };
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
-    'plain-http': Flags.boolean({ description: 'reach the registry without TLS, password included' }),
+    'plain-http': Flags.boolean({ description: 'connect to the registry without TLS, even for passwords' }),
   };
 
   override async run(): Promise<PublishData> {

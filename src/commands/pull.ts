@@ -6,7 +6,7 @@ import { parseDigest } from '../cli/requests.ts';
 import type { PullData } from '../provision/share/publish.ts';
 
 export default class Pull extends BaseCommand<PullData> {
-  static override summary = 'fetch a model into the cache, verified; a later install needs no network for it';
+  static override summary = 'Fetch a model into the cache and verify it.';
   static override examples = [
     '<%= config.bin %> pull oci:registry.example.com/models/gemma-3n-e4b:q4_k_m',
     '<%= config.bin %> pull hf:unsloth/gemma-3n-E4B-it-GGUF/gemma-3n-E4B-it-Q4_K_M.gguf',
@@ -15,7 +15,7 @@ export default class Pull extends BaseCommand<PullData> {
     ref: Args.string({ required: true, ignoreStdin: true, description: 'oci:, hf: or https: reference' }),
   };
   static override flags = {
-    digest: Flags.string({ helpValue: 'sha256:…', description: 'what the bytes must be' }),
+    digest: Flags.string({ helpValue: 'sha256:…', description: 'expected SHA-256 of the file' }),
   };
 
   override async run(): Promise<PullData> {

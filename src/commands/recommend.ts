@@ -7,9 +7,9 @@ import { installRequest } from '../cli/requests.ts';
 import type { RecommendData } from '../provision/plan/recommend.ts';
 
 export default class Recommend extends BaseCommand<RecommendData> {
-  static override summary = 'every quant of a model, ranked for this machine, with reasons';
+  static override summary = 'Rank every quant of a model for this machine, with reasons.';
   static override description =
-    'Joins what the model card recommends with what memory allows, computed from tensor lists, how fast it would be, and what the server can load; tells what would change the answer. Exits with 4 when nothing fits.';
+    'Combines what the model card recommends, the memory that the tensor lists need, the expected speed, and what the server can load. Also shows what would change the result. Exits with 4 when nothing fits.';
   static override examples = [
     '<%= config.bin %> recommend',
     '<%= config.bin %> recommend gemma-3n-e4b --use-case chatbot --ctx 8192',
@@ -21,7 +21,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
     '<%= config.bin %> recommend --from https://example.org/some.gguf',
   ];
   static override args = {
-    model: Args.string({ ignoreStdin: true, description: 'a model of the catalog (default: gemma-3n-e4b)' }),
+    model: Args.string({ ignoreStdin: true, description: 'model of the catalog (default: gemma-3n-e4b)' }),
   };
   static override flags = {
     ...runtimeFlags,
@@ -32,10 +32,10 @@ export default class Recommend extends BaseCommand<RecommendData> {
     from: Flags.string({
       helpValue: 'REF',
       description:
-        'judge this GGUF file instead of a model of the catalog; of an https: address only the header is read',
+        'evaluate this GGUF file instead of a model of the catalog; only the header of an https: address is downloaded',
     }),
-    family: Flags.string({ helpValue: 'FAMILY', description: 'family of a file that the catalog does not know' }),
-    'server-version': Flags.string({ helpValue: 'V', description: 'plan for an Ollama of this version' }),
+    family: Flags.string({ helpValue: 'FAMILY', description: 'family of a file that is not in the catalog' }),
+    'server-version': Flags.string({ helpValue: 'V', description: 'plan for this Ollama version' }),
   };
 
   override async run(): Promise<RecommendData> {

@@ -5,16 +5,20 @@ import { runtimeFlags } from '../cli/flags.ts';
 import type { RemoveReport } from '../provision/install/schema.ts';
 
 export default class Remove extends BaseCommand<RemoveReport> {
-  static override summary = 'take an installed model away again; only what this tool installed';
+  static override summary = 'Remove a model that this tool installed.';
   static override description =
-    'The version that an upgrade replaced, kept for a rollback, goes with it. A model that is in use is unloaded first.';
+    'Also removes the previous version that was kept for a rollback. A model in use is unloaded first.';
   static override examples = ['<%= config.bin %> remove gemma-3n-e4b:q4_k_m'];
   static override args = {
-    name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
+    name: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'name of the installed model, as shown by list',
+    }),
   };
   static override flags = {
     ...runtimeFlags,
-    force: Flags.boolean({ description: 'also when somebody changed the model since it was installed' }),
+    force: Flags.boolean({ description: 'even if the model was changed since it was installed' }),
   };
 
   override async run(): Promise<RemoveReport> {
@@ -26,10 +30,11 @@ export default class Remove extends BaseCommand<RemoveReport> {
     this.log(
       report.removedFromRuntime
         ? `Removed ${report.name} from ${where}.`
-        : `${report.name} was gone from ${where}; its record is dropped.`,
+        : `${report.name} no longer existed in ${where}; its record was removed.`,
     );
     const { previous } = report;
-    if (previous !== undefined) this.log(`${previous.model}:${previous.quant}, kept for a rollback, went with it.`);
+    if (previous !== undefined)
+      this.log(`${previous.model}:${previous.quant}, the previous version kept for a rollback, was removed too.`);
     return report;
   }
 }

@@ -6,21 +6,25 @@ import { repairText } from '../cli/render/verify.ts';
 import { type RepairReport, repairExit } from '../provision/maintain/problems.ts';
 
 export default class Repair extends BaseCommand<RepairReport> {
-  static override summary = 'put right what verify finds wrong with an installed model';
+  static override summary = 'Fix what verify found wrong with an installed model.';
   static override description =
-    'Takes the bytes from a good copy on this machine: the file that the model came from, our cache, another runtime; only then from the network. A model that is gone or was changed is made again as it was recorded, and tested; what answered instead is lost. A record that cannot be read is kept beside the new one. Exits with 18 when something is still wrong.';
+    'Uses a good copy on this machine if there is one: the file that the model came from, the cache, or another runtime; otherwise the network. A model that is missing or was changed is created again as recorded and tested; the current model is lost. A record that cannot be read is kept beside the new one. Exits with 18 when a problem remains.';
   static override examples = [
     '<%= config.bin %> repair gemma-3n-e4b:q4_k_m',
-    { description: 'never over the network', command: '<%= config.bin %> repair gemma-3n-e4b:q4_k_m --offline' },
+    { description: 'without using the network', command: '<%= config.bin %> repair gemma-3n-e4b:q4_k_m --offline' },
   ];
   static override args = {
-    name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
+    name: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'name of the installed model, as shown by list',
+    }),
   };
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
-    offline: Flags.boolean({ description: 'fetch nothing over the network' }),
-    'no-smoke': Flags.boolean({ description: 'do not test a model that is made again' }),
+    offline: Flags.boolean({ description: 'do not use the network' }),
+    'no-smoke': Flags.boolean({ description: 'skip the smoke test of a recreated model' }),
   };
 
   override async run(): Promise<RepairReport> {

@@ -6,25 +6,29 @@ import { rollbackText } from '../cli/render/upgrade.ts';
 import type { InstallReport } from '../provision/install/schema.ts';
 
 export default class Rollback extends BaseCommand<InstallReport> {
-  static override summary = 'give a name back to the version that an upgrade replaced';
+  static override summary = 'Roll a model back to its previous version.';
   static override description =
-    'The earlier version is tested before it gets the name; what answered until then is kept in its place, so that a second rollback goes forward again. Exits with 18, and changes nothing, when the earlier version is gone or is not what was recorded.';
+    'The previous version is tested before it gets the name. The current version becomes the previous one, so a second rollback reverses the first. Exits with 18, and changes nothing, when the previous version is missing or differs from its record.';
   static override examples = [
     '<%= config.bin %> rollback gemma-3n-e4b:q4_k_m',
     {
-      description: 'at once, without the test',
+      description: 'immediately, without the smoke test',
       command: '<%= config.bin %> rollback gemma-3n-e4b:q4_k_m --no-smoke',
     },
   ];
   static override args = {
-    name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
+    name: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'name of the installed model, as shown by list',
+    }),
   };
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
-    suite: Flags.string({ helpValue: 'FILE', description: 'a smoke suite of your own' }),
-    'no-smoke': Flags.boolean({ description: 'do not test the earlier version' }),
-    force: Flags.boolean({ description: 'also when somebody changed the model since it was installed' }),
+    suite: Flags.string({ helpValue: 'FILE', description: 'your own smoke suite' }),
+    'no-smoke': Flags.boolean({ description: 'skip the smoke test of the previous version' }),
+    force: Flags.boolean({ description: 'even if the model was changed since it was installed' }),
   };
 
   override async run(): Promise<InstallReport> {

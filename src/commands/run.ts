@@ -5,22 +5,22 @@ import { runtimeFlags } from '../cli/flags.ts';
 import type { RunData } from '../provision/maintain/chat.ts';
 
 export default class Run extends BaseCommand<RunData> {
-  static override summary = 'talk to an installed model, on whatever runtime it is';
-  static override description = 'Streams the answer to stdout. Without a PROMPT it is read from stdin.';
+  static override summary = 'Answer a prompt with an installed model.';
+  static override description = 'Streams the answer to stdout. Without a PROMPT, the prompt is read from stdin.';
   static override examples = [
     '<%= config.bin %> run gemma-3n-e4b:q4_k_m "What is the capital of France?"',
     'cat question.txt | <%= config.bin %> run gemma-3n-e4b:q4_k_m',
   ];
   static override args = {
     name: Args.string({ required: true, ignoreStdin: true, description: 'name of the model in the runtime' }),
-    prompt: Args.string({ ignoreStdin: true, description: 'what to say to it' }),
+    prompt: Args.string({ ignoreStdin: true, description: 'prompt' }),
   };
   static override flags = {
     ...runtimeFlags,
-    system: Flags.string({ helpValue: 'TEXT', description: 'system text' }),
+    system: Flags.string({ helpValue: 'TEXT', description: 'system prompt' }),
     temperature: Flags.string({ helpValue: 'T', description: 'sampling temperature, 0 to 2' }),
     seed: Flags.integer({ helpValue: 'N', description: 'seed of the sampler' }),
-    'max-tokens': Flags.integer({ min: 1, helpValue: 'N', description: 'longest answer (num_predict)' }),
+    'max-tokens': Flags.integer({ min: 1, helpValue: 'N', description: 'maximum length of the answer (num_predict)' }),
   };
 
   override async run(): Promise<RunData> {

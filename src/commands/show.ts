@@ -5,10 +5,14 @@ import { recordText } from '../cli/render/records.ts';
 import type { ShowData } from '../provision/maintain/records.ts';
 
 export default class Show extends BaseCommand<ShowData> {
-  static override summary = 'one installed model: from which bytes, why this quant, how it was tested';
+  static override summary = 'Show an installed model in detail.';
   static override examples = ['<%= config.bin %> show gemma-3n-e4b:q4_k_m'];
   static override args = {
-    name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
+    name: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'name of the installed model, as shown by list',
+    }),
   };
   static override flags = { ...runtimeFlags };
 

@@ -12,9 +12,9 @@ function isProven({ prompt }: SmokeData): boolean {
 }
 
 export default class Smoke extends BaseCommand<SmokeData> {
-  static override summary = 'run the prompt suite on an installed model, ours or not';
+  static override summary = 'Run the prompt suite on an installed model.';
   static override description =
-    'Exits with 4 when a check failed, or when --proof does not prove that the model is fed the prompt it was trained with.';
+    'Exits with 4 when a check fails, or when --proof cannot prove that the model receives the prompt that it was trained with.';
   static override examples = [
     '<%= config.bin %> smoke gemma-3n-e4b:q4_k_m --proof',
     '<%= config.bin %> smoke gemma3n:e4b --runtime ollama --suite ./my-suite.json --json',
@@ -25,8 +25,10 @@ export default class Smoke extends BaseCommand<SmokeData> {
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
-    proof: Flags.boolean({ description: 'also prove the effective prompt: template, BOS, stop tokens, context' }),
-    suite: Flags.string({ helpValue: 'FILE', description: 'a suite file of your own, or the id of a built-in one' }),
+    proof: Flags.boolean({
+      description: 'also prove the effective prompt: template, BOS, stop tokens, context length',
+    }),
+    suite: Flags.string({ helpValue: 'FILE', description: 'your own suite file, or the id of a built-in suite' }),
   };
 
   override async run(): Promise<SmokeData> {

@@ -6,22 +6,25 @@ import { upgradeText } from '../cli/render/upgrade.ts';
 import type { UpgradeReport } from '../provision/install/schema.ts';
 
 export default class Upgrade extends BaseCommand<UpgradeReport> {
-  static override summary = 'install what is new where an installed model came from; all models without NAME';
+  static override summary = 'Upgrade installed models to the latest version of their source.';
   static override description =
-    'Keeps model, quant, use case, settings and name. What is replaced is kept for a rollback. Without NAME, a model that fails stops no other, and the exit code is the highest of all.';
+    'Keeps model, quant, use case, settings and name. The replaced version is kept for a rollback. Without NAME, a failure of one model does not stop the others, and the exit code is the highest of all.';
   static override examples = [
     '<%= config.bin %> upgrade gemma-3n-e4b:q4_k_m',
-    { description: 'all that this tool installed', command: '<%= config.bin %> upgrade' },
-    { description: 'without a way back', command: '<%= config.bin %> upgrade gemma-3n-e4b:q4_k_m --no-keep' },
+    { description: 'all models that this tool installed', command: '<%= config.bin %> upgrade' },
+    {
+      description: 'without keeping the replaced version',
+      command: '<%= config.bin %> upgrade gemma-3n-e4b:q4_k_m --no-keep',
+    },
   ];
   static override args = {
-    name: Args.string({ ignoreStdin: true, description: 'name as in list' }),
+    name: Args.string({ ignoreStdin: true, description: 'name of the installed model, as shown by list' }),
   };
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
     ...keepFlags,
-    suite: Flags.string({ helpValue: 'FILE', description: 'a smoke suite of your own' }),
+    suite: Flags.string({ helpValue: 'FILE', description: 'your own smoke suite' }),
     ...changeFlags,
   };
 

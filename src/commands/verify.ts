@@ -6,21 +6,20 @@ import { verifyText } from '../cli/render/verify.ts';
 import { exitOf, type VerifyReport } from '../provision/maintain/problems.ts';
 
 export default class Verify extends BaseCommand<VerifyReport> {
-  static override summary =
-    'hold what is installed against what was recorded, down to the bytes; all models without NAME';
+  static override summary = 'Verify installed models against their records, including file hashes.';
   static override description =
-    'Reads every byte again where it lies on this machine, and says what could not be read. Exits with the first of these that applies: 18 for a record or a manifest that is broken or a run that was interrupted, 11 for bytes that are corrupt or gone, 13 for a server that does not answer, 4 for a model that is gone or was changed. Changes nothing.';
+    'Reads every byte again where possible and reports what could not be read. Exits with the first of these that applies: 18 for a damaged record or manifest or an interrupted run, 11 for corrupt or missing files, 13 for a server that does not answer, 4 for a model that is missing or was changed. Changes nothing.';
   static override examples = [
     '<%= config.bin %> verify',
     '<%= config.bin %> verify gemma-3n-e4b:q4_k_m',
-    { description: 'without reading the bytes', command: '<%= config.bin %> verify --quick' },
+    { description: 'without reading the files', command: '<%= config.bin %> verify --quick' },
   ];
   static override args = {
-    name: Args.string({ ignoreStdin: true, description: 'name as in list' }),
+    name: Args.string({ ignoreStdin: true, description: 'name of the installed model, as shown by list' }),
   };
   static override flags = {
     ...runtimeFlags,
-    quick: Flags.boolean({ description: 'read no bytes: only look whether all is there' }),
+    quick: Flags.boolean({ description: 'only check that all files exist, without reading them' }),
   };
 
   override async run(): Promise<VerifyReport> {

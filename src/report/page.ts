@@ -34,12 +34,12 @@ async function refuseForeign(path: string, file: string): Promise<void> {
   const found = await realDisk.stat(path, { bigint: true }).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isFile()) {
-    throw new ProvisionError('bad-usage', `--html ${file} is no file`, {
+    throw new ProvisionError('bad-usage', `--html ${file} is not a file`, {
       suggestions: [`Name a file: --html ${join(file, 'recommendation.html')}`],
     });
   }
   if (found.size === 0n || isOurPage(await headOf(path))) return;
-  throw new ProvisionError('bad-usage', `--html ${file} is there already and is no page of this tool`, {
+  throw new ProvisionError('bad-usage', `--html ${file} exists and was not written by this tool`, {
     suggestions: ['Choose another name, or remove that file first.'],
   });
 }

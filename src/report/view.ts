@@ -49,7 +49,7 @@ function choiceView({ choice, settingReasons }: Recommendation) {
 }
 
 function failureView({ candidates, shortfall }: Recommendation): string[] {
-  if (candidates.length === 0) return ['There is no quant to judge.'];
+  if (candidates.length === 0) return ['There are no quants to rank.'];
   return ['Nothing fits this machine.', ...(shortfall === undefined ? [] : [shortfall])];
 }
 

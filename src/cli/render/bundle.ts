@@ -8,7 +8,7 @@ import { pairs, table } from './table.ts';
 /** `publish`. */
 export function publishText({ name, ref, pinnedRef, sizeBytes, bytesSent, changed, contents }: PublishData): string {
   const lines = pairs([
-    ['Published', `${name} as ${ref}${changed ? '' : ' (it was there already)'}`],
+    ['Published', `${name} as ${ref}${changed ? '' : ' (it was already there)'}`],
     ['Pinned', pinnedRef],
     ['Size', `${formatBytes(sizeBytes)}, ${formatBytes(bytesSent)} sent`],
   ]);
@@ -17,7 +17,7 @@ export function publishText({ name, ref, pinnedRef, sizeBytes, bytesSent, change
 
 /** `pull`. */
 export function pullText({ ref, pinnedRef, digest, sizeBytes, path, bytesMoved }: PullData): string {
-  const moved = bytesMoved === 0 ? 'it was in the cache already' : `${formatBytes(bytesMoved)} fetched`;
+  const moved = bytesMoved === 0 ? 'it was already in the cache' : `${formatBytes(bytesMoved)} fetched`;
   return printable(
     pairs([
       ['Pulled', ref],

@@ -16,14 +16,14 @@ export function contentsText({ folder, blobs, partials, totalBytes }: CacheConte
 
 /** `cache verify`. */
 export function verificationText({ folder, results }: CacheVerification): string {
-  if (results.length === 0) return printable(`The cache has no whole file: ${folder}`);
+  if (results.length === 0) return printable(`The cache has no complete files: ${folder}`);
   const bad = results.filter((each) => !each.ok);
   const lines = bad.flatMap(({ path, problem, removed }) => [
     `corrupt: ${path}`,
     `  ${problem ?? ''}${removed ? '; removed' : ''}`,
   ]);
   const left = bad.some((each) => !each.removed);
-  const next = left ? ['Remove what is corrupt, it is fetched again when it is needed: cache verify --remove'] : [];
+  const next = left ? ['Remove corrupt files with cache verify --remove; they are downloaded again when needed.'] : [];
   const bytes = results.reduce((sum, each) => sum + each.sizeBytes, 0);
   const summary = `${results.length - bad.length} of ${results.length} files are good (${formatBytes(bytes)} read).`;
   return printable([...lines, ...next, summary].join('\n'));
@@ -40,7 +40,7 @@ export function pruningText({ folder, applied, items, reclaimableBytes, kept }: 
   const sum = formatBytes(reclaimableBytes);
   const end = applied
     ? `${sum} removed, ${kept} kept in ${folder}`
-    : `${sum} could be removed, ${kept} kept in ${folder}. Remove it with --apply.`;
+    : `${sum} can be removed, ${kept} kept in ${folder}. Remove them with --apply.`;
   return printable(`${table(['SIZE', 'FILE', 'WHY'], rows, [0])}\n${end}`);
 }
 

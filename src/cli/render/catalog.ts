@@ -50,7 +50,7 @@ export function modelText(family: Family, model: Model): string {
   ];
   const parts = [pairs(lines), '', quantTable(model.quants)];
   if (model.corrections.length > 0) {
-    parts.push('', 'Where the card and the real model differ');
+    parts.push('', 'Differences between the model card and the real model');
     for (const { field, says, actual } of model.corrections) parts.push(`  ${field}: the card says ${says}; ${actual}`);
   }
   return printable(parts.join('\n'));

@@ -41,8 +41,8 @@ function isTold({ id, ok, blocking }: CheckData['verdicts'][number]): boolean {
 
 function hiddenText(hidden: CheckData['verdicts']): string {
   const lacking = hidden.filter(({ ok }) => !ok).length;
-  const fine = `${hidden.length - lacking} more are fine`;
-  const told = lacking === 0 ? fine : `${fine}, ${lacking} features are lacking and not needed`;
+  const fine = `${hidden.length - lacking} more are supported`;
+  const told = lacking === 0 ? fine : `${fine}, ${lacking} features are missing but not needed`;
   return `${told}; --verbose shows them.`;
 }
 

@@ -6,7 +6,7 @@ import { table } from './table.ts';
 /** `gc`: one line a leftover, then what was left alone. */
 export function gcText({ applied, items, reclaimableBytes, removed, notes }: GcReport): string {
   const told = notes.map((note) => `Note: ${note}`);
-  if (items.length === 0) return printable([...told, 'Nothing is left over.'].join('\n'));
+  if (items.length === 0) return printable([...told, 'There are no leftovers.'].join('\n'));
   const rows = items.map(({ kind, path, name, sizeBytes, reason, problem }) => [
     formatBytes(sizeBytes),
     kind,
@@ -16,6 +16,6 @@ export function gcText({ applied, items, reclaimableBytes, removed, notes }: GcR
   const sum = formatBytes(reclaimableBytes);
   const end = applied
     ? `${removed} of ${items.length} removed, ${sum} freed.`
-    : `${items.length} left over, ${sum} could be freed. Remove them with --apply.`;
+    : `${items.length} leftovers, ${sum} can be freed. Remove them with --apply.`;
   return printable([table(['SIZE', 'WHAT', 'WHERE', 'WHY'], rows, [0]), ...told, end].join('\n'));
 }

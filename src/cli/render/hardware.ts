@@ -38,7 +38,7 @@ function memoryText(memory: HostProfile['memory']): string {
 }
 
 function gpuLines(gpus: readonly Gpu[]): [string, string][] {
-  if (gpus.length === 0) return [['GPU', 'none found: inference on the CPU']];
+  if (gpus.length === 0) return [['GPU', 'none found; models run on the CPU']];
   return gpus.map((gpu) => [`GPU ${gpu.index}`, gpuText(gpu)]);
 }
 

@@ -17,7 +17,7 @@ function planHead(report: InstallReport): string {
 
 function doneHead(report: InstallReport, terminal: Terminal): string {
   if (!report.changed)
-    return `${paint(terminal, 'green', report.name)} is in place already: no byte moved, nothing changed.`;
+    return `${paint(terminal, 'green', report.name)} is already installed: no byte moved, nothing changed.`;
   const ms = report.steps.reduce((sum, step) => sum + step.ms, 0);
   return `${paint(terminal, 'green', report.name)} is installed (${formatDuration(ms)}).`;
 }
@@ -33,7 +33,7 @@ function facts(report: InstallReport): [string, string][] {
   if (source.digest !== undefined) lines.push(['  Digest', source.digest]);
   lines.push(['  Moves', report.dryRun ? `at most ${formatBytes(plan.bytesToMove)}` : formatBytes(report.bytesMoved)]);
   for (const { path, needBytes, freeBytes, why } of plan.disk) {
-    const free = freeBytes === undefined ? 'free space unknown from here' : `${formatBytes(freeBytes)} free`;
+    const free = freeBytes === undefined ? 'free space unknown' : `${formatBytes(freeBytes)} free`;
     lines.push(['  Disk', `${formatBytes(needBytes)} at ${path}, ${free} (${why})`]);
   }
   if (plan.memory !== undefined) lines.push(['  Memory', memoryText(plan.memory)]);
@@ -55,8 +55,8 @@ function promptLine({ verdict, shapes, bosCount, stop }: NonNullable<InstallRepo
 function tookText({ measuredBytes, residentBytes, vramBytes, basis }: MeasuredMemory): string {
   const parts = [
     measuredBytes === undefined ? '' : `${formatBytes(measuredBytes)} (${basis})`,
-    residentBytes === undefined ? '' : `RAM of its processes grew by ${formatBytes(residentBytes)}`,
-    vramBytes === undefined ? '' : `VRAM in use by ${formatBytes(vramBytes)}`,
+    residentBytes === undefined ? '' : `RAM use grew by ${formatBytes(residentBytes)}`,
+    vramBytes === undefined ? '' : `VRAM use by ${formatBytes(vramBytes)}`,
   ];
   return parts.filter((part) => part !== '').join('; ');
 }

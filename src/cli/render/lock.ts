@@ -10,10 +10,10 @@ export function lockText({ file, lock, changed, differences }: LockData, check: 
       const { path, wanted, got } = each;
       return `  ${formatDifference({ path, ...(wanted !== undefined && { wanted }), ...(got !== undefined && { got }) })}`;
     });
-    return printable([`${file} is not what would be installed now:`, ...lines].join('\n'));
+    return printable([`${file} does not match the current plan:`, ...lines].join('\n'));
   }
   const { model, quant, name, source } = lock;
-  const state = check ? 'is true' : changed ? 'written' : 'says the same already';
+  const state = check ? 'is up to date' : changed ? 'written' : 'is already up to date';
   return printable(
     [
       `${file} ${state}.`,

@@ -2,9 +2,9 @@ import type { Finding, PromptProof, ShapeProof } from '../../smoke/prompt/schema
 import { paint, printable, type Terminal } from '../terminal.ts';
 
 const VERDICTS = {
-  proven: ['green', 'The prompt is proven, to the byte'],
-  'proven-by-count': ['green', 'The prompt is proven by its token counts; this server cannot show its text'],
-  differs: ['red', 'The prompt differs from the one the model was trained with'],
+  proven: ['green', 'The prompt is proven byte for byte'],
+  'proven-by-count': ['green', 'The prompt is proven by token counts; this server does not show its text'],
+  differs: ['red', 'The prompt differs from the one that the model was trained with'],
   'not-provable': ['yellow', 'The prompt could not be proven'],
 } as const satisfies Record<PromptProof['verdict'], readonly [string, string]>;
 

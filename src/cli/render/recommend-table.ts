@@ -18,7 +18,8 @@ export function fitTableText({ contexts, kvTypes, rows, notes }: FitTable): stri
     ]);
     return `KV cache ${kvType}\n${table(head, lines)}`;
   });
-  const legend = 'Free memory needed, margins included: of the GPU where it is used (part: + of RAM), else of RAM.';
+  const legend =
+    'Free memory needed, including margins: GPU memory if the GPU is used (part: plus RAM), otherwise RAM.';
   return [...blocks, [legend, ...notes].join('\n')].join('\n\n');
 }
 

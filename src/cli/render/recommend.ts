@@ -15,7 +15,7 @@ export function recommendationText(recommendation: Recommendation, terminal: Pic
     rankingText(candidates, choice?.quant),
     choice === undefined ? failureText(recommendation, terminal) : choiceText(recommendation, choice, terminal),
     bullets(
-      'What would change it:',
+      'What would change the result:',
       changes.map(({ sentence }) => sentence),
     ),
     recommendation.table === undefined ? '' : fitTableText(recommendation.table),
@@ -37,7 +37,7 @@ function rankingText(candidates: readonly Candidate[], chosen: string | undefine
 }
 
 function failureText({ candidates, shortfall }: Recommendation, terminal: Pick<Terminal, 'color'>): string {
-  if (candidates.length === 0) return paint(terminal, 'red', 'There is no quant to judge.');
+  if (candidates.length === 0) return paint(terminal, 'red', 'There are no quants to rank.');
   const blocked = candidates.at(0)?.blockedBy ?? [];
   const lines = [...blocked, ...(shortfall === undefined ? [] : [shortfall])].map((line) => `  ${printable(line)}`);
   return [paint(terminal, 'red', 'Nothing fits this machine.'), ...lines].join('\n');
@@ -50,7 +50,7 @@ function choiceText(
 ): string {
   const named = paint(terminal, 'green', `${model}:${choice.quant}`);
   const parameters = Object.entries(choice.parameters).map(([name, value]) => `${name} ${value}`);
-  return bullets(`Choice: ${named} (${VERDICT[choice.verdict]}), set up with ${parameters.join(', ')}`, [
+  return bullets(`Choice: ${named} (${VERDICT[choice.verdict]}), with ${parameters.join(', ')}`, [
     ...choice.reasons,
     ...settingReasons,
   ]);

@@ -5,7 +5,7 @@ import { pairs, table } from './table.ts';
 
 /** `list`: one line a record. */
 export function recordsText(records: readonly InstallRecord[]): string {
-  if (records.length === 0) return 'Nothing is installed by this tool. Try: gemma-provision install';
+  if (records.length === 0) return 'This tool has not installed any models. Try: gemma-provision install';
   const rows = records.map((record) => [
     record.name,
     record.quant,
@@ -25,7 +25,7 @@ export function recordText(record: InstallRecord): string {
     ['Model', `${record.model}:${record.quant} (${record.family}, architecture ${record.architecture})`],
     ['Runtime', `${runtime.kind} ${runtime.version} at ${runtime.endpoint}`],
     ['Source', source.ref],
-    ['Digest', source.digest ?? 'not known: the server pulled it'],
+    ['Digest', source.digest ?? 'unknown: the server pulled the model'],
     ['Size', source.sizeBytes === undefined ? '-' : formatBytes(source.sizeBytes)],
     ['Stored layer', stored.layerDigest ?? '-'],
     ['Template', `${template.name} ${template.digest}`],

@@ -27,11 +27,11 @@ function markOf({ passed, advisory, skipped }: CheckResult, terminal: Terminal):
 /** What got worse since the last good run, and what else is different since. */
 export function baselineText({ at, changes, regressions }: BaselineReport, terminal: Terminal): string {
   const since = `Since the last good run of ${at}`;
-  if (regressions.length === 0) return `${since} nothing got worse.`;
+  if (regressions.length === 0) return `${since}, nothing got worse.`;
   const lines = regressions.map(({ weight, check, message }) => {
     const mark = weight === 'worse' ? paint(terminal, 'red', '✗') : paint(terminal, 'yellow', '!');
     return `${mark} ${check === undefined ? '' : `${check}: `}${printable(message)}`;
   });
-  const why = changes.length === 0 ? [] : [`  What is different since: ${changes.map(printable).join('; ')}.`];
+  const why = changes.length === 0 ? [] : [`  Changes since then: ${changes.map(printable).join('; ')}.`];
   return [`${since}:`, ...lines, ...why].join('\n');
 }

@@ -5,14 +5,14 @@ import { pairs } from './table.ts';
 
 /** The end of an upgrade: one line a model. */
 export function upgradeText({ results }: UpgradeReport, terminal: Terminal): string {
-  if (results.length === 0) return 'Nothing is installed by this tool: there is nothing to upgrade.';
+  if (results.length === 0) return 'This tool has not installed any models: there is nothing to upgrade.';
   return results.map((result) => line(result, terminal)).join('\n');
 }
 
 function line({ name, report, error }: UpgradeResult, terminal: Terminal): string {
   if (report === undefined)
     return `${paint(terminal, 'red', printable(name))} failed: ${printable(error?.message ?? '')}`;
-  if (report.dryRun) return `Would install ${report.model}:${report.quant} as ${name}, if that is not in place.`;
+  if (report.dryRun) return `Would install ${report.model}:${report.quant} as ${name}, unless it is already installed.`;
   if (!report.changed) return `${paint(terminal, 'green', name)} is up to date: no byte moved, nothing changed.`;
   return `${paint(terminal, 'green', name)} is upgraded to ${versionOf(report)}.${keptText(report)}`;
 }
@@ -34,5 +34,5 @@ function versionOf({ model, quant, source }: Pick<InstallReport, 'model' | 'quan
 
 function keptText({ name, previous }: { name: string; previous?: InstallRecord['previous'] | undefined }): string {
   if (previous?.keptAs === undefined) return '';
-  return `\n  The one of ${previous.installedAt} is kept: gemma-provision rollback ${name}`;
+  return `\n  The previous version of ${previous.installedAt} is kept: gemma-provision rollback ${name}`;
 }

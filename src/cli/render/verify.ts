@@ -10,17 +10,16 @@ import { paint, printable, type Terminal } from '../terminal.ts';
 
 /** The end of `verify`: what is wrong, what could not be looked at. */
 export function verifyText({ results }: VerifyReport, terminal: Terminal): string {
-  if (results.length === 0) return 'Nothing is installed by this tool: there is nothing to verify.';
+  if (results.length === 0) return 'This tool has not installed any models: there is nothing to verify.';
   return results.map((result) => verified(result, terminal)).join('\n');
 }
 
 function verified({ name, ok, problems, unchecked, bytesRead }: VerifyResult, terminal: Terminal): string {
   const read = bytesRead === 0 ? '' : ` (${formatBytes(bytesRead)} read)`;
   const head = ok
-    ? `${paint(terminal, 'green', printable(name))} is as recorded${read}.`
-    : `${paint(terminal, 'red', printable(name))} is not as recorded${read}:`;
-  const next =
-    ok || problems.every(({ kind }) => kind === 'not-asked') ? [] : [`  Put it right: ${remedy(name, problems)}`];
+    ? `${paint(terminal, 'green', printable(name))} matches its record${read}.`
+    : `${paint(terminal, 'red', printable(name))} does not match its record${read}:`;
+  const next = ok || problems.every(({ kind }) => kind === 'not-asked') ? [] : [`  Fix it: ${remedy(name, problems)}`];
   return [head, ...problems.map(line), ...unchecked.map(notLooked), ...next].join('\n');
 }
 
@@ -39,9 +38,9 @@ function repaired(result: RepairResult, terminal: Terminal): string {
   const colour = ok ? 'green' : 'red';
   const how = ok
     ? changed
-      ? 'is as recorded again'
-      : 'is as recorded: nothing was changed'
-    : 'is still not as recorded';
+      ? 'matches its record again'
+      : 'matches its record; nothing was changed'
+    : 'still does not match its record';
   return [
     `${paint(terminal, colour, printable(name))} ${how}.`,
     ...repairs.map((each) => printable(`  done: ${each}`)),

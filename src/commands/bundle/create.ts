@@ -6,21 +6,28 @@ import { bundleText } from '../../cli/render/bundle.ts';
 import type { BundleCreateData } from '../../provision/share/bundle.ts';
 
 export default class BundleCreate extends BaseCommand<BundleCreateData> {
-  static override summary = 'pack an installed model, with all that belongs to it, into one file';
+  static override summary = 'Write an installed model and everything it needs into one file.';
   static override description =
-    'The file is an OCI image layout in a tar, which skopeo and oras read too: the GGUF, lock file, chat template, Modelfile, licence and smoke suite. The same model gives the same bytes. The passphrase of an encrypted key is read from GEMMA_PROVISION_KEY_PASSPHRASE.';
+    'The file is an OCI image layout in a tar file, which skopeo and oras can read too. It has the GGUF file, lock file, chat template, Modelfile, licence and smoke suite. The same model always gives the same bytes. The passphrase of an encrypted key is read from GEMMA_PROVISION_KEY_PASSPHRASE.';
   static override examples = [
     '<%= config.bin %> bundle create gemma-3n-e4b:q4_k_m ./gemma-3n-e4b.tar',
     '<%= config.bin %> bundle create gemma-3n-e4b:q4_k_m ./gemma-3n-e4b.tar --sign ./key.pem',
   ];
   static override args = {
-    name: Args.string({ required: true, ignoreStdin: true, description: 'name as in list' }),
-    file: Args.string({ required: true, ignoreStdin: true, description: 'the bundle to write' }),
+    name: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'name of the installed model, as shown by list',
+    }),
+    file: Args.string({ required: true, ignoreStdin: true, description: 'bundle file to write' }),
   };
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
-    sign: Flags.string({ helpValue: 'FILE', description: 'sign it with this private key (PEM, P-256 or P-384)' }),
+    sign: Flags.string({
+      helpValue: 'FILE',
+      description: 'sign the bundle with this private key (PEM, P-256 or P-384)',
+    }),
   };
 
   override async run(): Promise<BundleCreateData> {

@@ -7,15 +7,15 @@ import { installRequest } from '../../cli/requests.ts';
 import type { BundleInstallData } from '../../provision/share/bundle.ts';
 
 export default class BundleInstall extends BaseCommand<BundleInstallData> {
-  static override summary = 'install a model from a bundle, without a network';
+  static override summary = 'Install a model from a bundle, without a network.';
   static override description =
-    'All of the bundle is verified before anything is asked of a server: every digest, the header of the model, and with --key its signature. Template, parameters, licence and smoke suite are those of the bundle.';
+    'Verifies the whole bundle before it contacts a server: every digest, the header of the model and, with --key, the signature. Template, parameters, licence and smoke suite come from the bundle.';
   static override examples = [
     '<%= config.bin %> bundle install ./gemma-3n-e4b.tar',
     '<%= config.bin %> bundle install ./gemma-3n-e4b.tar --key ./publisher.pub --accept-license',
   ];
   static override args = {
-    file: Args.string({ required: true, ignoreStdin: true, description: 'the bundle' }),
+    file: Args.string({ required: true, ignoreStdin: true, description: 'bundle file' }),
   };
   static override flags = {
     ...runtimeFlags,
@@ -29,9 +29,11 @@ export default class BundleInstall extends BaseCommand<BundleInstallData> {
     }),
     name: Flags.string({ helpValue: 'NAME', description: 'name in the runtime (default: the name in the bundle)' }),
     'accept-license': Flags.boolean({ description: 'accept the licence of the model; recorded once for this host' }),
-    'dry-run': Flags.boolean({ description: 'verify the bundle, print the plan and change nothing in the runtime' }),
-    'no-smoke': Flags.boolean({ description: 'do not test the model' }),
-    force: Flags.boolean({ description: 'install although it is in place, does not fit, or the name is taken' }),
+    'dry-run': Flags.boolean({ description: 'verify the bundle and print the plan, without changing the runtime' }),
+    'no-smoke': Flags.boolean({ description: 'skip the smoke test' }),
+    force: Flags.boolean({
+      description: 'install even if it is already installed, does not fit, or the name is taken',
+    }),
   };
 
   override async run(): Promise<BundleInstallData> {

@@ -3,7 +3,7 @@ import { contentsText } from '../../cli/render/cache.ts';
 import type { CacheContents } from '../../sources/cache/schema.ts';
 
 export default class CacheList extends BaseCommand<CacheContents> {
-  static override summary = 'fetched files, and what is left of fetches that broke off';
+  static override summary = 'List cached files and partial downloads.';
   static override examples = ['<%= config.bin %> cache list', '<%= config.bin %> cache list --json'];
 
   override async run(): Promise<CacheContents> {

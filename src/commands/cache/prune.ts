@@ -4,18 +4,21 @@ import { pruningText } from '../../cli/render/cache.ts';
 import type { CachePruning } from '../../sources/cache/schema.ts';
 
 export default class CachePrune extends BaseCommand<CachePruning> {
-  static override summary = 'what of the fetched files nothing needs; --apply removes it';
+  static override summary = 'List (with --apply: remove) cached files that no installed model needs.';
   static override description =
-    'Files that installed models came from stay, so that a repair needs no network, and so does what came in within the last hour; --all takes them too.';
+    'Keeps files that installed models came from, so that a repair needs no network, and files downloaded within the last hour; --all includes them.';
   static override examples = [
     '<%= config.bin %> cache prune',
     '<%= config.bin %> cache prune --apply',
     '<%= config.bin %> cache prune --older-than 30d --apply',
   ];
   static override flags = {
-    apply: Flags.boolean({ description: 'remove it' }),
-    all: Flags.boolean({ description: 'also what installed models came from' }),
-    'older-than': Flags.string({ helpValue: 'AGE', description: 'only what came in so long ago: 45m, 12h, 30d, 2w' }),
+    apply: Flags.boolean({ description: 'remove what is listed' }),
+    all: Flags.boolean({ description: 'include files that installed models came from' }),
+    'older-than': Flags.string({
+      helpValue: 'AGE',
+      description: 'only files downloaded at least this long ago: 45m, 12h, 30d, 2w',
+    }),
   };
 
   override async run(): Promise<CachePruning> {

@@ -5,11 +5,11 @@ import { EXIT_CODE } from '../../core/errors.ts';
 import type { CacheVerification } from '../../sources/cache/schema.ts';
 
 export default class CacheVerify extends BaseCommand<CacheVerification> {
-  static override summary = 'read every fetched file again and hold it against its digest';
+  static override summary = 'Verify the hashes of all cached files.';
   static override description = 'Exits with 11 when a file is corrupt and was not removed.';
   static override examples = ['<%= config.bin %> cache verify', '<%= config.bin %> cache verify --remove'];
   static override flags = {
-    remove: Flags.boolean({ description: 'remove files that are corrupt; they are fetched again when needed' }),
+    remove: Flags.boolean({ description: 'remove corrupt files; they are downloaded again when needed' }),
   };
 
   override async run(): Promise<CacheVerification> {

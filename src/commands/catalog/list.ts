@@ -4,7 +4,7 @@ import { familiesText, summaryOf } from '../../cli/render/catalog.ts';
 import type { CatalogListData } from '../../provision/plan/catalog-files.ts';
 
 export default class CatalogList extends BaseCommand<CatalogListData> {
-  static override summary = 'families, models and quants that can be had';
+  static override summary = 'List the families, models and quants of the catalog.';
   static override examples = [
     '<%= config.bin %> catalog list',
     '<%= config.bin %> catalog list --catalog ./mine.json --json',

@@ -5,13 +5,13 @@ import { modelText } from '../../cli/render/catalog.ts';
 import type { CatalogShowData } from '../../provision/plan/catalog-files.ts';
 
 export default class CatalogShow extends BaseCommand<CatalogShowData> {
-  static override summary = 'everything the catalog knows of a model';
+  static override summary = 'Show everything the catalog knows about a model.';
   static override examples = [
     '<%= config.bin %> catalog show gemma-3n-e4b',
     '<%= config.bin %> catalog show gemma-3n-e4b --json',
   ];
   static override args = {
-    model: Args.string({ required: true, ignoreStdin: true, description: 'a model of the catalog' }),
+    model: Args.string({ required: true, ignoreStdin: true, description: 'model of the catalog' }),
   };
   static override flags = { ...catalogFlags };
 

@@ -4,11 +4,11 @@ import { EXIT_CODE } from '../../core/errors.ts';
 import type { CatalogValidateData } from '../../provision/plan/catalog-files.ts';
 
 export default class CatalogValidate extends BaseCommand<CatalogValidateData> {
-  static override summary = 'is a catalog file of your own right';
-  static override description = 'Exits with 16 when it is not, and says where.';
+  static override summary = 'Check a catalog file for errors.';
+  static override description = 'Exits with 16 when the file has errors, and shows where they are.';
   static override examples = ['<%= config.bin %> catalog validate ./my-family.json'];
   static override args = {
-    file: Args.string({ required: true, ignoreStdin: true, description: 'the catalog file' }),
+    file: Args.string({ required: true, ignoreStdin: true, description: 'catalog file' }),
   };
 
   override async run(): Promise<CatalogValidateData> {

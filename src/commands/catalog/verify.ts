@@ -4,19 +4,23 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import type { CatalogVerifyData } from '../../provision/plan/catalog-trust.ts';
 
 export default class CatalogVerify extends BaseCommand<CatalogVerifyData> {
-  static override summary = 'is a catalog file signed by a key that you trust';
+  static override summary = 'Check whether a catalog file is signed by a trusted key.';
   static override description =
-    'Exits with 11 when it is not, when it has expired, and when a newer one was seen on this host. Needs no network.';
+    'Exits with 11 when the file is not signed, has expired, or is older than one that was used on this host. Needs no network.';
   static override examples = ['<%= config.bin %> catalog verify ./my-family.json --key ./key.pub'];
   static override args = {
-    file: Args.string({ required: true, ignoreStdin: true, description: 'the catalog file; FILE.sig lies beside it' }),
+    file: Args.string({
+      required: true,
+      ignoreStdin: true,
+      description: 'catalog file, with its signature in FILE.sig',
+    }),
   };
   static override flags = {
     key: Flags.string({
       multiple: true,
       multipleNonGreedy: true,
       helpValue: 'FILE',
-      description: 'public key (PEM; may be repeated; default: catalog-key of the settings)',
+      description: 'public key (PEM; may be repeated; default: catalog-key of the configuration)',
     }),
   };
 

@@ -4,15 +4,15 @@ import { catalogFlags } from '../../cli/flags.ts';
 import type { ModelfileCheckData } from '../../provision/plan/modelfiles.ts';
 
 export default class ModelfileCheck extends BaseCommand<ModelfileCheckData> {
-  static override summary = 'are the committed Modelfiles in step with templates and catalog';
-  static override description = 'Exits with 4 when one is out of step, missing or orphaned.';
+  static override summary = 'Check that generated Modelfiles are up to date.';
+  static override description = 'Exits with 4 when a Modelfile is outdated, missing or orphaned.';
   static override examples = [
     '<%= config.bin %> modelfile check',
     '<%= config.bin %> modelfile check --folder ./modelfiles --json',
   ];
   static override flags = {
     ...catalogFlags,
-    folder: Flags.string({ helpValue: 'FOLDER', description: 'folder to check (default: the one of this package)' }),
+    folder: Flags.string({ helpValue: 'FOLDER', description: 'folder to check (default: that of this package)' }),
   };
 
   override async run(): Promise<ModelfileCheckData> {

@@ -5,13 +5,13 @@ import { catalogFlags, choiceFlags } from '../../cli/flags.ts';
 import type { ModelfileRenderData } from '../../provision/plan/modelfiles.ts';
 
 export default class ModelfileRender extends BaseCommand<ModelfileRenderData> {
-  static override summary = 'the Modelfile of a model and quant';
+  static override summary = 'Print the Modelfile of a model and quant.';
   static override examples = ['<%= config.bin %> modelfile render gemma-3n-e4b:q5_k_m > Modelfile'];
   static override args = {
     model: Args.string({
       required: true,
       ignoreStdin: true,
-      description: 'a model with its quant: gemma-3n-e4b:q5_k_m',
+      description: 'model with its quant: gemma-3n-e4b:q5_k_m',
     }),
   };
   static override flags = {

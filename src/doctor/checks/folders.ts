@@ -133,7 +133,7 @@ export const configFolder = defineCheck({
     try {
       const { path, exact } = await nearestFolder(view, folder);
       await mayWrite(view.files, path);
-      if (!exact) return ok(`${folder} does not exist, so there are no settings of your own.`);
+      if (!exact) return ok(`${folder} does not exist, so the defaults are used.`);
       const names = await view.files.readdir(path);
       return ok(`${folder}, ${names.includes('config.json') ? 'with' : 'without'} a config.json.`);
     } catch (error) {

@@ -33,7 +33,7 @@ test('row 22: what an install killed in its transfer left is shown, then removed
   expect(blobs()).toHaveLength(1);
   expect((await home.json('gc', ['--apply'])).data).toMatchObject({ applied: true, removed: 2 });
   expect([blobs(), readdirSync(join(home.path, 'data/journal'))]).toEqual([[], []]);
-  expect((await home.run(['gc'])).stdout).toBe('Nothing is left over.\n');
+  expect((await home.run(['gc'])).stdout).toBe('There are no leftovers.\n');
 });
 
 test('row 22: what the next run can finish is told and stays, and that run finishes it', async () => {

@@ -127,7 +127,7 @@ test('row 35: the people who read it are told in words', async () => {
   expect(stdout).toContain(DIGEST);
   expect(stdout).toContain(`used by ${OTHER}, ${NAME}`);
   expect(stdout).toContain(`gemma-provision repair ${NAME}`);
-  expect((await home.run(['repair', NAME, '--offline'])).stdout).toContain('is as recorded again');
+  expect((await home.run(['repair', NAME, '--offline'])).stdout).toContain('matches its record again');
   await expectGood();
 });
 

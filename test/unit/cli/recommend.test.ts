@@ -17,19 +17,19 @@ describe('a recommendation as text', () => {
     expect(lines.filter((line) => line.startsWith('→'))).toEqual([
       expect.stringMatching(/^→ {2}q4_k_m +★★★ +GPU +\d+–\d+ /),
     ]);
-    expect(lines).toContain('Choice: gemma-3n-e4b:q4_k_m (GPU), set up with num_ctx 8192, num_batch 512');
+    expect(lines).toContain('Choice: gemma-3n-e4b:q4_k_m (GPU), with num_ctx 8192, num_batch 512');
   });
 
   test('what would change it, and the table where it was asked for', () => {
     const profile = host({ ram: 64, gpus: [nvidia(4, 3.6)] });
-    expect(text(profile)).toMatch(/What would change it:\n {2}- With \d+\.\d MiB more free VRAM/);
+    expect(text(profile)).toMatch(/What would change the result:\n {2}- With \d+\.\d MiB more free VRAM/);
     expect(text(profile)).not.toContain('KV cache q8_0');
     expect(text(profile, { table: true })).toMatch(/KV cache q8_0\nQUANT +2048 +4096 +8192 +16384 +32768\n/);
   });
 
   test('nothing fits, nothing to judge, and no number that is none', () => {
     expect(text(host({ ram: 4, free: 3.2 }))).toMatch(/Nothing fits this machine\.\n {2}Too large for RAM/);
-    expect(text(undefined, { quants: [] })).toContain('There is no quant to judge.');
+    expect(text(undefined, { quants: [] })).toContain('There are no quants to rank.');
     for (const settings of [SETTINGS, { ...SETTINGS, contextLength: 1, batch: 1 }]) {
       expect(text(undefined, { settings, table: true })).not.toMatch(/NaN|Infinity|undefined/);
     }

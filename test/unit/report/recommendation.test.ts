@@ -95,7 +95,7 @@ describe('what the page says', () => {
     expect(none).toContain('does not fit');
     expect(none).not.toContain('✓ chosen');
     const empty = page(dataFor(EIGHT, { quants: [] }));
-    expect(empty).toContain('There is no quant to judge.');
+    expect(empty).toContain('There are no quants to rank.');
     elementsOf(empty);
   });
 

@@ -35,7 +35,7 @@ describe('writing the page', () => {
     const path = join(folder, 'other');
     writeFileSync(path, bytes);
     await expect(write('other')).rejects.toThrow(
-      expect.objectContaining({ code: 'bad-usage', message: expect.stringContaining('no page of this tool') }),
+      expect.objectContaining({ code: 'bad-usage', message: expect.stringContaining('was not written by this tool') }),
     );
     expect(readFileSync(path).equals(bytes)).toBe(true);
     rmSync(path);

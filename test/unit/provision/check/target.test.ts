@@ -121,7 +121,7 @@ describe('what people read', () => {
 
   test('background that is fine shows only when asked for', () => {
     expect(text(false)).not.toContain('feature.requires');
-    expect(text(false)).toContain('1 more are fine, 1 features are lacking and not needed; --verbose shows them.');
+    expect(text(false)).toContain('1 more are supported, 1 features are missing but not needed; --verbose shows them.');
     expect(text(true)).toContain('feature.requires');
     expect(text(true)).toContain('→ Merge the parts.');
     expect(text(true)).not.toContain('--verbose');
