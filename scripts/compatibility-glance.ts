@@ -13,14 +13,14 @@ export function glance(rows: Matrix): { readonly headers: readonly string[]; rea
     lines: [
       ...rows.architectures.map((row) => ask(`runs \`${row.id}\``, ({ version }) => yes(isIn(version, row)))),
       ask('is created from', ({ createProtocol }) => (createProtocol === 'files' ? 'files' : 'Modelfile text')),
-      has('refuses at create what it cannot run', 'create-checks-architecture'),
+      has('refuses at create a model that it cannot run', 'create-checks-architecture'),
       has('may rewrite the file', 'gguf-rewrite'),
-      ask('peak disk of a create, in files', ({ diskFactor }) => String(diskFactor)),
+      ask('peak disk of a create (× file size)', ({ diskFactor }) => String(diskFactor)),
       has("may prefer the file's Jinja to TEMPLATE", 'jinja-template'),
-      has('takes a second BOS away', 'bos-stripped'),
+      has('removes a second BOS', 'bos-stripped'),
       has('shows the exact prompt', 'render-only'),
       ask('counts the whole prompt', ({ promptCount }) => yes(promptCount)),
-      has('tells the context in force', 'ps-context-length'),
+      has('reports the context in use', 'ps-context-length'),
       ask('default context', ({ defaultContext }) =>
         [defaultContext.tokens, ...(defaultContext.byVramGiB ?? []).map(({ tokens }) => tokens)].join(' / '),
       ),

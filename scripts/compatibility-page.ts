@@ -22,10 +22,10 @@ export function compatibilityPage(rows: Matrix): string {
     ]),
     section(
       'Models of the library',
-      ['Library family', 'Architecture', 'May be pulled since', 'Note'],
+      ['Library family', 'Architecture', 'Can be pulled since', 'Note'],
       rows.library,
       (row) => [code(row.id), code(row.architecture), row.since, row.note ?? ''],
-      'The registry refuses a server that is too old with HTTP 412. A local GGUF (`--from FILE`) needs only the architecture.',
+      'The registry answers a server that is too old with HTTP 412. A local GGUF (`--from FILE`) needs only support for the architecture.',
     ),
     section(
       'Quants by engine generation',
@@ -36,24 +36,23 @@ export function compatibilityPage(rows: Matrix): string {
     ...features(rows),
     section(
       'Modelfile parameters',
-      ['Parameter', 'Taken'],
+      ['Parameter', 'Supported'],
       rows.options,
       (row) => [code(row.id), rangeText(row)],
-      'A parameter that the server does not know makes the create fail before 0.5.5; from 0.5.5 on it is stored and ignored.',
+      'Before 0.5.5, create fails if the server does not know a parameter; from 0.5.5 on, the parameter is stored and ignored.',
     ),
     section(
-      'TEMPLATE found by create',
+      'Templates detected by create',
       ['Architecture', 'Template', 'Since', 'Note'],
       rows.detectedTemplates,
       (row) => [code(row.architecture), row.template ?? 'none', row.since ?? 'never', row.note],
-      'What a model gets that is created from a bare file. This tool always sends a template and the stop tokens.',
+      'The template that a model created from a bare file gets. This tool always sends a template and the stop tokens.',
     ),
-    section(
-      'Projectors in a file of their own',
-      ['Architecture', 'Since', 'An older server'],
-      rows.projectors,
-      (row) => [code(row.architecture), row.since, row.before],
-    ),
+    section('Separate projector files', ['Architecture', 'Since', 'An older server'], rows.projectors, (row) => [
+      code(row.architecture),
+      row.since,
+      row.before,
+    ]),
     ...defaults(rows),
     section('Dangerous versions', ['Danger', 'What', 'Fixed in', 'Detail', 'What to do'], rows.dangers, (row) => [
       row.id,
@@ -68,10 +67,10 @@ export function compatibilityPage(rows: Matrix): string {
 
 function intro(rows: Matrix): string {
   return [
-    '# Which Ollama can do what',
+    '# Ollama compatibility',
     '<!-- Generated from src/compat/matrix.json by scripts/generate.ts; do not edit. -->',
-    `Known: Ollama ${rows.oldestSupported} to ${rows.newestKnown}. Run for this matrix: ${rows.seen.join(', ')}. A newer version is taken for ${rows.newestKnown}, with a warning; so is one that reports no usable version (\`0.0.0\`). A pre-release counts as its release.`,
-    '"Since" and "to" are the first and the last release, both included. The last column says how well a row is founded: **seen** on a running server, **read** in the server\'s source at its tags, or **not verified** (taken from others, or inferred), followed by the evidence.',
+    `Known: Ollama ${rows.oldestSupported} to ${rows.newestKnown}. Tested for this matrix: ${rows.seen.join(', ')}. A newer version is treated as ${rows.newestKnown}, with a warning; so is a server that reports no usable version (\`0.0.0\`). A pre-release counts as its release.`,
+    '"Since" and "to" are the first and the last release, inclusive. The last column shows the evidence for each row: **seen** on a running server, **read** in the server\'s tagged source, or **not verified** (reported by others, or inferred), followed by the details.',
   ].join('\n\n');
 }
 
@@ -79,7 +78,7 @@ function glanceSection(rows: Matrix): string {
   const { headers, lines } = glance(rows);
   return [
     '## At a glance',
-    'The servers that were run, and what the tables below say of each.',
+    'The servers that were tested, with a summary of the tables below.',
     table(headers, lines),
   ].join('\n\n');
 }
@@ -94,13 +93,16 @@ function section<Row extends Evidence>(
 ): string {
   const lines = rows.map((row) => [...cells(row), proofOf(row)]);
   const head = [`## ${title}`, ...(explanation === undefined ? [] : [explanation])];
-  return [...head, table([...headers, 'How it is known'], lines)].join('\n\n');
+  return [...head, table([...headers, 'Evidence'], lines)].join('\n\n');
 }
 
 const KINDS = {
-  ability: ['Abilities', 'Wanted. Nothing here forbids an install; "What to do" says how to live without it.'],
-  change: ['Changes', 'Neither good nor bad, but who works with a server must know them.'],
-  fault: ['Faults', 'Better absent.'],
+  ability: [
+    'Abilities',
+    'Useful features. None is required for an install; "What to do" gives the workaround where one is missing.',
+  ],
+  change: ['Changes', 'Differences in behaviour that matter to clients of the server.'],
+  fault: ['Faults', 'Known defects.'],
 } as const satisfies Record<CapabilityRow['kind'], readonly [string, string]>;
 
 function features(rows: Matrix): string[] {
@@ -133,20 +135,16 @@ function defaults(rows: Matrix): string[] {
     show: (value: Value) => string,
   ) => section(title, ['Since', what], all, (row) => [row.since, show(row.value)]);
   return [
-    list(
-      'Default context',
-      'Tokens, when neither the model nor the server names a number',
-      rows.defaultContext,
-      (value) =>
-        [
-          `${value.tokens}`,
-          ...(value.byVramGiB ?? []).map(({ from, tokens }) => `${tokens} from ${from} GiB of VRAM on`),
-        ].join('; '),
+    list('Default context', 'Tokens, if neither the model nor the server sets a number', rows.defaultContext, (value) =>
+      [
+        `${value.tokens}`,
+        ...(value.byVramGiB ?? []).map(({ from, tokens }) => `${tokens} from ${from} GiB of VRAM on`),
+      ].join('; '),
     ),
     list('Default parallel requests', 'Requests that one loaded model serves at once', rows.defaultParallel, String),
-    list('Default repeat_penalty', 'Value of a model that names none', rows.defaultRepeatPenalty, String),
-    list('Quantizing in create', 'Types that create can make', rows.quantizeTypes, (types) => types.join(', ')),
-    list('Disk of a create', 'Peak in the models folder, in sizes of the file', rows.diskFactor, String),
+    list('Default repeat_penalty', 'Value for a model that does not set it', rows.defaultRepeatPenalty, String),
+    list('Quantizing in create', 'Types that create can produce', rows.quantizeTypes, (types) => types.join(', ')),
+    list('Disk of a create', 'Peak in the models folder, as a multiple of the file size', rows.diskFactor, String),
     list('Engine generations', 'Name in this tool', rows.engines, code),
   ];
 }

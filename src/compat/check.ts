@@ -70,11 +70,11 @@ function versionVerdict(server: ServerVersion, rows: Matrix): Verdict {
   const [warning] = versionWarnings(server, rows);
   if (warning === undefined) {
     const seen = rows.seen.includes(server.raw.replace(/^v/, ''));
-    const how = seen ? 'was run for this matrix' : "is known from the servers' source";
+    const how = seen ? 'was tested for this matrix' : 'is known from its source code';
     return { ...base, reason: `Ollama ${server.raw} ${how}.`, basis: seen ? 'live' : 'source' };
   }
   const guessed = server.kind === 'custom' || isNewer(server, rows);
-  const reason = `${warning.replace(/\.$/, '')} (not verified: only the load proves it)`;
+  const reason = `${warning.replace(/\.$/, '')} (not verified: only loading the model confirms it)`;
   return { ...base, reason, basis: guessed ? 'inferred' : 'unknown' };
 }
 
@@ -99,7 +99,7 @@ function pullVerdict(
     return libraryVerdict(gate, server, rows, runsIt);
   }
   if (row !== undefined) return libraryVerdict(row, server, rows, runsIt);
-  const reason = `Nothing is known of the version that ${family} of the library asks for; a pull that is refused says so.`;
+  const reason = `The version that ${family} of the library requires is not known; the registry refuses a pull by a server that is too old.`;
   return { id: `library.${family}`, ok: true, blocking: false, reason, basis: 'unknown' };
 }
 

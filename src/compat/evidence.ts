@@ -3,7 +3,7 @@ import { compareNumbers, numbersOf, type ServerVersion } from './version.ts';
 
 /** How well a statement on one server is founded. */
 export interface Standing {
-  /** `unknown` when there is no row, or the server tells no usable version. */
+  /** `unknown` when there is no row, or the server reports no usable version. */
   readonly basis: Verified | 'unknown';
   /** To be put behind a reason: ` (not verified: …)`, or nothing where a person has read or seen it. */
   readonly doubt: string;
@@ -11,7 +11,7 @@ export interface Standing {
 
 /** What a row is worth for a server: what it was founded on, and less where the server itself is not known. */
 export function standing(row: Proof, server: ServerVersion, rows: Matrix): Standing {
-  if (server.numbers === undefined) return { basis: 'unknown', doubt: doubt('the server tells no usable version') };
+  if (server.numbers === undefined) return { basis: 'unknown', doubt: doubt('the server reports no usable version') };
   if (isNewer(server, rows)) return { basis: 'inferred', doubt: doubt(`newer than ${rows.newestKnown}`) };
   if (server.kind === 'custom') return { basis: 'inferred', doubt: doubt('a custom build') };
   return { basis: row.verified, doubt: rowDoubt(row) };

@@ -32,8 +32,8 @@ export function featureVerdicts(server: ServerVersion, rows: Matrix, architectur
     const { basis, doubt } = standing(detected, server, rows);
     const found =
       detected.template === undefined || detected.since === undefined
-        ? `No Ollama finds a TEMPLATE for ${detected.architecture} by itself`
-        : `Ollama finds the TEMPLATE ${detected.template} for ${detected.architecture} since ${detected.since}`;
+        ? `No Ollama version detects a TEMPLATE for ${detected.architecture}`
+        : `Ollama detects the TEMPLATE ${detected.template} for ${detected.architecture} since ${detected.since}`;
     const since = detected.since;
     const base = { id: `feature.${row.id}`, ok: true, blocking: false, basis } as const;
     return { ...base, ...(since !== undefined && { since }), reason: `${found}: ${detected.note}${doubt || '.'}` };
@@ -45,14 +45,14 @@ export function projectorVerdict(architecture: string, server: ServerVersion, ro
   const id = 'feature.projector';
   const row = rows.projectors.find((other) => other.architecture === architecture);
   if (row === undefined) {
-    const reason = `Nothing is known of a projector for ${architecture} on ${nameOf(server)}; it shows only in use.`;
+    const reason = `Whether ${nameOf(server)} supports a projector for ${architecture} is not known; only using it confirms it.`;
     return { id, ok: true, blocking: false, reason, basis: 'unknown' };
   }
   const { basis, doubt } = standing(row, server, rows);
   const ok = isAtLeast(server, row.since);
   const reason = ok
-    ? `${nameOf(server)} uses a projector for ${architecture} in a file of its own (since ${row.since})`
-    : `Since ${row.since} a projector for ${architecture} may be a file of its own; ${nameOf(server)} ${row.before}`;
+    ? `${nameOf(server)} uses a separate projector file for ${architecture} (since ${row.since})`
+    : `Separate projector files for ${architecture} are supported since ${row.since}; ${nameOf(server)} ${row.before}`;
   return {
     id,
     ok,

@@ -75,19 +75,21 @@ export function valueAt<Value>(steps: readonly Step<Value>[], server: ServerVers
 export function versionWarnings(server: ServerVersion, rows: Matrix): string[] {
   if (server.numbers === undefined) {
     const said = server.raw === '' ? 'no version' : `"${server.raw}"`;
-    return [`The server reports ${said}, which says nothing; it is taken for Ollama ${rows.newestKnown}.`];
+    return [
+      `The server reports ${said}, from which its version is not known; it is treated as Ollama ${rows.newestKnown}.`,
+    ];
   }
   if (!isAtLeast(server, rows.oldestSupported)) {
     return [`Ollama ${server.raw} is older than ${rows.oldestSupported}, the oldest version this tool knows.`];
   }
   if (isNewer(server, rows)) {
     return [
-      `Ollama ${server.raw} is newer than ${rows.newestKnown}, the newest version this tool knows; it is taken for that one.`,
+      `Ollama ${server.raw} is newer than ${rows.newestKnown}, the newest version this tool knows; it is treated as that version.`,
     ];
   }
   if (server.kind === 'custom') {
     const plain = server.numbers.join('.');
-    return [`Ollama ${server.raw} is a custom build; it is taken for ${plain}.`];
+    return [`Ollama ${server.raw} is a custom build; it is treated as ${plain}.`];
   }
   return [];
 }

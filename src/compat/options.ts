@@ -15,8 +15,8 @@ export function optionVerdict(name: string, version: string | ServerVersion, row
   const ok = isIn(server, row);
   const { basis, doubt } = standing(row, server, rows);
   const reason = ok
-    ? `${nameOf(server)} takes the parameter ${name}`
-    : `${nameOf(server)} has no parameter ${name} (${lifeOf(row, server)}); it ${fateOf(server, rows)}`;
+    ? `${nameOf(server)} supports the parameter ${name}`
+    : `${nameOf(server)} does not support the parameter ${name} (${lifeOf(row, server)}); it ${fateOf(server, rows)}`;
   return {
     id: `option.${name}`,
     ok,
@@ -30,17 +30,17 @@ export function optionVerdict(name: string, version: string | ServerVersion, row
 }
 
 function lifeOf({ since, until }: OptionRow, server: ServerVersion): string {
-  return isPast(server, until) ? `${until} was the last that had it` : `since ${since}`;
+  return isPast(server, until) ? `${until} was the last version with it` : `since ${since}`;
 }
 
 function remedyOf({ id, since, until }: OptionRow, server: ServerVersion): string {
   return isPast(server, until)
-    ? `Leave PARAMETER ${id} out.`
-    : `Leave PARAMETER ${id} out, or upgrade Ollama to ${since} or later.`;
+    ? `Remove PARAMETER ${id}.`
+    : `Remove PARAMETER ${id}, or upgrade Ollama to ${since} or later.`;
 }
 
 function fateOf(server: ServerVersion, rows: Matrix): string {
-  return refuses(server, rows) ? 'refuses a model that names it' : 'stores and ignores it';
+  return refuses(server, rows) ? 'refuses a model that sets it' : 'stores and ignores it';
 }
 
 /** Modelfile text is checked by the server, fields are not. */
@@ -51,15 +51,15 @@ function refuses(server: ServerVersion, { capabilities }: Matrix): boolean {
 function unknownOption(name: string, server: ServerVersion, rows: Matrix): Verdict {
   const id = `option.${name}`;
   if (server.numbers === undefined || isNewer(server, rows)) {
-    const reason = `No Ollama up to ${rows.newestKnown} has a parameter ${name}; whether ${nameOf(server)} takes it is not known.`;
+    const reason = `No Ollama version up to ${rows.newestKnown} supports a parameter ${name}; whether ${nameOf(server)} does is not known.`;
     return { id, ok: true, blocking: false, reason, basis: 'unknown' };
   }
   return {
     id,
     ok: false,
     blocking: refuses(server, rows),
-    reason: `No Ollama up to ${rows.newestKnown} has a parameter ${name}; ${nameOf(server)} ${fateOf(server, rows)}.`,
-    remedy: `Leave PARAMETER ${name} out, or correct its name.`,
+    reason: `No Ollama version up to ${rows.newestKnown} supports a parameter ${name}; ${nameOf(server)} ${fateOf(server, rows)}.`,
+    remedy: `Remove PARAMETER ${name}, or correct its name.`,
     basis: 'source',
   };
 }

@@ -18,7 +18,7 @@ export function quantVerdict(architecture: string, quant: string, server: Server
       ok: false,
       blocking: true,
       since: runs.since,
-      reason: `${nameOf(server)} loads no quant of ${architecture} (since ${runs.since}).`,
+      reason: `${nameOf(server)} does not load any quant of ${architecture} (since ${runs.since}).`,
       remedy: `Upgrade Ollama to ${runs.since} or later, or use --runtime embedded.`,
       basis: standing(runs, server, rows).basis,
     };
@@ -44,7 +44,7 @@ export function quantVerdict(architecture: string, quant: string, server: Server
 /** What the GPU row adds; its doubt comes last, so that nobody takes a report for a run. */
 function gpuWord(row: QuantRow | undefined, server: ServerVersion, rows: Matrix): string {
   if (row === undefined) return '.';
-  const note = row.note === undefined ? (row.verdict === 'loads' ? 'it loads' : 'nothing is known') : row.note;
+  const note = row.note === undefined ? (row.verdict === 'loads' ? 'it loads' : 'it is not known') : row.note;
   // A server that is unknown or newer has already been told to be so.
   const told = server.numbers === undefined || isNewer(server, rows);
   return `; on a GPU ${note}${told ? '.' : rowDoubt(row) || '.'}`;
@@ -52,6 +52,6 @@ function gpuWord(row: QuantRow | undefined, server: ServerVersion, rows: Matrix)
 
 function unknownQuant(id: string, architecture: string, server: ServerVersion): Verdict {
   const quant = id.slice('quant.'.length);
-  const reason = `Nothing is known of ${quant} of ${architecture} on ${nameOf(server)}; whether it runs shows only at the load.`;
+  const reason = `Whether ${nameOf(server)} runs ${quant} of ${architecture} is not known; only loading the model confirms it.`;
   return { id, ok: true, blocking: false, reason, basis: 'unknown' };
 }

@@ -87,13 +87,13 @@ export const CapabilityRow = z.strictObject({
   id: CapabilityId,
   /** `ability`: wanted. `fault`: better absent. `change`: neither, but who works with the server must know it. */
   kind: z.enum(['ability', 'fault', 'change']),
-  /** A clause with its own subject: `show tells the file's metadata`. */
+  /** A clause with its own subject: `show reports the file's metadata`. */
   title: Text,
   since: Release,
   until: Release.optional(),
   /** Releases inside the range that are without it. */
   except: z.array(z.strictObject({ since: Release, until: Release })).optional(),
-  /** What a server without it does, as a clause of which the server is the subject: `tells only the family`. */
+  /** What a server without it does, as a clause of which the server is the subject: `reports only the family`. */
   otherwise: Text,
   /** What to do where an ability is missing or a fault is present; a change asks for nothing. */
   remedy: Text.optional(),

@@ -62,7 +62,7 @@ export function architectureVerdict(architecture: string, server: ServerVersion,
     ok: false,
     blocking: true,
     since: row.since,
-    reason: `Ollama ${server.raw} has no ${row.id} (since ${row.since}); it ${row.before}${doubt || '.'}`,
+    reason: `Ollama ${server.raw} does not support ${row.id} (since ${row.since}); it ${row.before}${doubt || '.'}`,
     remedy: `Upgrade Ollama to ${row.since} or later, or use --runtime embedded.`,
     basis,
   };
@@ -82,7 +82,7 @@ export function libraryVerdict(gate: Gate, server: ServerVersion, rows: Matrix, 
     return {
       ...base,
       ok: true,
-      reason: `Ollama ${server.raw} may pull ${gate.id} from the library${note}${doubt || '.'}`,
+      reason: `Ollama ${server.raw} can pull ${gate.id} from the library${note}${doubt || '.'}`,
     };
   }
   const localFile = runsIt ? ', or install a local GGUF with --from FILE' : '';
@@ -109,12 +109,12 @@ export function tooOldForUs(server: ServerVersion, rows: Matrix): Verdict {
 
 function unproven(id: string, since: string, server: ServerVersion): Verdict {
   const said = server.raw === '' ? 'no version' : `version "${server.raw}"`;
-  const reason = `The server reports ${said}; whether it has what came with ${since} shows only at the load.`;
+  const reason = `The server reports ${said}; only loading the model confirms that it has the features of ${since}.`;
   return { id, ok: true, blocking: false, since, reason, basis: 'unknown' };
 }
 
 function unknownArchitecture(architecture: string, server: ServerVersion): Verdict {
-  const reason = `Nothing is known of ${architecture} on ${nameOf(server)}; whether it runs shows only at the load.`;
+  const reason = `Whether ${nameOf(server)} runs ${architecture} is not known; only loading the model confirms it.`;
   return { id: `architecture.${architecture}`, ok: true, blocking: false, reason, basis: 'unknown' };
 }
 

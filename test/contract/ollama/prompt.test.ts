@@ -32,7 +32,7 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
     if (!expected.runs) {
       const error = await failureOf(answer);
       expect(error.code).toBe('runtime-too-old');
-      expect(error.message).toContain('has no gemma3n (since 0.9.3)');
+      expect(error.message).toContain('does not support gemma3n (since 0.9.3)');
       expect(error.suggestions[0]).toContain('0.9.3');
       return;
     }

@@ -49,7 +49,7 @@ describe('gemma-3n-e4b:q5_k_m on every generation', () => {
       blocking: true,
       since: '0.9.3',
       reason: expect.stringMatching(
-        /^Ollama 0\.6\.5 has no gemma3n \(since 0\.9\.3\); it creates the model, then fails/,
+        /^Ollama 0\.6\.5 does not support gemma3n \(since 0\.9\.3\); it creates the model, then fails/,
       ),
       remedy: 'Upgrade Ollama to 0.9.3 or later, or use --runtime embedded.',
       basis: 'live',
@@ -143,12 +143,12 @@ describe('every verdict', () => {
 
 describe('the version', () => {
   test.each([
-    ['0.24.0', 'live', 'was run for this matrix'],
-    ['v0.24.0', 'live', 'was run for this matrix'],
-    ['0.23.0', 'source', "known from the servers' source"],
+    ['0.24.0', 'live', 'was tested for this matrix'],
+    ['v0.24.0', 'live', 'was tested for this matrix'],
+    ['0.23.0', 'source', 'known from its source code'],
     ['0.40.0', 'inferred', 'newer than 0.33.0'],
-    ['0.24.0-ipex', 'inferred', 'custom build; it is taken for 0.24.0'],
-    ['0.0.0', 'unknown', 'taken for Ollama 0.33.0'],
+    ['0.24.0-ipex', 'inferred', 'custom build; it is treated as 0.24.0'],
+    ['0.0.0', 'unknown', 'treated as Ollama 0.33.0'],
     ['', 'unknown', 'reports no version'],
   ])('%j: %s', (version, basis, text) => {
     const verdict = verdictOf('version', version);
@@ -220,11 +220,11 @@ describe('what the target needs', () => {
   test.each([
     ['gemma4', '0.24.0', false, 'unable to load model'],
     ['gemma4', '0.30.0', true, 'since 0.30.0'],
-    ['gemma3', '0.11.10', false, 'has not seen'],
+    ['gemma3', '0.11.10', false, 'invents answers'],
     ['gemma3', '0.11.11', true, 'since 0.11.11'],
     ['gemma3n', '0.24.0', false, 'only the text part'],
     ['gemma3n', '0.33.0', true, '(not verified: inferred)'],
-    ['gemma9', '0.24.0', true, 'Nothing is known'],
+    ['gemma9', '0.24.0', true, 'not known'],
   ])('a projector for %s on %s: %s', (architecture, version, ok, text) => {
     const verdict = verdictOf('feature.projector', version, { architecture, projector: true });
     expect(verdict).toMatchObject({ ok, blocking: !ok, reason: expect.stringContaining(text) });
@@ -239,10 +239,10 @@ describe('what the target needs', () => {
     expect(verdict).toMatchObject({ ok: true, blocking: false, reason: expect.stringContaining(text) });
   });
 
-  test('the template that create would find is told by architecture', () => {
-    const told = (architecture: string) => verdictOf('feature.template-detection', '0.24.0', { architecture }).reason;
-    expect(told('gemma3n')).toMatch(/^No Ollama finds a TEMPLATE for gemma3n/);
-    expect(told('gemma3')).toContain('gemma3-instruct for gemma3 since 0.6.3');
+  test('the template that create would find is reported by architecture', () => {
+    const reason = (architecture: string) => verdictOf('feature.template-detection', '0.24.0', { architecture }).reason;
+    expect(reason('gemma3n')).toMatch(/^No Ollama version detects a TEMPLATE for gemma3n/);
+    expect(reason('gemma3')).toContain('gemma3-instruct for gemma3 since 0.6.3');
   });
 });
 
@@ -282,7 +282,7 @@ describe('quants', () => {
     ['0.24.0', 'q4_0', /on a GPU it is reported to work \(not verified: taken from documentation\)$/],
     ['0.33.0-rc2', 'q5_k_m', /stay on the CPU, so every quant should load \(not verified: inferred\)$/],
     ['0.44.0', 'q5_k_m', /\(not verified: newer than 0\.33\.0\); on a GPU/],
-    ['0.24.0', 'iq2_xs', /^Nothing is known of iq2_xs of gemma3n on Ollama 0\.24\.0/],
+    ['0.24.0', 'iq2_xs', /^Whether Ollama 0\.24\.0 runs iq2_xs of gemma3n is not known/],
   ])('what %s is told of %s', (version, quant, reason) => {
     expect(verdictOf(`quant.${quant.toLowerCase()}`, version, { architecture: 'gemma3n', quant }).reason).toMatch(
       reason,

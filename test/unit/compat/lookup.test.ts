@@ -136,7 +136,7 @@ describe('serverFacts', () => {
     ['0.34.0', [expect.stringContaining('newer than 0.33.0')]],
     ['1.0.0', [expect.stringContaining('newer than 0.33.0')]],
     ['0.32.0-ipex', [expect.stringContaining('custom build')]],
-    ['0.0.0', [expect.stringContaining('"0.0.0", which says nothing')]],
+    ['0.0.0', [expect.stringContaining('"0.0.0", from which its version is not known')]],
     ['', [expect.stringContaining('no version')]],
   ])('warnings of %j: %j', (version, warnings) => {
     expect(serverFacts(version).warnings).toEqual(warnings);

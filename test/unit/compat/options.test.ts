@@ -37,13 +37,14 @@ describe('optionVerdict', () => {
       blocking: false,
       since: '0.0.1',
       until: '0.6.8',
-      reason: 'Ollama 0.24.0 has no parameter mirostat (0.6.8 was the last that had it); it stores and ignores it.',
-      remedy: 'Leave PARAMETER mirostat out.',
+      reason:
+        'Ollama 0.24.0 does not support the parameter mirostat (0.6.8 was the last version with it); it stores and ignores it.',
+      remedy: 'Remove PARAMETER mirostat.',
       basis: 'source',
     });
     expect(optionVerdict('min_p', '0.3.0')).toMatchObject({
-      reason: 'Ollama 0.3.0 has no parameter min_p (since 0.3.1); it refuses a model that names it.',
-      remedy: 'Leave PARAMETER min_p out, or upgrade Ollama to 0.3.1 or later.',
+      reason: 'Ollama 0.3.0 does not support the parameter min_p (since 0.3.1); it refuses a model that sets it.',
+      remedy: 'Remove PARAMETER min_p, or upgrade Ollama to 0.3.1 or later.',
     });
   });
 

@@ -29,10 +29,10 @@ describe('docs/compatibility.md', () => {
     });
   });
 
-  test('says of every row how it is known', () => {
+  test('gives evidence for every row', () => {
     const proven = page.slice(page.indexOf('## Architectures')).split('\n');
     const body = proven.filter(
-      (line) => line.startsWith('| ') && !line.startsWith('| ---') && !line.endsWith('How it is known |'),
+      (line) => line.startsWith('| ') && !line.startsWith('| ---') && !line.endsWith('Evidence |'),
     );
     expect(body.length).toBeGreaterThan(90);
     for (const line of body) expect(line).toMatch(/\| \*\*(seen|read|not verified: [^*]+)\*\*: \S/);

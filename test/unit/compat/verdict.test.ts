@@ -29,7 +29,7 @@ describe('verdictFor', () => {
       blocking: true,
       since: '0.9.3',
       reason: expect.stringMatching(
-        /^Ollama 0\.6\.5 has no gemma3n \(since 0\.9\.3\); it creates the model, then fails/,
+        /^Ollama 0\.6\.5 does not support gemma3n \(since 0\.9\.3\); it creates the model, then fails/,
       ),
       remedy: 'Upgrade Ollama to 0.9.3 or later, or use --runtime embedded.',
       basis: 'live',
