@@ -6,7 +6,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join, relative } from 'node:path';
 import * as z from 'zod';
 import { Family } from '../src/catalog/schema.ts';
-import { envelopeOf } from '../src/cli/envelope.ts';
 import { matrix } from '../src/compat/matrix.ts';
 import { HostProfile } from '../src/hardware/schema.ts';
 import { expectedModelfiles } from '../src/modelfile/generate.ts';
@@ -15,7 +14,7 @@ import { Settings } from '../src/provision/settings-schema.ts';
 import { Acceptance, InstallRecord } from '../src/registry/schema.ts';
 import { Suite } from '../src/smoke/schema.ts';
 import { compatibilityPage } from './compatibility-page.ts';
-import { RESULTS } from './results.ts';
+import { envelopeOf, RESULTS } from './results.ts';
 
 const root = join(import.meta.dirname, '..');
 const GENERATED_FOLDERS = ['modelfiles', 'schemas'];

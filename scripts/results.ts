@@ -1,5 +1,6 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import { CompletionData } from '../src/cli/completion.ts';
+import { SCHEMA_VERSION } from '../src/cli/envelope.ts';
 import { DoctorData } from '../src/doctor/schema.ts';
 import { CheckData } from '../src/provision/check/check.ts';
 import { InstallReport, RemoveReport, UpgradeReport } from '../src/provision/install/schema.ts';
@@ -52,3 +53,25 @@ export const RESULTS = {
   upgrade: UpgradeReport,
   verify: VerifyReport,
 } as const satisfies Readonly<Record<string, z.ZodType>>;
+
+/** Why a command failed. */
+const ErrorBody = z.strictObject({
+  code: z.string(),
+  message: z.string(),
+  suggestions: z.array(z.string()),
+  causes: z.array(z.string()),
+  exitCode: z.int(),
+});
+
+/** Envelope of a command whose `data` follows the given schema. */
+export function envelopeOf<Data extends z.ZodType>(data: Data) {
+  return z.strictObject({
+    schemaVersion: z.literal(SCHEMA_VERSION),
+    /** False for a failure and for a negative verdict (exit 4), which has `data` all the same. */
+    ok: z.boolean(),
+    command: z.string(),
+    data: data.optional(),
+    error: ErrorBody.optional(),
+    warnings: z.array(z.string()),
+  });
+}

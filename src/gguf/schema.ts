@@ -92,11 +92,3 @@ export interface GgufFacts extends ModelFacts {
   /** The files of a split model in order; absent where one file holds all. */
   readonly parts?: readonly PartFacts[];
 }
-
-/** What an Ollama server tells of a model that it has stored. */
-export interface ShownFacts extends Omit<ModelFacts, 'weights'> {
-  /** Absent where the server did not tell every tensor's type. */
-  readonly weights?: WeightBytes;
-  /** What the server did not tell, in the names of these fields and of metadata keys. */
-  readonly missing: readonly string[];
-}

@@ -14,9 +14,6 @@ export const MeasuredRam = z.strictObject({
 });
 export type MeasuredRam = z.infer<typeof MeasuredRam>;
 
-/** Reads RAM with all cores for a moment. Undefined when it could not be measured; takes no longer than half a second. */
-export type MeasureRam = (options: MeasureRamOptions) => Promise<MeasuredRam | undefined>;
-
 export interface MeasureRamOptions {
   readonly threads: number;
   /** What may be allocated for it, in bytes. */

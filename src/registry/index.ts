@@ -5,7 +5,6 @@ export {
   baselineRunOf,
   compareRuns,
   dropBaselines,
-  type FoundBaseline,
   findBaseline,
   keepBaseline,
 } from './baselines.ts';
@@ -16,7 +15,6 @@ export {
   findJournal,
   type Held,
   type Journal,
-  type ListedJournal,
   listJournals,
   putJournal,
   type RemoveJournal,

@@ -4,8 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as z from 'zod';
-import { RESULTS } from '../../scripts/results.ts';
-import { envelopeOf } from '../../src/cli/envelope.ts';
+import { envelopeOf, RESULTS } from '../../scripts/results.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 export const MODELS = join(ROOT, 'models/tiny-gemma-3n');

@@ -4,7 +4,8 @@ import type { CatalogTrust, SeenCatalog, SeenCatalogs } from '../../../src/catal
 import { seenCatalogs } from '../../../src/catalog/trust-store.ts';
 import { digestOf } from '../../../src/core/digest.ts';
 import type { ProvisionError } from '../../../src/core/errors.ts';
-import { type PrivateKey, signManifest } from '../../../src/trust/index.ts';
+import type { PrivateKey } from '../../../src/trust/contract.ts';
+import { signManifest } from '../../../src/trust/index.ts';
 import { keyPair } from '../trust/support.ts';
 import { json, memoryFiles, sampleFamily } from './helpers.ts';
 
