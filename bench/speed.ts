@@ -17,7 +17,7 @@ import { measureRam } from '../src/hardware/measure-ram.ts';
 import type { HostProfile } from '../src/hardware/schema.ts';
 import { readHeader } from '../src/provision/plan/header.ts';
 import { forkWorker } from '../src/runtimes/embedded/runtime.ts';
-import { defaultThreads } from '../src/runtimes/embedded/threads.ts';
+import { defaultThreads } from '../src/runtimes/embedded/sampling.ts';
 import { createWorkerClient } from '../src/runtimes/embedded/worker-client.ts';
 import { type Comparison, comparisons } from '../test/unit/fit/speed-measurements.ts';
 

@@ -1,8 +1,13 @@
 /** What a server is asked before it is judged: cheap questions, side by side, that change nothing on any version. */
 import { member } from '../../catalog/json-access.ts';
 import type { Ask, Question, TextReply } from '../../net/text.ts';
-import { type FailureContext, failureOf } from '../../runtimes/ollama/errors.ts';
-import { cleaned, ServerSaid, Unreadable } from '../../runtimes/ollama/faults.ts';
+import {
+  cleaned,
+  type FailureContext,
+  failureOf,
+  ServerSaid,
+  Unreadable,
+} from '../../runtimes/ollama/server-errors.ts';
 import { type Evidence, evidenceOf, PROBES, type Probe } from './evidence.ts';
 
 export interface Round {

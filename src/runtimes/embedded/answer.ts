@@ -3,8 +3,6 @@ import type { Engine } from './engine.ts';
 import { DOCUMENT_END } from './json-schema.ts';
 import { renderPrompt, tokenizePrompt } from './prompt.ts';
 import type { Answer, ChatOptions } from './protocol.ts';
-import { createStopScanner } from './stop-scanner.ts';
-import { createTextStream } from './text-stream.ts';
 
 /**
  * Answers on a loaded model: yields text as it is sure to belong to the answer, returns how it went. Throws `bad-usage`
@@ -80,4 +78,105 @@ function endDetector(engine: Engine, stops: readonly string[]): (token: number) 
     if (token !== undefined && more.length === 0 && engine.isSpecial(token)) special.add(token);
   }
   return (token) => engine.isEnd(token) || special.has(token);
+}
+
+const UNFINISHED = '\uFFFD';
+/** A UTF-8 character has at most four bytes, so byte tokens that make none by then never will. */
+const LONGEST_CHARACTER = 4;
+
+/** Turns tokens into text as they come, never cutting a character in two. */
+export interface TextStream {
+  /** The text that this token completes; often empty inside a character of several byte tokens. */
+  push(token: number): string;
+  /** What is left at the end of the answer. */
+  flush(): string;
+}
+
+/**
+ * Tokens are turned into text together with the few before them, as some tokenizers write a space only between
+ * tokens; the text of the earlier ones is then cut off.
+ */
+export function createTextStream(detokenize: (tokens: readonly number[]) => string): TextStream {
+  let earlier: readonly number[] = [];
+  let waiting: readonly number[] = [];
+
+  function textOf(tokens: readonly number[]): string {
+    return detokenize([...earlier, ...tokens]).slice(detokenize(earlier).length);
+  }
+
+  return {
+    push(token) {
+      waiting = [...waiting, token];
+      const text = textOf(waiting);
+      if (!text.endsWith(UNFINISHED)) {
+        earlier = waiting;
+        waiting = [];
+        return text;
+      }
+      const [oldest, ...rest] = waiting;
+      if (oldest === undefined || waiting.length < LONGEST_CHARACTER) return '';
+      // Bytes that are no text: give up the oldest only, the others may begin a good character.
+      const lost = textOf([oldest]);
+      earlier = [];
+      waiting = rest;
+      return lost;
+    },
+    flush() {
+      const text = textOf(waiting);
+      earlier = [];
+      waiting = [];
+      return text;
+    },
+  };
+}
+
+/**
+ * Lets text through until a stop string appears, also one that comes in several pieces: whatever could still become
+ * a stop string is held back until it is known.
+ */
+export interface StopScanner {
+  /** The text that may be shown now, and whether a stop string was met. */
+  push(text: string): { readonly text: string; readonly stopped: boolean };
+  /** What is still held back, when the answer ended without a stop string. */
+  flush(): string;
+}
+
+export function createStopScanner(stops: readonly string[]): StopScanner {
+  let held = '';
+  return {
+    push(text) {
+      held += text;
+      const at = firstOf(held, stops);
+      if (at !== undefined) {
+        const shown = held.slice(0, at);
+        held = '';
+        return { text: shown, stopped: true };
+      }
+      const keep = longestBeginning(held, stops);
+      const shown = held.slice(0, held.length - keep);
+      held = held.slice(held.length - keep);
+      return { text: shown, stopped: false };
+    },
+    flush() {
+      const rest = held;
+      held = '';
+      return rest;
+    },
+  };
+}
+
+function firstOf(text: string, stops: readonly string[]): number | undefined {
+  const places = stops.map((stop) => text.indexOf(stop)).filter((place) => place >= 0);
+  return places.length === 0 ? undefined : Math.min(...places);
+}
+
+/** Length of the longest end of `text` that is the beginning of a stop string. */
+function longestBeginning(text: string, stops: readonly string[]): number {
+  let longest = 0;
+  for (const stop of stops) {
+    for (let length = Math.min(stop.length - 1, text.length); length > longest; length -= 1) {
+      if (text.endsWith(stop.slice(0, length))) longest = length;
+    }
+  }
+  return longest;
 }

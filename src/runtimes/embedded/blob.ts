@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
-import { ProvisionError } from '../../core/errors.ts';
+import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { type DigestCache, NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
 import { type Disk, type FileFacts, type OpenFile, SHARE_BYTES } from '../../disk/disk.ts';
@@ -11,7 +11,6 @@ import { readChunks } from '../../disk/read-chunks.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import type { StorableFile, TransferWay } from '../contract.ts';
 import { type Elsewhere, exactly, isElsewhere } from '../storable.ts';
-import { sizeOf } from './disk.ts';
 
 export const INCOMPLETE = '.incomplete-';
 /** What a killed run left behind is removed after this time; a younger one may belong to a run that is still at work. */
@@ -226,5 +225,15 @@ async function writeAll(target: OpenFile, chunk: Uint8Array, path: string): Prom
     } catch (cause) {
       throw diskError('write', path, cause);
     }
+  }
+}
+
+/** Undefined when there is no such file. */
+export async function sizeOf(files: Disk, path: string): Promise<number | undefined> {
+  try {
+    return Number((await files.stat(path, { bigint: true })).size);
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') return undefined;
+    throw diskError('read', path, cause);
   }
 }

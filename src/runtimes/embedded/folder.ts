@@ -3,8 +3,22 @@ import { errnoOf, messageOf } from '../../core/errors.ts';
 import type { Disk } from '../../disk/disk.ts';
 import type { FolderContents, FolderManifest } from '../contents.ts';
 import { factsOf, looseJson, namesIn, readBlobs } from '../read-blobs.ts';
-import { embeddedBlobs, embeddedManifests, FOLDER_NAME } from './location.ts';
 import { Manifest } from './manifest.ts';
+
+/** Records name the runtime by this; there is one embedded runtime per data folder. */
+export const EMBEDDED_ENDPOINT = 'embedded';
+
+/** Its folder in our data folder. */
+export const FOLDER_NAME = 'embedded';
+
+/** Where its blobs are. `dataDir`: our data folder. */
+export function embeddedBlobs(dataDir: string): string {
+  return join(dataDir, FOLDER_NAME, 'blobs');
+}
+
+export function embeddedManifests(dataDir: string): string {
+  return join(dataDir, FOLDER_NAME, 'models');
+}
 
 /** As `readModelsFolder`, of the embedded runtime. */
 export async function readEmbeddedFolder(dataDir: string, files: Disk): Promise<FolderContents> {

@@ -1,5 +1,5 @@
 import { defineRuntime } from '../contract.ts';
-import { EMBEDDED_ENDPOINT, embeddedBlobs, embeddedManifests, FOLDER_NAME } from './location.ts';
+import { EMBEDDED_ENDPOINT, embeddedBlobs, embeddedManifests, FOLDER_NAME } from './folder.ts';
 
 /** llama.cpp inside this tool: our store of models, and an engine in a process of its own. */
 export const embedded = defineRuntime({

@@ -8,8 +8,7 @@ import { realDisk } from '../../disk/disk.ts';
 import { diskError } from '../../disk/errors.ts';
 import type { BlobStore, OpenRuntime, Runtime, RuntimeContext, RuntimeFacts } from '../contract.ts';
 import { putBlob } from './blob.ts';
-import { readEmbeddedFolder } from './folder.ts';
-import { embeddedBlobs } from './location.ts';
+import { embeddedBlobs, readEmbeddedFolder } from './folder.ts';
 import { embeddedRuntime, forkWorker } from './runtime.ts';
 
 /** Throws `runtime-missing`, `runtime-too-old`, `runtime-refused`, `bad-configuration`. */

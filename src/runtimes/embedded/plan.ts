@@ -4,8 +4,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import { type Disk, SHARE_BYTES } from '../../disk/disk.ts';
 import type { StorableFile, TransferPlan, TransferWay } from '../contract.ts';
 import { isElsewhere } from '../storable.ts';
-import { blobPath, INCOMPLETE, isLinkable } from './blob.ts';
-import { sizeOf } from './disk.ts';
+import { blobPath, INCOMPLETE, isLinkable, sizeOf } from './blob.ts';
 
 /** Manifests, and what the file system adds. */
 const OVERHEAD = 1.02;

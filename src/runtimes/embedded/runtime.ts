@@ -1,14 +1,13 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { ChatRequest, ChatResult, Message, Runtime, StoreResult } from '../contract.ts';
+import { EMBEDDED_ENDPOINT } from './folder.ts';
 import { type EngineFiles, engineVersion } from './identify.ts';
 import { requireHoldable } from './json-schema.ts';
-import { EMBEDDED_ENDPOINT } from './location.ts';
 import { describe, type Manifest } from './manifest.ts';
 import type { ChatMessage, LoadOptions } from './protocol.ts';
-import { type Settings, settingsOf } from './sampling.ts';
+import { defaultThreads, type Settings, settingsOf } from './sampling.ts';
 import { createModelStore, type ModelStore, noSuchModel, type StoreOptions } from './store.ts';
-import { defaultThreads } from './threads.ts';
 import { type Chatted, createWorkerClient, type StartWorker, type WorkerClient } from './worker-client.ts';
 
 export { forkWorker } from './fork-worker.ts';

@@ -7,9 +7,9 @@ import type { Disk, TextFiles } from '../../disk/disk.ts';
 import { diskError } from '../../disk/errors.ts';
 import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay } from '../contract.ts';
 import { parseModelName } from '../names.ts';
-import { putBlob } from './blob.ts';
-import { sizeOf } from './disk.ts';
-import { embeddedBlobs, embeddedManifests } from './location.ts';
+import { looseJson } from '../read-blobs.ts';
+import { putBlob, sizeOf } from './blob.ts';
+import { embeddedBlobs, embeddedManifests } from './folder.ts';
 import { describe, Manifest, manifestFileName, parseManifest } from './manifest.ts';
 import { planBlob } from './plan.ts';
 
@@ -147,12 +147,4 @@ export function noSuchModel(name: string): ProvisionError {
   return new ProvisionError('model-not-found', `The embedded runtime has no model ${name}.`, {
     suggestions: ['See what is installed: gemma-provision list', 'Install it: gemma-provision install'],
   });
-}
-
-function looseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

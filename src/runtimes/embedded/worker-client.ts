@@ -1,5 +1,4 @@
 import { ProvisionError } from '../../core/errors.ts';
-import { createInbox, type Inbox } from './inbox.ts';
 import {
   type Answer,
   type ChatOptions,
@@ -185,4 +184,37 @@ function remedyFor(reason: string): string {
   if (reason.includes('SIGILL'))
     return 'The processor lacks an instruction that this llama.cpp uses: install node-llama-cpp@3 again on this machine.';
   return 'Get the model file again if its SHA-256 differs from the publisher’s, and install the newest node-llama-cpp@3.';
+}
+
+/** Messages of one request, in order; what arrived before a failure is still read. */
+export interface Inbox {
+  put(message: FromWorker): void;
+  fail(error: unknown): void;
+  next(): Promise<FromWorker>;
+}
+
+export function createInbox(): Inbox {
+  const messages: FromWorker[] = [];
+  let failure: { readonly error: unknown } | undefined;
+  let wake: () => void = () => undefined;
+  return {
+    put(message) {
+      messages.push(message);
+      wake();
+    },
+    fail(error) {
+      failure ??= { error };
+      wake();
+    },
+    async next() {
+      for (;;) {
+        const message = messages.shift();
+        if (message !== undefined) return message;
+        if (failure !== undefined) throw failure.error;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+  };
 }

@@ -7,10 +7,9 @@ import { isCutOff } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { type Connection, errorOf } from './client.ts';
-import { failureOf } from './errors.ts';
-import { ServerSaid } from './faults.ts';
 import { watched } from './progress.ts';
 import { becameShorter, notReadable } from './readable.ts';
+import { failureOf, ServerSaid } from './server-errors.ts';
 
 export type { OpenForReading, ReadableFile };
 

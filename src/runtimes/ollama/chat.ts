@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ChatRequest, ChatResult } from '../contract.ts';
 import { stream } from './client.ts';
-import { explained, type ModelCall } from './explain.ts';
+import { explainLoadFailure, type ModelCall } from './explain.ts';
 import { messagesFor } from './messages.ts';
 import { read } from './show.ts';
 
@@ -51,7 +51,7 @@ export async function* chatWith(
       if (line.done) last = line;
     }
   } catch (thrown) {
-    throw await explained(thrown, request.name, context);
+    throw await explainLoadFailure(thrown, request.name, context);
   }
   const ended = now();
   return resultOf(text, last ?? ChatLine.parse({}), { started, firstAt: firstAt ?? ended, ended });

@@ -1,10 +1,9 @@
 import * as z from 'zod';
 import { type Http, type HttpReply, readWhole } from '../../net/http.ts';
 import { LARGEST_DOCUMENT, LARGEST_REFUSAL, POLICIES } from '../../net/limits.ts';
-import { type FailureContext, failureOf } from './errors.ts';
-import { CutShort, cleaned, ServerSaid, Unreadable } from './faults.ts';
 import type { HostAddress } from './host.ts';
 import { readLines, throwIfError } from './lines.ts';
+import { CutShort, cleaned, type FailureContext, failureOf, ServerSaid, Unreadable } from './server-errors.ts';
 
 /** How long each kind of call may stay silent, in milliseconds. */
 export interface Patience {

@@ -5,8 +5,8 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { ModelSpec } from '../../modelfile/schema.ts';
 import { type Connection, stream } from './client.ts';
-import { cleaned, ServerSaid } from './faults.ts';
 import { modelfileText } from './legacy.ts';
+import { cleaned, ServerSaid } from './server-errors.ts';
 
 export interface CreateRequest {
   readonly name: string;

@@ -16,7 +16,7 @@ export interface ModelCall {
  * the first load, from 0.6 on with a text that does not name it ("unable to load model: <path>"), or by ending. What
  * the file is tells whether the version is to blame. Never throws; returns what to throw.
  */
-export async function explained(
+export async function explainLoadFailure(
   thrown: unknown,
   name: string,
   { connection, facts, signal }: ModelCall,

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { cleaned, ServerSaid, Unreadable } from './faults.ts';
+import { cleaned, ServerSaid, Unreadable } from './server-errors.ts';
 
 /** No line of an Ollama server comes near this; a reply without line ends must not fill the memory. */
 const LONGEST_LINE = 16 * 1024 * 1024;

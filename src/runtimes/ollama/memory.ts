@@ -4,7 +4,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { LoadedModel } from '../contract.ts';
 import { sameModel } from '../names.ts';
 import { ask, type Connection } from './client.ts';
-import { ServerSaid } from './faults.ts';
+import { ServerSaid } from './server-errors.ts';
 import { isAbsent, read } from './show.ts';
 
 const Bytes = z.number().nonnegative();

@@ -15,7 +15,7 @@ import type { ProvenFolder } from './folder/probe.ts';
 import { readModelsFolder } from './folder/read.ts';
 import { type HostAddress, parseHost, plainHttpWarning, requireTls } from './host.ts';
 import { type OllamaRuntime, ollamaRuntime } from './runtime.ts';
-import { dropBlob, replaceBlob } from './ways/replace.ts';
+import { dropBlob, replaceBlob } from './transfer/copy.ts';
 
 type Env = RuntimeContext['env'];
 

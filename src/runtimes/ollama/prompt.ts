@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { ChatRequest, RenderedPrompt } from '../contract.ts';
 import { type ApiRequest, ask } from './client.ts';
-import { explained, type ModelCall } from './explain.ts';
+import { explainLoadFailure, type ModelCall } from './explain.ts';
 import { messagesFor } from './messages.ts';
 import { read } from './show.ts';
 
@@ -63,6 +63,6 @@ async function asked(call: ModelCall, name: string, doing: string, request: ApiR
   try {
     return await ask(connection, context, request);
   } catch (thrown) {
-    throw await explained(thrown, name, call);
+    throw await explainLoadFailure(thrown, name, call);
   }
 }

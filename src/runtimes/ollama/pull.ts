@@ -3,7 +3,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { StoredModel } from '../contract.ts';
 import { type Connection, stream } from './client.ts';
-import { cleaned, ServerSaid } from './faults.ts';
+import { cleaned, ServerSaid } from './server-errors.ts';
 import { findModel, read } from './show.ts';
 
 const PullLine = z.object({
@@ -24,7 +24,7 @@ export async function* pullModel(
   try {
     yield* pullLayers(connection, { model: name }, signal);
   } catch (thrown) {
-    throw await explained(thrown, name, version);
+    throw await explainRefusedPull(thrown, name, version);
   }
   const stored = await findModel(connection, name, signal);
   if (stored !== undefined) return stored;
@@ -68,7 +68,7 @@ function sumOf(layers: readonly { total: number; completed: number }[]): { done:
 }
 
 /** The registry answers 412 to servers whose version cannot run the model; the text does not say which version can. */
-async function explained(thrown: unknown, name: string, version: () => Promise<string>): Promise<unknown> {
+async function explainRefusedPull(thrown: unknown, name: string, version: () => Promise<string>): Promise<unknown> {
   if (!(thrown instanceof ProvisionError && thrown.code === 'runtime-too-old')) return thrown;
   if (!(thrown.cause instanceof ServerSaid)) return thrown;
   return new ProvisionError(

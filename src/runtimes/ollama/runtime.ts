@@ -9,16 +9,16 @@ import { parseModelName } from '../names.ts';
 import { chatWith } from './chat.ts';
 import { ask, type Connection, PATIENCE, type Patience } from './client.ts';
 import type { ModelCall } from './explain.ts';
-import { cleaned } from './faults.ts';
 import type { ProvenFolder } from './folder/probe.ts';
 import type { HostAddress } from './host.ts';
 import { loadedModel, loadedModels, unloadModel } from './memory.ts';
 import { countRawPrompt, renderPrompt } from './prompt.ts';
 import { pullModel } from './pull.ts';
 import { copyModel, removeModel } from './remove.ts';
+import { cleaned } from './server-errors.ts';
 import { findModel, listModels, read } from './show.ts';
 import { type FileEffects, planTransfer, type StoreAt, storeModel } from './store.ts';
-import { openDoors, type SideDoors } from './ways/facts.ts';
+import { findLocalAccess, type LocalTransfers } from './transfer/facts.ts';
 
 export interface OllamaOptions {
   /** From `parseHost`. */
@@ -30,7 +30,7 @@ export interface OllamaOptions {
   readonly http?: Http;
   readonly patience?: Partial<Patience>;
   /** Ways into the server beside its API; without them a file is uploaded. */
-  readonly doors?: SideDoors;
+  readonly doors?: LocalTransfers;
 }
 
 /** The Ollama runtime, with what its version tells before anything is asked of it. */
@@ -58,7 +58,7 @@ export function ollamaRuntime({ host, files, now, http, patience, doors = {} }: 
     return known;
   };
   const facts = async (signal: AbortSignal) => serverFacts(await version(signal));
-  const open = openDoors(connection, doors);
+  const open = findLocalAccess(connection, doors);
   const storeAt = async (signal: AbortSignal): Promise<StoreAt> => ({
     connection,
     files,

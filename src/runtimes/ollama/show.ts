@@ -4,8 +4,8 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { StoredModel } from '../contract.ts';
 import { sameModel } from '../names.ts';
 import { ask, type Connection } from './client.ts';
-import { ServerSaid } from './faults.ts';
 import { parseParameters } from './parameters.ts';
+import { ServerSaid } from './server-errors.ts';
 
 /** Only what is used; older servers leave fields out, newer ones add some. A field of another type is no Ollama's. */
 const ShowReply = z.object({

@@ -17,10 +17,10 @@ import { dropQuietly, pullStub } from './loopback/stub.ts';
 import { cameBack } from './reconnect.ts';
 import { isBroken, removeModel } from './remove.ts';
 import { findListed, findModel, type ListedModel } from './show.ts';
-import { chooseWay, possibleWays } from './ways/choose.ts';
-import { type OpenDoors, wayFacts } from './ways/facts.ts';
-import { moveBytes } from './ways/move.ts';
-import { WayClosed } from './ways/put.ts';
+import { chooseTransfer, possibleTransfers } from './transfer/choose.ts';
+import { inspectTransfer, type LocalAccess } from './transfer/facts.ts';
+import { TransferUnavailable } from './transfer/folder-write.ts';
+import { moveBytes } from './transfer/transfer.ts';
 
 /** Reading of files, as the wiring provides it. */
 export interface FileEffects {
@@ -33,7 +33,7 @@ export interface FileEffects {
 export interface StoreAt {
   readonly connection: Connection;
   readonly files: FileEffects;
-  readonly doors: OpenDoors;
+  readonly doors: LocalAccess;
   readonly facts: ServerFacts;
 }
 
@@ -49,7 +49,10 @@ export async function planTransfer(
   wanted: TransferWay | undefined,
   signal: AbortSignal,
 ): Promise<TransferPlan> {
-  const plan = chooseWay(await wayFacts(connection, doors, facts, file, file.digest, signal, wanted), wanted);
+  const plan = chooseTransfer(
+    await inspectTransfer(connection, doors, facts, file, file.digest, signal, wanted),
+    wanted,
+  );
   // Only a folder that was looked at anyway: proving one costs requests.
   const folder = FOLDER_WAYS.has(plan.way) ? await doors.folder(signal) : undefined;
   return { ...plan, ...(folder !== undefined && !('refused' in folder) && { folder: folder.path }) };
@@ -136,15 +139,15 @@ async function* storeOnce(run: Run, signal: AbortSignal): Work<StoreResult> {
 async function* bring(run: Run, stub: string, used: { stub: boolean }, signal: AbortSignal): Work<TransferWay> {
   const { at, request, digest } = run;
   const { file, way: wanted } = request;
-  const facts = await wayFacts(at.connection, at.doors, at.facts, file, digest, signal, wanted);
-  const plans = wanted === undefined ? possibleWays(facts) : [chooseWay(facts, wanted)];
+  const facts = await inspectTransfer(at.connection, at.doors, at.facts, file, digest, signal, wanted);
+  const plans = wanted === undefined ? possibleTransfers(facts) : [chooseTransfer(facts, wanted)];
   for (const { way } of plans) {
     try {
       run.moved += yield* moveBytes({ ...at, ...run, way, proven: facts.proven, file, digest }, signal);
       yield* makeStub(run, way, facts, stub, used, signal);
       return way;
     } catch (thrown) {
-      if (!(thrown instanceof WayClosed)) throw thrown;
+      if (!(thrown instanceof TransferUnavailable)) throw thrown;
       if (wanted !== undefined) throw closedWay(wanted, thrown);
       yield { type: 'warning', message: `${way} does not work here (${thrown.message}); the next way is taken.` };
     }
@@ -159,7 +162,7 @@ async function* bring(run: Run, stub: string, used: { stub: boolean }, signal: A
 async function* makeStub(
   run: Run,
   way: TransferWay,
-  { rewrites, pull, proven }: Awaited<ReturnType<typeof wayFacts>>,
+  { rewrites, pull, proven }: Awaited<ReturnType<typeof inspectTransfer>>,
   stub: string,
   used: { stub: boolean },
   signal: AbortSignal,
@@ -176,7 +179,7 @@ async function* makeStub(
     // The server keeps the small part of a pull whose large part failed, and would only drop it at its next start.
     if (proven !== undefined) await proven.files.rm(blobFile(proven.blobs, configDigestOf(offer)), { force: true });
     if (signal.aborted || !(thrown instanceof ProvisionError) || FINAL.has(thrown.code)) throw thrown;
-    if (way === 'loopback-pull') throw new WayClosed(thrown.message, { cause: thrown });
+    if (way === 'loopback-pull') throw new TransferUnavailable(thrown.message, { cause: thrown });
     used.stub = false;
     const message = `The server did not take the file by a pull (${thrown.message}); its create writes it anew.`;
     yield { type: 'warning', message };
@@ -186,7 +189,7 @@ async function* makeStub(
 /** Failures of a pull that no other way would change. */
 const FINAL: ReadonlySet<string> = new Set([...GONE, 'disk-full', 'digest-mismatch', 'truncated-file', 'bug']);
 
-function closedWay(wanted: TransferWay, cause: WayClosed): ProvisionError {
+function closedWay(wanted: TransferWay, cause: TransferUnavailable): ProvisionError {
   return new ProvisionError('bad-usage', `The file cannot get in by ${wanted}: ${cause.message}`, {
     cause,
     suggestions: ['Leave the way open: the cheapest one that works is then taken.'],

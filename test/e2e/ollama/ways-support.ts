@@ -16,7 +16,7 @@ import { isTemporary } from '../../../src/runtimes/ollama/folder/files.ts';
 import { parseHost } from '../../../src/runtimes/ollama/host.ts';
 import { isTransferName } from '../../../src/runtimes/ollama/loopback/names.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
-import type { SideDoors } from '../../../src/runtimes/ollama/ways/facts.ts';
+import type { LocalTransfers } from '../../../src/runtimes/ollama/transfer/facts.ts';
 import { never } from '../../helpers/failure.ts';
 import type { OllamaServer } from '../../helpers/ollama-server.ts';
 
@@ -40,7 +40,7 @@ export const SPEC: ModelSpec = {
 /** The adapter at a real server; without doors it has nothing but the API. */
 export function adapter(
   server: OllamaServer,
-  doors: SideDoors = {},
+  doors: LocalTransfers = {},
   open: OpenForReading = (path) => fs.open(path),
   reconnectMs = 1_000,
 ): OllamaRuntime {
@@ -54,7 +54,7 @@ export function adapter(
 }
 
 /** All that there is: the server's folder, and a registry on loopback. */
-export function allDoors(models: string): SideDoors {
+export function allDoors(models: string): LocalTransfers {
   return { models: async () => ({ path: models, files: realDisk, uid: process.getuid?.() }), loopback: true };
 }
 

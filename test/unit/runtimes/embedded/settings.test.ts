@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { settingsOf } from '../../../../src/runtimes/embedded/sampling.ts';
-import { defaultThreads } from '../../../../src/runtimes/embedded/threads.ts';
+import { defaultThreads, settingsOf } from '../../../../src/runtimes/embedded/sampling.ts';
 
 const defaults = { threads: 3, randomSeed: () => 42 };
 

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createStopScanner } from '../../../../src/runtimes/embedded/stop-scanner.ts';
-import { createTextStream } from '../../../../src/runtimes/embedded/text-stream.ts';
+import { createStopScanner, createTextStream } from '../../../../src/runtimes/embedded/answer.ts';
 import { byteEngine, bytesOf } from './support.ts';
 
 function scan(stops: string[], pieces: string[]): { text: string; stopped: boolean } {

@@ -1,17 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import type { TransferWay } from '../../../../src/runtimes/contract.ts';
-import { chooseWay, possibleWays, type WayFacts } from '../../../../src/runtimes/ollama/ways/choose.ts';
+import {
+  chooseTransfer,
+  possibleTransfers,
+  type TransferFacts,
+} from '../../../../src/runtimes/ollama/transfer/choose.ts';
 
 const SIZE = 1_000_000;
 const FOLDER = { sameVolume: true, reflinks: true };
 const NO_FOLDER = { refused: "The server's models folder is not known." };
 const NO_PULL = { refused: 'The server is on another host.' };
 
-type Changes = Omit<Partial<WayFacts>, 'file'> & { file?: Partial<WayFacts['file']> };
+type Changes = Omit<Partial<TransferFacts>, 'file'> & { file?: Partial<TransferFacts['file']> };
 
 /** A file of the user, at a server of 0.24 with everything open. */
-function facts(changes: Changes = {}): WayFacts {
+function facts(changes: Changes = {}): TransferFacts {
   return {
     present: false,
     folder: FOLDER,
@@ -26,7 +30,7 @@ function facts(changes: Changes = {}): WayFacts {
 const NEW = { rewrites: true, diskFactor: 3, pull: true } as const;
 
 describe('the ways that work, the cheapest first', () => {
-  test.each<[string, WayFacts, readonly TransferWay[]]>([
+  test.each<[string, TransferFacts, readonly TransferWay[]]>([
     ['a file of the user', facts(), ['reflink', 'copy', 'upload']],
     ['a file of our cache', facts({ file: { immutable: true } }), ['hard-link', 'reflink', 'copy', 'upload']],
     ['no sharing of bytes', facts({ folder: { ...FOLDER, reflinks: false } }), ['copy', 'upload']],
@@ -48,8 +52,8 @@ describe('the ways that work, the cheapest first', () => {
     ['a remote file', facts({ file: { at: 'elsewhere' } }), ['stream']],
     ['there already', facts({ present: true, folder: NO_FOLDER }), ['present', 'upload']],
   ])('%s', (_, given, ways) => {
-    expect(possibleWays(given).map(({ way }) => way)).toEqual(ways);
-    expect(chooseWay(given, undefined).way).toBe(ways[0]);
+    expect(possibleTransfers(given).map(({ way }) => way)).toEqual(ways);
+    expect(chooseTransfer(given, undefined).way).toBe(ways[0]);
   });
 });
 
@@ -69,7 +73,7 @@ describe('the room that a way takes at the peak, in sizes of the file', () => {
     ['an upload, 0.30 that cannot', 'upload', { ...NEW, pull: NO_PULL }, 3],
     ['a pull', 'loopback-pull', NEW, 1.02],
   ])('%s', (_, way, given, sizes) => {
-    const plan = chooseWay(facts(given), way);
+    const plan = chooseTransfer(facts(given), way);
     expect(plan.way).toBe(way);
     expect(plan.peakBytes).toBe(Math.ceil(sizes * SIZE));
     expect(plan.why).not.toBe('');
@@ -77,20 +81,23 @@ describe('the room that a way takes at the peak, in sizes of the file', () => {
 
   test('a stream', () => {
     const given = { file: { at: 'elsewhere' as const } };
-    expect(chooseWay(facts(given), 'stream').peakBytes).toBe(1.02 * SIZE);
-    expect(chooseWay(facts({ ...given, ...NEW, pull: NO_PULL }), 'stream').peakBytes).toBe(3 * SIZE);
+    expect(chooseTransfer(facts(given), 'stream').peakBytes).toBe(1.02 * SIZE);
+    expect(chooseTransfer(facts({ ...given, ...NEW, pull: NO_PULL }), 'stream').peakBytes).toBe(3 * SIZE);
   });
 });
 
 describe('a way that is asked for', () => {
   test('is taken although another is cheaper', () => {
-    expect(chooseWay(facts(), 'upload')).toMatchObject({ way: 'upload', why: expect.stringContaining('asked for') });
-    expect(chooseWay(facts(), 'hard-link').way).toBe('hard-link');
-    expect(chooseWay(facts({ pull: true }), 'loopback-pull').way).toBe('loopback-pull');
+    expect(chooseTransfer(facts(), 'upload')).toMatchObject({
+      way: 'upload',
+      why: expect.stringContaining('asked for'),
+    });
+    expect(chooseTransfer(facts(), 'hard-link').way).toBe('hard-link');
+    expect(chooseTransfer(facts({ pull: true }), 'loopback-pull').way).toBe('loopback-pull');
   });
 
   test('does not move what is there', () => {
-    expect(chooseWay(facts({ present: true }), 'copy').way).toBe('present');
+    expect(chooseTransfer(facts({ present: true }), 'copy').way).toBe('present');
   });
 
   test.each<[TransferWay, Changes, string]>([
@@ -103,7 +110,7 @@ describe('a way that is asked for', () => {
     ['stream', {}, 'on this machine'],
     ['upload', { file: { at: 'elsewhere' } }, 'not on this machine'],
   ])('and does not work: %s is refused with the reason', (way, given, reason) => {
-    const thrown = expectThrown(() => chooseWay(facts(given), way));
+    const thrown = expectThrown(() => chooseTransfer(facts(given), way));
     expect([thrown.code, thrown.exitCode]).toEqual(['bad-usage', 2]);
     expect(thrown.message).toContain(way);
     expect(thrown.message).toContain(reason);

@@ -20,7 +20,7 @@ import {
   stubName,
 } from '../../../../src/runtimes/ollama/loopback/names.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
-import type { SideDoors } from '../../../../src/runtimes/ollama/ways/facts.ts';
+import type { LocalTransfers } from '../../../../src/runtimes/ollama/transfer/facts.ts';
 import type { LocalFile } from '../../../../src/sources/contract.ts';
 import { failureOf, never } from '../../../helpers/failure.ts';
 import { type FakeOllama, fakeOllama, refuse } from '../../../helpers/fake-ollama.ts';
@@ -47,12 +47,12 @@ afterEach(async () => {
 });
 
 const uid = process.getuid?.();
-const doorsTo = (path: string, files: Disk = realDisk): SideDoors => ({
+const doorsTo = (path: string, files: Disk = realDisk): LocalTransfers => ({
   models: async () => ({ path, files, uid }),
   loopback: true,
 });
 
-function at(server: FakeOllama, doors: SideDoors): OllamaRuntime {
+function at(server: FakeOllama, doors: LocalTransfers): OllamaRuntime {
   return ollamaRuntime({
     host: parseHost(server.host),
     files: { open: (path) => fs.open(path), hash: createHasher(realDisk, NO_DIGEST_CACHE) },

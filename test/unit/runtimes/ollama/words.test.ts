@@ -1,8 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { TimeoutError } from '../../../../src/net/http.ts';
-import { failureOf } from '../../../../src/runtimes/ollama/errors.ts';
-import { CutShort, cleaned, ServerSaid, Unreadable } from '../../../../src/runtimes/ollama/faults.ts';
-import { meaningOf } from '../../../../src/runtimes/ollama/words.ts';
+import {
+  CutShort,
+  cleaned,
+  failureOf,
+  meaningOf,
+  ServerSaid,
+  Unreadable,
+} from '../../../../src/runtimes/ollama/server-errors.ts';
 
 const context = { doing: 'creating m:t', endpoint: 'http://h:11434' };
 

@@ -1,19 +1,20 @@
 import { dirname as parentOf } from 'node:path';
 import type { ServerFacts } from '../../../compat/lookup.ts';
 import type { Digest } from '../../../core/digest.ts';
+import { errnoOf } from '../../../core/errors.ts';
 import type { FileFacts } from '../../../disk/disk.ts';
 import type { StorableFile, TransferWay } from '../../contract.ts';
 import { isHere } from '../../storable.ts';
+import { hasBlob } from '../blobs.ts';
 import type { Connection } from '../client.ts';
-import type { ModelsFolder } from '../folder/files.ts';
+import { blobFile, type ModelsFolder } from '../folder/files.ts';
 import { type ProvenFolder, proveFolder } from '../folder/probe.ts';
-import { canPullFromUs } from '../loopback/reach.ts';
-import type { FolderWays, WayFacts } from './choose.ts';
-import { noLinkFor } from './hard-link.ts';
-import { isPresent } from './present.ts';
+import { canPullFromUs } from '../loopback/stub.ts';
+import type { FolderFacts, TransferFacts } from './choose.ts';
+import { reasonAgainstLink } from './link.ts';
 
 /** The ways into one server that do not lead through its API alone. */
-export interface SideDoors {
+export interface LocalTransfers {
   /** Where the models folder of a server on this machine may be; looked for when a file is to be stored. */
   readonly models?: (signal: AbortSignal) => Promise<ModelsFolder | undefined>;
   /** This process may listen on 127.0.0.1 for the server to pull from. */
@@ -21,12 +22,12 @@ export interface SideDoors {
 }
 
 /** What was found out of the side doors; asked once, when first needed. */
-export interface OpenDoors {
+export interface LocalAccess {
   folder(signal: AbortSignal): Promise<ProvenFolder | { readonly refused: string }>;
   pull(signal: AbortSignal): Promise<true | { readonly refused: string }>;
 }
 
-export function openDoors(connection: Connection, { models, loopback }: SideDoors): OpenDoors {
+export function findLocalAccess(connection: Connection, { models, loopback }: LocalTransfers): LocalAccess {
   return {
     folder: once(async (signal) => {
       const folder = connection.host.loopback ? await models?.(signal) : undefined;
@@ -54,15 +55,15 @@ function once<Answer>(question: (signal: AbortSignal) => Promise<Answer>): (sign
 }
 
 /** Looks at everything that decides on the way. Of a file without a digest nothing can be present. */
-export async function wayFacts(
+export async function inspectTransfer(
   connection: Connection,
-  doors: OpenDoors,
+  doors: LocalAccess,
   server: ServerFacts,
   file: StorableFile,
   digest: Digest | undefined,
   signal: AbortSignal,
   wanted?: TransferWay,
-): Promise<WayFacts & { readonly proven?: ProvenFolder }> {
+): Promise<TransferFacts & { readonly proven?: ProvenFolder }> {
   const folder = await doors.folder(signal);
   const proven = 'refused' in folder ? undefined : folder;
   const rewrites = server.capabilities.has('gguf-rewrite');
@@ -73,7 +74,7 @@ export async function wayFacts(
       immutable: isHere(file) && file.immutable === true,
     },
     present: digest !== undefined && (await isPresent(connection, digest, file.sizeBytes, proven, signal)),
-    folder: 'refused' in folder ? folder : await folderWays(file, folder),
+    folder: 'refused' in folder ? folder : await inspectFolder(file, folder),
     rewrites,
     diskFactor: server.diskFactor,
     // Only asked where the answer counts: older servers wait seconds in a pull, and gain nothing by it.
@@ -84,9 +85,9 @@ export async function wayFacts(
 
 const PULL_NOT_ASKED = 'This version of Ollama stores what it is sent as it is: a pull would only be slower.';
 
-async function folderWays(file: StorableFile, folder: ProvenFolder): Promise<FolderWays> {
+async function inspectFolder(file: StorableFile, folder: ProvenFolder): Promise<FolderFacts> {
   if (!isHere(file)) return { sameVolume: false, reflinks: false };
-  const noLink = await noLinkFor(file, folder);
+  const noLink = await reasonAgainstLink(file, folder);
   return {
     sameVolume: (await deviceOf(folder, file.path)) === folder.device,
     reflinks: folder.reflinks,
@@ -100,5 +101,29 @@ async function deviceOf({ files }: ProvenFolder, path: string): Promise<bigint |
     const facts: FileFacts | undefined = await files.stat(at, { bigint: true }).catch(() => undefined);
     if (facts !== undefined) return facts.dev;
     if (above === at) return undefined;
+  }
+}
+
+/**
+ * Does the server have these bytes? It tells only that the file exists; where its folder is known, a file of another
+ * size does not count.
+ */
+export async function isPresent(
+  connection: Connection,
+  digest: Digest,
+  sizeBytes: number,
+  folder: ProvenFolder | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!(await hasBlob(connection, digest, signal))) return false;
+  return folder === undefined || (await isWhole(folder, digest, sizeBytes));
+}
+
+async function isWhole({ files, blobs }: ProvenFolder, digest: Digest, sizeBytes: number): Promise<boolean> {
+  try {
+    return (await files.stat(blobFile(blobs, digest), { bigint: true })).size === BigInt(sizeBytes);
+  } catch (thrown) {
+    // What cannot be looked at is believed to the server.
+    return errnoOf(thrown) !== 'ENOENT';
   }
 }

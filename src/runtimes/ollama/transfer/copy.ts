@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
-import { messageOf } from '../../../core/errors.ts';
+import type { Digest } from '../../../core/digest.ts';
+import { messageOf, ProvisionError } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
 import { MIB } from '../../../core/units.ts';
 import type { OpenFile } from '../../../disk/disk.ts';
-import { requireDigest } from '../../../disk/hash.ts';
+import { type HashFile, requireDigest } from '../../../disk/hash.ts';
 import { readChunks } from '../../../disk/read-chunks.ts';
+import type { LocalFile } from '../../../sources/contract.ts';
 import { blobFile, temporaryIn } from '../folder/files.ts';
-import { giveToServer } from '../folder/probe.ts';
+import { giveToServer, type ProvenFolder } from '../folder/probe.ts';
 import { becameShorter, notReadable } from '../readable.ts';
-import { closedBy, folderFault, type Put, WayClosed } from './put.ts';
+import { type FolderWrite, folderError, isUnsupported, TransferUnavailable } from './folder-write.ts';
 
 /** Some ten times a second on a fast disk. */
 const TOLD_EVERY = 32 * MIB;
@@ -20,7 +22,7 @@ const SYNCED_EVERY = 64 * MIB;
  * at all. Returns the bytes copied. Throws `digest-mismatch`, `file-not-found`, `file-access`, `truncated-file`,
  * `disk-full`.
  */
-export async function* putCopy(put: Put): Work<number> {
+export async function* writeCopy(put: FolderWrite): Work<number> {
   const { folder, digest, signal } = put;
   const { files, blobs } = folder;
   const temporary = temporaryIn(blobs);
@@ -37,14 +39,14 @@ export async function* putCopy(put: Put): Work<number> {
     await files.rename(temporary, blobFile(blobs, digest));
     return put.file.sizeBytes;
   } catch (thrown) {
-    if (closedBy(thrown)) throw new WayClosed(`no copy: ${messageOf(thrown)}`, { cause: thrown });
-    throw folderFault(folder, thrown);
+    if (isUnsupported(thrown)) throw new TransferUnavailable(`no copy: ${messageOf(thrown)}`, { cause: thrown });
+    throw folderError(folder, thrown);
   } finally {
     await files.rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
-async function* copyInto(target: OpenFile, { folder, file, digest, signal }: Put): Work<void> {
+async function* copyInto(target: OpenFile, { folder, file, digest, signal }: FolderWrite): Work<void> {
   const source = await folder.files.open(file.path, 'r').catch((cause: unknown) => {
     throw notReadable(file, cause);
   });
@@ -113,4 +115,37 @@ function syncMeanwhile(target: OpenFile): Syncing {
 async function writeAll(target: OpenFile, piece: Uint8Array): Promise<void> {
   let written = 0;
   while (written < piece.length) written += (await target.write(piece, written, piece.length - written)).bytesWritten;
+}
+
+/**
+ * Puts the bytes of a file in the place of a blob that is not what its name says: a server takes a blob that is there for
+ * good, and reads none that it is sent. Written beside it, hashed on the way, renamed over it; a server that has the model
+ * loaded goes on with the old file. Throws `digest-mismatch`, `truncated-file`, `source-not-found`, `file-access`,
+ * `disk-full`; the blob is as before then.
+ */
+export async function* replaceBlob(
+  folder: ProvenFolder,
+  { ref, path, sizeBytes, digest }: LocalFile & { readonly digest: Digest },
+  hash: HashFile,
+  signal: AbortSignal,
+): Work<void> {
+  try {
+    // Without what else is known of the file: nothing of it is believed.
+    yield* writeCopy({ folder, file: { ref, path, sizeBytes, digest }, digest, hash, signal });
+  } catch (thrown) {
+    if (!(thrown instanceof TransferUnavailable)) throw thrown;
+    throw new ProvisionError('file-access', `${folder.path} cannot be written to: ${thrown.message}`, {
+      cause: thrown,
+      suggestions: ["Check the permissions of the server's models folder (OLLAMA_MODELS)."],
+    });
+  }
+}
+
+/** Removes a blob, if it is there, so that the server takes the next one that it is sent. Throws `file-access`. */
+export async function dropBlob(folder: ProvenFolder, digest: Digest): Promise<void> {
+  try {
+    await folder.files.rm(blobFile(folder.blobs, digest), { force: true });
+  } catch (thrown) {
+    throw folderError(folder, thrown);
+  }
 }

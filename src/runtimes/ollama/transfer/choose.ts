@@ -2,13 +2,13 @@ import { ProvisionError } from '../../../core/errors.ts';
 import type { TransferPlan, TransferWay } from '../../contract.ts';
 
 /** All that decides how a file gets into a server. */
-export interface WayFacts {
+export interface TransferFacts {
   /** `elsewhere`: it is read from its source while it is sent. */
   readonly file: { readonly at: 'here' | 'elsewhere'; readonly sizeBytes: number; readonly immutable: boolean };
   /** The server has a blob of this digest. */
   readonly present: boolean;
   /** The server's own models folder, or why it cannot be used, as a whole sentence. */
-  readonly folder: FolderWays | { readonly refused: string };
+  readonly folder: FolderFacts | { readonly refused: string };
   /** The create of this version writes the file anew. */
   readonly rewrites: boolean;
   /** Peak of a create from an upload, in sizes of the file. */
@@ -17,7 +17,7 @@ export interface WayFacts {
   readonly pull: true | { readonly refused: string };
 }
 
-export interface FolderWays {
+export interface FolderFacts {
   /** The file lies on the folder's volume. */
   readonly sameVolume: boolean;
   /** Why a hard link would not do, as a whole sentence. */
@@ -34,7 +34,7 @@ const REWRITE_SIZES = 2;
  * Every way that works, the cheapest first, all of them safe. Links and copies go without the server; where its create
  * rewrites files, the finished blob is handed to it by a pull of no bytes, so that nothing is rewritten.
  */
-export function possibleWays(facts: WayFacts): TransferPlan[] {
+export function possibleTransfers(facts: TransferFacts): TransferPlan[] {
   return ORDER.flatMap((way) => {
     const refused = refusal(way, facts);
     return refused === undefined && isWise(way, facts) ? [planFor(way, facts)] : [];
@@ -42,7 +42,7 @@ export function possibleWays(facts: WayFacts): TransferPlan[] {
 }
 
 /** The owner of a file may edit it in place, under a hard link too. A pull gains nothing where no create rewrites. */
-function isWise(way: TransferWay, { file, rewrites }: WayFacts): boolean {
+function isWise(way: TransferWay, { file, rewrites }: TransferFacts): boolean {
   if (way === 'hard-link') return file.immutable;
   return way !== 'loopback-pull' || rewrites;
 }
@@ -51,8 +51,8 @@ function isWise(way: TransferWay, { file, rewrites }: WayFacts): boolean {
  * The way to take: the one that is wanted, else the cheapest. A hard link to a file that its owner may edit is only made
  * when it is asked for by name. Throws `bad-usage` for a wanted way that does not work here, with the reason.
  */
-export function chooseWay(facts: WayFacts, wanted: TransferWay | undefined): TransferPlan {
-  const [cheapest] = possibleWays(facts);
+export function chooseTransfer(facts: TransferFacts, wanted: TransferWay | undefined): TransferPlan {
+  const [cheapest] = possibleTransfers(facts);
   // What is there already need not move in any way.
   if (cheapest !== undefined && (wanted === undefined || facts.present)) return cheapest;
   const refused = wanted === undefined ? 'No way is left.' : refusal(wanted, facts);
@@ -69,7 +69,7 @@ export function chooseWay(facts: WayFacts, wanted: TransferWay | undefined): Tra
 const ORDER: readonly TransferWay[] = ['present', 'hard-link', 'reflink', 'copy', 'stream', 'upload', 'loopback-pull'];
 
 /** Why a way does not work, as a whole sentence. */
-function refusal(way: TransferWay, facts: WayFacts): string | undefined {
+function refusal(way: TransferWay, facts: TransferFacts): string | undefined {
   const { file, folder, pull } = facts;
   if (way === 'present') return facts.present ? undefined : 'The server does not have these bytes.';
   if (way === 'stream') return file.at === 'elsewhere' ? undefined : 'The file is on this machine.';
@@ -83,7 +83,7 @@ function refusal(way: TransferWay, facts: WayFacts): string | undefined {
   return folder.reflinks ? undefined : 'The file system cannot share bytes between files.';
 }
 
-function planFor(way: TransferWay, facts: WayFacts, asked?: string): TransferPlan {
+function planFor(way: TransferWay, facts: TransferFacts, asked?: string): TransferPlan {
   const { text, sizes } = costOf(way, facts);
   const rewritten = facts.rewrites && facts.pull !== true && way !== 'upload' && way !== 'stream' ? REWRITE_SIZES : 0;
   const note = rewritten > 0 ? `; its create then writes the file anew` : '';
@@ -94,7 +94,7 @@ function planFor(way: TransferWay, facts: WayFacts, asked?: string): TransferPla
   };
 }
 
-function costOf(way: TransferWay, facts: WayFacts): { text: string; sizes: number } {
+function costOf(way: TransferWay, facts: TransferFacts): { text: string; sizes: number } {
   // What was uploaded need not be rewritten either where the server can be made to pull.
   const sent = facts.rewrites && facts.pull === true ? OVERHEAD : facts.diskFactor;
   switch (way) {

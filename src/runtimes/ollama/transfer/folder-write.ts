@@ -6,7 +6,7 @@ import type { LocalFile } from '../../../sources/contract.ts';
 import type { ProvenFolder } from '../folder/probe.ts';
 
 /** What putting a file into the server's models folder needs. */
-export interface Put {
+export interface FolderWrite {
   readonly folder: ProvenFolder;
   readonly file: LocalFile;
   readonly digest: Digest;
@@ -15,7 +15,7 @@ export interface Put {
 }
 
 /** A way that looked open and is not: the next one is tried. */
-export class WayClosed extends Error {
+export class TransferUnavailable extends Error {
   override readonly name = 'WayClosed';
 }
 
@@ -33,7 +33,7 @@ const CLOSED: ReadonlySet<string> = new Set([
 ]);
 
 /** Failures that tell of a file system or its permissions, not of the file. */
-export function closedBy(thrown: unknown): boolean {
+export function isUnsupported(thrown: unknown): boolean {
   return CLOSED.has(errnoOf(thrown) ?? '');
 }
 
@@ -41,14 +41,14 @@ export function closedBy(thrown: unknown): boolean {
  * Makes sure that a file is what its digest says, where no server will look at the bytes. A file of our cache was
  * checked when it came, and nobody edits it.
  */
-export async function* verified({ file, hash, signal }: Pick<Put, 'file' | 'hash' | 'signal'>): Work<void> {
+export async function* verifyDigest({ file, hash, signal }: Pick<FolderWrite, 'file' | 'hash' | 'signal'>): Work<void> {
   if (file.immutable === true && file.digest !== undefined) return;
   yield* hash(file, 'hash', signal);
 }
 
 /** A write into the models folder that the disk refused. Errors that have a meaning already come back as they are. */
-export function folderFault({ path }: Pick<ProvenFolder, 'path'>, thrown: unknown): unknown {
-  if (thrown instanceof ProvisionError || thrown instanceof WayClosed) return thrown;
+export function folderError({ path }: Pick<ProvenFolder, 'path'>, thrown: unknown): unknown {
+  if (thrown instanceof ProvisionError || thrown instanceof TransferUnavailable) return thrown;
   const errno = errnoOf(thrown);
   if (errno === undefined) return thrown;
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {

@@ -1,0 +1,167 @@
+import { join } from 'node:path';
+import type { Digest } from '../../../core/digest.ts';
+import { errnoOf, ProvisionError } from '../../../core/errors.ts';
+import type { Work } from '../../../core/progress.ts';
+import type { Disk, OpenForReading } from '../../../disk/disk.ts';
+import type { HashFile } from '../../../disk/hash.ts';
+import type { LocalFile } from '../../../sources/contract.ts';
+import type { StorableFile, TransferWay } from '../../contract.ts';
+import { type Elsewhere, exactly, isElsewhere, isHere } from '../../storable.ts';
+import { type CountedBody, digestGot, hasBlob, sendBlob, uploadBlob } from '../blobs.ts';
+import type { Connection } from '../client.ts';
+import { blobFile } from '../folder/files.ts';
+import type { ProvenFolder } from '../folder/probe.ts';
+import { writeCopy } from './copy.ts';
+import { type FolderWrite, TransferUnavailable, verifyDigest } from './folder-write.ts';
+import { writeClone, writeHardLink } from './link.ts';
+
+export interface Move {
+  readonly connection: Connection;
+  readonly files: { readonly open: OpenForReading; readonly hash: HashFile };
+  readonly way: TransferWay;
+  readonly file: StorableFile;
+  readonly digest: Digest;
+  readonly proven: ProvenFolder | undefined;
+  readonly startedAt: Date;
+}
+
+/** Moves the bytes by one way and returns how many. A pull moves them later, with the stub. Throws `WayClosed` for a way that turns out not to work. */
+export async function* moveBytes(move: Move, signal: AbortSignal): Work<number> {
+  const { way, file } = move;
+  if (way === 'loopback-pull') return 0;
+  if (way === 'present') return yield* alreadyThere(move, signal);
+  if (way === 'stream' && isElsewhere(file)) {
+    return yield* keepingNoOrphan(move, streamBlob(move.connection, file, move.digest, signal));
+  }
+  if (!isHere(file)) throw new TransferUnavailable('the file is not on this machine');
+  if (way === 'upload') {
+    const upload = uploadBlob(move.connection, move.files.open, { file, digest: move.digest }, signal);
+    return yield* keepingNoOrphan(move, upload);
+  }
+  return yield* intoFolder(move, file, signal);
+}
+
+async function* alreadyThere({ file, files }: Move, signal: AbortSignal): Work<number> {
+  // Nothing moves, so nobody else would notice that the file is not what its digest says.
+  if (isHere(file) && file.digest !== undefined) yield* verifyDigest({ file, hash: files.hash, signal });
+  const title = `upload ${isHere(file) ? file.path : file.ref}`;
+  yield { type: 'phase', id: 'upload', title, status: 'skipped', detail: 'the server has these bytes' };
+  return 0;
+}
+
+async function* keepingNoOrphan({ startedAt, proven }: Move, sending: Work<number>): Work<number> {
+  try {
+    return yield* sending;
+  } catch (thrown) {
+    throw await removeOrphanedBlob(thrown, startedAt, proven);
+  }
+}
+
+const PUT: Readonly<Partial<Record<TransferWay, (put: FolderWrite) => Work<number>>>> = {
+  'hard-link': writeHardLink,
+  reflink: writeClone,
+  copy: writeCopy,
+};
+
+async function* intoFolder(
+  { connection, files, way, digest, proven: folder }: Move,
+  file: LocalFile,
+  signal: AbortSignal,
+): Work<number> {
+  const put = PUT[way];
+  if (folder === undefined || put === undefined) throw new TransferUnavailable('the models folder is not known');
+  const moved = yield* put({ folder, file, digest, hash: files.hash, signal });
+  if (await hasBlob(connection, digest, signal)) return moved;
+  await folder.files.rm(blobFile(folder.blobs, digest), { force: true }).catch(() => undefined);
+  throw new TransferUnavailable('the server does not see what was put into its folder');
+}
+
+/**
+ * Passes a file on from its source to the server in one pass, with no copy on this machine; the server checks the digest.
+ * Returns the bytes sent. Throws what the source throws, and what an upload throws.
+ */
+export function streamBlob(connection: Connection, file: Elsewhere, digest: Digest, signal: AbortSignal): Work<number> {
+  const { ref: place, sizeBytes } = file;
+  return sendBlob(connection, { place, sizeBytes, digest, body: bodyOf(file, signal) }, signal);
+}
+
+function bodyOf(file: Elsewhere, signal: AbortSignal): CountedBody {
+  let sentBytes = 0;
+  return {
+    get sentBytes() {
+      return sentBytes;
+    },
+    async *[Symbol.asyncIterator]() {
+      for await (const piece of exactly(file, signal)) {
+        yield piece;
+        sentBytes += piece.length;
+      }
+    },
+  };
+}
+
+/**
+ * After an upload under a wrong digest the server keeps the bytes under the right one, where nobody asks for them.
+ * Removes them if the folder is known and they are new and in no manifest; else says that they are there. Returns what to
+ * throw.
+ */
+export async function removeOrphanedBlob(
+  thrown: unknown,
+  startedAt: Date,
+  folder: ProvenFolder | undefined,
+): Promise<unknown> {
+  if (!(thrown instanceof ProvisionError) || thrown.code !== 'digest-mismatch') return thrown;
+  const orphan = digestGot(thrown.cause);
+  if (orphan === undefined) return thrown;
+  if (folder !== undefined && (await removeOrphan(folder, orphan, startedAt))) return thrown;
+  const told = `The server keeps what it was sent as ${orphan} until it is started again.`;
+  return new ProvisionError(thrown.code, `${thrown.message} ${told}`, {
+    cause: thrown.cause,
+    suggestions: thrown.suggestions,
+  });
+}
+
+/** File systems take their times from a clock that ticks slower than ours, and so lags behind it. Milliseconds. */
+const CLOCK_LAG_MS = 100;
+
+/** True when the blob is gone, or was somebody's before. */
+async function removeOrphan(folder: ProvenFolder, orphan: Digest, startedAt: Date): Promise<boolean> {
+  const { files, blobs } = folder;
+  const path = blobFile(blobs, orphan);
+  try {
+    const { birthtimeNs } = await files.lstat(path, { bigint: true });
+    if (birthtimeNs < BigInt(startedAt.getTime() - CLOCK_LAG_MS) * 1_000_000n) return true;
+    if (await isNamed(folder, orphan)) return true;
+    await files.rm(path, { force: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** `host/namespace/model/tag`. */
+const MANIFEST_DEPTH = 4;
+
+/** Is a blob in any manifest? Throws where one cannot be read. */
+async function isNamed({ path, files }: ProvenFolder, digest: Digest): Promise<boolean> {
+  let level = [join(path, 'manifests')];
+  for (let depth = 0; depth < MANIFEST_DEPTH; depth += 1) {
+    const next: string[] = [];
+    for (const folder of level) {
+      next.push(...(await namesIn(files, folder)).map((name) => join(folder, name)));
+    }
+    level = next;
+  }
+  for (const manifest of level) if ((await files.readFile(manifest, 'utf8')).includes(digest)) return true;
+  return false;
+}
+
+/** A new server has no manifests, and some systems put files of their own among the folders. */
+async function namesIn(files: Disk, folder: string): Promise<string[]> {
+  try {
+    return await files.readdir(folder);
+  } catch (thrown) {
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(thrown) ?? '')) return [];
+    throw thrown;
+  }
+}
