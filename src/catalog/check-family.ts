@@ -45,7 +45,7 @@ function foreignIssues(id: string | undefined, path: Path, owners: ReadonlyMap<s
   const owner = id === undefined ? undefined : owners.get(id);
   return owner === undefined
     ? []
-    : [issueAt([...path, 'id'], `the model "${id}" belongs to the family ${owner} already`)];
+    : [issueAt([...path, 'id'], `the model "${id}" already belongs to the family ${owner}`)];
 }
 
 /** An unknown name, with the nearest known one. */

@@ -26,7 +26,7 @@ function blockCountOf(model: unknown): number | undefined {
 /** `[object, smaller field, larger field]`: where both are numbers, the first may not exceed the second. */
 function notAbove(smaller: number | undefined, larger: number | undefined, path: Path, largerName: string): Issue[] {
   if (smaller === undefined || larger === undefined || smaller <= larger) return [];
-  return [issueAt(path, `${smaller} is more than ${largerName}, ${larger}`)];
+  return [issueAt(path, `${smaller} exceeds ${largerName}, ${larger}`)];
 }
 
 function shapeIssues(model: unknown, path: Path): Issue[] {
@@ -62,7 +62,7 @@ function shapeIssues(model: unknown, path: Path): Issue[] {
       issues.push(issueAt([...shapePath, name], `lists ${list.length} layers, but blockCount is ${blocks}`));
   }
   if (numberAt(shape, 'slidingPattern') !== undefined && numberAt(shape, 'slidingWindow') === undefined)
-    issues.push(issueAt([...shapePath, 'slidingPattern'], 'needs slidingWindow beside it'));
+    issues.push(issueAt([...shapePath, 'slidingPattern'], 'requires slidingWindow'));
   return issues;
 }
 
@@ -79,7 +79,7 @@ function quantIssues({ value: quant, path }: Item, blockCount: number | undefine
   }
   issues.push(...notAbove(tensorBytes, fileBytes, [...path, 'tensorBytes', 'value'], 'fileBytes'));
   if (textAt(quant, 'bundled') !== undefined && textAt(quant, 'digest') === undefined)
-    issues.push(issueAt([...path, 'bundled'], 'needs a digest beside it, so that the shipped file can be verified'));
+    issues.push(issueAt([...path, 'bundled'], 'requires a digest, so that the bundled file can be verified'));
   issues.push(...sourceIssues(quant, path));
   return [...issues, ...weightIssues(member(quant, 'weights'), [...path, 'weights'], blockCount, tensorBytes)];
 }

@@ -17,9 +17,9 @@ function refIssues({ value, path }: Item, pinned: boolean): Issue[] {
   if (address === null || (address !== undefined && address.hostname === ''))
     return [issueAt(at, 'is not a valid address')];
   if (address !== undefined && (address.username !== '' || address.password !== ''))
-    return [issueAt(at, 'must not hold a user or a password')];
+    return [issueAt(at, 'must not contain a user name or a password')];
   if (pinned || textAt(value, 'digest') !== undefined || namesItsBytes(ref)) return [];
-  return [issueAt(path, `needs a digest beside it: ${describe(ref)}`)];
+  return [issueAt(path, `requires a digest: ${describe(ref)}`)];
 }
 
 /** True where the reference itself says which bytes: a commit or a manifest's digest. */
@@ -28,7 +28,7 @@ function namesItsBytes(ref: string): boolean {
 }
 
 function describe(ref: string): string {
-  if (ref.startsWith('hf:')) return 'without one, and without @ and a commit of 40 digits, it is another file tomorrow';
-  if (ref.startsWith('oci:')) return 'without one, and without @sha256:…, it is another file tomorrow';
-  return 'a web server may answer with another file tomorrow';
+  if (ref.startsWith('hf:')) return 'without a digest, or @ and a commit of 40 digits, the file can change';
+  if (ref.startsWith('oci:')) return 'without a digest, or @sha256:…, the file can change';
+  return 'the file on a web server can change';
 }

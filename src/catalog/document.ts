@@ -96,7 +96,7 @@ function parseOverlay(value: unknown, base: Family | undefined): Parsed {
 
 function architectureIssues(base: Family, overlay: FamilyOverlay): Issue[] {
   if (overlay.architecture === undefined || overlay.architecture === base.architecture) return [];
-  const message = `the family ${base.id} is ${base.architecture}; another architecture needs a family id of its own`;
+  const message = `the family ${base.id} is ${base.architecture}; a different architecture requires a different family id`;
   return [{ path: 'architecture', message }];
 }
 
@@ -125,7 +125,12 @@ function newFamilyIssues(id: string | undefined, value: unknown, families: Famil
   if (id === undefined || !isRaw(value) || REQUIRED_KEYS.every((key) => Object.hasOwn(value, key))) return [];
   const near = nearest(id, [...families.keys()]);
   const hint = near === undefined ? '' : `; did you mean ${near}?`;
-  return [{ path: 'id', message: `there is no family "${id}" to lay this over, so it must be complete${hint}` }];
+  return [
+    {
+      path: 'id',
+      message: `the file must be complete, because there is no family "${id}" that it could change${hint}`,
+    },
+  ];
 }
 
 function ownersOf(families: Families, except: string | undefined): Map<string, string> {
@@ -137,5 +142,5 @@ function ownersOf(families: Families, except: string | undefined): Map<string, s
 }
 
 function afterMerging(issue: Issue): Issue {
-  return { path: issue.path, message: `${issue.message} (in the family as it is after laying this file over it)` };
+  return { path: issue.path, message: `${issue.message} (in the family after the changes of this file)` };
 }

@@ -57,7 +57,7 @@ export function repeats(items: readonly Item[], key: string, what: string): Issu
     if (text === undefined) continue;
     const first = seen.get(text.toLowerCase());
     if (first === undefined) seen.set(text.toLowerCase(), path);
-    else issues.push(issueAt([...path, key], `${what} "${text}" is used already at ${formatPath(first)}`));
+    else issues.push(issueAt([...path, key], `${what} "${text}" is already used at ${formatPath(first)}`));
   }
   return issues;
 }

@@ -104,7 +104,7 @@ async function filesOf(disk: Disk, places: CatalogPlaces): Promise<CatalogFile[]
   if (builtin === undefined)
     throw new ProvisionError(
       'file-not-found',
-      `The built-in catalog is missing: there is no folder ${places.builtin}`,
+      `The built-in catalog is missing: the folder ${places.builtin} does not exist`,
       {
         suggestions: ['Install gemma-provision again.'],
       },
@@ -139,7 +139,7 @@ async function read(disk: Disk, path: string): Promise<string> {
   const size = await attempt(path, async () => Number((await disk.stat(path, { bigint: true })).size));
   if (size > FILE_LIMIT)
     throw new ProvisionError('bad-catalog', `${path} is ${formatBytes(size)}, too large for a catalog file`, {
-      suggestions: ['Give a model file with --from, and a catalog file (JSON) with --catalog.'],
+      suggestions: ['Use --from for a model file, and --catalog for a catalog file (JSON).'],
     });
   return attempt(path, () => disk.readFile(path, 'utf8'));
 }
@@ -158,7 +158,7 @@ async function attempt<Result>(path: string, effect: () => Promise<Result>): Pro
     return await effect();
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT')
-      throw new ProvisionError('file-not-found', `There is no catalog file ${path}`, { cause });
+      throw new ProvisionError('file-not-found', `The catalog file ${path} does not exist`, { cause });
     throw new ProvisionError('file-access', `Cannot read the catalog at ${path}: ${messageOf(cause)}`, { cause });
   }
 }

@@ -25,7 +25,7 @@ export function resolveModel(catalog: Catalog, typed: string): ResolvedModel {
     if (model === undefined) continue;
     return colon < 0 ? { family, model } : { family, model, quant: resolveQuant(model, text.slice(colon + 1)) };
   }
-  const message = text === '' ? 'No model was named.' : `There is no model "${text}" in the catalog.`;
+  const message = text === '' ? 'No model was given.' : `The catalog does not contain a model "${text}".`;
   throw new ProvisionError('model-not-found', message, { suggestions: suggestModels(catalog, text) });
 }
 
@@ -40,7 +40,9 @@ export function resolveQuant(model: Model, typed: string): Quant {
   const quant = model.quants.find((candidate) => candidate.id === id);
   if (quant !== undefined) return quant;
   const message =
-    id === '' ? `No quant is named after the colon of "${model.id}:".` : `${model.id} has no quant "${typed.trim()}".`;
+    id === ''
+      ? `No quant is given after the colon of "${model.id}:".`
+      : `${model.id} does not have a quant "${typed.trim()}".`;
   throw new ProvisionError('quant-not-found', message, {
     suggestions: suggestQuants(
       id,
@@ -54,7 +56,7 @@ export function resolveFamily(catalog: Catalog, id: string): Family {
   const found = catalog.families.find(({ family }) => family.id === id.trim());
   if (found !== undefined) return found.family;
   const known = catalog.families.map(({ family }) => family.id);
-  throw new ProvisionError('model-not-found', `There is no family "${id}" in the catalog.`, {
+  throw new ProvisionError('model-not-found', `The catalog does not contain a family "${id}".`, {
     suggestions: didYouMean(id, known),
   });
 }

@@ -14,7 +14,7 @@ export function suggestModels(catalog: Catalog, typed: string): string[] {
   if (library !== undefined) return [librarySuggestion(library), all];
   const family = families.find((candidate) => candidate.id === typed.toLowerCase());
   if (family !== undefined)
-    return [`${family.id} is a family; name one of its models: ${family.models.map((model) => model.id).join(', ')}.`];
+    return [`${family.id} is a family; use one of its models: ${family.models.map((model) => model.id).join(', ')}.`];
   const meant = models.map((model) => spelling(model, typed)).find((name) => name !== undefined);
   if (meant !== undefined) return [`Did you mean ${meant}?`, all];
   const [name = typed, quant] = typed.split(':', 2);
@@ -25,7 +25,7 @@ export function suggestModels(catalog: Catalog, typed: string): string[] {
 
 function librarySuggestion(model: Model): string {
   const name = model.library?.name ?? '';
-  return `${name} is a name of Ollama's library; here it is ${model.id} (add --from ollama:${name} for the pre-built model).`;
+  return `${name} is a name in Ollama's library; here the model is ${model.id} (add --from ollama:${name} for the pre-built model).`;
 }
 
 /** The model, with its quant if one can be read out of the name, when the name is only another spelling of it. */

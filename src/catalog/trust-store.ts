@@ -27,10 +27,14 @@ export function seenCatalogs(files: SeenFiles, path: string): SeenCatalogs {
         });
       } catch (cause) {
         if (cause instanceof ProvisionError) throw cause;
-        throw new ProvisionError('file-access', `cannot note in ${path} which catalog was taken: ${messageOf(cause)}`, {
-          cause,
-          suggestions: ['Without it an older catalog could be passed off as this one: make the folder writable.'],
-        });
+        throw new ProvisionError(
+          'file-access',
+          `cannot record in ${path} which catalog was accepted: ${messageOf(cause)}`,
+          {
+            cause,
+            suggestions: ['Make the folder writable. Without this record, an older catalog could be replayed.'],
+          },
+        );
       }
     },
   };
@@ -38,7 +42,9 @@ export function seenCatalogs(files: SeenFiles, path: string): SeenCatalogs {
 
 function parse(text: string | undefined, path: string): readonly SeenCatalog[] {
   if (text === undefined) return [];
-  const suggestions = [`Remove the file, which forgets the versions of all catalogs that were taken here: ${path}`];
+  const suggestions = [
+    `Remove the file, which deletes the recorded versions of all catalogs that were accepted here: ${path}`,
+  ];
   const document = { name: path, code: 'bad-record', suggestions } as const;
   return checkDocument(TrustFile, parseJson(text, document), document).catalogs;
 }

@@ -59,7 +59,7 @@ export async function checkSignature(
   if (signature === undefined) {
     throw new ProvisionError(
       'untrusted',
-      `the catalog file ${path} is not signed: there is no ${signaturePathOf(path)}`,
+      `the catalog file ${path} is not signed: ${signaturePathOf(path)} does not exist`,
       {
         suggestions: [
           'Ask its author for the signature.',
@@ -78,7 +78,7 @@ export async function checkSignature(
 export function checkExpiry(path: string, document: unknown, now: Date): void {
   const { expires } = statusOf(document);
   if (expires === undefined || now.getTime() < Date.parse(expires)) return;
-  throw stale(`the catalog file ${path} expired at ${expires}; it is ${now.toISOString()} now`, [
+  throw stale(`the catalog file ${path} expired at ${expires}; the time is now ${now.toISOString()}`, [
     'Get the current file from its publisher.',
     'If the clock of this host is wrong, correct it.',
   ]);
@@ -102,15 +102,16 @@ export function checkVersion(
   if (before === undefined) return version === undefined ? undefined : { key: key.hint, id, version, digest };
   if (version === undefined || version < before.version) {
     const found = version === undefined ? 'has no version' : `is version ${version}`;
-    throw stale(`the catalog file ${path} ${found}, but version ${before.version} of ${id} was seen here before`, [
+    throw stale(`the catalog file ${path} ${found}, but version ${before.version} of ${id} was accepted here before`, [
       'Get the current file from its publisher; this one may be an old file that is being replayed.',
     ]);
   }
   if (version > before.version) return { key: key.hint, id, version, digest };
   if (digest === before.digest) return undefined;
-  throw stale(`the catalog file ${path} is version ${version} of ${id}, which was seen here with other content`, [
-    'Its publisher must raise the version with every change.',
-  ]);
+  throw stale(
+    `the catalog file ${path} is version ${version} of ${id}, which was accepted here before with different content`,
+    ['Ask its publisher to increase the version with every change.'],
+  );
 }
 
 const Status = z

@@ -65,12 +65,12 @@ function alignmentOf({ reader, metadata }: Front): number {
 function checkLength(fileBytes: number | undefined, requiredBytes: number): void {
   if (fileBytes === undefined || fileBytes >= requiredBytes) return;
   throw truncation(
-    `the file has ${fileBytes} bytes, but its header promises ${requiredBytes}: ${requiredBytes - fileBytes} are missing`,
+    `the file has ${fileBytes} bytes, but its header describes ${requiredBytes}: ${requiredBytes - fileBytes} are missing`,
   );
 }
 
 export function noTensors(offset: number | undefined): Error {
   return refusal('the header lists no tensors: there is no model in this file', offset, [
-    'A file that holds only a vocabulary cannot be run; take the model’s own GGUF file.',
+    'A file that contains only a vocabulary cannot be run; use the GGUF file of the model.',
   ]);
 }

@@ -43,8 +43,12 @@ function refusePart({ reader }: Front): void {
   const count = splitCountOf(reader);
   if (count === undefined || count < 2) return;
   const part = (reader.count('split.no') ?? 0) + 1;
-  throw refusal(`this is file ${part} of ${count} of a split model, which alone is no model`, undefined, [
-    `Keep its files in one folder under the names they were published with (…-00001-of-${String(count).padStart(5, '0')}.gguf) and pass the first.`,
-    'Or join them: llama-gguf-split --merge FIRST.gguf WHOLE.gguf',
-  ]);
+  throw refusal(
+    `this is file ${part} of ${count} of a split model, which is not a complete model by itself`,
+    undefined,
+    [
+      `Keep its files in one folder under their original names (…-00001-of-${String(count).padStart(5, '0')}.gguf) and pass the first.`,
+      'Or join them: llama-gguf-split --merge FIRST.gguf WHOLE.gguf',
+    ],
+  );
 }

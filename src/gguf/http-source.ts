@@ -46,7 +46,7 @@ export interface RemoteFile extends ByteSource {
 export async function openRemoteFile(address: string, options: RemoteOptions): Promise<RemoteFile> {
   const url = URL.parse(address);
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    throw new ProvisionError('bad-usage', `${JSON.stringify(address)} is no web address`, {
+    throw new ProvisionError('bad-usage', `${JSON.stringify(address)} is not a web address`, {
       suggestions: ['Pass an address such as https://example.com/model.gguf'],
     });
   }
@@ -122,7 +122,7 @@ class Remote implements RemoteFile {
   async ask(offset: number, length: number): Promise<void> {
     await this.close();
     if (this.#asked === MAX_ASKED)
-      throw wrongAnswer(this.#url, 'the server gives its bytes in pieces that are too small');
+      throw wrongAnswer(this.#url, 'the server sends its bytes in pieces that are too small');
     const reach = REACH[Math.min(this.#asked - this.#broken, REACH.length - 1)] ?? MIB;
     const end = offset + Math.max(length, reach);
     const { signal = NEVER, http } = this.#options;
@@ -202,7 +202,7 @@ class Remote implements RemoteFile {
     }
     throw networkFault(
       this.#url,
-      new Error(`${this.#next - start} of ${end - start} bytes came, then the answer ended`),
+      new Error(`${this.#next - start} of ${end - start} bytes arrived, then the response ended`),
     );
   }
 

@@ -159,6 +159,6 @@ export function hyperparameterWarnings(
   });
   const irregular = found.slidingWindow !== undefined && found.slidingPattern === undefined;
   return irregular
-    ? [...lists, `its local and global layers do not follow a known pattern: memory is estimated as if all were global`]
+    ? [...lists, `its local and global layers do not follow a known pattern: the memory estimate treats all as global`]
     : lists;
 }

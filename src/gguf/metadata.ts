@@ -167,7 +167,7 @@ export async function readStringAt(
 /** Many entries that are each allowed must not fill the memory together. */
 function charge(budget: Budget, bytes: number, offset: number): void {
   budget.left -= bytes;
-  if (budget.left < 0) throw refusal(`the metadata to be kept exceed ${MAX_KEPT_BYTES} bytes`, offset);
+  if (budget.left < 0) throw refusal(`the metadata exceed ${MAX_KEPT_BYTES} bytes`, offset);
 }
 
 async function readLength(cursor: Cursor, limit: number, what: string): Promise<number> {

@@ -23,7 +23,7 @@ const IMPOSTORS: readonly Impostor[] = [
   },
   {
     matches: (start) => /^\s*<(!doctype|html|head|\?xml)/i.test(start),
-    what: 'this is an HTML page, not the model: a proxy’s, a login or an error page was saved',
+    what: 'this is an HTML page, not the model: probably the page of a proxy, a login or an error',
     remedy: 'Open the address in a browser, log in or configure the proxy, and download again.',
   },
   {
@@ -39,17 +39,17 @@ const IMPOSTORS: readonly Impostor[] = [
   {
     matches: (start) => /^.{8}\{"/s.test(start),
     what: 'this is a safetensors file, not a GGUF file',
-    remedy: 'Convert it with llama.cpp’s convert_hf_to_gguf.py, or take the GGUF edition of the model.',
+    remedy: 'Convert it with llama.cpp’s convert_hf_to_gguf.py, or use the GGUF edition of the model.',
   },
   {
     matches: (start) => ['lmgg', 'fmgg', 'tjgg', 'algg'].some((magic) => start.startsWith(magic)),
     what: 'this is a GGML file from before 2023-08, not a GGUF file',
-    remedy: 'Take the GGUF edition of the model.',
+    remedy: 'Use the GGUF edition of the model.',
   },
   {
     matches: (start) => /^\s*[{[]/.test(start),
     what: 'this is a JSON document, not the model: probably an error reply was saved',
-    remedy: 'Read it, it says what went wrong, and download again.',
+    remedy: 'Read the file for the cause, then download again.',
   },
 ];
 
@@ -74,17 +74,19 @@ function notGguf(start: string): Error {
   const impostor = IMPOSTORS.find(({ matches }) => matches(start));
   if (impostor !== undefined) return refusal(impostor.what, 0, [impostor.remedy]);
   const magic = Buffer.from(start.slice(0, 4), 'latin1').toString('hex');
-  return refusal(`this is no GGUF file: it starts with the bytes ${magic}, not with GGUF`, 0, ['Pass a .gguf file.']);
+  return refusal(`this is not a GGUF file: it starts with the bytes ${magic}, not with GGUF`, 0, [
+    'Pass a .gguf file.',
+  ]);
 }
 
 function checkVersion(version: number): 2 | 3 {
   if (version === 2 || version === 3) return version;
   if (version === 1) {
-    throw refusal('this is GGUF version 1, which llama.cpp no longer reads', 4, ['Take a newer edition of the model.']);
+    throw refusal('this is GGUF version 1, which llama.cpp no longer reads', 4, ['Use a newer edition of the model.']);
   }
   if (version !== 0 && version % 65_536 === 0) {
     throw refusal('this is a big-endian GGUF file, made for machines such as IBM Z', 4, [
-      'Take the little-endian edition of the model.',
+      'Use the little-endian edition of the model.',
     ]);
   }
   throw refusal(`this is GGUF version ${version}; versions 2 and 3 are known`, 4, [

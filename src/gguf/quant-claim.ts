@@ -51,7 +51,7 @@ export function quantWarning(claimed: string, tensors: readonly TensorFacts[], c
   if (most === undefined || most[0] === base) return undefined;
   const all = [...weights.values()].reduce((sum, count) => sum + count, 0);
   const share = Math.round((100 * most[1]) / all);
-  return `${claim} ${claimed}, but ${share} % of the weights in its blocks are ${most[0]}: go by its size, not by its name`;
+  return `${claim} ${claimed}, but ${share} % of the weights in its blocks are ${most[0]}: rely on its size, not on its name`;
 }
 
 /** True for a tensor that could not take the type and got the one that llama-quantize puts in its place. */

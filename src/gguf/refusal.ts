@@ -1,8 +1,8 @@
 import { ProvisionError } from '../core/errors.ts';
 
 const DAMAGED = [
-  'Compare its digest with the publisher’s and download it again if they differ.',
-  'If the digest is right, the publisher’s file is damaged: take another quant or another publisher.',
+  'Compare its digest with the publisher’s, and download it again if they differ.',
+  'If the digest is right, the publisher’s file is damaged: use another quant or another publisher.',
 ];
 
 /**

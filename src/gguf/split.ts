@@ -88,15 +88,17 @@ function checkPlace({ reader }: Front, index: number, count: number): void {
   const claimed = splitCountOf(reader);
   // llama.cpp looks for the count in the first file only.
   if (claimed === undefined && index === 0) {
-    throw refusal('it is named like a part of a split model, but has no split.count', undefined);
+    throw refusal('its name is that of a part of a split model, but split.count is missing', undefined);
   }
   if (claimed !== undefined && claimed !== count) {
-    throw refusal(`it says that the model has ${claimed} files, its name says ${count}`, undefined);
+    throw refusal(`its header says that the model has ${claimed} files, its name says ${count}`, undefined);
   }
   const no = reader.count('split.no');
   if (no !== index) {
     const told =
-      no === undefined ? 'it does not say which file of the model it is' : `it says that it is file ${no + 1}`;
+      no === undefined
+        ? 'its header does not say which file of the model it is'
+        : `its header says that it is file ${no + 1}`;
     throw refusal(`${told}, its name says file ${index + 1}`, undefined, ['Restore the original names of the files.']);
   }
 }
@@ -104,7 +106,7 @@ function checkPlace({ reader }: Front, index: number, count: number): void {
 function add(all: Map<string, Tensor>, tensors: readonly Tensor[], part: number): void {
   for (const tensor of tensors) {
     if (all.has(tensor.name)) {
-      throw refusal(`the tensor ${quoteName(tensor.name)} is in an earlier file already`, undefined);
+      throw refusal(`the tensor ${quoteName(tensor.name)} is already in an earlier file`, undefined);
     }
     all.set(tensor.name, { ...tensor, part });
   }
@@ -116,8 +118,8 @@ function add(all: Map<string, Tensor>, tensors: readonly Tensor[], part: number)
 function checkTotal({ reader }: First, found: number): void {
   const promised = reader.count('split.tensors.count');
   if (promised === undefined || promised === found) return;
-  throw refusal(`the first file promises ${promised} tensors, all files together have ${found}`, undefined, [
-    'Download the files again, all from one place and of one date.',
+  throw refusal(`the first file declares ${promised} tensors, all files together have ${found}`, undefined, [
+    'Download all files again, from the same source and of the same version.',
   ]);
 }
 
@@ -157,7 +159,7 @@ export const MAX_PARTS = 1000;
 export function splitCountOf(reader: MetadataReader): number | undefined {
   const count = reader.count('split.count');
   if (count !== undefined && count > MAX_PARTS) {
-    throw refusal(`it claims to be of ${count} files; at most ${MAX_PARTS} are read`, undefined);
+    throw refusal(`it claims to be one of ${count} files; at most ${MAX_PARTS} are read`, undefined);
   }
   return count;
 }

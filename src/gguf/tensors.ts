@@ -82,7 +82,7 @@ export function bytesOf(name: string, shape: readonly number[], type: TensorType
   }
   if ((shape[0] ?? 1) % type.block !== 0) {
     throw refusal(
-      `tensor ${quoteName(name)} has rows of ${shape[0] ?? 1} elements, no multiple of ${type.name}'s ${type.block}`,
+      `tensor ${quoteName(name)} has rows of ${shape[0] ?? 1} elements, which is not a multiple of ${type.name}'s block size, ${type.block}`,
       at,
     );
   }
@@ -97,9 +97,9 @@ function checkOffset(tensor: Tensor, expected: number, alignment: number, at: nu
   const what = `the data of tensor ${quoteName(tensor.name)}`;
   if (!Number.isSafeInteger(tensor.offset)) throw refusal(`${what} start past the end of any file`, at);
   if (tensor.offset % alignment !== 0) {
-    throw refusal(`${what} start at ${tensor.offset}, no multiple of the alignment ${alignment}`, at);
+    throw refusal(`${what} start at ${tensor.offset}, which is not a multiple of the alignment ${alignment}`, at);
   }
-  const fault = tensor.offset < expected ? 'overlap the tensor before' : 'leave a gap to the tensor before';
+  const fault = tensor.offset < expected ? 'overlap the previous tensor' : 'leave a gap after the previous tensor';
   throw refusal(`${what} start at ${tensor.offset} and ${fault}, which ends at ${expected}`, at);
 }
 

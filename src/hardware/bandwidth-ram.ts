@@ -55,7 +55,7 @@ export function ramBandwidth(profile: Pick<HostProfile, 'cpu' | 'memory'>, measu
   }
   const chip = profile.cpu.vendor === 'Apple' ? lookUpGpu(profile.cpu.model, profile.memory.total) : undefined;
   if (chip === undefined) {
-    const basis = `RAM assumed to give ${gigabytes(ASSUMED)}, as one channel of DDR4 does: it was not measured`;
+    const basis = `RAM assumed to deliver ${gigabytes(ASSUMED)}, like one channel of DDR4: it was not measured`;
     return { bandwidthBytesPerSecond: ASSUMED, kind: 'assumed', basis };
   }
   const basis = `RAM of ${chip.name}: ${gigabytes(chip.bytesPerSecond)} (${chip.source})`;

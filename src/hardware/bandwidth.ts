@@ -54,9 +54,7 @@ function find(model: string, memoryBytes: number | undefined): GpuFacts | undefi
   const left = fitting.length > 0 ? fitting : found;
   const slowest = left.toSorted((a, b) => a.row.bandwidth - b.row.bandwidth)[0];
   const unsure = memory !== undefined && fitting.length === 0 && slowest?.row.memory !== undefined;
-  return (
-    slowest && factsOf(slowest, left, unsure ? `${memory.toFixed(0)} GiB of memory are not usual for it` : undefined)
-  );
+  return slowest && factsOf(slowest, left, unsure ? `${memory.toFixed(0)} GiB of memory is unusual for it` : undefined);
 }
 
 /** The parts whose name matches in most words; several where they differ in memory only. */

@@ -25,7 +25,7 @@ export async function probeHost(probes: HardwareProbes, options: ProbeOptions): 
   ]);
   if (memory.cgroupLimit !== undefined) {
     context.warnings.push(
-      'The cgroup limit is the one of this process; a server in another cgroup or container has its own.',
+      'The cgroup limit is that of this process; a server in another cgroup or container has its own.',
     );
   }
   return HostProfile.parse({

@@ -35,10 +35,10 @@ function absurdities({ memory, cpu, gpus, disks }: HostProfile): string[] {
     ...moreThan('memory.total', memory.total, 'any machine has', MOST_MEMORY),
     ...gpus.flatMap((gpu, index) => moreThan(`gpus[${index}].vramTotal`, gpu.vramTotal, 'any GPU has', TIB)),
   ];
-  if (memory.total < GIB / 16) found.push(`memory.total: ${memory.total} is too little for bytes; sizes are in bytes`);
+  if (memory.total < GIB / 16) found.push(`memory.total: ${memory.total} is too small; sizes are in bytes`);
   for (const [index, gpu] of gpus.entries()) {
     if (gpu.vramTotal !== undefined && gpu.vramTotal < GIB / 16) {
-      found.push(`gpus[${index}].vramTotal: ${gpu.vramTotal} is too little for bytes; sizes are in bytes`);
+      found.push(`gpus[${index}].vramTotal: ${gpu.vramTotal} is too small; sizes are in bytes`);
     }
   }
   if (cpu.physicalCores > cpu.logicalCores) found.push('cpu.physicalCores: more than cpu.logicalCores');

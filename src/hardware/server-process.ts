@@ -35,7 +35,7 @@ export async function findServerProcess(
   url: URL,
   signal: AbortSignal,
 ): Promise<ServerProcess> {
-  if (platform !== 'linux') return { hidden: `the process of a server cannot be looked into on ${platform}` };
+  if (platform !== 'linux') return { hidden: `the process of a server cannot be inspected on ${platform}` };
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
   const tables = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map((path) => tableOf(files, path)));
@@ -48,8 +48,11 @@ export async function findServerProcess(
   if (socket === undefined) return { hidden: `no socket of this system listens on port ${port}` };
   const pid = await ownerOf(files, socket, signal);
   if (pid === undefined) {
-    const who = socket.uid === 0 ? 'root' : `the user with number ${socket.uid}`;
-    return { socket, hidden: `the process behind port ${port} belongs to ${who}; it shows to that user and to root` };
+    const who = socket.uid === 0 ? 'root' : `the user with id ${socket.uid}`;
+    return {
+      socket,
+      hidden: `the process behind port ${port} belongs to ${who}; only that user and root can inspect it`,
+    };
   }
   return { socket, ...(await describe(files, pid, port)) };
 }
@@ -108,7 +111,7 @@ async function describe(files: Disk, pid: number, port: number): Promise<ServerP
       pid,
       name,
       passesOn: true,
-      hidden: `port ${port} is held by ${name} (process ${pid}), which passes requests on or stands in for Ollama`,
+      hidden: `port ${port} belongs to ${name} (process ${pid}), which forwards requests to Ollama or imitates it`,
     };
   }
   return {

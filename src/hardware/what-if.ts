@@ -11,7 +11,7 @@ export interface WhatIf {
 
 const KEYS = ['vram', 'ram'] as const;
 type Key = (typeof KEYS)[number];
-const EXAMPLE = 'Write sizes like --what-if vram=16GiB,ram=32GiB; vram=0 supposes no GPU.';
+const EXAMPLE = 'Write sizes like --what-if vram=16GiB,ram=32GiB; vram=0 assumes no GPU.';
 
 /** Reads `vram=16GiB,ram=32GiB`; either may be left out. Throws `bad-usage`. */
 export function parseWhatIf(text: string): WhatIf {
@@ -20,10 +20,10 @@ export function parseWhatIf(text: string): WhatIf {
     const [name = '', size = ''] = part.split(/=(.*)/s).map((side) => side.trim());
     const key = KEYS.find((known) => known === name.toLowerCase());
     if (key === undefined)
-      throw wrong(`--what-if knows no ${JSON.stringify(name)}`, [...didYouMean(name, KEYS), EXAMPLE]);
-    if (sizes[key] !== undefined) throw wrong(`--what-if gives ${key} twice`);
+      throw wrong(`--what-if does not support ${JSON.stringify(name)}`, [...didYouMean(name, KEYS), EXAMPLE]);
+    if (sizes[key] !== undefined) throw wrong(`--what-if sets ${key} twice`);
     const bytes = parseBytes(size);
-    if (bytes === undefined) throw wrong(`--what-if: ${JSON.stringify(size)} is no size for ${key}`);
+    if (bytes === undefined) throw wrong(`--what-if: ${JSON.stringify(size)} is not a valid size for ${key}`);
     if (key === 'ram' && bytes === 0) throw wrong('--what-if: no machine has ram=0');
     sizes[key] = bytes;
   }
@@ -54,7 +54,7 @@ function withRam(profile: HostProfile, total: number): HostProfile {
       'memory.total': '--what-if',
       'memory.available': '--what-if, less what is in use now',
     },
-    warnings: [...profile.warnings, `Supposed by --what-if: ${formatBytes(total)} of RAM.`],
+    warnings: [...profile.warnings, `Assumed by --what-if: ${formatBytes(total)} of RAM.`],
   };
 }
 
@@ -73,7 +73,7 @@ function withVram(profile: HostProfile, total: number): HostProfile {
     ...profile,
     gpus,
     sources: { ...Object.fromEntries(sources), ...(total === 0 ? { gpus: '--what-if' } : { 'gpus[0]': '--what-if' }) },
-    warnings: [...profile.warnings, `Supposed by --what-if: ${describe(dedicated, total)}.`],
+    warnings: [...profile.warnings, `Assumed by --what-if: ${describe(dedicated, total)}.`],
   };
 }
 

@@ -21,7 +21,7 @@ export function expectedModelfiles(families: readonly Family[], templates: Templ
       for (const quant of model.quants) {
         const path = modelfilePath(family, model, quant);
         if (texts.has(path))
-          throw new ProvisionError('bad-catalog', `${model.id}:${quant.id} is not the only one to give ${path}`);
+          throw new ProvisionError('bad-catalog', `${model.id}:${quant.id} and another quant both produce ${path}`);
         texts.set(path, renderModelfile({ spec, family, model, quant, template }));
       }
     }
@@ -41,8 +41,9 @@ export function compareModelfiles(
     const wanted = expected.get(path);
     const found = actual.get(path);
     if (wanted === found) return [];
-    if (wanted === undefined) return [{ kind: 'orphan', path, detail: 'the catalog has no such model and quant' }];
-    if (found === undefined) return [{ kind: 'missing', path, detail: 'the file is not there' }];
+    if (wanted === undefined)
+      return [{ kind: 'orphan', path, detail: 'the catalog does not contain this model and quant' }];
+    if (found === undefined) return [{ kind: 'missing', path, detail: 'the file does not exist' }];
     return [{ kind: 'out-of-step', path, detail: firstDifference(wanted, found) }];
   });
 }

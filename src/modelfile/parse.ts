@@ -75,7 +75,7 @@ class Reader {
     const name = this.#command();
     const key = name === 'parameter' ? this.#word(/^[a-zA-Z0-9_]$/, 'parameter name') : this.#role(name);
     const { value, next } = scanValue(this.#runes, this.#at);
-    if (value === undefined) this.#fail(line, `the quote of ${name.toUpperCase()} never ends`);
+    if (value === undefined) this.#fail(line, `the quoted text of ${name.toUpperCase()} is not closed`);
     this.#moveTo(next);
     return { name, ...(key !== undefined && { key }), value, line };
   }
@@ -95,7 +95,7 @@ class Reader {
   #command(): CommandName {
     const typed = this.#word(/^[a-zA-Z]$/, 'command').toLowerCase();
     const name = COMMANDS.find((known) => known === typed);
-    return name ?? this.#fail(this.#line, `${typed} is no command; known: ${COMMANDS.join(', ').toUpperCase()}`);
+    return name ?? this.#fail(this.#line, `${typed} is not a command; known: ${COMMANDS.join(', ').toUpperCase()}`);
   }
 
   #role(name: CommandName): string | undefined {

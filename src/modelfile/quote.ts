@@ -10,8 +10,8 @@ export function quoteValue(value: string, what = 'value'): string {
   const forms = value === '' ? ['""'] : [value, `"${value}"`, `"""${value}"""`];
   const exact = forms.find((form) => readBack(form) === value);
   if (exact !== undefined) return exact;
-  throw new ProvisionError('bad-template', `a Modelfile cannot hold this ${what} exactly: ${reasonOf(value)}`, {
-    suggestions: ['Create the model through the API, which takes any text.', 'Change the text.'],
+  throw new ProvisionError('bad-template', `a Modelfile cannot represent this ${what} exactly: ${reasonOf(value)}`, {
+    suggestions: ['Create the model through the API, which accepts any text.', 'Change the text.'],
   });
 }
 
@@ -25,7 +25,7 @@ export function alwaysQuoted(value: string, what = 'value'): string {
 
 function reasonOf(value: string): string {
   const dropped = [...value].find((rune) => readBack(`"${rune}"`) !== rune && rune !== '"');
-  if (dropped !== undefined) return `the parser drops ${nameOf(dropped)} without a word`;
+  if (dropped !== undefined) return `the parser drops ${nameOf(dropped)} silently`;
   if (/"""[ \t\r]*[\r\n]/.test(value)) return 'three double quotes at the end of a line would end the value there';
   return 'its quotes would end the value early';
 }

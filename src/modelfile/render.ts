@@ -101,7 +101,7 @@ function parameterLines(spec: ModelSpec): [string, Exclude<ParameterValue, strin
 
 function parameterName(name: string): string {
   if (/^[a-zA-Z0-9_]+$/.test(name)) return name;
-  throw new ProvisionError('bad-template', `${JSON.stringify(name)} is no parameter name`);
+  throw new ProvisionError('bad-template', `${JSON.stringify(name)} is not a parameter name`);
 }
 
 /** A template that leaves a value out, or adds one, is found here and not on a user's server. */

@@ -53,14 +53,14 @@ export function modelSpec(request: SpecRequest): ModelSpec {
 function checkChatTemplate(family: Family, chatTemplate: string): void {
   const named = `The chat template ${family.chatTemplate} of ${family.id}`;
   if (chatTemplate.includes(family.tokens.bos)) {
-    throw new ProvisionError('bad-template', `${named} contains ${family.tokens.bos}, which the server adds itself`, {
-      suggestions: [`Take ${family.tokens.bos} out of templates/chat/${family.chatTemplate}.gotmpl.`],
+    throw new ProvisionError('bad-template', `${named} contains ${family.tokens.bos}, which the server also adds`, {
+      suggestions: [`Remove ${family.tokens.bos} from templates/chat/${family.chatTemplate}.gotmpl.`],
     });
   }
   if (!/\.(Messages|Prompt)\b/.test(chatTemplate)) {
     throw new ProvisionError(
       'bad-template',
-      `${named} uses neither .Messages nor .Prompt: it would drop every message`,
+      `${named} uses neither .Messages nor .Prompt: it would omit every message`,
     );
   }
 }
@@ -68,7 +68,7 @@ function checkChatTemplate(family: Family, chatTemplate: string): void {
 function profileOf(family: Family, name: string): SamplingProfile {
   const profile = Object.hasOwn(family.profiles, name) ? family.profiles[name] : undefined;
   if (profile !== undefined) return profile;
-  throw new ProvisionError('bad-usage', `${family.id} has no sampling profile ${name}`, {
+  throw new ProvisionError('bad-usage', `${family.id} does not have a sampling profile ${name}`, {
     suggestions: didYouMean(name, Object.keys(family.profiles)),
   });
 }
@@ -93,6 +93,6 @@ function batchOf(tokens: number): number {
   if (Number.isInteger(tokens) && tokens >= 1) return tokens;
   throw new ProvisionError(
     'bad-usage',
-    `A batch of ${tokens} tokens is out of range: it must be a whole number from 1 on`,
+    `A batch of ${tokens} tokens is out of range: it must be a whole number of at least 1`,
   );
 }

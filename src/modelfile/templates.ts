@@ -36,16 +36,23 @@ export async function loadTemplates(disk: Disk, root: string): Promise<Templates
 export function modelfileTemplateOf(templates: Templates, familyId: string): NamedText {
   const template = templates.modelfiles.get(familyId) ?? templates.modelfiles.get('default');
   if (template !== undefined) return template;
-  throw new ProvisionError('bad-template', `There is no templates/${familyId}${MODELFILE_SUFFIX} and no default one`);
+  throw new ProvisionError(
+    'bad-template',
+    `Neither templates/${familyId}${MODELFILE_SUFFIX} nor a default template exists`,
+  );
 }
 
 /** Text of a Go chat template. Throws `bad-template` with the nearest name. */
 export function chatTemplateOf(templates: Templates, name: string): string {
   const template = templates.chats.get(name);
   if (template !== undefined) return template.text;
-  throw new ProvisionError('bad-template', `There is no chat template ${name} (templates/chat/${name}${CHAT_SUFFIX})`, {
-    suggestions: didYouMean(name, [...templates.chats.keys()]),
-  });
+  throw new ProvisionError(
+    'bad-template',
+    `The chat template ${name} does not exist (templates/chat/${name}${CHAT_SUFFIX})`,
+    {
+      suggestions: didYouMean(name, [...templates.chats.keys()]),
+    },
+  );
 }
 
 async function loadFolder(disk: Disk, root: string, folder: string, suffix: string): Promise<Map<string, NamedText>> {

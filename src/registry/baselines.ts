@@ -66,12 +66,12 @@ export function compareRuns(now: BaselineRun, before: BaselineRun): BaselineRepo
 
 function changesSince(before: BaselineRun, now: BaselineRun): string[] {
   const changes: string[] = [];
-  if (bytesOf(now) !== bytesOf(before)) changes.push("the model's file is another one");
+  if (bytesOf(now) !== bytesOf(before)) changes.push("the model's file changed");
   else if (now.stored.entryDigest !== before.stored.entryDigest)
-    changes.push("the model's template or parameters are others");
+    changes.push("the model's template or parameters changed");
   if (now.runtime.version !== before.runtime.version)
     changes.push(`${now.runtime.kind} ${before.runtime.version} became ${now.runtime.version}`);
-  if (now.suite.digest !== before.suite.digest) changes.push(`the suite ${now.suite.id} was edited`);
+  if (now.suite.digest !== before.suite.digest) changes.push(`the suite ${now.suite.id} changed`);
   if (now.toolVersion !== before.toolVersion)
     changes.push(`gemma-provision ${before.toolVersion} became ${now.toolVersion}`);
   return changes;

@@ -129,7 +129,7 @@ function refuseNewer(value: unknown, path: string): void {
   if (newer === undefined) return;
   throw new ProvisionError(
     'bad-record',
-    `${path} is the journal of a newer version of gemma-provision, which was interrupted (schemaVersion ${newer.schemaVersion}, this version knows ${VERSION}).`,
+    `${path} is the journal of an interrupted run of a newer version of gemma-provision (schemaVersion ${newer.schemaVersion}, this version knows ${VERSION}).`,
     { suggestions: ['Run the same command with the newer version: it completes the interrupted run.'] },
   );
 }

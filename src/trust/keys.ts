@@ -10,7 +10,7 @@ const HASHES: Readonly<Record<string, PrivateKey['hash']>> = {
 };
 
 const MAKE_ONE = [
-  'Make a pair with: openssl ecparam -name prime256v1 -genkey -noout -out key.pem && openssl ec -in key.pem -pubout -out key.pub',
+  'Create a key pair with: openssl ecparam -name prime256v1 -genkey -noout -out key.pem && openssl ec -in key.pem -pubout -out key.pub',
 ];
 
 export interface PrivateKeyOptions {

@@ -21,7 +21,7 @@ export const Bundle = z.looseObject({
     publicKey: z.looseObject(
       /** SHA-256 of the public key's PEM text, in hex. */
       { hint: z.string().max(256).nullish() },
-      'is missing: only signatures by a key are read, not those by a certificate',
+      'is missing: only signatures by a key are supported, not those by a certificate',
     ),
   }),
   dsseEnvelope: z.looseObject({
@@ -38,7 +38,7 @@ export const ResourceName = z
   .max(4096)
   .refine(
     (name) => name === '.' || name.split('/').every((part) => part !== '' && part !== '.' && part !== '..'),
-    'must be a path below the signed folder',
+    'must be a path in the signed folder',
   )
   .refine((name) => !/[\0\\]/.test(name), 'must not contain a backslash or NUL');
 
@@ -50,7 +50,7 @@ export const Statement = z.looseObject({
   predicateType: z.literal(PREDICATE_TYPE, `must be ${PREDICATE_TYPE}`),
   predicate: z.looseObject({
     serialization: z.looseObject({
-      method: z.literal('files', 'must be files: parts of files (shards) are not read'),
+      method: z.literal('files', 'must be files: parts of files (shards) are not supported'),
       hash_type: z.literal('sha256', 'must be sha256'),
       ignore_paths: z.array(z.string().max(4096)).max(10_000).optional(),
     }),

@@ -22,7 +22,8 @@ export interface Against {
  * signature holds. Throws `untrusted`.
  */
 export function verifySignature(text: string, { name, keys }: Against): SignedManifest {
-  if (text.length > LONGEST) throw untrusted(`the signature ${name} is ${formatBytes(text.length)}: that is none`);
+  if (text.length > LONGEST)
+    throw untrusted(`the signature ${name} is ${formatBytes(text.length)}, too large for a signature`);
   const { verificationMaterial, dsseEnvelope } = parseDocument(Bundle, text, documentOf(`the signature ${name}`));
   const payload = Buffer.from(dsseEnvelope.payload, 'base64');
   const signature = Buffer.from(dsseEnvelope.signatures[0]?.sig ?? '', 'base64');
@@ -49,7 +50,7 @@ export function matchFiles(
     const what = path === '.' ? 'it' : path;
     left.delete(path);
     if (here === undefined) problems.push(`${what} is missing`);
-    else if (here !== digest) problems.push(`${what} is ${here}, signed was ${digest}`);
+    else if (here !== digest) problems.push(`${what} is ${here}, but ${digest} was signed`);
   }
   const out = [...ignored, ...ignore];
   for (const path of left.keys()) {
@@ -58,7 +59,7 @@ export function matchFiles(
   if (problems.length === 0) return;
   const shown = problems.slice(0, SHOWN);
   if (problems.length > SHOWN) shown.push(`and ${problems.length - SHOWN} more`);
-  throw untrusted(`${name} is not what was signed: ${shown.join('; ')}`);
+  throw untrusted(`${name} does not match its signature: ${shown.join('; ')}`);
 }
 
 /** Signature first, then every file. `found` is called only when the signature holds. Throws `untrusted`. */
@@ -85,10 +86,12 @@ function notByOurs(name: string, keys: readonly PublicKey[], hint: string): Prov
   const trusted = keys.map((key) => key.name).join(', ');
   const named = keys.find((key) => key.hint === hint);
   if (named !== undefined) {
-    return untrusted(`the signature ${name} is broken: it names the key ${named.name} and does not hold by it`);
+    return untrusted(
+      `the signature ${name} is not valid: it names the key ${named.name}, but that key does not verify it`,
+    );
   }
   const other = hint === '' ? '' : ` (it names the key ${hint.slice(0, 16)}…)`;
-  return untrusted(`the signature ${name} is not by ${trusted || 'any key that is trusted'}${other}`);
+  return untrusted(`the signature ${name} was not made by ${trusted || 'a trusted key'}${other}`);
 }
 
 function manifestOf(payload: string, name: string, key: PublicKey): SignedManifest {
@@ -97,11 +100,11 @@ function manifestOf(payload: string, name: string, key: PublicKey): SignedManife
   const [subject] = statement.subject;
   if (subject === undefined) throw new TypeError('the schema asks for a subject');
   if (new Set(resources.map((resource) => resource.name)).size !== resources.length) {
-    throw untrusted(`the signature ${name} names a file twice`);
+    throw untrusted(`the signature ${name} lists a file twice`);
   }
   const root = rootDigest(resources.map(({ digest }) => digest));
   if (root !== subject.digest.sha256) {
-    throw untrusted(`the signature ${name} contradicts itself: its files add up to ${root}, not to its subject`);
+    throw untrusted(`the signature ${name} contradicts itself: its files result in ${root}, which is not its subject`);
   }
   return {
     subject: subject.name,

@@ -27,7 +27,8 @@ export async function probeApple(context: ProbeContext, memory: HostProfile['mem
   const vramTotal =
     raised > 0 ? Math.min(raised, ram) : Math.floor(ram * (ram <= SMALL_UP_TO ? SMALL_SHARE : LARGE_SHARE));
   const share = ram <= SMALL_UP_TO ? SMALL_SHARE : LARGE_SHARE;
-  const rule = raised > 0 ? 'iogpu.wired_limit_mb' : `${share} of hw.memsize, the least that Metal gives by default`;
+  const rule =
+    raised > 0 ? 'iogpu.wired_limit_mb' : `${share} of hw.memsize, the minimum that Metal provides by default`;
   return [
     {
       gpu: {

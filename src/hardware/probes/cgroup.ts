@@ -49,7 +49,7 @@ export async function probeCgroup(context: ProbeContext): Promise<CgroupMemory |
     limit: tightest.limit,
     limitSource: `${name} limit of ${tightest.folder}`,
     headroom: fullest.headroom,
-    headroomSource: `${name} limit less usage (without inactive page cache) of ${fullest.folder}`,
+    headroomSource: `${name} limit minus usage (without inactive page cache) of ${fullest.folder}`,
   };
 }
 

@@ -66,8 +66,8 @@ function gpuOf(context: ProbeContext, { vendor, model, vramMiB }: Controller): F
   const sizeKnown = context.options.platform === 'win32' && vramMiB !== undefined && vramMiB > 0;
   context.warnings.push(
     sizeKnown
-      ? `How much memory of ${model} is free is not known.`
-      : `How much memory ${model} has is not known: it cannot be counted on.`,
+      ? `The free memory of ${model} is not known.`
+      : `The memory size of ${model} is not known, so it is not used.`,
   );
   const vram = sizeKnown ? { vramTotal: Math.round(vramMiB * MIB) } : {};
   return { vendor, model, memoryKind, ...vram, backend: sizeKnown ? backendOf(vendor) : 'none' };

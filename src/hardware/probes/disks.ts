@@ -35,5 +35,5 @@ async function probeDisk(context: ProbeContext, { purpose, path }: DiskFolder): 
 async function spaceAt(context: ProbeContext, folder: string): Promise<{ free: number; total: number }> {
   const { free, total } = await context.probes.statfs(folder);
   if (Number.isSafeInteger(free) && Number.isSafeInteger(total) && free >= 0 && total >= 0) return { free, total };
-  throw new Error(`statfs ${folder} makes no sense: ${free} free of ${total}`);
+  throw new Error(`statfs ${folder} reports impossible values: ${free} free of ${total}`);
 }

@@ -33,7 +33,7 @@ export function igpuBackend({ options, warnings }: ProbeContext, name: string): 
   if (STRIX_HALO.test(name)) return 'rocm';
   if (options.env.OLLAMA_IGPU_ENABLE === '1') return 'vulkan';
   warnings.push(
-    `${name} is part of the CPU: Ollama does not use such a GPU unless OLLAMA_IGPU_ENABLE=1, so it is not counted.`,
+    `${name} is integrated in the CPU: Ollama does not use such a GPU unless OLLAMA_IGPU_ENABLE=1 is set, so it is ignored.`,
   );
   return 'none';
 }

@@ -80,7 +80,7 @@ function findingsOf(
   const lines = csv.split('\n').filter((line) => line.trim() !== '');
   const rows = lines.flatMap(parseRow);
   if (rows.length < lines.length)
-    warnings.push(`${command} answered ${lines.length - rows.length} lines that make no sense.`);
+    warnings.push(`${command} printed ${lines.length - rows.length} lines that could not be parsed.`);
   const variable = options.env.CUDA_VISIBLE_DEVICES;
   const { devices, unknown } = visibleDevices(rows, variable);
   for (const entry of unknown) warnings.push(`CUDA_VISIBLE_DEVICES names ${entry}, which nvidia-smi does not list.`);
@@ -136,12 +136,14 @@ function gpuOf(context: ProbeContext, row: Row, memory: HostProfile['memory']): 
     backend: 'cuda',
   } as const;
   if (row.totalMiB === undefined || row.totalMiB === 0) {
-    context.warnings.push(`${row.name} has no memory of its own by nvidia-smi: it is taken to share the RAM.`);
+    context.warnings.push(
+      `${row.name} has no dedicated memory according to nvidia-smi: it is assumed to share the RAM.`,
+    );
     return { ...common, memoryKind: 'unified', vramTotal: memory.total, vramFree: memory.usable };
   }
   const vramTotal = Math.round(row.totalMiB * MIB);
   if (row.freeMiB === undefined) {
-    context.warnings.push(`nvidia-smi does not say how much memory of ${row.name} is free.`);
+    context.warnings.push(`nvidia-smi does not report the free memory of ${row.name}.`);
     return { ...common, memoryKind: 'dedicated', vramTotal };
   }
   return {
@@ -157,6 +159,6 @@ function warnOfOrder({ options, warnings }: ProbeContext, rows: readonly Row[], 
   const unlike = new Set(rows.map(({ name }) => name)).size > 1;
   if (!byNumber || !unlike || options.env.CUDA_DEVICE_ORDER === 'PCI_BUS_ID') return;
   warnings.push(
-    'CUDA_VISIBLE_DEVICES has numbers and the GPUs differ: CUDA may number them otherwise than nvidia-smi. Use UUIDs or CUDA_DEVICE_ORDER=PCI_BUS_ID.',
+    'CUDA_VISIBLE_DEVICES has numbers and the GPUs differ: CUDA may number them differently from nvidia-smi. Use UUIDs or CUDA_DEVICE_ORDER=PCI_BUS_ID.',
   );
 }

@@ -33,7 +33,7 @@ async function probeWsl(context: ProbeContext): Promise<boolean> {
   if (options.platform !== 'linux') return false;
   const version = (await readOptional(context, '/proc/version')) ?? '';
   const byKernel = /microsoft|wsl/i.test(`${version} ${options.release}`);
-  sources['os.wsl'] = 'the kernel names Microsoft or not in /proc/version';
+  sources['os.wsl'] = 'whether /proc/version mentions Microsoft';
   return byKernel;
 }
 

@@ -47,7 +47,7 @@ async function readGpu(
   const common = { vendor: 'amd', model: name, ...(card.driver !== undefined && { driver: card.driver }) } as const;
   if (vramTotal === undefined) {
     context.warnings.push(
-      `${name} does not say how much memory it has (driver ${card.driver ?? 'unknown'}): it cannot be counted on.`,
+      `${name} does not report its memory size (driver ${card.driver ?? 'unknown'}), so it is not used.`,
     );
     return { gpu: { ...common, memoryKind: kindByName(name) ?? 'dedicated', backend: 'none' }, source };
   }
@@ -65,7 +65,7 @@ async function readGpu(
       vramFree: free + sharedFree,
       backend: igpuBackend(context, name),
     },
-    source: `${source}: fixed share and GTT; free: no more of GTT than memory.usable`,
+    source: `${source}: fixed share and GTT; free: GTT up to memory.usable`,
   };
 }
 
@@ -102,7 +102,7 @@ export function intelGpus(
           source,
         };
       }
-      context.warnings.push(`How much memory ${model} has is not known: it cannot be counted on.`);
+      context.warnings.push(`The memory size of ${model} is not known, so it is not used.`);
       return { gpu: { vendor: 'intel', model, memoryKind, ...driver, backend: 'none' }, source };
     });
 }

@@ -156,7 +156,7 @@ describe('row 41: signed catalogs', () => {
     keys();
     expect((await verify()).error).toMatchObject({
       code: 'untrusted',
-      message: expect.stringMatching(/is not by key\.pub/),
+      message: expect.stringMatching(/was not made by key\.pub/),
     });
   });
 

@@ -47,11 +47,15 @@ describe('row 40: what a catalog may name as a source', () => {
     [{ ref: 'https://example.org/a b', digest: DIGEST }, `${AT}.ref`, /begins with/],
 
     [{ ref: 'https://', digest: DIGEST }, `${AT}.ref`, /not a valid address/],
-    [{ ref: 'https://user:secret@example.org/x', digest: DIGEST }, `${AT}.ref`, /must not hold a user or a password/],
-    [{ ref: 'https://example.org/x.gguf' }, AT, /needs a digest beside it: a web server may answer/],
-    [{ ref: 'hf:acme/gguf/x.gguf' }, AT, /needs a digest beside it: .*commit of 40 digits/],
-    [{ ref: 'hf:acme/gguf@main/x.gguf' }, AT, /needs a digest beside it/],
-    [{ ref: 'oci:registry.example.org/acme/x:1' }, AT, /needs a digest beside it: .*@sha256/],
+    [
+      { ref: 'https://user:secret@example.org/x', digest: DIGEST },
+      `${AT}.ref`,
+      /must not contain a user name or a password/,
+    ],
+    [{ ref: 'https://example.org/x.gguf' }, AT, /requires a digest: the file on a web server can change/],
+    [{ ref: 'hf:acme/gguf/x.gguf' }, AT, /requires a digest: .*commit of 40 digits/],
+    [{ ref: 'hf:acme/gguf@main/x.gguf' }, AT, /requires a digest/],
+    [{ ref: 'oci:registry.example.org/acme/x:1' }, AT, /requires a digest: .*@sha256/],
     [{ ref: 'https://example.org/x', digest: 'sha256:abc' }, `${AT}.digest`, /64 lower-case hex digits/],
     [{ ref: 'https://example.org/x', digest: DIGEST, sizeBytes: 2 ** 53 + 1 }, `${AT}.sizeBytes`, /largest integer/],
     [{ ref: 'https://example.org/x', digest: DIGEST, sizeBytes: -1 }, `${AT}.sizeBytes`, /./],
@@ -64,14 +68,14 @@ describe('row 40: what a catalog may name as a source', () => {
     const sources = [1, 2].map(() => ({ ref: 'https://example.org/x', digest: DIGEST }));
     expect(issuesOf(withQuant({ sources }))).toContainEqual({
       path: 'models[0].quants[0].sources[1].ref',
-      message: expect.stringMatching(/is used already at models\[0\]\.quants\[0\]\.sources\[0\]/),
+      message: expect.stringMatching(/is already used at models\[0\]\.quants\[0\]\.sources\[0\]/),
     });
   });
 
   test('a path in the package that ships without a digest, or climbs', () => {
     expect(issuesOf(withQuant({ bundled: 'models/x.gguf' }))).toContainEqual({
       path: 'models[0].quants[0].bundled',
-      message: expect.stringMatching(/needs a digest/),
+      message: expect.stringMatching(/requires a digest/),
     });
     expect(issuesOf(withQuant({ bundled: '../x.gguf', digest: DIGEST }))).toContainEqual({
       path: 'models[0].quants[0].bundled',
@@ -91,8 +95,8 @@ describe('row 40: through the loader', () => {
     ['an unknown field', json({ ...sampleFamily('other'), models: [], evil: 1 }), / {2}evil: unknown field/],
     ['a size of 2^53+1', withQuant({ fileBytes: { value: 2 ** 53 + 1, source: 's' } }), /fileBytes\.value: is beyond/],
     ['an http: address', source({ ref: 'http://example.org/x', digest: DIGEST }), /sources\[0\]\.ref: must be a ref/],
-    ['no sha256', source({ ref: 'https://example.org/x' }), /sources\[0\]: needs a digest/],
-    ['one id twice', twice, /models\[1\]\.id: the model "a-1" is used already at models\[0\]/],
+    ['no sha256', source({ ref: 'https://example.org/x' }), /sources\[0\]: requires a digest/],
+    ['one id twice', twice, /models\[1\]\.id: the model "a-1" is already used at models\[0\]/],
     ['__proto__', json(sampleFamily()).replace('{', '{"__proto__":{"polluted":1},'), / {2}__proto__: this key is not/],
     [
       'constructor',

@@ -39,9 +39,9 @@ describe('resolveModel', () => {
   test.each([
     [
       'gemma3n:e4b',
-      /^gemma3n:e4b is a name of Ollama's library; here it is gemma-3n-e4b \(add --from ollama:gemma3n:e4b/,
+      /^gemma3n:e4b is a name in Ollama's library; here the model is gemma-3n-e4b \(add --from ollama:gemma3n:e4b/,
     ],
-    ['gemma3:27b', /here it is gemma-3-27b/],
+    ['gemma3:27b', /here the model is gemma-3-27b/],
     ['gemma-3n-e4b-it', /^Did you mean gemma-3n-e4b\?$/],
     ['google/gemma-3n-E4B-it', /^Did you mean gemma-3n-e4b\?$/],
     ['Gemma-3N-E4B', /^Did you mean gemma-3n-e4b\?$/],
@@ -54,7 +54,7 @@ describe('resolveModel', () => {
     ['./gemma-3n-e4b-it-q4_k_m.gguf', /^Did you mean gemma-3n-e4b:q4_k_m\?$/],
     ['gema-3n-e4b', /^Did you mean gemma-3n-e4b\?$/],
     ['gema-3n-e4b:q4km', /^Did you mean gemma-3n-e4b:q4_k_m\?$/],
-    ['gemma-3', /^gemma-3 is a family; name one of its models: gemma-3-270m, gemma-3-1b/],
+    ['gemma-3', /^gemma-3 is a family; use one of its models: gemma-3-270m, gemma-3-1b/],
   ])('%s gets a useful answer', (typed, first) => {
     const error = failure(() => resolveModel(catalog, typed));
     expect(error.code).toBe('model-not-found');
@@ -83,7 +83,7 @@ describe('resolveQuant', () => {
   ])('%s gets the nearest match', (typed, hint) => {
     const error = failure(() => resolveQuant(model, typed));
     expect(error.code).toBe('quant-not-found');
-    expect(error.message).toContain(`gemma-3n-e4b has no quant "${typed}"`);
+    expect(error.message).toContain(`gemma-3n-e4b does not have a quant "${typed}"`);
     expect(error.suggestions[0]).toBe(hint);
   });
 

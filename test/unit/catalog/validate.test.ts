@@ -79,12 +79,12 @@ describe('one mistake: its path and what is wrong', () => {
       'models.0.quants.1.id',
       'q8_0',
       'models[0].quants[1].id',
-      /"q8_0" is used already at models\[0\]\.quants\[0\]/,
+      /"q8_0" is already used at models\[0\]\.quants\[0\]/,
     ],
-    ['a file twice', 'models.0.quants.1.file', 'SAMPLE-1B-Q8_0.gguf', 'models[0].quants[1].file', /is used already/],
+    ['a file twice', 'models.0.quants.1.file', 'SAMPLE-1B-Q8_0.gguf', 'models[0].quants[1].file', /is already used/],
     ['a file with a folder', 'models.0.quants.1.file', '../x.gguf', 'models[0].quants[1].file', /without a folder/],
     ['a file that is no GGUF', 'models.0.quants.1.file', 'x.bin', 'models[0].quants[1].file', /\.gguf/],
-    ['a model twice', 'models.1', sampleModel(), 'models[1].id', /is used already at models\[0\]/],
+    ['a model twice', 'models.1', sampleModel(), 'models[1].id', /is already used at models\[0\]/],
     ['a short digest', 'models.0.quants.0.digest', 'sha256:abc', 'models[0].quants[0].digest', /64 lower-case hex/],
     ['a digest of another kind', 'models.0.quants.0.digest', 'md5:abc', 'models[0].quants[0].digest', /sha256/],
     [
@@ -92,7 +92,7 @@ describe('one mistake: its path and what is wrong', () => {
       'models.0.quants.0.bundled',
       'models/x.gguf',
       'models[0].quants[0].bundled',
-      /needs a digest/,
+      /requires a digest/,
     ],
     [
       'a shipped file outside the package',
@@ -127,7 +127,7 @@ describe('one mistake: its path and what is wrong', () => {
       /no quant .* "q4_k_l", did you mean q4_k_m\?/,
     ],
     ['a use case of an unknown quant', 'policy.useCases.0.quants', ['q9_9'], 'policy.useCases[0].quants[0]', /"q9_9"/],
-    ['a tier twice', 'policy.tiers.2', { id: 'big', ...sampleTier }, 'policy.tiers[2].id', /is used already/],
+    ['a tier twice', 'policy.tiers.2', { id: 'big', ...sampleTier }, 'policy.tiers[2].id', /is already used/],
     ['an unknown use case', 'policy.useCases.0.id', 'gaming', 'policy.useCases[0].id', /chatbot/],
     [
       'bounds the wrong way round',
@@ -156,7 +156,7 @@ describe('one mistake: its path and what is wrong', () => {
       'models.0.defaultContext',
       9000,
       'models[0].defaultContext',
-      /9000 is more than contextLength, 8192/,
+      /9000 exceeds contextLength, 8192/,
     ],
     [
       'more KV heads than heads',
@@ -212,7 +212,7 @@ describe('one mistake: its path and what is wrong', () => {
       'models.0.quants.0.fileBytes',
       { value: 59, source: 's' },
       'models[0].quants[0].tensorBytes.value',
-      /60 is more than fileBytes, 59/,
+      /60 exceeds fileBytes, 59/,
     ],
     [
       'a benchmark of an unknown model',
@@ -304,7 +304,8 @@ describe('against a catalog', () => {
     const issues = validate(json({ schemaVersion: 1, id: 'sampel', title: 'Mine' }), BASE);
     expect(issues).toContainEqual({
       path: 'id',
-      message: 'there is no family "sampel" to lay this over, so it must be complete; did you mean sample?',
+      message:
+        'the file must be complete, because there is no family "sampel" that it could change; did you mean sample?',
     });
     expect(issues.map(({ path }) => path)).toContain('models');
   });
@@ -321,7 +322,7 @@ describe('against a catalog', () => {
   test('a model id of another family is refused', () => {
     expect(validate(json(sampleFamily('other', 'sample-1b')), BASE)).toContainEqual({
       path: 'models[0].id',
-      message: 'the model "sample-1b" belongs to the family sample already',
+      message: 'the model "sample-1b" already belongs to the family sample',
     });
   });
 
@@ -329,7 +330,7 @@ describe('against a catalog', () => {
     expect(validate(json({ schemaVersion: 1, id: 'sample', architecture: 'llama' }), BASE)).toEqual([
       {
         path: 'architecture',
-        message: 'the family sample is gemma3; another architecture needs a family id of its own',
+        message: 'the family sample is gemma3; a different architecture requires a different family id',
       },
     ]);
   });
@@ -338,6 +339,6 @@ describe('against a catalog', () => {
     const model = { ...sampleModel(), quants: [{ id: 'q4_k_m', file: 'a.gguf', quality: 3 }] };
     const issues = validate(json({ schemaVersion: 1, id: 'sample', models: [model] }), BASE);
     expect(issues.map(({ path }) => path)).toEqual(['policy.tiers[0].quants[0]', 'policy.useCases[0].quants[0]']);
-    expect(issues[0]?.message).toContain('after laying this file over it');
+    expect(issues[0]?.message).toContain('after the changes of this file');
   });
 });

@@ -105,7 +105,7 @@ describe('metadata that are many', () => {
   ])('%s: each is allowed, all together are refused', async (_, spec) => {
     await expect(read(spec)).rejects.toMatchObject({
       code: 'bad-gguf',
-      message: expect.stringContaining('to be kept exceed'),
+      message: expect.stringContaining('the metadata exceed'),
     });
   });
 
@@ -139,8 +139,8 @@ describe('tensors', () => {
   test.each<[string, GgufSpec, string]>([
     ['twice the same name', withFirst({ name: 'output_norm.weight' }), '"output_norm.weight" appears twice'],
     ['a name of 64 bytes', withFirst({ name: 'x'.repeat(64) }), 'claims 64 bytes'],
-    ['a row of half a block', withFirst({ shape: [100, 4] }), 'rows of 100 elements, no multiple of Q6_K'],
-    ['an unaligned offset', withFirst({ offset: 16 }), 'no multiple of the alignment 32'],
+    ['a row of half a block', withFirst({ shape: [100, 4] }), 'rows of 100 elements, which is not a multiple of Q6_K'],
+    ['an unaligned offset', withFirst({ offset: 16 }), 'not a multiple of the alignment 32'],
     ['a gap', withFirst({ offset: 64 }), 'leave a gap'],
     [
       'an overlap',

@@ -138,7 +138,7 @@ describe('hyperparameters', () => {
     expect((await read(spec)).warnings).toEqual([
       'gemma3n.feed_forward_length lists 3 layers, but there are 2 blocks',
       'gemma3n.attention.sliding_window_pattern lists 4 layers, but there are 2 blocks',
-      'its local and global layers do not follow a known pattern: memory is estimated as if all were global',
+      'its local and global layers do not follow a known pattern: the memory estimate treats all as global',
     ]);
   });
 

@@ -67,7 +67,7 @@ describe('a name that lies', () => {
     const facts = await read(7);
     expect(facts.declaredQuant).toBe('q8_0');
     expect(facts.warnings).toEqual([
-      'the file declares q8_0, but 100 % of the weights in its blocks are Q4_K: go by its size, not by its name',
+      'the file declares q8_0, but 100 % of the weights in its blocks are Q4_K: rely on its size, not on its name',
     ]);
     expect(facts.typeBytes).toEqual([
       { type: 'Q4_K', tensors: 4, weights: 393_216, bytes: 221_184 },
@@ -89,7 +89,7 @@ describe('a name that lies', () => {
       await writeFile(join(folder, name), content);
     const warningsOf = async (name: string) => (await readHeader(join(folder, name), content.length)).warnings;
     expect(await warningsOf('tiny-Q6_K.gguf')).toEqual([
-      'the file’s name says q6_k, but 100 % of the weights in its blocks are Q4_K: go by its size, not by its name',
+      'the file’s name says q6_k, but 100 % of the weights in its blocks are Q4_K: rely on its size, not on its name',
     ]);
     expect(await warningsOf('tiny-q4_k_m.gguf')).toEqual([]);
     expect(await warningsOf('tiny.gguf')).toEqual([]);

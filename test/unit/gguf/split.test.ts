@@ -95,38 +95,38 @@ describe('the headers of a split model', () => {
   });
 
   test.each<[string, readonly GgufSpec[], string]>([
-    ['one without split keys', [WHOLE], 'm-00001 (file 1 of 1): it is named like a part of a split model'],
+    ['one without split keys', [WHOLE], 'm-00001 (file 1 of 1): its name is that of a part of a split model'],
     [
       'too few',
       [partSpec(0, [0, 3]), partSpec(1, [3, 6])],
-      'm-00001 (file 1 of 2): it says that the model has 3 files, its name says 2',
+      'm-00001 (file 1 of 2): its header says that the model has 3 files, its name says 2',
     ],
     [
       'in the wrong order',
       [partSpec(0, [0, 2]), partSpec(2, [4, 6]), partSpec(1, [2, 4])],
-      'm-00002 (file 2 of 3): it says that it is file 3, its name says file 2',
+      'm-00002 (file 2 of 3): its header says that it is file 3, its name says file 2',
     ],
     [
       'one that does not say its place',
       [partSpec(0, [0, 2]), partSpec(1, [2, 4], { no: undefined }), partSpec(2, [4, 6])],
-      'm-00002 (file 2 of 3): it does not say which file',
+      'm-00002 (file 2 of 3): its header does not say which file',
     ],
     [
       'a tensor twice',
       [partSpec(0, [0, 2]), partSpec(1, [1, 4]), partSpec(2, [4, 6])],
-      'm-00002 (file 2 of 3): the tensor "blk.0.attn_q.weight" is in an earlier file already',
+      'm-00002 (file 2 of 3): the tensor "blk.0.attn_q.weight" is already in an earlier file',
     ],
     [
       'a tensor too few',
       [partSpec(0, [0, 2]), partSpec(1, [3, 4]), partSpec(2, [4, 6])],
-      'the first file promises 6 tensors, all files together have 5',
+      'the first file declares 6 tensors, all files together have 5',
     ],
     [
       'none with a tensor',
       [partSpec(0, [0, 0], { total: 0 }), partSpec(1, [0, 0]), partSpec(2, [0, 0])],
       'lists no tensors',
     ],
-    ['a thousand and one files', [partSpec(0, [0, 6], { count: 1001 })], 'claims to be of 1001 files'],
+    ['a thousand and one files', [partSpec(0, [0, 6], { count: 1001 })], 'claims to be one of 1001 files'],
   ])('are refused: %s', async (_, specs, fragment) => {
     const error = await failureOf(readParts(specs.map((spec) => buildGguf(spec))));
     expect(error.code).toBe('bad-gguf');

@@ -114,7 +114,7 @@ describe('a GPU is found by the name', () => {
     expect(unsure?.note).toContain('slowest of 2 parts');
     const chips = lookUpGpu('Ellesmere [Radeon RX 470/480/570/570X/580/580X/590]', 8 * GIB);
     expect(chips?.note).toContain('slowest');
-    expect(lookUpGpu('NVIDIA GeForce RTX 4090', 48 * GIB)?.note).toContain('48 GiB of memory are not usual');
+    expect(lookUpGpu('NVIDIA GeForce RTX 4090', 48 * GIB)?.note).toContain('48 GiB of memory is unusual');
   });
 
   test.each([

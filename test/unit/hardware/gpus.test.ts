@@ -62,14 +62,14 @@ describe('NVIDIA', () => {
       vramFree: AVAILABLE,
       computeCapability: '12.1',
     });
-    expect(warnings[0]).toContain('NVIDIA GB10 has no memory of its own');
+    expect(warnings[0]).toContain('NVIDIA GB10 has no dedicated memory');
   });
 
   test('an unknown free size stays unknown', async () => {
     const { gpus, warnings } = await probe({ programs: smi(csv('free-unknown.csv')) });
     expect(gpus[0]).toMatchObject({ memoryKind: 'dedicated', vramTotal: 40960 * MIB });
     expect(gpus[0]).not.toHaveProperty('vramFree');
-    expect(warnings).toEqual(['nvidia-smi does not say how much memory of NVIDIA A100-SXM4-40GB is free.']);
+    expect(warnings).toEqual(['nvidia-smi does not report the free memory of NVIDIA A100-SXM4-40GB.']);
   });
 
   test('a driver that is not loaded is a warning', async () => {
@@ -81,7 +81,7 @@ describe('NVIDIA', () => {
   test('an answer that makes no sense is a warning', async () => {
     const { gpus, warnings } = await probe({ programs: smi(csv('nonsense.csv')) });
     expect(gpus).toEqual([]);
-    expect(warnings).toEqual(['nvidia-smi answered 1 lines that make no sense.']);
+    expect(warnings).toEqual(['nvidia-smi printed 1 lines that could not be parsed.']);
   });
 
   test.each([
@@ -182,7 +182,7 @@ describe('AMD on Linux', () => {
     const { gpus, warnings } = await probe({ tree: 'amd-no-sizes' });
     expect(gpus[0]).toMatchObject({ vendor: 'amd', driver: 'radeon', backend: 'none' });
     expect(gpus[0]).not.toHaveProperty('vramTotal');
-    expect(warnings[0]).toContain('does not say how much memory it has');
+    expect(warnings[0]).toContain('does not report its memory size');
   });
 
   test('ROCR_VISIBLE_DEVICES hides cards', async () => {
@@ -218,7 +218,7 @@ describe('Intel and mixed hosts', () => {
       }),
     });
     expect(gpus[0]).toMatchObject({ vendor: 'intel', memoryKind: 'dedicated', backend: 'none' });
-    expect(warnings).toEqual(['How much memory DG2 [Arc A770] has is not known: it cannot be counted on.']);
+    expect(warnings).toEqual(['The memory size of DG2 [Arc A770] is not known, so it is not used.']);
   });
 });
 
@@ -251,7 +251,7 @@ describe('systeminformation alone', () => {
       },
       { index: 1, vendor: 'intel', model: 'Intel(R) UHD Graphics 770', memoryKind: 'unified', backend: 'none' },
     ]);
-    expect(warnings).toContain('How much memory of AMD Radeon RX 6800 XT is free is not known.');
+    expect(warnings).toContain('The free memory of AMD Radeon RX 6800 XT is not known.');
   });
 
   test('Linux without nvidia-smi: the size of a PCI window is no size', async () => {

@@ -101,7 +101,7 @@ describe('disks', () => {
   test.each([
     ['a forbidden folder', () => Promise.reject(errorWith('EACCES', 'permission denied')), 'permission denied'],
     ['a network disk that hangs', hang, 'did not answer within 200 ms'],
-    ['a file system that talks nonsense', async () => ({ free: Number.NaN, total: 5 }), 'makes no sense'],
+    ['a file system that talks nonsense', async () => ({ free: Number.NaN, total: 5 }), 'reports impossible values'],
     ['a drive that is not there', () => Promise.reject(errorWith('ENOENT', 'no such drive')), 'no such drive'],
   ])('%s is a warning', async (_what, statfs, reason) => {
     const { disks, warnings } = await probe({ statfs, options: { folders } });

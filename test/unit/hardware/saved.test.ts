@@ -81,12 +81,12 @@ describe('parseProfile', () => {
     [
       'GiB where bytes are meant',
       changed((p) => Object.assign(p.memory, { total: 32, available: 24, usable: 24 })),
-      'memory.total: 32 is too little for bytes',
+      'memory.total: 32 is too small; sizes are in bytes',
     ],
     [
       'MiB where bytes are meant',
       changed((p) => Object.assign(p.gpus[0], { vramTotal: 8188, vramFree: 7000 })),
-      'gpus[0].vramTotal: 8188 is too little for bytes',
+      'gpus[0].vramTotal: 8188 is too small; sizes are in bytes',
     ],
     ['a slip of units upwards', changed((p) => Object.assign(p.memory, { total: GIB * MIB })), 'memory.total: '],
     [
@@ -111,15 +111,15 @@ describe('parseWhatIf', () => {
   });
 
   test.each([
-    ['', 'knows no ""'],
-    ['vrm=6GiB', 'knows no "vrm"'],
-    ['vram', '"" is no size for vram'],
-    ['vram=lots', '"lots" is no size for vram'],
-    ['vram=-6GiB', '"-6GiB" is no size for vram'],
-    ['vram=6GiB=7', '"6GiB=7" is no size for vram'],
-    ['vram=6GiB,vram=7GiB', 'gives vram twice'],
+    ['', 'does not support ""'],
+    ['vrm=6GiB', 'does not support "vrm"'],
+    ['vram', '"" is not a valid size for vram'],
+    ['vram=lots', '"lots" is not a valid size for vram'],
+    ['vram=-6GiB', '"-6GiB" is not a valid size for vram'],
+    ['vram=6GiB=7', '"6GiB=7" is not a valid size for vram'],
+    ['vram=6GiB,vram=7GiB', 'sets vram twice'],
     ['ram=0', 'no machine has ram=0'],
-    ['vram=6GiB,', 'knows no ""'],
+    ['vram=6GiB,', 'does not support ""'],
   ])('refuses %j', (text, reason) => {
     expect(() => parseWhatIf(text)).toThrow(expect.objectContaining({ code: 'bad-usage' }));
     expect(() => parseWhatIf(text)).toThrow(reason);
@@ -138,7 +138,7 @@ describe('applyWhatIf', () => {
     const after = applyWhatIf(before, { vram: 16 * GIB });
     expect(after.gpus).toEqual([{ ...before.gpus[0], vramTotal: 16 * GIB, vramFree: 16 * GIB - (8188 - 7638) * MIB }]);
     expect(after.sources['gpus[0]']).toBe('--what-if');
-    expect(after.warnings.at(-1)).toBe('Supposed by --what-if: NVIDIA GeForce RTX 4060 with 16.00 GiB.');
+    expect(after.warnings.at(-1)).toBe('Assumed by --what-if: NVIDIA GeForce RTX 4060 with 16.00 GiB.');
   });
 
   test('less than what is in use leaves nothing free', () => {

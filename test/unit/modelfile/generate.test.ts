@@ -40,7 +40,9 @@ describe('expectedModelfiles', () => {
   });
 
   test('no Modelfile template at all is an error', () => {
-    expect(() => modelfileTemplateOf({ ...templates, modelfiles: new Map() }, 'gemma-9')).toThrow('no default one');
+    expect(() => modelfileTemplateOf({ ...templates, modelfiles: new Map() }, 'gemma-9')).toThrow(
+      'nor a default template',
+    );
   });
 });
 
@@ -63,8 +65,8 @@ describe('compareModelfiles', () => {
     ]);
     expect(compareModelfiles(expected, actual)).toEqual([
       { kind: 'out-of-step', path: 'a', detail: 'line 2: expected "two", found "TWO"' },
-      { kind: 'missing', path: 'b', detail: 'the file is not there' },
-      { kind: 'orphan', path: 'z', detail: 'the catalog has no such model and quant' },
+      { kind: 'missing', path: 'b', detail: 'the file does not exist' },
+      { kind: 'orphan', path: 'z', detail: 'the catalog does not contain this model and quant' },
     ]);
   });
 

@@ -57,10 +57,10 @@ describe('parseModelfile', () => {
   test.each([
     ['', 'has no FROM line'],
     ['SYSTEM x', 'has no FROM line'],
-    ['FROM x\nSTOP y', 'line 2: stop is no command'],
+    ['FROM x\nSTOP y', 'line 2: stop is not a command'],
     ['FROM x\n{{ .Prompt }}', 'line 2: bad command at "{"'],
-    ['FROM x\nSYSTEM """a\nb', 'line 2: the quote of SYSTEM never ends'],
-    ['FROM x\nSYSTEM "a\nb', 'line 2: the quote of SYSTEM never ends'],
+    ['FROM x\nSYSTEM """a\nb', 'line 2: the quoted text of SYSTEM is not closed'],
+    ['FROM x\nSYSTEM "a\nb', 'line 2: the quoted text of SYSTEM is not closed'],
     ['FROM x\nPARAMETER top-k 1', 'line 2: bad parameter name at "top-"'],
     ['FROM x\nPARAMETER stop', 'line 2: bad parameter name at "stop"'],
     ['FROM x\nMESSAGE tool hello', 'line 2: the role of a MESSAGE is system, user, assistant, not tool'],

@@ -56,14 +56,14 @@ describe('renderModelfile', () => {
   });
 
   test.each([
-    ['a licence that ends a line in """', { license: 'x"""\ny' }, 'cannot hold this text exactly'],
+    ['a licence that ends a line in """', { license: 'x"""\ny' }, 'cannot represent this text exactly'],
     ['a system text with NUL', { system: 'a\0b' }, 'drops NUL'],
     [
       'a stop word with a zero width space',
       { parameters: { stop: ['a\u200bb'] } },
-      'cannot hold this parameter stop exactly',
+      'cannot represent this parameter stop exactly',
     ],
-    ['a parameter name with a line end in it', { parameters: { 'top_k 1\nSYSTEM x': 1 } }, 'is no parameter name'],
+    ['a parameter name with a line end in it', { parameters: { 'top_k 1\nSYSTEM x': 1 } }, 'is not a parameter name'],
   ])('refuses %s', (_what, change, reason) => {
     const wrong = { ...request, spec: { ...spec, ...change } };
     expect(() => renderModelfile(wrong)).toThrow(expect.objectContaining({ code: 'bad-template' }));
@@ -75,7 +75,7 @@ describe('renderModelfile', () => {
     [
       'forgets the quotes',
       (text: string) => text.replace('{{text license}}', '{{license}}'),
-      /line \d+: bad command|does not say|is no command/,
+      /line \d+: bad command|does not say|is not a command/,
     ],
     ['says a thing twice', (text: string) => `${text}PARAMETER top_k 40\n`, 'adds or repeats'],
     ['adds a thing', (text: string) => `${text}SYSTEM hello\n`, 'adds or repeats "system hello"'],

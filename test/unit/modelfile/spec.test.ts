@@ -56,14 +56,14 @@ describe('modelSpec', () => {
   });
 
   test.each([
-    [{ profile: 'gogle' }, 'bad-usage', 'no sampling profile gogle'],
-    [{ profile: 'constructor' }, 'bad-usage', 'no sampling profile constructor'],
+    [{ profile: 'gogle' }, 'bad-usage', 'not have a sampling profile gogle'],
+    [{ profile: 'constructor' }, 'bad-usage', 'not have a sampling profile constructor'],
     [{ contextLength: 32769 }, 'bad-usage', 'out of range for gemma-9-e4b: 1 to 32768'],
     [{ contextLength: 0 }, 'bad-usage', 'out of range'],
     [{ contextLength: 1.5 }, 'bad-usage', 'out of range'],
     [{ batch: 0 }, 'bad-usage', 'batch of 0 tokens'],
-    [{ chatTemplate: '<bos>{{ .Prompt }}' }, 'bad-template', 'contains <bos>, which the server adds itself'],
-    [{ chatTemplate: '<start_of_turn>model' }, 'bad-template', 'would drop every message'],
+    [{ chatTemplate: '<bos>{{ .Prompt }}' }, 'bad-template', 'contains <bos>, which the server also adds'],
+    [{ chatTemplate: '<start_of_turn>model' }, 'bad-template', 'would omit every message'],
   ])('refuses %j', (change, code, reason) => {
     const request = { family: gemma, model, chatTemplate, ...change };
     expect(() => modelSpec(request)).toThrow(expect.objectContaining({ code }));

@@ -72,7 +72,7 @@ describe('answers that bring no model', () => {
     const error = await failureOf(read(`${server.url}/m.gguf`));
     expect(error).toMatchObject({
       code: 'network',
-      message: expect.stringContaining(`100 of ${SMALL.length} bytes came`),
+      message: expect.stringContaining(`100 of ${SMALL.length} bytes arrived`),
     });
   });
 
@@ -141,7 +141,7 @@ describe('answers that bring no model', () => {
     await remote.close();
   });
 
-  test.each(['model.gguf', 'ftp://example.com/m.gguf', 'hf:org/repo'])('%s is no web address', async (address) => {
+  test.each(['model.gguf', 'ftp://example.com/m.gguf', 'hf:org/repo'])('%s is not a web address', async (address) => {
     expect((await failureOf(read(address))).code).toBe('bad-usage');
   });
 });

@@ -175,7 +175,7 @@ describe('two runs compared', () => {
     [
       'the template',
       { stored: { layerDigest: DIGEST, entryDigest: OTHER_DIGEST } },
-      ["the model's template or parameters are others"],
+      ["the model's template or parameters changed"],
     ],
   ])('name %s as what changed, and other answers all the same', (_, changes, told) => {
     const report = compareRuns(runOf({ ...changes, result: other }), runOf());
@@ -184,8 +184,8 @@ describe('two runs compared', () => {
   });
 
   test.each<[string, BaselineRun, string]>([
-    ['file', runOf({ stored: { layerDigest: OTHER_DIGEST } }), "the model's file is another one"],
-    ['suite', runOf({}, suiteOf('gemma', 'Edited')), 'the suite gemma was edited'],
+    ['file', runOf({ stored: { layerDigest: OTHER_DIGEST } }), "the model's file changed"],
+    ['suite', runOf({}, suiteOf('gemma', 'Edited')), 'the suite gemma changed'],
   ])('another %s gets other answers, which are not listed', (_, now, told) => {
     const report = compareRuns({ ...now, result: other }, runOf());
     expect(report).toMatchObject({ changes: [told], regressions: [] });

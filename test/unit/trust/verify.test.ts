@@ -87,15 +87,17 @@ describe('signatures that the reference made', () => {
 describe('row 41: signatures that do not hold', () => {
   test('another key than the trusted one', async () => {
     const other = keyPair('prime256v1', 'other').public;
-    await expect(verify(fixture('model.p256.sig'), [other], MODEL)).rejects.toThrow(refusal(/is not by other\.pub/));
-    await expect(verify(fixture('model.p256.sig'), [], MODEL)).rejects.toThrow(refusal(/not by any key/));
+    await expect(verify(fixture('model.p256.sig'), [other], MODEL)).rejects.toThrow(
+      refusal(/was not made by other\.pub/),
+    );
+    await expect(verify(fixture('model.p256.sig'), [], MODEL)).rejects.toThrow(refusal(/not made by a trusted key/));
   });
 
   test('a key that is named and did not sign', async () => {
     const bundle = JSON.parse(fixture('model.p256.sig'));
     bundle.verificationMaterial.publicKey.hint = key('p384').hint;
     await expect(verify(JSON.stringify(bundle), [key('p256'), key('p384')], MODEL)).rejects.toThrow(
-      refusal(/names the key p384\.pub and does not hold by it/),
+      refusal(/names the key p384\.pub, but that key does not verify it/),
     );
   });
 
@@ -118,7 +120,7 @@ describe('row 41: signatures that do not hold', () => {
         asked = true;
         return MODEL;
       });
-      await expect(work).rejects.toThrow(refusal(/is broken/));
+      await expect(work).rejects.toThrow(refusal(/is not valid/));
       expect(asked).toBe(false);
     }
   });
@@ -130,7 +132,7 @@ describe('row 41: signatures that do not hold', () => {
     if (first === undefined) throw new Error('the fixture has files');
     const changed = { ...first, digest: digestOf('other') };
     await expect(verify(text, keys, [changed, ...rest])).rejects.toThrow(
-      refusal(new RegExp(`config\\.json is ${changed.digest}, signed was ${first.digest}`)),
+      refusal(new RegExp(`config\\.json is ${changed.digest}, but ${first.digest} was signed`)),
     );
     await expect(verify(text, keys, rest)).rejects.toThrow(refusal(/config\.json is missing/));
     const extra = { name: 'sub/evil.gguf', digest: digestOf('evil') };
@@ -163,13 +165,9 @@ describe('row 41: signatures that do not hold', () => {
       (s) => Object.assign(s.predicate.resources[0] ?? {}, { algorithm: 'md5' }),
       /algorithm: must be sha256/,
     ],
-    ['twice', (s) => s.predicate.resources.push(...s.predicate.resources.slice(0, 1)), /names a file twice/],
-    ['climbing', (s) => Object.assign(s.predicate.resources[0] ?? {}, { name: '../x' }), /name: must be a path below/],
-    [
-      'absolute',
-      (s) => Object.assign(s.predicate.resources[0] ?? {}, { name: '/etc/x' }),
-      /name: must be a path below/,
-    ],
+    ['twice', (s) => s.predicate.resources.push(...s.predicate.resources.slice(0, 1)), /lists a file twice/],
+    ['climbing', (s) => Object.assign(s.predicate.resources[0] ?? {}, { name: '../x' }), /name: must be a path in/],
+    ['absolute', (s) => Object.assign(s.predicate.resources[0] ?? {}, { name: '/etc/x' }), /name: must be a path in/],
     ['no files', (s) => (s.predicate.resources = []), /must name a file/],
   ])('a well-signed statement with a wrong %s is refused', (_what, change, message) => {
     const { text, keys } = statementWith(change);
