@@ -4,8 +4,16 @@ import { canonicalJson, digestOf } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { parseDocument } from '../core/parse.ts';
 import { parseManifest, pickManifest } from '../sources/oci/artifact.ts';
-import { EMPTY, INDEX, MANIFEST, MODEL_ARTIFACT, SIGNATURE } from '../sources/oci/media-types.ts';
-import { type Descriptor, Index, type Manifest } from '../sources/oci/schema.ts';
+import {
+  type Descriptor,
+  EMPTY,
+  INDEX,
+  Index,
+  MANIFEST,
+  type Manifest,
+  MODEL_ARTIFACT,
+  SIGNATURE,
+} from '../sources/oci/manifest.ts';
 import { type PackageContents, readPackage } from './contents.ts';
 import type { ModelPackage, SmallBlob } from './model-package.ts';
 import { LARGEST_PART } from './model-package.ts';

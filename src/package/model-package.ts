@@ -2,6 +2,7 @@
 
 import { canonicalJson, type Digest, digestOf } from '../core/digest.ts';
 import type { Suite } from '../smoke/schema.ts';
+import type { Descriptor } from '../sources/oci/manifest.ts';
 import {
   FILE_PATH,
   MANIFEST,
@@ -11,9 +12,8 @@ import {
   MODEL_DOC,
   MODEL_WEIGHT,
   MODEL_WEIGHT_CONFIG,
-} from '../sources/oci/media-types.ts';
-import type { Descriptor } from '../sources/oci/schema.ts';
-import { BASE_MODEL, QUANTISER } from '../sources/oci.ts';
+} from '../sources/oci/manifest.ts';
+import { BASE_MODEL, QUANTISER } from '../sources/oci/source.ts';
 import type { SignedFile } from '../trust/index.ts';
 import { LOCK_FILE_NAME, type LockFile, writeLock } from './lock-file.ts';
 

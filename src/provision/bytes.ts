@@ -11,19 +11,19 @@ import { workUnderLock } from '../disk/lock.ts';
 import type { HttpClient } from '../net/client.ts';
 import type { Http } from '../net/http.ts';
 import { patientHttp } from '../net/retry.ts';
+import type { Exclusive } from '../sources/cache/fetch-lock.ts';
 import { type Cache, createCache } from '../sources/cache/index.ts';
-import type { Exclusive } from '../sources/cache/patient.ts';
 import { cachedSource } from '../sources/cache/source.ts';
 import type { FetchFile, RemoteFile, Source, StreamFile } from '../sources/contract.ts';
 import { createCredentials } from '../sources/credentials.ts';
 import type { Downloader } from '../sources/download/contract.ts';
 import { fileSource } from '../sources/file.ts';
-import { hubSource } from '../sources/hf.ts';
 import { webSource } from '../sources/https.ts';
-import { librarySource } from '../sources/library.ts';
+import { hubSource } from '../sources/huggingface/source.ts';
 import { createRegistryLogins } from '../sources/oci/logins.ts';
-import type { OciOptions } from '../sources/oci/options.ts';
-import { ociSource } from '../sources/oci.ts';
+import type { OciOptions } from '../sources/oci/session.ts';
+import { ociSource } from '../sources/oci/source.ts';
+import { librarySource } from '../sources/ollama-library.ts';
 
 export interface BytesOptions {
   readonly cacheFolder: string;
@@ -60,7 +60,7 @@ export function openBytes(options: BytesOptions): Bytes {
   const hash = createHasher(realDisk, digests);
   const client = once(() => connect(options));
   const http: Http = async (request) => (await client()).http(request);
-  const downloader = once(async () => (await import('../sources/download/open.ts')).openDownloader(http));
+  const downloader = once(async () => (await import('../sources/download/index.ts')).openDownloader(http));
   const cache = createCache({
     folder: cacheFolder,
     disk: realDisk,

@@ -13,9 +13,9 @@ import {
   type RemoteFile,
   type ResolvedSource,
   type ResolveRequest,
+  requireExpected,
   type Source,
 } from './contract.ts';
-import { requireExpected } from './expected.ts';
 import { schemeOf } from './reference.ts';
 
 /** `https:…` or `http:…` with the digest of the bytes, which alone makes a file from a web server what was asked for. */

@@ -8,7 +8,7 @@ import type { Work } from '../../core/progress.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import { resolveSource } from '../../sources/index.ts';
 import { openRepository, type Repository } from '../../sources/oci/client.ts';
-import { MANIFEST } from '../../sources/oci/media-types.ts';
+import { MANIFEST } from '../../sources/oci/manifest.ts';
 import { formatOciRef, type OciRef, parseOciRef } from '../../sources/oci/reference.ts';
 import { putManifest, type UploadBlob, uploadBlob } from '../../sources/oci/upload.ts';
 import type { AppContext } from '../context.ts';

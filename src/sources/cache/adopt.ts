@@ -5,9 +5,9 @@ import { SHARE_OR_COPY } from '../../disk/disk.ts';
 import { digestMismatch } from '../../disk/errors.ts';
 import { cacheError } from './errors.ts';
 import type { FetchParts } from './fetch.ts';
-import { findBlob, type VerifiedBlob } from './find.ts';
+import { underFetchLock } from './fetch-lock.ts';
 import { prepareFolders, publish, regularFile, removeFile, removePartial } from './layout.ts';
-import { underFetchLock } from './patient.ts';
+import { findBlob, type VerifiedBlob } from './verified-blob.ts';
 
 /** A file that came in by another way than a fetch. */
 export interface Incoming {

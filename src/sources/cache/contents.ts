@@ -5,10 +5,10 @@ import type { Work } from '../../core/progress.ts';
 import { type Disk, type FileFacts, usedBytes } from '../../disk/disk.ts';
 import { stateFileOf } from '../download/contract.ts';
 import { cacheError } from './errors.ts';
-import { type FindParts, lookAt } from './find.ts';
 import { digestOfName, regularFile, removeFile, requireInside } from './layout.ts';
 import type { RefMemory } from './refs.ts';
 import type { CacheContents, CachedPartial, CacheVerification } from './schema.ts';
+import { type FindParts, lookAt } from './verified-blob.ts';
 
 const STATE = stateFileOf('');
 

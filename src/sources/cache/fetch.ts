@@ -3,10 +3,10 @@ import { freeBytes, usedBytes } from '../../disk/disk.ts';
 import type { FetchedFile, RemoteFile } from '../contract.ts';
 import { type Downloader, stateFileOf } from '../download/contract.ts';
 import { cacheError, tooSmall } from './errors.ts';
-import { type FindParts, findBlob, type VerifiedBlob } from './find.ts';
+import { type PatientParts, underFetchLock } from './fetch-lock.ts';
 import { dropStrange, prepareFolders, publish, regularFile, removePartial } from './layout.ts';
-import { type PatientParts, underFetchLock } from './patient.ts';
 import type { RefMemory } from './refs.ts';
+import { type FindParts, findBlob, type VerifiedBlob } from './verified-blob.ts';
 
 export interface FetchParts extends FindParts, PatientParts {
   readonly refs: RefMemory;

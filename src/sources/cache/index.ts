@@ -8,16 +8,16 @@ import type { Downloader } from '../download/contract.ts';
 import { adoptFile, type Incoming } from './adopt.ts';
 import { listContents, verifyContents } from './contents.ts';
 import { fetchIntoCache } from './fetch.ts';
-import { findBlob, type VerifiedBlob } from './find.ts';
+import type { Exclusive } from './fetch-lock.ts';
 import { layoutOf } from './layout.ts';
-import type { Exclusive } from './patient.ts';
 import { type PruneOptions, pruneContents } from './prune.ts';
 import { createRefMemory, type RefMemory } from './refs.ts';
 import type { CacheContents, CachePruning, CacheVerification } from './schema.ts';
+import { findBlob, type VerifiedBlob } from './verified-blob.ts';
 
 export type { Incoming } from './adopt.ts';
-export type { VerifiedBlob } from './find.ts';
 export type { PruneOptions } from './prune.ts';
+export type { VerifiedBlob } from './verified-blob.ts';
 
 /** Verified files by their digest: `<folder>/blobs/sha256-…`; what is not whole yet is in `<folder>/partial`. */
 export interface Cache {

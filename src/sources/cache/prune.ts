@@ -4,9 +4,9 @@ import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { formatDuration } from '../../core/units.ts';
 import { type ContentsParts, listContents } from './contents.ts';
+import type { Exclusive } from './fetch-lock.ts';
+import { fetchLock, quiet } from './fetch-lock.ts';
 import { digestOfName, removePartial } from './layout.ts';
-import type { Exclusive } from './patient.ts';
-import { fetchLock, quiet } from './patient.ts';
 import type { CachePruning } from './schema.ts';
 
 export interface PruneParts extends ContentsParts {

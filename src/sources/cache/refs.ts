@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { drive } from '../../core/progress.ts';
 import type { TextFiles } from '../../disk/disk.ts';
-import type { Exclusive } from './patient.ts';
-import { quiet } from './patient.ts';
+import type { Exclusive } from './fetch-lock.ts';
+import { quiet } from './fetch-lock.ts';
 import { CachedRef, RefsDocument } from './schema.ts';
 
 /** References kept; the oldest go first. */

@@ -2,9 +2,9 @@ import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { drive } from '../../core/progress.ts';
 import type { KnownRef, ResolvedSource, ResolveRequest, Source } from '../contract.ts';
-import type { VerifiedBlob } from './find.ts';
 import type { Cache } from './index.ts';
 import type { CachedRef } from './schema.ts';
+import type { VerifiedBlob } from './verified-blob.ts';
 
 /** What the network, or a server that does not work today, is to blame for: what was seen last may stand in. */
 const OFFLINE = ['network', 'remote-fault'];

@@ -1,16 +1,14 @@
 import type { Digest } from '../../core/digest.ts';
 import type { Work } from '../../core/progress.ts';
 import type { RemoteFile } from '../contract.ts';
-import { Asker } from './ask.ts';
-import type { Downloaded } from './contract.ts';
-import type { DownloadEffects, HashFollower } from './effects.ts';
-import { Failure } from './failure.ts';
-import { type Ended, Lanes } from './lanes.ts';
+import { Ramp } from './concurrency.ts';
+import { type Ended, Lanes } from './connection-pool.ts';
+import type { DownloadEffects, Downloaded, HashFollower } from './contract.ts';
+import { asTold, Failure, wrongDigest } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
 import { PartFile } from './part-file.ts';
-import { Patience } from './patience.ts';
-import { Ramp } from './ramp.ts';
-import { asTold, wrongDigest } from './told.ts';
+import { Asker } from './range-client.ts';
+import { Patience } from './retry-policy.ts';
 
 /** One download into a file, from what is there of it to the whole. */
 export async function* fetchFile(

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Digest } from '../../core/digest.ts';
 import type { RemoteFile } from '../contract.ts';
-import { Asker, type Opened } from './ask.ts';
-import type { DownloadEffects } from './effects.ts';
-import { Failure } from './failure.ts';
+import type { DownloadEffects } from './contract.ts';
+import { asTold, Failure, wrongDigest } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
-import { Patience } from './patience.ts';
-import { asTold, wrongDigest } from './told.ts';
+import { Asker, type Opened } from './range-client.ts';
+import { Patience } from './retry-policy.ts';
 
 /** The bytes of a file in order; a connection that breaks is made again where it broke. */
 export async function* streamFile(

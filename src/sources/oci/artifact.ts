@@ -3,9 +3,17 @@ import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { parseDocument, parseJson } from '../../core/parse.ts';
 import type { FoundManifest, Repository } from './client.ts';
-import { FILE_PATH, GGUF_LAYERS, MODEL_ARTIFACT, PACKED_WEIGHTS, SIGNATURE } from './media-types.ts';
+import {
+  type Descriptor,
+  FILE_PATH,
+  GGUF_LAYERS,
+  Index,
+  Manifest,
+  MODEL_ARTIFACT,
+  PACKED_WEIGHTS,
+  SIGNATURE,
+} from './manifest.ts';
 import { isFileName } from './reference.ts';
-import { type Descriptor, Index, Manifest } from './schema.ts';
 
 export interface FoundArtifact {
   readonly digest: Digest;

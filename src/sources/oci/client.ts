@@ -7,10 +7,10 @@ import { digestMismatch } from '../../disk/errors.ts';
 import { wrongAnswer } from '../../net/errors.ts';
 import { readBody } from '../../net/follow.ts';
 import type { RemoteAccess } from '../contract.ts';
-import { DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST } from './media-types.ts';
-import type { OciOptions } from './options.ts';
+import type { Descriptor } from './manifest.ts';
+import { DOCKER_INDEX, DOCKER_MANIFEST, INDEX, MANIFEST } from './manifest.ts';
 import { formatOciRef, type OciRef, versionOf } from './reference.ts';
-import type { Descriptor } from './schema.ts';
+import type { OciOptions } from './session.ts';
 import { type Action, Session } from './session.ts';
 
 /** The limit that registries set themselves (distribution-spec 1.1). */

@@ -1,16 +1,25 @@
-/** Requests to one repository, logged in as far as the registry asks for it. */
 import { ProvisionError } from '../../core/errors.ts';
 import { shownUrl, wrongAnswer } from '../../net/errors.ts';
 import { readBody, sendFollowing } from '../../net/follow.ts';
-import type { HttpRequest } from '../../net/http.ts';
-import { type Challenge, parseChallenges } from './challenge.ts';
+import type { Http, HttpRequest } from '../../net/http.ts';
+import { type Challenge, checkRealm, parseChallenges } from './challenge.ts';
 import { type Endpoint, findEndpoint, openlySent } from './endpoint.ts';
-import { HOW_TO_LOG_IN, type Refused, registryFault, type Wanted } from './faults.ts';
-import type { RegistryLogin } from './logins.ts';
-import type { OciOptions } from './options.ts';
-import { checkRealm } from './realm.ts';
+import { HOW_TO_LOG_IN, type Refused, registryFault, type Wanted } from './errors.ts';
+import type { RegistryLogin, RegistryLogins } from './logins.ts';
+import { TokenReply } from './manifest.ts';
 import type { OciRef } from './reference.ts';
-import { TokenReply } from './schema.ts';
+
+/** What talking to registries needs. */
+export interface OciOptions {
+  readonly http: Http;
+  readonly logins: RegistryLogins;
+  /** Registries (`host` or `host:port`) that the user wants reached by plain http, passwords included. */
+  readonly plainHttp?: readonly string[];
+  /** Hosts of token servers that the user trusts with passwords for registries on other hosts. */
+  readonly realms?: readonly string[];
+}
+
+/** Requests to one repository, logged in as far as the registry asks for it. */
 
 const LARGEST_WORD = 64 * 1024;
 const TOKEN = /^[\x21-\x7e]{1,65536}$/;

@@ -8,7 +8,7 @@ import { networkFault, shownUrl } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
 import { isPrivateHost } from '../../net/private-addresses.ts';
 import { oddAnswer, otherBytes, type Repository } from './client.ts';
-import type { OciOptions } from './options.ts';
+import type { OciOptions } from './session.ts';
 import { type Session, shortBody } from './session.ts';
 
 export interface UploadOptions extends Pick<OciOptions, 'http'> {

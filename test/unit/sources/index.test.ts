@@ -6,7 +6,7 @@ import { realDisk } from '../../../src/disk/disk.ts';
 import { fileSource } from '../../../src/sources/file.ts';
 import { webSource } from '../../../src/sources/https.ts';
 import { resolveSource } from '../../../src/sources/index.ts';
-import { librarySource } from '../../../src/sources/library.ts';
+import { librarySource } from '../../../src/sources/ollama-library.ts';
 import { never } from '../../helpers/failure.ts';
 import { OTHER_DIGEST, temporaryFolder } from './support.ts';
 

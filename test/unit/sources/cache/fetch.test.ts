@@ -17,7 +17,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
-import { STALLED_MS } from '../../../../src/sources/cache/patient.ts';
+import { STALLED_MS } from '../../../../src/sources/cache/fetch-lock.ts';
 import { never } from '../../../helpers/failure.ts';
 import { countingFiles, temporaryFolder } from '../support.ts';
 import { CONTENT, DIGEST, failing, lockIn, remoteFile, run, testCache } from './support.ts';

@@ -8,8 +8,8 @@ import { type Disk, realDisk } from '../../../../src/disk/disk.ts';
 import { createHasher } from '../../../../src/disk/hash.ts';
 import { workUnderLock } from '../../../../src/disk/lock.ts';
 import { createFileLocker } from '../../../../src/disk/locker.ts';
+import type { Exclusive } from '../../../../src/sources/cache/fetch-lock.ts';
 import { type Cache, createCache } from '../../../../src/sources/cache/index.ts';
-import type { Exclusive } from '../../../../src/sources/cache/patient.ts';
 import type { RemoteFile } from '../../../../src/sources/contract.ts';
 import type { Downloader } from '../../../../src/sources/download/contract.ts';
 

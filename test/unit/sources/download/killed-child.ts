@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Digest } from '../../../../src/core/digest.ts';
 import { drive } from '../../../../src/core/progress.ts';
 import { createHttp } from '../../../../src/net/client.ts';
-import { openDownloader } from '../../../../src/sources/download/open.ts';
+import { openDownloader } from '../../../../src/sources/download/index.ts';
 
 const Work = z.object({
   path: z.string(),

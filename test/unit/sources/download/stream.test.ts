@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../../src/core/units.ts';
 import type { RemoteFile } from '../../../../src/sources/contract.ts';
-import { Ramp } from '../../../../src/sources/download/ramp.ts';
+import { Ramp } from '../../../../src/sources/download/concurrency.ts';
+import { headLine, parseState, rangeLine } from '../../../../src/sources/download/part-file.ts';
 import { Ranges } from '../../../../src/sources/download/ranges.ts';
-import { headLine, parseState, rangeLine } from '../../../../src/sources/download/state.ts';
 import { PATIENT, sha256 } from '../../../helpers/origin.ts';
 import { downloader, FILE, origin, refusalOf, remoteOf } from './support.ts';
 

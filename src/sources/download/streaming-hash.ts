@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { MIB } from '../../core/units.ts';
 import type { OpenForReading, ReadableFile } from '../../disk/disk.ts';
-import type { FollowHash, HashFollower } from './effects.ts';
+import type { FollowHash, HashFollower } from './contract.ts';
 
 const CHUNK_BYTES = MIB;
 

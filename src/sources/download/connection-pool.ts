@@ -1,5 +1,5 @@
-import type { DownloadEffects } from './effects.ts';
-import { Lane, type LaneParts } from './lane.ts';
+import { Lane, type LaneParts } from './connection.ts';
+import type { DownloadEffects } from './contract.ts';
 import type { DownloadLimits } from './limits.ts';
 import type { Range } from './ranges.ts';
 

@@ -1,5 +1,5 @@
 import { type ErrorCode, ProvisionError } from '../../core/errors.ts';
-import { ErrorReply } from './schema.ts';
+import { ErrorReply } from './manifest.ts';
 
 export interface Refused {
   readonly status: number;

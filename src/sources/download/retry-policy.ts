@@ -1,5 +1,5 @@
-import type { DownloadEffects } from './effects.ts';
-import type { Failure } from './failure.ts';
+import type { DownloadEffects } from './contract.ts';
+import type { Failure } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
 
 /** Decides how often and after what time a request is sent again. Progress makes it forget what went wrong before. */

@@ -2,14 +2,23 @@ import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Http } from '../../net/http.ts';
 import { isPrivateHost } from '../../net/private-addresses.ts';
-import type { Provenance, RemoteFile, ResolvedSource, ResolveRequest } from '../contract.ts';
+import {
+  defineSource,
+  type KnownRef,
+  type Provenance,
+  type RemoteFile,
+  type ResolvedSource,
+  type ResolveRequest,
+  requireExpected,
+  type Source,
+} from '../contract.ts';
 import type { Credentials } from '../credentials.ts';
-import { requireExpected } from '../expected.ts';
-import type { Asked } from './faults.ts';
+import { schemeOf } from '../reference.ts';
+import type { Asked } from './errors.ts';
+import type { CardData } from './hub.ts';
 import { type HubFile, hubFile, hubModel, requireReadable, resolveUrl, tokenHeader } from './hub.ts';
 import { pickFile } from './pick.ts';
-import { formatHubRef, type HubRef, parseHubRef } from './reference.ts';
-import type { CardData } from './schema.ts';
+import { formatHubRef, type HubRef, isCommit, parseHubRef } from './reference.ts';
 
 const HUB = 'https://huggingface.co';
 
@@ -105,4 +114,32 @@ function short(text: string): string {
     .replaceAll(/[\p{Cc}\s]+/gu, ' ')
     .trim()
     .slice(0, 200);
+}
+
+/** `hf:owner/repo[@revision]/file.gguf`: a file of the Hugging Face hub, pinned to a commit and its SHA-256. */
+export function hubSource(options: HubSourceOptions): Source {
+  return defineSource({
+    scheme: 'hf',
+    description: 'a GGUF file of a Hugging Face repository',
+    matches: (ref) => schemeOf(ref) === 'hf',
+    known,
+    // Loaded on use: most runs ask no hub.
+    resolve: async (request) => (await import('./source.ts')).resolveHub(options, request),
+    async requireAccess(file, signal) {
+      const { requireHubAccess } = await import('./source.ts');
+      return requireHubAccess(options, file, signal);
+    },
+  });
+}
+
+function known({ ref, fileName }: ResolveRequest): KnownRef | undefined {
+  const parsed = parseHubRef(ref);
+  const file = parsed.file ?? fileName;
+  if (file === undefined) return undefined;
+  return {
+    ref,
+    key: formatHubRef({ ...parsed, file }),
+    fixed: isCommit(parsed.revision),
+    fileName: file.slice(file.lastIndexOf('/') + 1),
+  };
 }

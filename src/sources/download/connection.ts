@@ -1,7 +1,7 @@
 import { KIB, MIB } from '../../core/units.ts';
-import type { Asker, Opened } from './ask.ts';
-import type { Failure } from './failure.ts';
+import type { Failure } from './errors.ts';
 import type { PartFile } from './part-file.ts';
+import type { Asker, Opened } from './range-client.ts';
 import type { Range } from './ranges.ts';
 
 /**

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createHttp, type HttpClient } from '../../../src/net/client.ts';
 import type { ResolvedSource } from '../../../src/sources/contract.ts';
 import type { AccessToken } from '../../../src/sources/credentials.ts';
-import { hubSource } from '../../../src/sources/hf.ts';
+import { hubSource } from '../../../src/sources/huggingface/source.ts';
 import { resolveSource } from '../../../src/sources/index.ts';
 import { never } from '../../helpers/failure.ts';
 import { type Hub, type HubOptions, type HubRepo, sha256, startHub } from '../../helpers/hub.ts';

@@ -1,13 +1,47 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import { checkDocument } from '../../core/parse.ts';
 import { networkFault } from '../../net/errors.ts';
 import { readBody, sendFollowing } from '../../net/follow.ts';
 import type { Http } from '../../net/http.ts';
 import { LARGEST_DOCUMENT } from '../../net/limits.ts';
-import { type Asked, hubFault } from './faults.ts';
+import { type Asked, hubFault } from './errors.ts';
 import { urlPath } from './reference.ts';
-import { type CardData, ModelAnswer, PathsAnswer } from './schema.ts';
+
+/** Answers of the hub, as far as they are used. */
+
+const Words = z.union([z.string(), z.array(z.string())]);
+
+/** The head of a model's README. Its author writes what he likes: what does not fit is left out, and stops nothing. */
+const CardData = z.looseObject({
+  license: Words.optional().catch(undefined),
+  license_name: z.string().optional().catch(undefined),
+  base_model: Words.optional().catch(undefined),
+  quantized_by: z.string().optional().catch(undefined),
+});
+export type CardData = z.infer<typeof CardData>;
+
+export const ModelAnswer = z.looseObject({
+  sha: z.string().regex(/^[0-9a-f]{40}$/, 'must be a commit'),
+  cardData: CardData.optional().catch(undefined),
+  siblings: z.array(z.looseObject({ rfilename: z.string() })).max(1_000_000),
+});
+
+export const PathsAnswer = z
+  .array(
+    z.looseObject({
+      path: z.string(),
+      type: z.string(),
+      size: z.int().nonnegative(),
+      lfs: z
+        .looseObject({
+          oid: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256'),
+          size: z.int().nonnegative(),
+        })
+        .optional(),
+    }),
+  )
+  .max(1000);
 
 /** A repository at one commit. */
 export interface HubModel {

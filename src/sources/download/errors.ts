@@ -3,7 +3,29 @@ import { ProvisionError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
 import { digestMismatch } from '../../disk/errors.ts';
 import type { RemoteFile } from '../contract.ts';
-import type { Failure } from './failure.ts';
+
+/**
+ * Why a request brought less than it was to bring, and what follows from it:
+ * - `again`: the same request may succeed, after `waitMs` where the server says so;
+ * - `no-ranges`: the server does not give parts, or not of what it has now: from the start, without asking for parts;
+ * - `other-bytes`: what it gives is not the file: once more from nothing;
+ * - `final`: asking again would change nothing.
+ */
+export type FailureKind = 'again' | 'no-ranges' | 'other-bytes' | 'final';
+
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly kind: FailureKind;
+  readonly fault: ProvisionError;
+  readonly waitMs: number | undefined;
+
+  constructor(kind: FailureKind, fault: ProvisionError, waitMs?: number) {
+    super(fault.message, { cause: fault });
+    this.kind = kind;
+    this.fault = fault;
+    this.waitMs = waitMs;
+  }
+}
 
 /** The error that a user gets for a failure that ends a download: with what is here, and whether it is of use. */
 export function asTold({ fault }: Failure, remote: RemoteFile, doneBytes: number, resumes: boolean): ProvisionError {

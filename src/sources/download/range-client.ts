@@ -6,8 +6,8 @@ import type { HttpReply } from '../../net/http.ts';
 import { follow, type Reached } from '../../net/redirects.ts';
 import { parseRetryAfter } from '../../net/retry-after.ts';
 import type { RemoteFile } from '../contract.ts';
-import type { DownloadEffects } from './effects.ts';
-import { Failure } from './failure.ts';
+import type { DownloadEffects } from './contract.ts';
+import { Failure } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
 
 /** Statuses after which the same request may succeed. */

@@ -1,20 +1,19 @@
-import { ProvisionError } from '../core/errors.ts';
+import { ProvisionError } from '../../core/errors.ts';
 import {
   defineSource,
   type Provenance,
   type RemoteFile,
   type ResolvedSource,
   type ResolveRequest,
+  requireExpected,
   type Source,
-} from './contract.ts';
-import { requireExpected } from './expected.ts';
-import { fileNameOf, openArtifact, pickGguf } from './oci/artifact.ts';
-import { manifestOf, openRepository, type Repository } from './oci/client.ts';
-import { MODEL_CONFIG } from './oci/media-types.ts';
-import type { OciOptions } from './oci/options.ts';
-import { formatOciRef, type OciRef, parseOciRef } from './oci/reference.ts';
-import { type Manifest, ModelConfig } from './oci/schema.ts';
-import { schemeOf } from './reference.ts';
+} from '../contract.ts';
+import { schemeOf } from '../reference.ts';
+import { fileNameOf, openArtifact, pickGguf } from './artifact.ts';
+import { manifestOf, openRepository, type Repository } from './client.ts';
+import { type Manifest, MODEL_CONFIG, ModelConfig } from './manifest.ts';
+import { formatOciRef, type OciRef, parseOciRef } from './reference.ts';
+import type { OciOptions } from './session.ts';
 
 /** A model's config has some 1 kB. */
 const LARGEST_CONFIG = 1024 * 1024;
