@@ -15,7 +15,7 @@ import { buildLock } from '../../package/lock-file.ts';
 import { type RandomAccess, readExactly, tarSize, writeTar } from '../../package/tar.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
-import { tooSmall } from '../../sources/cache/errors.ts';
+import { notEnoughSpace } from '../../sources/cache/errors.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { matchFiles, readPrivateKey, readPublicKey, signManifest, verifySignature } from '../../trust/index.ts';
 import type { AppContext } from '../context.ts';
@@ -214,7 +214,7 @@ async function* extractToCache(file: RandomAccess, { gguf, model }: Bundle, app:
   const folder = join(cache.folder, 'partial');
   await realDisk.mkdir(folder, { recursive: true, mode: 0o700 });
   const free = await freeBytes(realDisk, folder);
-  if (free !== undefined && free < gguf.size) throw tooSmall(cache.folder, gguf.fileName, gguf.size, free);
+  if (free !== undefined && free < gguf.size) throw notEnoughSpace(cache.folder, gguf.fileName, gguf.size, free);
   const temporary = join(folder, `${gguf.digest.replace(':', '-')}.bundle`);
   const locker = await app.locker();
   return yield* workUnderLock(locker, `bundle ${gguf.digest}`, signal, async function* (held) {

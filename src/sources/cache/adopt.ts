@@ -25,17 +25,17 @@ export async function* adoptFile(parts: FetchParts, incoming: Incoming, signal: 
   const found = yield* findBlob(parts, incoming.digest, signal);
   if (found !== undefined) return found;
   await prepareFolders(parts.disk, parts.layout);
-  return yield* underFetchLock(parts, incoming, signal, (held) => adoptHolding(parts, incoming, held));
+  return yield* underFetchLock(parts, incoming, signal, (held) => adoptUnderLock(parts, incoming, held));
 }
 
-async function* adoptHolding(parts: FetchParts, incoming: Incoming, signal: AbortSignal): Work<VerifiedBlob> {
+async function* adoptUnderLock(parts: FetchParts, incoming: Incoming, signal: AbortSignal): Work<VerifiedBlob> {
   const { digest } = incoming;
   const found = yield* findBlob(parts, digest, signal);
   if (found !== undefined) return found;
   const partial = parts.layout.partialOf(digest);
   await removePartial(parts.disk, partial);
   try {
-    await bring(parts, incoming, partial);
+    await moveOrCopy(parts, incoming, partial);
     const facts = await regularFile(parts.disk, partial);
     const sizeBytes = Number(facts?.size ?? 0n);
     const got = yield* parts.hash({ ref: incoming.path, path: partial, sizeBytes }, 'adopt', signal);
@@ -50,7 +50,7 @@ async function* adoptHolding(parts: FetchParts, incoming: Incoming, signal: Abor
   }
 }
 
-async function bring(parts: FetchParts, { path, move }: Incoming, partial: string): Promise<void> {
+async function moveOrCopy(parts: FetchParts, { path, move }: Incoming, partial: string): Promise<void> {
   try {
     if (move === true) return await parts.disk.rename(path, partial);
   } catch (cause) {

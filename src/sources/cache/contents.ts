@@ -8,7 +8,7 @@ import { cacheError } from './errors.ts';
 import { digestOfName, regularFile, removeFile, requireInside } from './layout.ts';
 import type { RefMemory } from './refs.ts';
 import type { CacheContents, CachedPartial, CacheVerification } from './schema.ts';
-import { type FindParts, lookAt } from './verified-blob.ts';
+import { type FindParts, verifyBlob } from './verified-blob.ts';
 
 const STATE = stateFileOf('');
 
@@ -46,7 +46,7 @@ export async function* verifyContents(
   const { blobs, folder } = await listContents(parts);
   const results: CacheVerification['results'] = [];
   for (const { digest, path, sizeBytes } of blobs) {
-    const state = yield* looked(parts, digest, signal);
+    const state = yield* recheck(parts, digest, signal);
     if (state === undefined) continue;
     const removed = state.problem !== undefined && options.remove && (await tryRemove(parts.disk, path));
     results.push({ digest, path, sizeBytes, ok: state.problem === undefined, ...state, removed });
@@ -57,13 +57,13 @@ export async function* verifyContents(
 }
 
 /** What is wrong with a file, if anything; undefined when it is gone meanwhile. */
-async function* looked(
+async function* recheck(
   parts: ContentsParts,
   digest: Digest,
   signal: AbortSignal,
 ): Work<{ problem?: string } | undefined> {
   try {
-    const state = yield* lookAt(parts, digest, signal, 'again');
+    const state = yield* verifyBlob(parts, digest, signal, 'again');
     if (state.kind === 'absent') return undefined;
     return state.kind === 'good' ? {} : { problem: state.problem };
   } catch (error) {

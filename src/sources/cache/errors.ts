@@ -20,7 +20,7 @@ function adviceFor(path: string, cause: unknown): string[] {
 }
 
 /** Before the first byte: what is needed, what there is, and where. */
-export function tooSmall(folder: string, fileName: string, needBytes: number, haveBytes: number): ProvisionError {
+export function notEnoughSpace(folder: string, fileName: string, needBytes: number, haveBytes: number): ProvisionError {
   const sizes = `need ${formatBytes(needBytes)}, have ${formatBytes(haveBytes)}`;
   return new ProvisionError('disk-full', `There is not enough space in ${folder} for ${fileName}: ${sizes}.`, {
     suggestions: [FREE, ELSEWHERE],
@@ -28,7 +28,7 @@ export function tooSmall(folder: string, fileName: string, needBytes: number, ha
 }
 
 /** For a folder of the cache that points outside it. */
-export function leadsOut(path: string, target: string): ProvisionError {
+export function pointsOutside(path: string, target: string): ProvisionError {
   return new ProvisionError('file-access', `${path} points outside the cache, to ${target}.`, {
     suggestions: ['Remove that symbolic link. The cache folder as a whole may be one.'],
   });

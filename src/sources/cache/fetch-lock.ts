@@ -49,7 +49,7 @@ export async function* underFetchLock<Result>(
   signal: AbortSignal,
   work: (signal: AbortSignal) => Work<Result>,
 ): Work<Result> {
-  const watch = new Watch(parts, file.digest);
+  const watch = new ProgressWatch(parts, file.digest);
   const total = file.sizeBytes === undefined ? {} : { total: file.sizeBytes };
   for (;;) {
     try {
@@ -65,7 +65,7 @@ export async function* underFetchLock<Result>(
 }
 
 /** Watches whether the process that fetches a file makes progress. */
-class Watch {
+class ProgressWatch {
   readonly #parts: PatientParts;
   readonly #digest: Digest;
   #mark = '';

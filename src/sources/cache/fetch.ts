@@ -2,9 +2,9 @@ import type { Work } from '../../core/progress.ts';
 import { freeBytes, usedBytes } from '../../disk/disk.ts';
 import type { FetchedFile, RemoteFile } from '../contract.ts';
 import { type Downloader, stateFileOf } from '../download/contract.ts';
-import { cacheError, tooSmall } from './errors.ts';
+import { cacheError, notEnoughSpace } from './errors.ts';
 import { type PatientParts, underFetchLock } from './fetch-lock.ts';
-import { dropStrange, prepareFolders, publish, regularFile, removePartial } from './layout.ts';
+import { prepareFolders, publish, regularFile, removeIrregular, removePartial } from './layout.ts';
 import type { RefMemory } from './refs.ts';
 import { type FindParts, findBlob, type VerifiedBlob } from './verified-blob.ts';
 
@@ -20,25 +20,25 @@ export interface FetchParts extends FindParts, PatientParts {
  */
 export async function* fetchIntoCache(parts: FetchParts, file: RemoteFile, signal: AbortSignal): Work<FetchedFile> {
   const found = yield* findBlob(parts, file.digest, signal);
-  if (found !== undefined) return finish(parts, file, found, 0, signal);
+  if (found !== undefined) return rememberFetched(parts, file, found, 0, signal);
   await prepareFolders(parts.disk, parts.layout);
-  return yield* underFetchLock(parts, file, signal, (held) => fetchHolding(parts, file, held));
+  return yield* underFetchLock(parts, file, signal, (held) => fetchUnderLock(parts, file, held));
 }
 
-async function* fetchHolding(parts: FetchParts, file: RemoteFile, signal: AbortSignal): Work<FetchedFile> {
+async function* fetchUnderLock(parts: FetchParts, file: RemoteFile, signal: AbortSignal): Work<FetchedFile> {
   // The previous holder of the lock may have fetched it.
   const found = yield* findBlob(parts, file.digest, signal);
-  if (found !== undefined) return finish(parts, file, found, 0, signal);
+  if (found !== undefined) return rememberFetched(parts, file, found, 0, signal);
   const partial = parts.layout.partialOf(file.digest);
-  await dropStrange(parts.disk, partial);
-  await dropStrange(parts.disk, stateFileOf(partial));
-  await requireRoom(parts, file, partial);
+  await removeIrregular(parts.disk, partial);
+  await removeIrregular(parts.disk, stateFileOf(partial));
+  await requireSpace(parts, file, partial);
   const moved = yield* download(parts, file, partial, signal);
   const path = await publish(parts.disk, parts.layout, file.digest);
   const facts = await regularFile(parts.disk, path);
   if (facts !== undefined) await parts.digests.remember(path, facts, file.digest);
   const blob = { digest: file.digest, path, sizeBytes: file.sizeBytes };
-  return finish(parts, file, blob, moved, signal);
+  return rememberFetched(parts, file, blob, moved, signal);
 }
 
 async function* download(parts: FetchParts, file: RemoteFile, partial: string, signal: AbortSignal): Work<number> {
@@ -56,14 +56,14 @@ async function dropEmpty(parts: FetchParts, partial: string): Promise<void> {
   if (facts?.size === 0n) await removePartial(parts.disk, partial).catch(() => undefined);
 }
 
-async function requireRoom(parts: FetchParts, file: RemoteFile, partial: string): Promise<void> {
+async function requireSpace(parts: FetchParts, file: RemoteFile, partial: string): Promise<void> {
   const have = await freeBytes(parts.disk, parts.layout.partial);
   const there = await regularFile(parts.disk, partial);
   const need = file.sizeBytes - (there === undefined ? 0 : usedBytes(there));
-  if (have !== undefined && have < need) throw tooSmall(parts.layout.folder, file.fileName, need, have);
+  if (have !== undefined && have < need) throw notEnoughSpace(parts.layout.folder, file.fileName, need, have);
 }
 
-async function finish(
+async function rememberFetched(
   parts: FetchParts,
   file: RemoteFile,
   blob: VerifiedBlob,

@@ -3,7 +3,7 @@ import { Digest } from '../../core/digest.ts';
 import { errnoOf } from '../../core/errors.ts';
 import type { Disk, FileFacts } from '../../disk/disk.ts';
 import { stateFileOf } from '../download/contract.ts';
-import { cacheError, leadsOut } from './errors.ts';
+import { cacheError, pointsOutside } from './errors.ts';
 
 const FOLDER_MODE = 0o700;
 /** No process writes into a verified file; it is replaced or removed. */
@@ -56,7 +56,7 @@ export async function requireInside(disk: Disk, layout: Layout): Promise<void> {
   for (const path of [layout.blobs, layout.partial]) {
     const real = await realPathOf(disk, path);
     if (root === undefined || real === undefined) continue;
-    if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) throw leadsOut(path, real);
+    if (!real.startsWith(root.endsWith(sep) ? root : root + sep)) throw pointsOutside(path, real);
   }
 }
 
@@ -86,7 +86,7 @@ async function factsOf(disk: Disk, path: string): Promise<FileFacts | undefined>
 }
 
 /** Removes a link or device where a file of ours is to be written: writing to it would write elsewhere. */
-export async function dropStrange(disk: Disk, path: string): Promise<void> {
+export async function removeIrregular(disk: Disk, path: string): Promise<void> {
   const facts = await factsOf(disk, path);
   if (facts === undefined || facts.isFile()) return;
   await removeFile(disk, path);

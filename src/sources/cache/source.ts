@@ -44,7 +44,7 @@ async function fromMemory(
   const entry = known === undefined ? undefined : await cache.refs.find(known.key);
   const digest = wanted ?? (known?.fixed === true ? entry?.digest : undefined);
   if (digest === undefined) return undefined;
-  const looked = await look(cache, digest, request.signal);
+  const looked = await findInCache(cache, digest, request.signal);
   if (looked.blob === undefined) return undefined;
   const meant = entry?.digest === digest ? entry : (await cache.refs.ofDigest(digest)).at(-1);
   return localFile(request, known, looked.blob, meant, looked.warnings);
@@ -59,7 +59,7 @@ async function lastSeen(
   if (known === undefined || !(error instanceof ProvisionError) || !OFFLINE.includes(error.code)) return undefined;
   const entry = await cache.refs.find(known.key);
   if (entry === undefined || (request.expected?.digest ?? entry.digest) !== entry.digest) return undefined;
-  const { blob, warnings } = await look(cache, entry.digest, request.signal);
+  const { blob, warnings } = await findInCache(cache, entry.digest, request.signal);
   if (blob === undefined) return undefined;
   const warning = `${known.ref} is not reachable (${error.message}); using its state of ${entry.at.slice(0, 10)}: ${entry.pinnedRef}`;
   return localFile(request, known, blob, entry, [...warnings, warning]);
@@ -72,7 +72,7 @@ async function fromCacheOrRemote(
   known: KnownRef | undefined,
   resolved: Extract<ResolvedSource, { kind: 'remote' }>,
 ): Promise<ResolvedSource> {
-  const { blob, warnings } = await look(cache, resolved.digest, request.signal);
+  const { blob, warnings } = await findInCache(cache, resolved.digest, request.signal);
   const allWarnings = [...(resolved.warnings ?? []), ...warnings];
   if (blob === undefined) {
     await source.requireAccess?.(resolved, request.signal);
@@ -87,7 +87,7 @@ async function fromCacheOrRemote(
 }
 
 /** A corrupt file counts as none; what is said of it is handed on. */
-async function look(
+async function findInCache(
   cache: Cache,
   digest: Digest,
   signal: AbortSignal,

@@ -30,7 +30,12 @@ export type BlobState =
  * Looks at a digest's place. Reads the file only where that was not done since it was last written, or with `again`.
  * A symbolic link counts as nothing. Throws `file-access`; an abort throws the signal's reason.
  */
-export async function* lookAt(parts: FindParts, digest: Digest, signal: AbortSignal, again?: 'again'): Work<BlobState> {
+export async function* verifyBlob(
+  parts: FindParts,
+  digest: Digest,
+  signal: AbortSignal,
+  again?: 'again',
+): Work<BlobState> {
   const path = parts.layout.blobOf(digest);
   const facts = await regularFile(parts.disk, path);
   if (facts === undefined) return { kind: 'absent' };
@@ -50,7 +55,7 @@ export async function* lookAt(parts: FindParts, digest: Digest, signal: AbortSig
 
 /** The verified file of a digest, if the cache has one. One that does not match its name is removed, with a warning. */
 export async function* findBlob(parts: FindParts, digest: Digest, signal: AbortSignal): Work<VerifiedBlob | undefined> {
-  const state = yield* lookAt(parts, digest, signal);
+  const state = yield* verifyBlob(parts, digest, signal);
   if (state.kind === 'good') return state.blob;
   if (state.kind === 'absent') return undefined;
   const left = await removeFile(parts.disk, state.path).then(

@@ -12,9 +12,9 @@ const WORTH_MS = 1500;
 /** What did not help is tried again after so many measurements, then after four times as many, … */
 const PAUSE = 10;
 
-export interface RampLimits {
-  readonly rampMs: number;
-  readonly maxLanes: number;
+export interface ConcurrencyLimits {
+  readonly measureMs: number;
+  readonly maxConnections: number;
 }
 
 /**
@@ -22,8 +22,8 @@ export interface RampLimits {
  * quarter, and four times as many once a doubling doubled it. A server that limits every connection gets as many as are
  * allowed, one that limits the whole keeps one.
  */
-export class Ramp {
-  readonly #limits: RampLimits;
+export class ConcurrencyController {
+  readonly #limits: ConcurrencyLimits;
   #target = 1;
   /** The target before the last rise and its rate, in bytes a ms. */
   #before: { readonly target: number; readonly rate: number } | undefined;
@@ -33,10 +33,10 @@ export class Ramp {
   /** Nothing is tried before. */
   #notBefore = 0;
 
-  constructor(limits: RampLimits) {
+  constructor(limits: ConcurrencyLimits) {
     this.#limits = limits;
-    this.#settled = limits.maxLanes <= 1;
-    this.#pauseMs = limits.rampMs * PAUSE;
+    this.#settled = limits.maxConnections <= 1;
+    this.#pauseMs = limits.measureMs * PAUSE;
   }
 
   get target(): number {
@@ -44,20 +44,20 @@ export class Ramp {
   }
 
   /** Never more than this from now on. */
-  settle(target: number): void {
-    this.#target = Math.max(1, Math.min(target, this.#limits.maxLanes));
+  limitTo(target: number): void {
+    this.#target = Math.max(1, Math.min(target, this.#limits.maxConnections));
     this.#settled = true;
   }
 
   /** `bytes` came in all so far, `left` are to come; `flowing` when every connection has brought some. */
-  look(at: number, bytes: number, left: number, flowing: boolean): void {
+  measure(at: number, bytes: number, left: number, flowing: boolean): void {
     if (this.#settled || at < this.#notBefore) return;
     if (!flowing || this.#window === undefined) {
       this.#window = { at, bytes };
       return;
     }
     const ms = at - this.#window.at;
-    if (ms < this.#limits.rampMs) return;
+    if (ms < this.#limits.measureMs) return;
     const rate = (bytes - this.#window.bytes) / ms;
     this.#window = undefined;
     const before = this.#before;
@@ -65,8 +65,8 @@ export class Ramp {
       this.#stepBack(at, before.target);
       return;
     }
-    if (this.#target >= this.#limits.maxLanes) {
-      this.settle(this.#target);
+    if (this.#target >= this.#limits.maxConnections) {
+      this.limitTo(this.#target);
       return;
     }
     if (before === undefined && rate > PLENTY * this.#target) {
@@ -78,7 +78,7 @@ export class Ramp {
     // Twice the connections brought twice as much: it is each of them that is limited.
     const each = before !== undefined && rate > before.rate * LIMITED;
     this.#before = { target: this.#target, rate };
-    this.#target = Math.min(this.#target * (each ? 4 : 2), this.#limits.maxLanes);
+    this.#target = Math.min(this.#target * (each ? 4 : 2), this.#limits.maxConnections);
   }
 
   /** For a time: what else the line carried at that moment may be the reason. */

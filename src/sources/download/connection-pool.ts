@@ -1,10 +1,10 @@
-import { Lane, type LaneParts } from './connection.ts';
+import { Connection, type ConnectionParts } from './connection.ts';
 import type { DownloadEffects } from './contract.ts';
 import type { DownloadLimits } from './limits.ts';
 import type { Range } from './ranges.ts';
 
 export interface Ended {
-  readonly lane: Lane;
+  readonly connection: Connection;
   /** What it failed with. */
   readonly error?: unknown;
 }
@@ -15,26 +15,26 @@ const PIECE_MS = 8000;
 const WORTH_MS = 1500;
 
 interface Watched {
-  readonly lane: Lane;
+  readonly connection: Connection;
   readonly began: number;
-  /** What the lane had brought when it was last looked at closely. */
+  /** What the connection had brought when it was last looked at closely. */
   bytes: number;
   since: number;
 }
 
 /** The connections of one download: none brings what another one brings. */
-export class Lanes {
-  readonly #parts: LaneParts;
+export class ConnectionPool {
+  readonly #parts: ConnectionParts;
   readonly #effects: Pick<DownloadEffects, 'clock'>;
   readonly #limits: DownloadLimits;
-  readonly #watched = new Map<Lane, Watched>();
+  readonly #watched = new Map<Connection, Watched>();
   readonly #running = new Set<Promise<void>>();
   readonly #ended: Ended[] = [];
   /** How much the next connection is asked for. */
   #pieceBytes: number;
   #wake: () => void = () => {};
 
-  constructor(parts: LaneParts, effects: Pick<DownloadEffects, 'clock'>, limits: DownloadLimits) {
+  constructor(parts: ConnectionParts, effects: Pick<DownloadEffects, 'clock'>, limits: DownloadLimits) {
     this.#parts = parts;
     this.#effects = effects;
     this.#limits = limits;
@@ -55,12 +55,12 @@ export class Lanes {
     while (this.count < target) {
       const range = this.#free(sizeBytes) ?? this.#split();
       if (range === undefined) return;
-      const lane = new Lane(this.#parts, range, this.count, signal);
+      const connection = new Connection(this.#parts, range, this.count, signal);
       const now = this.#effects.clock();
-      this.#watched.set(lane, { lane, bytes: 0, began: now, since: now });
-      const running = lane.run(ranged).then(
-        () => this.#end({ lane }),
-        (error: unknown) => this.#end({ lane, error }),
+      this.#watched.set(connection, { connection, bytes: 0, began: now, since: now });
+      const running = connection.run(ranged).then(
+        () => this.#end({ connection }),
+        (error: unknown) => this.#end({ connection, error }),
       );
       this.#running.add(running);
       running.finally(() => this.#running.delete(running)).catch(() => {});
@@ -86,36 +86,37 @@ export class Lanes {
     const now = this.#effects.clock();
     for (const watched of this.#watched.values()) {
       if (now - watched.since < slowMs) continue;
-      const { lane } = watched;
-      if (lane.bytes - watched.bytes < slowBytes) lane.giveUp(this.#parts.asker.tooSlow(slowBytes, slowMs));
-      watched.bytes = lane.bytes;
+      const { connection } = watched;
+      if (connection.bytes - watched.bytes < slowBytes)
+        connection.giveUp(this.#parts.client.tooSlow(slowBytes, slowMs));
+      watched.bytes = connection.bytes;
       watched.since = now;
     }
   }
 
   /** Ends all; resolves when what they brought is written. */
   async stop(): Promise<void> {
-    for (const lane of this.#watched.keys()) lane.giveUp(this.#parts.asker.stopped());
+    for (const connection of this.#watched.keys()) connection.giveUp(this.#parts.client.stopped());
     await Promise.all(this.#running);
     this.#ended.length = 0;
   }
 
   #end(ended: Ended): void {
-    const { lane } = ended;
-    const watched = this.#watched.get(lane);
-    if (watched !== undefined && lane.bytes >= this.#limits.leastPieceBytes) {
+    const { connection } = ended;
+    const watched = this.#watched.get(connection);
+    if (watched !== undefined && connection.bytes >= this.#limits.leastPieceBytes) {
       const { leastPieceBytes, mostPieceBytes } = this.#limits;
       const bytes = Math.round(this.#rateOf(watched) * PIECE_MS);
       this.#pieceBytes = Math.max(leastPieceBytes, Math.min(mostPieceBytes, bytes));
     }
-    this.#watched.delete(lane);
+    this.#watched.delete(connection);
     this.#ended.push(ended);
     this.#wake();
   }
 
   /** Bytes a ms. */
-  #rateOf({ lane, began }: Watched): number {
-    return lane.bytes / Math.max(1, this.#effects.clock() - began);
+  #rateOf({ connection, began }: Watched): number {
+    return connection.bytes / Math.max(1, this.#effects.clock() - began);
   }
 
   /** The first stretch that is not here and that nobody brings, as far as one connection is asked for at once. */
@@ -143,12 +144,15 @@ export class Lanes {
    */
   #split(): Range | undefined {
     const slow = [...this.#watched.values()].filter(
-      (each) => each.lane.ranged && each.lane.bytes > 0 && length(each.lane.rest) > this.#rateOf(each) * WORTH_MS,
+      (each) =>
+        each.connection.ranged &&
+        each.connection.bytes > 0 &&
+        length(each.connection.rest) > this.#rateOf(each) * WORTH_MS,
     );
     const most = slow.reduce<Watched | undefined>(
-      (best, each) => (best === undefined || length(each.lane.rest) > length(best.lane.rest) ? each : best),
+      (best, each) => (best === undefined || length(each.connection.rest) > length(best.connection.rest) ? each : best),
       undefined,
-    )?.lane;
+    )?.connection;
     if (most === undefined || length(most.rest) < 2 * this.#limits.minSplitBytes) return undefined;
     const { start, end } = most.rest;
     const middle = start + Math.ceil((end - start) / 2);

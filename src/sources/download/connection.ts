@@ -1,7 +1,7 @@
 import { KIB, MIB } from '../../core/units.ts';
-import type { Failure } from './errors.ts';
+import type { RequestFailure } from './errors.ts';
 import type { PartFile } from './part-file.ts';
-import type { Asker, Opened } from './range-client.ts';
+import type { RangeClient, RangeReply } from './range-client.ts';
 import type { Range } from './ranges.ts';
 
 /**
@@ -12,8 +12,8 @@ const MOST_STAGED = 512 * KIB;
 const LEAST_STAGED = 64 * KIB;
 const ALL_STAGED = 2 * MIB;
 
-export interface LaneParts {
-  readonly asker: Asker;
+export interface ConnectionParts {
+  readonly client: RangeClient;
   readonly part: PartFile;
   /** Told of bytes as they come. */
   readonly received: (bytes: number) => void;
@@ -22,8 +22,8 @@ export interface LaneParts {
 }
 
 /** One connection that brings one stretch of the file. Its end may be moved towards its position while it runs. */
-export class Lane {
-  readonly #parts: LaneParts;
+export class Connection {
+  readonly #parts: ConnectionParts;
   readonly #stop = new AbortController();
   readonly #unlink: () => void;
   readonly #start: number;
@@ -38,7 +38,7 @@ export class Lane {
   ranged = true;
 
   /** `others`: connections that there are besides. */
-  constructor(parts: LaneParts, range: Range, others: number, signal: AbortSignal) {
+  constructor(parts: ConnectionParts, range: Range, others: number, signal: AbortSignal) {
     this.#parts = parts;
     this.#start = range.start;
     this.#position = range.start;
@@ -73,7 +73,7 @@ export class Lane {
   }
 
   /** Ends the connection: what it brought so far is kept. */
-  giveUp(failure: Failure): void {
+  giveUp(failure: RequestFailure): void {
     this.#stop.abort(failure);
   }
 
@@ -82,7 +82,7 @@ export class Lane {
     try {
       const { start, end } = this.rest;
       const validator = this.#parts.part.validator;
-      const opened = await this.#parts.asker.ask({ start, end, ranged, validator }, this.#stop.signal);
+      const opened = await this.#parts.client.request({ start, end, ranged, validator }, this.#stop.signal);
       await this.#take(opened);
     } finally {
       this.#unlink();
@@ -91,10 +91,10 @@ export class Lane {
     }
   }
 
-  async #take(opened: Opened): Promise<void> {
+  async #take(opened: RangeReply): Promise<void> {
     this.ranged = opened.ranged;
     try {
-      await this.#parts.part.name(opened.validator);
+      await this.#parts.part.setValidator(opened.validator);
       // A server may give less than was asked for.
       if (opened.ranged && opened.end !== undefined) this.shorten(opened.end);
       for await (const chunk of this.#chunks(opened)) {
@@ -102,25 +102,25 @@ export class Lane {
         this.#bytes += chunk.length;
         const room = this.#end - this.#position;
         // One byte more than there should be is enough to know.
-        if (chunk.length > room && !opened.ranged) throw this.#parts.asker.tooLong(opened.url);
+        if (chunk.length > room && !opened.ranged) throw this.#parts.client.tooLong(opened.url);
         await this.#keep(chunk.subarray(0, room));
         if (this.#position === this.#end && opened.ranged && opened.end !== this.#end) return;
         if (chunk.length > room) return;
       }
       // An answer that ends early without an error is as good as a cut.
-      if (this.#position < this.#end) throw this.#parts.asker.endedEarly(opened.url);
+      if (this.#position < this.#end) throw this.#parts.client.endedEarly(opened.url);
     } finally {
       await opened.close();
     }
   }
 
-  async *#chunks(opened: Opened): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#chunks(opened: RangeReply): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       yield* opened.body;
     } catch (thrown) {
       this.#stop.signal.throwIfAborted();
       // Behind the last byte that is wanted nothing matters any more.
-      if (this.#position < this.#end) throw this.#parts.asker.failed(opened.url, thrown);
+      if (this.#position < this.#end) throw this.#parts.client.failed(opened.url, thrown);
     }
   }
 

@@ -37,7 +37,7 @@ export interface DownloadEffects {
   readonly http: Http;
   readonly files: Disk;
   /** Hashes a file while it is written. */
-  readonly followHash: FollowHash;
+  readonly openHash: OpenStreamingHash;
   /** Milliseconds since any fixed point, never set back. */
   readonly clock: () => number;
   /** For a Retry-After that is a date. */
@@ -49,7 +49,7 @@ export interface DownloadEffects {
 }
 
 /** The SHA-256 of a file of which more and more bytes are there, computed behind the writer's back. */
-export interface HashFollower {
+export interface StreamingHash {
   /** All bytes before `end` are written. Cheap; never throws. */
   advance(end: number): void;
   /** The digest of the bytes before the last `end`, in 64 hex digits. Rejects with what reading failed with. */
@@ -58,4 +58,4 @@ export interface HashFollower {
   stop(): Promise<void>;
 }
 
-export type FollowHash = (path: string) => HashFollower;
+export type OpenStreamingHash = (path: string) => StreamingHash;

@@ -11,15 +11,15 @@ import type { RemoteFile } from '../contract.ts';
  * - `other-bytes`: what it gives is not the file: once more from nothing;
  * - `final`: asking again would change nothing.
  */
-export type FailureKind = 'again' | 'no-ranges' | 'other-bytes' | 'final';
+export type RequestFailureKind = 'again' | 'no-ranges' | 'other-bytes' | 'final';
 
-export class Failure extends Error {
+export class RequestFailure extends Error {
   override readonly name = 'Failure';
-  readonly kind: FailureKind;
+  readonly kind: RequestFailureKind;
   readonly fault: ProvisionError;
   readonly waitMs: number | undefined;
 
-  constructor(kind: FailureKind, fault: ProvisionError, waitMs?: number) {
+  constructor(kind: RequestFailureKind, fault: ProvisionError, waitMs?: number) {
     super(fault.message, { cause: fault });
     this.kind = kind;
     this.fault = fault;
@@ -28,7 +28,12 @@ export class Failure extends Error {
 }
 
 /** The error that a user gets for a failure that ends a download: with what is here, and whether it is of use. */
-export function asTold({ fault }: Failure, remote: RemoteFile, doneBytes: number, resumes: boolean): ProvisionError {
+export function describeFailure(
+  { fault }: RequestFailure,
+  remote: RemoteFile,
+  doneBytes: number,
+  resumes: boolean,
+): ProvisionError {
   if (fault.code !== 'network' && fault.code !== 'remote-fault') return fault;
   const done = `${formatBytes(doneBytes)} of ${formatBytes(remote.sizeBytes)} are here`;
   const next =
@@ -39,7 +44,7 @@ export function asTold({ fault }: Failure, remote: RemoteFile, doneBytes: number
   });
 }
 
-export function wrongDigest(remote: RemoteFile, shown: string, got: Digest): ProvisionError {
+export function downloadedDigestMismatch(remote: RemoteFile, shown: string, got: Digest): ProvisionError {
   return digestMismatch(`${remote.fileName} from ${shown}`, { wanted: remote.digest, got }, [
     'Download the file from another location: that server, or a proxy on the way to it, changes the bytes.',
     'If the publisher replaced the file, use its current digest.',

@@ -1,14 +1,14 @@
 import type { Digest } from '../../core/digest.ts';
 import type { Work } from '../../core/progress.ts';
 import type { RemoteFile } from '../contract.ts';
-import { Ramp } from './concurrency.ts';
-import { type Ended, Lanes } from './connection-pool.ts';
-import type { DownloadEffects, Downloaded, HashFollower } from './contract.ts';
-import { asTold, Failure, wrongDigest } from './errors.ts';
+import { ConcurrencyController } from './concurrency.ts';
+import { ConnectionPool, type Ended } from './connection-pool.ts';
+import type { DownloadEffects, Downloaded, StreamingHash } from './contract.ts';
+import { describeFailure, downloadedDigestMismatch, RequestFailure } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
 import { PartFile } from './part-file.ts';
-import { Asker } from './range-client.ts';
-import { Patience } from './retry-policy.ts';
+import { RangeClient } from './range-client.ts';
+import { RetryPolicy } from './retry-policy.ts';
 
 /** One download into a file, from what is there of it to the whole. */
 export async function* fetchFile(
@@ -19,9 +19,9 @@ export async function* fetchFile(
   signal: AbortSignal,
 ): Work<Downloaded> {
   signal.throwIfAborted();
-  const asker = new Asker(remote, effects, limits);
+  const client = new RangeClient(remote, effects, limits);
   const part = await PartFile.open(effects.files, path, remote);
-  const fetching = new Fetching(effects, limits, remote, asker, part, signal);
+  const fetching = new Fetching(effects, limits, remote, client, part, signal);
   try {
     for (let clean = false; ; clean = true) {
       try {
@@ -30,10 +30,10 @@ export async function* fetchFile(
         await part.finish();
         return { bytesMoved: fetching.moved };
       } catch (error) {
-        if (!(error instanceof Failure)) throw error;
+        if (!(error instanceof RequestFailure)) throw error;
         if (error.fault.code !== 'digest-mismatch') {
           await fetching.stop();
-          throw asTold(error, remote, part.have.total, fetching.ranged);
+          throw describeFailure(error, remote, part.have.total, fetching.ranged);
         }
         // What came now is not what came before: that may be right.
         if (error.kind === 'final') throw error.fault;
@@ -52,14 +52,14 @@ class Fetching {
   readonly #effects: DownloadEffects;
   readonly #limits: DownloadLimits;
   readonly #remote: RemoteFile;
-  readonly #asker: Asker;
+  readonly #client: RangeClient;
   readonly #part: PartFile;
-  readonly #lanes: Lanes;
+  readonly #connections: ConnectionPool;
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
-  #follower: HashFollower;
-  readonly #ramp: Ramp;
-  #patience: Patience;
+  #hash: StreamingHash;
+  readonly #concurrency: ConcurrencyController;
+  #retryPolicy: RetryPolicy;
   /** The server gives parts, as far as is known. */
   ranged = true;
   /** It was seen to give the whole where a part was asked for. */
@@ -70,24 +70,24 @@ class Fetching {
     effects: DownloadEffects,
     limits: DownloadLimits,
     remote: RemoteFile,
-    asker: Asker,
+    client: RangeClient,
     part: PartFile,
     signal: AbortSignal,
   ) {
     this.#effects = effects;
     this.#limits = limits;
     this.#remote = remote;
-    this.#asker = asker;
+    this.#client = client;
     this.#part = part;
     this.#signal = AbortSignal.any([signal, this.#stop.signal]);
-    this.#follower = effects.followHash(part.path);
-    this.#ramp = new Ramp(limits);
-    this.#patience = this.#newPatience();
+    this.#hash = effects.openHash(part.path);
+    this.#concurrency = new ConcurrencyController(limits);
+    this.#retryPolicy = this.#newRetryPolicy();
     const received = (bytes: number): void => {
       this.moved += bytes;
     };
-    const written = (): void => this.#follower.advance(part.have.prefixEnd);
-    this.#lanes = new Lanes({ asker, part, received, written }, effects, limits);
+    const written = (): void => this.#hash.advance(part.have.prefixEnd);
+    this.#connections = new ConnectionPool({ client, part, received, written }, effects, limits);
     written();
   }
 
@@ -96,63 +96,69 @@ class Fetching {
     const { sizeBytes: total } = this.#remote;
     const part = this.#part;
     let tick: Promise<unknown> | undefined;
-    this.#patience = this.#newPatience();
+    this.#retryPolicy = this.#newRetryPolicy();
     for (let told = -1; part.have.total < total; ) {
       const done = part.have.total;
       if (done !== told) yield { type: 'bytes', id: 'fetch', done, total };
       told = done;
       this.#signal.throwIfAborted();
-      this.#ramp.look(this.#effects.clock(), this.moved, total - done, this.#lanes.count > 0 && this.#lanes.flowing);
-      this.#lanes.fill(this.#ramp.target, total, this.ranged, this.#signal);
+      this.#concurrency.measure(
+        this.#effects.clock(),
+        this.moved,
+        total - done,
+        this.#connections.count > 0 && this.#connections.flowing,
+      );
+      this.#connections.fill(this.#concurrency.target, total, this.ranged, this.#signal);
       tick ??= this.#effects.sleep(this.#limits.tickMs, this.#signal).then(() => {
         tick = undefined;
       });
       tick.catch(() => {});
-      await Promise.race([this.#lanes.next(), tick]);
-      for (const ended of this.#lanes.takeEnded()) await this.#look(ended);
-      this.#lanes.dropSlow();
-      this.#patience.saw(part.have.total, this.moved);
-      if (this.#patience.stalled) throw this.#asker.tooSlow(this.#limits.progressBytes, this.#limits.stallMs);
+      await Promise.race([this.#connections.next(), tick]);
+      for (const ended of this.#connections.takeEnded()) await this.#look(ended);
+      this.#connections.dropSlow();
+      this.#retryPolicy.recordProgress(part.have.total, this.moved);
+      if (this.#retryPolicy.stalled) throw this.#client.tooSlow(this.#limits.progressBytes, this.#limits.stallMs);
     }
     yield { type: 'bytes', id: 'fetch', done: total, total };
   }
 
   /** Throws a `Failure` when the bytes are not those that are wanted. */
   async verify(): Promise<void> {
-    this.#follower.advance(this.#part.have.prefixEnd);
-    const got: Digest = `sha256:${await this.#follower.finish()}`;
+    this.#hash.advance(this.#part.have.prefixEnd);
+    const got: Digest = `sha256:${await this.#hash.finish()}`;
     if (got === this.#remote.digest) return;
-    throw new Failure('other-bytes', wrongDigest(this.#remote, this.#asker.shown, got));
+    throw new RequestFailure('other-bytes', downloadedDigestMismatch(this.#remote, this.#client.displayUrl, got));
   }
 
   /** From nothing, in the same run. */
   async startOver(): Promise<void> {
-    await this.#lanes.stop();
-    await this.#follower.stop();
+    await this.#connections.stop();
+    await this.#hash.stop();
     await this.#part.restart();
-    this.#follower = this.#effects.followHash(this.#part.path);
+    this.#hash = this.#effects.openHash(this.#part.path);
   }
 
   async stop(): Promise<void> {
     this.#stop.abort(new DOMException('the download ended', 'AbortError'));
-    await this.#lanes.stop();
-    await this.#follower.stop();
+    await this.#connections.stop();
+    await this.#hash.stop();
   }
 
-  async #look({ lane, error }: Ended): Promise<void> {
-    if (!lane.ranged) {
+  async #look({ connection, error }: Ended): Promise<void> {
+    if (!connection.ranged) {
       this.ranged = false;
-      this.#ramp.settle(1);
+      this.#concurrency.limitTo(1);
     }
-    this.#patience.saw(this.#part.have.total, this.moved);
+    this.#retryPolicy.recordProgress(this.#part.have.total, this.moved);
     if (error === undefined) return;
-    if (!(error instanceof Failure)) throw error;
+    if (!(error instanceof RequestFailure)) throw error;
     if (error.kind === 'no-ranges' && this.ranged) return this.#withoutRange();
-    if (error.kind !== 'again') throw error.kind === 'no-ranges' ? new Failure('other-bytes', error.fault) : error;
+    if (error.kind !== 'again')
+      throw error.kind === 'no-ranges' ? new RequestFailure('other-bytes', error.fault) : error;
     // The server may mind so many connections at once; those that are left bring the rest.
-    if (this.#lanes.count > 0) return this.#ramp.settle(this.#lanes.count);
+    if (this.#connections.count > 0) return this.#concurrency.limitTo(this.#connections.count);
     if (!this.ranged) await this.startOver();
-    const wait = this.#patience.afterFailure(error);
+    const wait = this.#retryPolicy.afterFailure(error);
     if (wait === undefined) throw error;
     await this.#effects.sleep(wait, this.#signal);
   }
@@ -161,13 +167,13 @@ class Fetching {
   async #withoutRange(): Promise<void> {
     if (this.#ignoredRange) {
       this.ranged = false;
-      this.#ramp.settle(1);
+      this.#concurrency.limitTo(1);
     }
     this.#ignoredRange = true;
     await this.startOver();
   }
 
-  #newPatience(): Patience {
-    return new Patience(this.#effects, this.#limits, this.#part.have.total, this.moved);
+  #newRetryPolicy(): RetryPolicy {
+    return new RetryPolicy(this.#effects, this.#limits, this.#part.have.total, this.moved);
   }
 }

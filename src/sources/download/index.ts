@@ -2,12 +2,12 @@ import type { DownloadEffects, Downloader } from './contract.ts';
 import { fetchFile } from './fetch.ts';
 import { type DownloadLimits, LIMITS } from './limits.ts';
 import { streamFile } from './stream.ts';
-import { followHash } from './streaming-hash.ts';
+import { streamingHash } from './streaming-hash.ts';
 
-export type { DownloadEffects, Downloaded, Downloader, FollowHash, HashFollower } from './contract.ts';
+export type { DownloadEffects, Downloaded, Downloader, OpenStreamingHash, StreamingHash } from './contract.ts';
 export { stateFileOf } from './contract.ts';
 export { type DownloadLimits, LIMITS } from './limits.ts';
-export { followHash } from './streaming-hash.ts';
+export { streamingHash } from './streaming-hash.ts';
 
 import { setTimeout as after } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -29,7 +29,7 @@ export function openDownloader(http: Http): Downloader {
   return createDownloader({
     http,
     files: realDisk,
-    followHash: followHash((path) => realDisk.open(path, 'r')),
+    openHash: streamingHash((path) => realDisk.open(path, 'r')),
     clock: () => performance.now(),
     now: () => new Date(),
     sleep: interruptibleSleep,

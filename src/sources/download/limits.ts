@@ -21,9 +21,9 @@ export interface DownloadLimits {
   /** A server that asks for a longer wait is not waited for. */
   readonly retryAfterCapMs: number;
   /** Connections at once, where each of them is limited. */
-  readonly maxLanes: number;
+  readonly maxConnections: number;
   /** Throughput is measured over this time before connections are added. */
-  readonly rampMs: number;
+  readonly measureMs: number;
   /** Connections are not split into pieces smaller than this. */
   readonly minSplitBytes: number;
   /** What a connection is asked for at once: the least at first, later what it brings in some seconds. */
@@ -47,8 +47,8 @@ export const LIMITS: DownloadLimits = {
   waitMs: 500,
   waitCapMs: 15_000,
   retryAfterCapMs: 60_000,
-  maxLanes: 24,
-  rampMs: 150,
+  maxConnections: 24,
+  measureMs: 150,
   minSplitBytes: 2 * MIB,
   leastPieceBytes: 64 * MIB,
   mostPieceBytes: GIB,

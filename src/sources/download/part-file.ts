@@ -131,7 +131,7 @@ export class PartFile {
   }
 
   /** The state file is up to date when this resolves. */
-  async settle(): Promise<void> {
+  async flushState(): Promise<void> {
     while (this.#saving !== undefined) await this.#saving;
     this.#requireSaved();
   }
@@ -145,7 +145,7 @@ export class PartFile {
   }
 
   /** Takes note of what the server calls these bytes. */
-  async name(validator: string | undefined): Promise<void> {
+  async setValidator(validator: string | undefined): Promise<void> {
     if (validator === undefined || validator === this.#validator) return;
     this.#validator = validator;
     await this.#rewrite();
@@ -154,7 +154,7 @@ export class PartFile {
   /** The file is whole: its bytes are on the disk, and the state file is gone. */
   async finish(): Promise<void> {
     await this.#syncing;
-    await this.settle();
+    await this.flushState();
     await this.#guarded(this.path, () => this.#data.sync());
     await this.#guarded(stateFileOf(this.path), () => this.#files.unlink(stateFileOf(this.path)));
     this.#finished = true;
@@ -162,7 +162,7 @@ export class PartFile {
 
   async close(): Promise<void> {
     await this.#syncing;
-    await this.settle().catch(() => {});
+    await this.flushState().catch(() => {});
     await this.#data.close();
     await this.#state?.close();
     // Nothing came: an empty file is no partial.
@@ -206,7 +206,7 @@ export class PartFile {
     // From here on nothing is added to the old one.
     this.#rewriting = true;
     try {
-      await this.settle();
+      await this.flushState();
       await this.#replaceState();
     } finally {
       this.#rewriting = false;

@@ -7,7 +7,7 @@ import { follow, type Reached } from '../../net/redirects.ts';
 import { parseRetryAfter } from '../../net/retry-after.ts';
 import type { RemoteFile } from '../contract.ts';
 import type { DownloadEffects } from './contract.ts';
-import { Failure } from './errors.ts';
+import { RequestFailure } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
 
 /** Statuses after which the same request may succeed. */
@@ -16,7 +16,7 @@ const AGAIN = [408, 425, 429, 500, 502, 503, 504];
 const CERTIFICATE = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(VERIFY|GET_ISSUER))/;
 
 /** An answer that brings bytes of the file. */
-export interface Opened {
+export interface RangeReply {
   readonly body: AsyncIterable<Uint8Array>;
   /** Offset of the first byte of the body: 0 where the server gives no parts. */
   readonly start: number;
@@ -29,7 +29,7 @@ export interface Opened {
   close(): Promise<void>;
 }
 
-export interface Wanted {
+export interface RangeRequest {
   readonly start: number;
   readonly end: number;
   /** Ask for a part; without, the whole file comes. */
@@ -39,7 +39,7 @@ export interface Wanted {
 }
 
 /** Asks a server for stretches of one file. Remembers where redirects led, and asks at the first address again when that goes stale. */
-export class Asker {
+export class RangeClient {
   readonly #remote: RemoteFile;
   readonly #effects: DownloadEffects;
   readonly #limits: DownloadLimits;
@@ -61,12 +61,12 @@ export class Asker {
   }
 
   /** The address as messages show it. */
-  get shown(): string {
+  get displayUrl(): string {
     return shownUrl(this.#origin);
   }
 
   /** Throws a `Failure`; the signal's reason where it was aborted. */
-  async ask(wanted: Wanted, signal: AbortSignal): Promise<Opened> {
+  async request(wanted: RangeRequest, signal: AbortSignal): Promise<RangeReply> {
     const reached = await this.#send(wanted, signal);
     try {
       return this.#accept(reached.url, reached.reply, wanted);
@@ -77,33 +77,33 @@ export class Asker {
   }
 
   /** What the connection failed with while the body came. */
-  failed(url: URL, thrown: unknown): Failure {
+  failed(url: URL, thrown: unknown): RequestFailure {
     return asFailure(url, thrown);
   }
 
   /** The answer ended before its bytes were there, and said nothing of it. */
-  endedEarly(url: URL): Failure {
+  endedEarly(url: URL): RequestFailure {
     return asFailure(url, new Error('the answer ended early'));
   }
 
   /** More bytes came than the file has. */
-  tooLong(url: URL): Failure {
+  tooLong(url: URL): RequestFailure {
     return this.#otherBytes(url, 'other-bytes', `more than the ${this.#remote.sizeBytes} bytes of the file came`);
   }
 
   /** Not needed any more. */
-  stopped(): Failure {
+  stopped(): RequestFailure {
     return asFailure(this.#origin, new Error('the download ended'));
   }
 
   /** The connection was given up: what it brought was too little. */
-  tooSlow(bytes: number, ms: number): Failure {
+  tooSlow(bytes: number, ms: number): RequestFailure {
     const what = `less than ${formatBytes(bytes)} came within ${formatDuration(ms)}`;
-    const fault = new ProvisionError('network', `${this.shown}: ${what}`, { suggestions: [] });
-    return new Failure('again', fault);
+    const fault = new ProvisionError('network', `${this.displayUrl}: ${what}`, { suggestions: [] });
+    return new RequestFailure('again', fault);
   }
 
-  async #send(wanted: Wanted, signal: AbortSignal, renewed = false): Promise<Reached<HttpReply>> {
+  async #send(wanted: RangeRequest, signal: AbortSignal, renewed = false): Promise<Reached<HttpReply>> {
     const known = this.#reached;
     const first = known ?? { url: this.#origin, headers: this.#secrets };
     const reached = await this.#follow(first.url, first.headers, wanted, signal);
@@ -133,7 +133,7 @@ export class Asker {
   async #follow(
     url: URL,
     secrets: Readonly<Record<string, string>>,
-    { start, end, ranged, validator }: Wanted,
+    { start, end, ranged, validator }: RangeRequest,
     signal: AbortSignal,
   ): Promise<Reached<HttpReply>> {
     const { answerMs, silenceMs } = this.#limits;
@@ -160,7 +160,7 @@ export class Asker {
     }
   }
 
-  #accept(url: URL, reply: HttpReply, wanted: Wanted): Opened {
+  #accept(url: URL, reply: HttpReply, wanted: RangeRequest): RangeReply {
     const { status } = reply;
     if (status === 416) throw this.#otherBytes(url, 'no-ranges', 'the server gives no part of the file (HTTP 416)');
     if (status !== 200 && status !== 206) throw this.#refused(url, reply);
@@ -195,17 +195,20 @@ export class Asker {
       if (!(error instanceof ProvisionError)) throw error;
       // A web page in place of the file is a matter of the way there; a wrong part is a matter of the bytes.
       const wrongPart = reply.status === 206 && !/html/i.test(reply.header('content-type') ?? '');
-      throw wrongPart ? new Failure('other-bytes', asMismatch(error.message, error)) : new Failure('final', error);
+      throw wrongPart
+        ? new RequestFailure('other-bytes', asMismatch(error.message, error))
+        : new RequestFailure('final', error);
     }
   }
 
-  #refused(url: URL, reply: HttpReply): Failure {
+  #refused(url: URL, reply: HttpReply): RequestFailure {
     const { status } = reply;
     const retryAfter = reply.header('retry-after');
     const fault = statusFault(url, status, retryAfter);
-    if (!AGAIN.includes(status)) return new Failure('final', fault);
+    if (!AGAIN.includes(status)) return new RequestFailure('final', fault);
     const waitMs = parseRetryAfter(retryAfter, this.#effects.now());
-    if (waitMs === undefined || waitMs <= this.#limits.retryAfterCapMs) return new Failure('again', fault, waitMs);
+    if (waitMs === undefined || waitMs <= this.#limits.retryAfterCapMs)
+      return new RequestFailure('again', fault, waitMs);
     // A wait beyond what a date can hold is no date worth telling.
     const until = new Date(this.#effects.now().getTime() + Math.min(waitMs, 1e15));
     const when =
@@ -213,11 +216,11 @@ export class Asker {
     const told = new ProvisionError(fault.code, `${fault.message}; it wants no request before: ${when}`, {
       suggestions: ['Run it again then, or get the file from another place.'],
     });
-    return new Failure('final', told);
+    return new RequestFailure('final', told);
   }
 
-  #otherBytes(url: URL, kind: 'no-ranges' | 'other-bytes' | 'final', what: string): Failure {
-    return new Failure(kind, asMismatch(`${shownUrl(url)}: ${what}`));
+  #otherBytes(url: URL, kind: 'no-ranges' | 'other-bytes' | 'final', what: string): RequestFailure {
+    return new RequestFailure(kind, asMismatch(`${shownUrl(url)}: ${what}`));
   }
 }
 
@@ -228,12 +231,12 @@ function asMismatch(message: string, cause?: unknown): ProvisionError {
   });
 }
 
-function asFailure(url: URL, thrown: unknown): Failure {
-  if (thrown instanceof Failure) return thrown;
+function asFailure(url: URL, thrown: unknown): RequestFailure {
+  if (thrown instanceof RequestFailure) return thrown;
   const fault = networkFault(url, thrown);
   const again = fault.code === 'network' && !CERTIFICATE.test(errnoOf(thrown) ?? '');
   if (!(thrown instanceof Error)) throw new TypeError(messageOf(thrown));
-  return new Failure(again ? 'again' : 'final', fault);
+  return new RequestFailure(again ? 'again' : 'final', fault);
 }
 
 /** A weak ETag stands for the same meaning, not for the same bytes. */

@@ -1,9 +1,9 @@
 import type { DownloadEffects } from './contract.ts';
-import type { Failure } from './errors.ts';
+import type { RequestFailure } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
 
 /** Decides how often and after what time a request is sent again. Progress makes it forget what went wrong before. */
-export class Patience {
+export class RetryPolicy {
   readonly #effects: Pick<DownloadEffects, 'clock' | 'random'>;
   readonly #limits: DownloadLimits;
   #failures = 0;
@@ -22,7 +22,7 @@ export class Patience {
     this.#since = effects.clock();
   }
 
-  saw(here: number, moved: number): void {
+  recordProgress(here: number, moved: number): void {
     const { progressBytes } = this.#limits;
     if (moved >= this.#moved + progressBytes) {
       this.#moved = moved;
@@ -34,7 +34,7 @@ export class Patience {
   }
 
   /** Time that passed for another reason, in ms. */
-  waited(ms: number): void {
+  excludeTime(ms: number): void {
     this.#since += ms;
   }
 
@@ -44,7 +44,7 @@ export class Patience {
   }
 
   /** How long to wait, in ms, before the next try; undefined when there is none. */
-  afterFailure({ kind, waitMs }: Failure): number | undefined {
+  afterFailure({ kind, waitMs }: RequestFailure): number | undefined {
     if (kind !== 'again' || this.stalled) return undefined;
     this.#failures += 1;
     if (this.#failures >= this.#limits.tries) return undefined;

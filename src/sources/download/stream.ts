@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import type { Digest } from '../../core/digest.ts';
 import type { RemoteFile } from '../contract.ts';
 import type { DownloadEffects } from './contract.ts';
-import { asTold, Failure, wrongDigest } from './errors.ts';
+import { describeFailure, downloadedDigestMismatch, RequestFailure } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
-import { Asker, type Opened } from './range-client.ts';
-import { Patience } from './retry-policy.ts';
+import { RangeClient, type RangeReply } from './range-client.ts';
+import { RetryPolicy } from './retry-policy.ts';
 
 /** The bytes of a file in order; a connection that breaks is made again where it broke. */
 export async function* streamFile(
@@ -25,7 +25,7 @@ export async function* streamFile(
     last = chunk;
   }
   const got: Digest = `sha256:${hash.digest('hex')}`;
-  if (got !== remote.digest) throw wrongDigest(remote, streaming.shown, got);
+  if (got !== remote.digest) throw downloadedDigestMismatch(remote, streaming.shown, got);
   if (last !== undefined) yield last;
 }
 
@@ -34,8 +34,8 @@ class Streaming {
   readonly #limits: DownloadLimits;
   readonly #remote: RemoteFile;
   readonly #signal: AbortSignal;
-  readonly #asker: Asker;
-  readonly #patience: Patience;
+  readonly #client: RangeClient;
+  readonly #retryPolicy: RetryPolicy;
   #position = 0;
   #moved = 0;
   #validator: string | undefined;
@@ -46,12 +46,12 @@ class Streaming {
     this.#limits = limits;
     this.#remote = remote;
     this.#signal = signal;
-    this.#asker = new Asker(remote, effects, limits);
-    this.#patience = new Patience(effects, limits, 0, 0);
+    this.#client = new RangeClient(remote, effects, limits);
+    this.#retryPolicy = new RetryPolicy(effects, limits, 0, 0);
   }
 
   get shown(): string {
-    return this.#asker.shown;
+    return this.#client.displayUrl;
   }
 
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -70,40 +70,40 @@ class Streaming {
     const { sizeBytes } = this.#remote;
     const start = this.#ranged ? this.#position : 0;
     const wanted = { start, end: sizeBytes, ranged: this.#ranged, validator: this.#validator };
-    const opened = await this.#asker.ask(wanted, this.#signal);
-    const watch = new Drip(this.#effects, this.#limits, this.#asker);
+    const opened = await this.#client.request(wanted, this.#signal);
+    const watch = new Drip(this.#effects, this.#limits, this.#client);
     try {
       this.#validator = opened.validator;
       let at = opened.start;
       for await (const chunk of this.#body(opened)) {
         watch.saw(chunk.length);
         this.#moved += chunk.length;
-        if (at + chunk.length > sizeBytes) throw this.#asker.tooLong(opened.url);
+        if (at + chunk.length > sizeBytes) throw this.#client.tooLong(opened.url);
         // What was given out already comes again where the server gives no parts.
         const fresh = chunk.subarray(Math.max(0, this.#position - at));
         at += chunk.length;
         this.#position += fresh.length;
-        this.#patience.saw(this.#position, this.#moved);
-        if (this.#patience.stalled) throw this.#asker.tooSlow(this.#limits.progressBytes, this.#limits.stallMs);
+        this.#retryPolicy.recordProgress(this.#position, this.#moved);
+        if (this.#retryPolicy.stalled) throw this.#client.tooSlow(this.#limits.progressBytes, this.#limits.stallMs);
         const given = this.#effects.clock();
         if (fresh.length > 0) yield fresh;
-        this.#patience.waited(this.#effects.clock() - given);
+        this.#retryPolicy.excludeTime(this.#effects.clock() - given);
         watch.resume();
       }
-      if (opened.end === undefined && at < sizeBytes) throw this.#asker.endedEarly(opened.url);
-      if (opened.end !== undefined && at < opened.end) throw this.#asker.endedEarly(opened.url);
+      if (opened.end === undefined && at < sizeBytes) throw this.#client.endedEarly(opened.url);
+      if (opened.end !== undefined && at < opened.end) throw this.#client.endedEarly(opened.url);
     } finally {
       await opened.close();
     }
   }
 
-  async *#body({ body, url }: Opened): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#body({ body, url }: RangeReply): AsyncGenerator<Uint8Array, void, undefined> {
     const chunks = body[Symbol.asyncIterator]();
     try {
       for (;;) {
         const next = await chunks.next().catch((thrown: unknown) => {
           this.#signal.throwIfAborted();
-          throw this.#asker.failed(url, thrown);
+          throw this.#client.failed(url, thrown);
         });
         if (next.done === true) return;
         yield next.value;
@@ -114,13 +114,13 @@ class Streaming {
   }
 
   async #afterwards(error: unknown): Promise<void> {
-    if (!(error instanceof Failure)) throw error;
+    if (!(error instanceof RequestFailure)) throw error;
     if (error.kind === 'no-ranges' && this.#ranged) {
       this.#ranged = false;
       return;
     }
-    const wait = this.#patience.afterFailure(error);
-    if (wait === undefined) throw asTold(error, this.#remote, this.#position, false);
+    const wait = this.#retryPolicy.afterFailure(error);
+    if (wait === undefined) throw describeFailure(error, this.#remote, this.#position, false);
     await this.#effects.sleep(wait, this.#signal);
   }
 }
@@ -129,15 +129,15 @@ class Streaming {
 class Drip {
   readonly #clock: () => number;
   readonly #limits: DownloadLimits;
-  readonly #asker: Asker;
+  readonly #client: RangeClient;
   #bytes = 0;
   #ms = 0;
   #since: number;
 
-  constructor({ clock }: Pick<DownloadEffects, 'clock'>, limits: DownloadLimits, asker: Asker) {
+  constructor({ clock }: Pick<DownloadEffects, 'clock'>, limits: DownloadLimits, client: RangeClient) {
     this.#clock = clock;
     this.#limits = limits;
-    this.#asker = asker;
+    this.#client = client;
     this.#since = clock();
   }
 
@@ -146,7 +146,7 @@ class Drip {
     this.#ms += this.#clock() - this.#since;
     const { slowMs, slowBytes } = this.#limits;
     if (this.#ms < slowMs) return;
-    if (this.#bytes < slowBytes) throw this.#asker.tooSlow(slowBytes, slowMs);
+    if (this.#bytes < slowBytes) throw this.#client.tooSlow(slowBytes, slowMs);
     this.#bytes = 0;
     this.#ms = 0;
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { MIB } from '../../core/units.ts';
 import type { OpenForReading, ReadableFile } from '../../disk/disk.ts';
-import type { FollowHash, HashFollower } from './contract.ts';
+import type { OpenStreamingHash, StreamingHash } from './contract.ts';
 
 const CHUNK_BYTES = MIB;
 
@@ -9,11 +9,11 @@ const CHUNK_BYTES = MIB;
  * Hashes what was written to a file, behind the writer, a MiB at a time, out of the page cache. On this thread: a thread
  * of its own was measured at 10 to 20 MiB more memory and a tenth more processor time, and brought nothing on two cores.
  */
-export function followHash(open: OpenForReading): FollowHash {
+export function streamingHash(open: OpenForReading): OpenStreamingHash {
   return (path) => new Follower(path, open);
 }
 
-class Follower implements HashFollower {
+class Follower implements StreamingHash {
   readonly #path: string;
   readonly #open: OpenForReading;
   readonly #hash = createHash('sha256');

@@ -4,7 +4,7 @@ import { formatDuration } from '../../core/units.ts';
 import type { AccessToken } from '../credentials.ts';
 
 /** A request to the hub that brought no answer to go on with. */
-export interface Refused {
+export interface HubRefusal {
   readonly status: number;
   /** A header by its lower-case name. */
   header(name: string): string | undefined;
@@ -13,7 +13,7 @@ export interface Refused {
 }
 
 /** What was asked for and with what. */
-export interface Asked {
+export interface HubRequest {
   /** `owner/repo`. */
   readonly repo: string;
   readonly revision: string;
@@ -29,11 +29,13 @@ const LOGIN = 'Pass an access token: set HF_TOKEN, or log in once with hf auth l
  * Explains a refusal of the hub. Its own words are in `X-Error-Code` (RepoNotFound, RevisionNotFound, EntryNotFound,
  * GatedRepo) and `X-Error-Message`. To those without a token it answers 401 also for what does not exist.
  */
-export function hubFault(refused: Refused, asked: Asked): ProvisionError {
+export function hubFault(refused: HubRefusal, asked: HubRequest): ProvisionError {
   const { status } = refused;
   const word = refused.header('x-error-code') ?? '';
   const fault = (code: ErrorCode, what: string, ...suggestions: string[]): ProvisionError =>
-    new ProvisionError(code, `${hostOf(asked)}: ${what} (HTTP ${status}${saidBy(refused, asked)})`, { suggestions });
+    new ProvisionError(code, `${hostOf(asked)}: ${what} (HTTP ${status}${hubMessage(refused, asked)})`, {
+      suggestions,
+    });
   if (word === 'GatedRepo') return gated(fault, asked);
   if (status === 429 || status === 503) return overloaded(fault, refused, asked);
   if (status >= 500) return fault('remote-fault', 'the hub failed', 'Try again later.');
@@ -48,11 +50,11 @@ export function hubFault(refused: Refused, asked: Asked): ProvisionError {
 type Fault = (code: ErrorCode, what: string, ...suggestions: string[]) => ProvisionError;
 
 /** The page on which a licence is accepted. */
-function pageOf({ endpoint, repo }: Asked): string {
+function pageOf({ endpoint, repo }: HubRequest): string {
   return `${endpoint}/${repo}`;
 }
 
-function gated(fault: Fault, asked: Asked): ProvisionError {
+function gated(fault: Fault, asked: HubRequest): ProvisionError {
   const accept = `Accept the licence with your account at ${pageOf(asked)}`;
   if (asked.token === undefined)
     return fault('unauthorised', `${asked.repo} is gated, and no access token was sent`, `${accept}.`, LOGIN);
@@ -73,7 +75,7 @@ function badToken(fault: Fault, token: AccessToken): ProvisionError {
   );
 }
 
-function noRepo(fault: Fault, asked: Asked): ProvisionError {
+function noRepo(fault: Fault, asked: HubRequest): ProvisionError {
   return fault(
     'source-not-found',
     `there is no repository ${asked.repo}, or it is private and ${asked.token === undefined ? 'no access token was sent' : `the account of the token from ${asked.token.from} may not see it`}`,
@@ -82,7 +84,7 @@ function noRepo(fault: Fault, asked: Asked): ProvisionError {
   );
 }
 
-function noRevision(fault: Fault, { repo, revision }: Asked): ProvisionError {
+function noRevision(fault: Fault, { repo, revision }: HubRequest): ProvisionError {
   return fault(
     'source-not-found',
     `${repo} has no revision ${revision}`,
@@ -90,11 +92,11 @@ function noRevision(fault: Fault, { repo, revision }: Asked): ProvisionError {
   );
 }
 
-function noFile(fault: Fault, { repo, revision, file }: Asked): ProvisionError {
+function noFile(fault: Fault, { repo, revision, file }: HubRequest): ProvisionError {
   return fault('source-not-found', `${repo} has no ${file ?? 'such file'} at ${revision}`, 'Check the file’s name.');
 }
 
-function forbidden(fault: Fault, asked: Asked): ProvisionError {
+function forbidden(fault: Fault, asked: HubRequest): ProvisionError {
   return fault(
     'unauthorised',
     `access to ${asked.repo} is refused`,
@@ -103,7 +105,7 @@ function forbidden(fault: Fault, asked: Asked): ProvisionError {
   );
 }
 
-function overloaded(fault: Fault, refused: Refused, asked: Asked): ProvisionError {
+function overloaded(fault: Fault, refused: HubRefusal, asked: HubRequest): ProvisionError {
   const waitMs = waitOf(refused);
   const when = waitMs === undefined ? 'Try again later.' : `Try again in ${formatDuration(waitMs)}.`;
   if (refused.status === 503) return fault('remote-fault', 'the hub is not available', when);
@@ -112,17 +114,17 @@ function overloaded(fault: Fault, refused: Refused, asked: Asked): ProvisionErro
 }
 
 /** From `Retry-After` in seconds, or from the `t=` of the hub's `RateLimit` header. */
-function waitOf({ header }: Refused): number | undefined {
+function waitOf({ header }: HubRefusal): number | undefined {
   const text = header('retry-after') ?? /;\s*t=(\d{1,9})/.exec(header('ratelimit') ?? '')?.[1];
   return text !== undefined && /^\d{1,9}$/.test(text.trim()) ? Number(text) * 1000 : undefined;
 }
 
-function hostOf({ endpoint }: Asked): string {
+function hostOf({ endpoint }: HubRequest): string {
   return URL.parse(endpoint)?.host ?? endpoint;
 }
 
 /** The hub's own sentence: short, in one line, and never with the token in it. */
-function saidBy(refused: Refused, { token }: Asked): string {
+function hubMessage(refused: HubRefusal, { token }: HubRequest): string {
   const said = (refused.header('x-error-message') ?? refused.said ?? '').replaceAll(/[\p{Cc}\s]+/gu, ' ').trim();
   const safe = redact(said, token === undefined ? [] : [token.value]);
   return safe === '' ? '' : `: ${safe.length > 200 ? `${safe.slice(0, 200)}…` : safe}`;

@@ -5,7 +5,7 @@ import { networkFault } from '../../net/errors.ts';
 import { readBody, sendFollowing } from '../../net/follow.ts';
 import type { Http } from '../../net/http.ts';
 import { LARGEST_DOCUMENT } from '../../net/limits.ts';
-import { type Asked, hubFault } from './errors.ts';
+import { type HubRequest, hubFault } from './errors.ts';
 import { urlPath } from './reference.ts';
 
 /** Answers of the hub, as far as they are used. */
@@ -58,7 +58,7 @@ export interface HubFile {
 }
 
 /** What a revision means now, and which files it has. Throws as `hubFault` explains, `network`, `remote-fault`. */
-export async function hubModel(http: Http, asked: Asked, signal: AbortSignal): Promise<HubModel> {
+export async function fetchHubModel(http: Http, asked: HubRequest, signal: AbortSignal): Promise<HubModel> {
   const path = `/api/models/${asked.repo}/revision/${encodeURIComponent(asked.revision)}`;
   const answer = await askHub(http, asked, { path: `${path}?expand=sha&expand=cardData&expand=siblings` }, signal);
   const { sha, siblings, cardData } = checked(ModelAnswer, answer, asked);
@@ -66,7 +66,11 @@ export async function hubModel(http: Http, asked: Asked, signal: AbortSignal): P
 }
 
 /** Size and digest of a file at a commit. Throws `source-not-found` and as `hubModel`. */
-export async function hubFile(http: Http, asked: Asked & { file: string }, signal: AbortSignal): Promise<HubFile> {
+export async function fetchHubFile(
+  http: Http,
+  asked: HubRequest & { file: string },
+  signal: AbortSignal,
+): Promise<HubFile> {
   const path = `/api/models/${asked.repo}/paths-info/${encodeURIComponent(asked.revision)}`;
   const answer = await askHub(http, asked, { path, body: { paths: [asked.file] } }, signal);
   const found = checked(PathsAnswer, answer, asked).find(({ path, type }) => path === asked.file && type === 'file');
@@ -77,7 +81,7 @@ export async function hubFile(http: Http, asked: Asked & { file: string }, signa
 }
 
 /** The address under which a file's bytes are asked for. */
-export function resolveUrl({ endpoint, repo, revision }: Asked, file: string): string {
+export function resolveUrl({ endpoint, repo, revision }: HubRequest, file: string): string {
   return `${endpoint}/${repo}/resolve/${encodeURIComponent(revision)}/${urlPath(file)}`;
 }
 
@@ -85,7 +89,7 @@ export function resolveUrl({ endpoint, repo, revision }: Asked, file: string): s
  * Asks whether the bytes may be had: a gated repository tells everybody what it holds, and refuses only the files.
  * A mirror that does not know such requests is no obstacle. Throws as `hubFault` explains, `network`.
  */
-export async function requireReadable(http: Http, asked: Asked, url: string, signal: AbortSignal): Promise<void> {
+export async function requireReadable(http: Http, asked: HubRequest, url: string, signal: AbortSignal): Promise<void> {
   const headers = { 'accept-encoding': 'identity', ...tokenHeader(asked) };
   const reply = await http({ method: 'HEAD', url, headers, signal }).catch((thrown: unknown) => {
     signal.throwIfAborted();
@@ -100,7 +104,7 @@ export async function requireReadable(http: Http, asked: Asked, url: string, sig
 /** One question to the hub's API, with the token for the hub alone. A body makes it a POST. */
 async function askHub(
   http: Http,
-  asked: Asked,
+  asked: HubRequest,
   { path, body }: { readonly path: string; readonly body?: object },
   signal: AbortSignal,
 ): Promise<unknown> {
@@ -118,7 +122,7 @@ async function askHub(
   }
 }
 
-function parseAnswer(text: string, asked: Asked): unknown {
+function parseAnswer(text: string, asked: HubRequest): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -126,7 +130,7 @@ function parseAnswer(text: string, asked: Asked): unknown {
   }
 }
 
-function checked<Schema extends z.ZodType>(schema: Schema, answer: unknown, asked: Asked): z.output<Schema> {
+function checked<Schema extends z.ZodType>(schema: Schema, answer: unknown, asked: HubRequest): z.output<Schema> {
   try {
     return checkDocument(schema, answer, { name: 'The answer', code: 'remote-fault' });
   } catch (error) {
@@ -134,7 +138,7 @@ function checked<Schema extends z.ZodType>(schema: Schema, answer: unknown, aske
   }
 }
 
-function notTheHub({ endpoint, repo }: Asked, why: string, cause: unknown): ProvisionError {
+function notTheHub({ endpoint, repo }: HubRequest, why: string, cause: unknown): ProvisionError {
   return new ProvisionError('remote-fault', `${endpoint} did not answer about ${repo} as a hub does: ${why}`, {
     cause,
     suggestions: ['Check HF_ENDPOINT: it must be the base address of the Hugging Face hub or of a mirror of it.'],
@@ -142,7 +146,7 @@ function notTheHub({ endpoint, repo }: Asked, why: string, cause: unknown): Prov
 }
 
 /** The header that says who asks. */
-export function tokenHeader({ token }: Pick<Asked, 'token'>): Record<string, string> {
+export function tokenHeader({ token }: Pick<HubRequest, 'token'>): Record<string, string> {
   return token === undefined ? {} : { authorization: `Bearer ${token.value}` };
 }
 

@@ -14,9 +14,9 @@ import {
 } from '../contract.ts';
 import type { Credentials } from '../credentials.ts';
 import { schemeOf } from '../reference.ts';
-import type { Asked } from './errors.ts';
+import type { HubRequest } from './errors.ts';
 import type { CardData } from './hub.ts';
-import { type HubFile, hubFile, hubModel, requireReadable, resolveUrl, tokenHeader } from './hub.ts';
+import { fetchHubFile, fetchHubModel, type HubFile, requireReadable, resolveUrl, tokenHeader } from './hub.ts';
 import { pickFile } from './pick.ts';
 import { formatHubRef, type HubRef, isCommit, parseHubRef } from './reference.ts';
 
@@ -30,14 +30,14 @@ export interface HubSourceOptions {
 }
 
 /** Asks the hub what a reference means now. Throws what `Source.resolve` may throw. */
-export async function resolveHub(options: HubSourceOptions, request: ResolveRequest): Promise<ResolvedSource> {
+async function resolveHub(options: HubSourceOptions, request: ResolveRequest): Promise<ResolvedSource> {
   const { signal, expected } = request;
   const ref = parseHubRef(request.ref);
-  const { asked, warnings } = await askedFor(options, ref);
-  const model = await hubModel(options.http, asked, signal);
+  const { asked, warnings } = await hubRequest(options, ref);
+  const model = await fetchHubModel(options.http, asked, signal);
   const file = pickFile(ref, model.files, request.fileName);
   const pinned = { ...asked, revision: model.commit, file };
-  const found = await hubFile(options.http, pinned, signal);
+  const found = await fetchHubFile(options.http, pinned, signal);
   const remote: RemoteFile = {
     ref: request.ref,
     pinnedRef: formatHubRef({ repo: ref.repo, revision: model.commit, file }),
@@ -53,19 +53,15 @@ export async function resolveHub(options: HubSourceOptions, request: ResolveRequ
 }
 
 /** Makes sure that the hub gives the bytes to this user. Throws `unauthorised`, `source-not-found`, `network`, `remote-fault`. */
-export async function requireHubAccess(
-  options: HubSourceOptions,
-  file: RemoteFile,
-  signal: AbortSignal,
-): Promise<void> {
-  const { asked } = await askedFor(options, parseHubRef(file.pinnedRef));
+async function requireHubAccess(options: HubSourceOptions, file: RemoteFile, signal: AbortSignal): Promise<void> {
+  const { asked } = await hubRequest(options, parseHubRef(file.pinnedRef));
   await requireReadable(options.http, asked, file.access.url, signal);
 }
 
-async function askedFor(
+async function hubRequest(
   { credentials, endpoint: typed }: HubSourceOptions,
   ref: HubRef,
-): Promise<{ asked: Asked; warnings: string[] }> {
+): Promise<{ asked: HubRequest; warnings: string[] }> {
   const url = URL.parse(typed === undefined || typed === '' ? HUB : typed);
   if (url === null || !['https:', 'http:'].includes(url.protocol) || url.username !== '' || url.password !== '') {
     throw new ProvisionError('bad-configuration', 'HF_ENDPOINT is not a usable web address.', {
@@ -123,12 +119,8 @@ export function hubSource(options: HubSourceOptions): Source {
     description: 'a GGUF file of a Hugging Face repository',
     matches: (ref) => schemeOf(ref) === 'hf',
     known,
-    // Loaded on use: most runs ask no hub.
-    resolve: async (request) => (await import('./source.ts')).resolveHub(options, request),
-    async requireAccess(file, signal) {
-      const { requireHubAccess } = await import('./source.ts');
-      return requireHubAccess(options, file, signal);
-    },
+    resolve: (request) => resolveHub(options, request),
+    requireAccess: (file, signal) => requireHubAccess(options, file, signal),
   });
 }
 

@@ -66,7 +66,7 @@ export function openRepository(
 export async function manifestOf(repository: Repository, ref: OciRef, signal: AbortSignal): Promise<FoundManifest> {
   const found = await repository.manifest(versionOf(ref), signal);
   if (ref.digest === undefined || ref.digest === found.digest) return found;
-  throw otherBytes(formatOciRef(ref), ref.digest, found.digest);
+  throw contentMismatch(formatOciRef(ref), ref.digest, found.digest);
 }
 
 async function readManifest(session: Session, version: string, signal: AbortSignal): Promise<FoundManifest> {
@@ -82,8 +82,9 @@ async function readManifest(session: Session, version: string, signal: AbortSign
     const digest = digestOf(bytes);
     const asked = Digest.safeParse(version).success ? version : undefined;
     const told = reply.header('docker-content-digest') ?? digest;
-    if (asked !== undefined && asked !== digest) throw otherBytes(`${session.place}@${version}`, asked, digest);
-    if (told.startsWith('sha256:') && told !== digest) throw otherBytes(`${session.place}:${version}`, told, digest);
+    if (asked !== undefined && asked !== digest) throw contentMismatch(`${session.place}@${version}`, asked, digest);
+    if (told.startsWith('sha256:') && told !== digest)
+      throw contentMismatch(`${session.place}:${version}`, told, digest);
     return { digest, bytes, mediaType: (reply.header('content-type') ?? '').split(';', 1)[0]?.trim() ?? '' };
   } finally {
     await reply.close();
@@ -108,7 +109,7 @@ async function readSmallBlob(
   try {
     const bytes = await readBody(answer.url, answer.reply, size, signal);
     const got = digestOf(bytes);
-    if (got !== digest) throw otherBytes(`${session.place}: the blob`, digest, got);
+    if (got !== digest) throw contentMismatch(`${session.place}: the blob`, digest, got);
     return bytes;
   } finally {
     await answer.reply.close();
@@ -138,13 +139,13 @@ function tooLong(session: Session, version: string, bytes: number): ProvisionErr
   );
 }
 
-export function otherBytes(what: string, wanted: string, got: string): ProvisionError {
+export function contentMismatch(what: string, wanted: string, got: string): ProvisionError {
   return digestMismatch(what, { wanted, got }, [
     'Try again. If it happens again, that registry, or a proxy on the way to it, changes its content.',
   ]);
 }
 
 /** For an answer that a registry should not give. */
-export function oddAnswer(url: URL, what: string): ProvisionError {
+export function unexpectedAnswer(url: URL, what: string): ProvisionError {
   return wrongAnswer(url, what, ['Check that the reference names a registry.']);
 }

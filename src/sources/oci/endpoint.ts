@@ -48,7 +48,7 @@ function speaksNoTls(thrown: unknown): boolean {
 }
 
 /** For a password that would be readable by everybody on the way. */
-export function openlySent(host: string): ProvisionError {
+export function passwordOverHttp(host: string): ProvisionError {
   return new ProvisionError('unauthorised', `${host} wants a password and is not reached by https: none was sent.`, {
     suggestions: [
       'Have the registry’s operator give it a certificate.',

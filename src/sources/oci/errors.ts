@@ -1,14 +1,14 @@
 import { type ErrorCode, ProvisionError } from '../../core/errors.ts';
 import { ErrorReply } from './manifest.ts';
 
-export interface Refused {
+export interface RegistryRefusal {
   readonly status: number;
   header(name: string): string | undefined;
   readonly body: Buffer;
 }
 
 /** What was wanted, and what is known of the way there. */
-export interface Wanted {
+export interface RegistryRequest {
   /** `ghcr.io/owner/model`. */
   readonly place: string;
   /** `the manifest v1`, `a blob`, `to upload`. */
@@ -25,11 +25,11 @@ export const HOW_TO_LOG_IN =
   'Log in with docker login or podman login, or set GEMMA_PROVISION_OCI_USERNAME, GEMMA_PROVISION_OCI_PASSWORD and GEMMA_PROVISION_OCI_REGISTRY.';
 
 /** Explains a refusal of a registry, with its own words. */
-export function registryFault(refused: Refused, wanted: Wanted): ProvisionError {
+export function registryFault(refused: RegistryRefusal, wanted: RegistryRequest): ProvisionError {
   const { status } = refused;
   const { place, what } = wanted;
   const fault = (code: ErrorCode, why: string, ...suggestions: string[]): ProvisionError =>
-    new ProvisionError(code, `${place}: ${why} (HTTP ${status}${saidBy(refused.body)})`, { suggestions });
+    new ProvisionError(code, `${place}: ${why} (HTTP ${status}${registryMessage(refused.body)})`, { suggestions });
   if (status === 401 || status === 403) return unauthorised(fault, status, wanted);
   if (status === 404 || status === 410)
     return fault('source-not-found', `the registry has not ${what}`, 'Check repository, tag and digest.');
@@ -46,7 +46,7 @@ export function registryFault(refused: Refused, wanted: Wanted): ProvisionError 
 
 type Fault = (code: ErrorCode, why: string, ...suggestions: string[]) => ProvisionError;
 
-function unauthorised(fault: Fault, status: number, wanted: Wanted): ProvisionError {
+function unauthorised(fault: Fault, status: number, wanted: RegistryRequest): ProvisionError {
   const { place, what, loginFrom, helper, withheldFrom } = wanted;
   if (withheldFrom !== undefined) {
     return fault(
@@ -73,7 +73,7 @@ function unauthorised(fault: Fault, status: number, wanted: Wanted): ProvisionEr
   );
 }
 
-function saidBy(body: Buffer): string {
+function registryMessage(body: Buffer): string {
   try {
     const parsed = ErrorReply.safeParse(JSON.parse(body.toString('utf8')));
     const [first] = parsed.success ? parsed.data.errors : [];

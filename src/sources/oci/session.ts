@@ -3,8 +3,8 @@ import { shownUrl, wrongAnswer } from '../../net/errors.ts';
 import { readBody, sendFollowing } from '../../net/follow.ts';
 import type { Http, HttpRequest } from '../../net/http.ts';
 import { type Challenge, checkRealm, parseChallenges } from './challenge.ts';
-import { type Endpoint, findEndpoint, openlySent } from './endpoint.ts';
-import { HOW_TO_LOG_IN, type Refused, registryFault, type Wanted } from './errors.ts';
+import { type Endpoint, findEndpoint, passwordOverHttp } from './endpoint.ts';
+import { HOW_TO_LOG_IN, type RegistryRefusal, type RegistryRequest, registryFault } from './errors.ts';
 import type { RegistryLogin, RegistryLogins } from './logins.ts';
 import { TokenReply } from './manifest.ts';
 import type { OciRef } from './reference.ts';
@@ -88,9 +88,9 @@ export class Session {
     return this.refused({ status: reply.status, header: (name) => reply.header(name), body }, what);
   }
 
-  async refused(refused: Refused, what: string): Promise<ProvisionError> {
+  async refused(refused: RegistryRefusal, what: string): Promise<ProvisionError> {
     const helper = this.#login === undefined ? await this.#options.logins.helperFor(this.#ref.host) : undefined;
-    const wanted: Wanted = {
+    const wanted: RegistryRequest = {
       place: this.place,
       what,
       ...(this.#login !== undefined && this.#withheldFrom === undefined && { loginFrom: this.#login.from }),
@@ -134,7 +134,7 @@ export class Session {
       });
     }
     if (this.#login === undefined || this.#login.refreshToken !== undefined) return;
-    if (!endpoint.mayCarryPasswords) throw openlySent(this.#ref.host);
+    if (!endpoint.mayCarryPasswords) throw passwordOverHttp(this.#ref.host);
     this.#authorization = basic(this.#login);
   }
 
@@ -144,7 +144,7 @@ export class Session {
     const login = realm.trusted ? this.#login : undefined;
     this.#withheldFrom = this.#login !== undefined && !realm.trusted ? realm.url.host : undefined;
     if (login !== undefined && realm.url.protocol === 'http:' && !endpoint.mayCarryPasswords)
-      throw openlySent(this.#ref.host);
+      throw passwordOverHttp(this.#ref.host);
     const asked = {
       ...(bearer.parameters.has('service') && { service: bearer.parameters.get('service') ?? '' }),
       scope: `repository:${this.#ref.repository}:${this.#action}`,

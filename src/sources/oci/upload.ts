@@ -7,7 +7,7 @@ import type { Work } from '../../core/progress.ts';
 import { networkFault, shownUrl } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
 import { isPrivateHost } from '../../net/private-addresses.ts';
-import { oddAnswer, otherBytes, type Repository } from './client.ts';
+import { contentMismatch, type Repository, unexpectedAnswer } from './client.ts';
 import type { OciOptions } from './session.ts';
 import { type Session, shortBody } from './session.ts';
 
@@ -111,7 +111,7 @@ async function startUpload(session: Session, signal: AbortSignal): Promise<Targe
   const location = answer.reply.header('location');
   const target = location === undefined ? null : URL.parse(location, answer.url.href);
   if (target === null || !['http:', 'https:'].includes(target.protocol))
-    throw oddAnswer(url, 'the registry does not say where to upload to');
+    throw unexpectedAnswer(url, 'the registry does not say where to upload to');
   target.username = '';
   target.password = '';
   const isElsewhere = target.origin !== url.origin;
@@ -182,7 +182,8 @@ async function putManifestOnce({ session }: Repository, manifest: NamedManifest,
   await requireCreated(session, url, reply, `the right to name ${version}`, signal);
   const told = reply.header('docker-content-digest');
   const digest = digestOf(bytes);
-  if (told?.startsWith('sha256:') && told !== digest) throw otherBytes(`${session.place}: the manifest`, digest, told);
+  if (told?.startsWith('sha256:') && told !== digest)
+    throw contentMismatch(`${session.place}: the manifest`, digest, told);
 }
 
 async function* counted(
@@ -198,12 +199,12 @@ async function* counted(
     const got = done < blob.size ? undefined : (`sha256:${hash.copy().digest('hex')}` as const);
     // The last bytes are held back when they are not what was announced: the registry then never has the whole.
     if (done > blob.size || (got !== undefined && got !== blob.digest))
-      throw otherBytes('What was to be uploaded', blob.digest, got ?? 'more bytes');
+      throw contentMismatch('What was to be uploaded', blob.digest, got ?? 'more bytes');
     yield chunk;
     sent.bytes += chunk.length;
     events.report(done);
   }
-  if (done < blob.size) throw otherBytes('What was to be uploaded', blob.digest, `${done} of ${blob.size} bytes`);
+  if (done < blob.size) throw contentMismatch('What was to be uploaded', blob.digest, `${done} of ${blob.size} bytes`);
 }
 
 /** Reports what the body's reader has seen to the driver of the work: the newest count, not every one. */

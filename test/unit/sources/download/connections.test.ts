@@ -6,9 +6,9 @@ import { type Disk, realDisk } from '../../../../src/disk/disk.ts';
 import type {} from '../../../../src/sources/download/index.ts';
 import { fileWith } from '../../../helpers/disk.ts';
 import { PATIENT, sha256, testBytes } from '../../../helpers/origin.ts';
-import { downloader, FILE, FOLLOW_HASH, fetchTo, folder, left, origin, refusalOf, remoteOf } from './support.ts';
+import { downloader, FILE, fetchTo, folder, left, OPEN_HASH, origin, refusalOf, remoteOf } from './support.ts';
 
-const EAGER = { minSplitBytes: 256 * 1024, rampMs: 200, maxLanes: 8 };
+const EAGER = { minSplitBytes: 256 * 1024, measureMs: 200, maxConnections: 8 };
 
 describe('connections', () => {
   test('are added while each brings more: a server that limits every one gets several', async () => {
@@ -42,7 +42,7 @@ describe('connections', () => {
       most = Math.max(most, server.openConnections());
       return { bytesPerSecond: 700_000 };
     });
-    await fetchTo(await folder(), remoteOf(server), downloader({ ...EAGER, maxLanes: 3 }));
+    await fetchTo(await folder(), remoteOf(server), downloader({ ...EAGER, maxConnections: 3 }));
     expect(most).toBeGreaterThan(1);
     // One that was cut short may still be open when the next one comes.
     expect(most).toBeLessThanOrEqual(4);
@@ -86,20 +86,20 @@ describe('hashing behind the writer', () => {
   test('an empty file, a whole one, a wrong one, and one that is cut while it is hashed', async () => {
     const path = join(await folder(), 'f');
     await fs.writeFile(path, 'abc');
-    const none = FOLLOW_HASH(path);
+    const none = OPEN_HASH(path);
     expect(await none.finish()).toBe(sha256(new Uint8Array(0)).slice(7));
-    const whole = FOLLOW_HASH(path);
+    const whole = OPEN_HASH(path);
     for (const end of [1, 2, 2, 3]) whole.advance(end);
     expect(await whole.finish()).toBe(sha256(Buffer.from('abc')).slice(7));
     await whole.stop();
-    const cut = FOLLOW_HASH(path);
+    const cut = OPEN_HASH(path);
     cut.advance(10);
     await expect(cut.finish()).rejects.toThrow('the file ends at 3 bytes');
     await cut.stop();
-    const gone = FOLLOW_HASH(`${path}-gone`);
+    const gone = OPEN_HASH(`${path}-gone`);
     gone.advance(1);
     await expect(gone.finish()).rejects.toThrow('ENOENT');
-    const stopped = FOLLOW_HASH(path);
+    const stopped = OPEN_HASH(path);
     await stopped.stop();
     stopped.advance(2);
     await expect(stopped.finish()).rejects.toThrow('the hashing was stopped');

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MIB } from '../../../../src/core/units.ts';
 import type { RemoteFile } from '../../../../src/sources/contract.ts';
-import { Ramp } from '../../../../src/sources/download/concurrency.ts';
+import { ConcurrencyController } from '../../../../src/sources/download/concurrency.ts';
 import { headLine, parseState, rangeLine } from '../../../../src/sources/download/part-file.ts';
 import { Ranges } from '../../../../src/sources/download/ranges.ts';
 import { PATIENT, sha256 } from '../../../helpers/origin.ts';
@@ -119,12 +119,12 @@ describe('stretches of a file', () => {
 });
 
 describe('the number of connections', () => {
-  const limits = { rampMs: 100, maxLanes: 8 };
+  const limits = { measureMs: 100, maxConnections: 8 };
   /** Looks every 100 ms at a server that gives so much in all and so much to each connection, in bytes a ms. */
-  function targets(each: number, all: number, left = 1e9, ramp = new Ramp(limits)): number[] {
+  function targets(each: number, all: number, left = 1e9, ramp = new ConcurrencyController(limits)): number[] {
     let bytes = 0;
     return Array.from({ length: 12 }, (_, step) => {
-      ramp.look(step * 100, bytes, left * Math.max(1, each / 1000) - bytes, true);
+      ramp.measure(step * 100, bytes, left * Math.max(1, each / 1000) - bytes, true);
       bytes += 100 * Math.min(all, each * ramp.target);
       return ramp.target;
     });
@@ -142,11 +142,11 @@ describe('the number of connections', () => {
   });
 
   test('is tried again after a time: a line may have been busy', () => {
-    const ramp = new Ramp(limits);
+    const ramp = new ConcurrencyController(limits);
     expect(targets(1000, 1000, 1e9, ramp).at(-1)).toBe(1);
     let bytes = 0;
     const later = Array.from({ length: 40 }, (_, step) => {
-      ramp.look(1200 + step * 100, bytes, 1e9, true);
+      ramp.measure(1200 + step * 100, bytes, 1e9, true);
       bytes += 100_000 * ramp.target;
       return ramp.target;
     });
@@ -154,8 +154,8 @@ describe('the number of connections', () => {
   });
 
   test('that a server minds is not tried again', () => {
-    const ramp = new Ramp(limits);
-    ramp.settle(2);
+    const ramp = new ConcurrencyController(limits);
+    ramp.limitTo(2);
     expect(new Set(targets(1000, 1e9, 1e9, ramp))).toEqual(new Set([2]));
   });
 

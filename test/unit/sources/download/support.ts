@@ -16,8 +16,8 @@ import {
   type DownloadEffects,
   type Downloader,
   type DownloadLimits,
-  followHash,
   stateFileOf,
+  streamingHash,
 } from '../../../../src/sources/download/index.ts';
 import { type Origin, type OriginOptions, sha256, startOrigin, testBytes } from '../../../helpers/origin.ts';
 
@@ -59,9 +59,15 @@ export function remoteOf({ url }: Pick<Origin, 'url'>, over: Partial<RemoteFile>
 }
 
 /** One connection, so that requests can be counted. */
-const QUICK: Partial<DownloadLimits> = { answerMs: 10_000, silenceMs: 10_000, waitMs: 10, tickMs: 10, maxLanes: 1 };
+const QUICK: Partial<DownloadLimits> = {
+  answerMs: 10_000,
+  silenceMs: 10_000,
+  waitMs: 10,
+  tickMs: 10,
+  maxConnections: 1,
+};
 
-export const FOLLOW_HASH = followHash((path) => fs.open(path, 'r'));
+export const OPEN_HASH = streamingHash((path) => fs.open(path, 'r'));
 
 export interface Waits {
   readonly waits: number[];
@@ -76,7 +82,7 @@ export function downloader(
   const effects: DownloadEffects = {
     http: client.http,
     files: realDisk,
-    followHash: FOLLOW_HASH,
+    openHash: OPEN_HASH,
     clock: () => performance.now(),
     now: () => new Date(),
     async sleep(ms, signal) {
