@@ -39,7 +39,7 @@ export class AppContext {
   #catalog: Promise<Catalog> | undefined;
   #bytes: Promise<Bytes> | undefined;
   #opened: OpenRuntime[] = [];
-  readonly #told = new Set<string>();
+  readonly #reported = new Set<string>();
 
   constructor(options: AppOptions, paths: Paths, settings: Settings, env: AppContext['env']) {
     this.options = options;
@@ -107,8 +107,8 @@ export class AppContext {
   }
 
   warnOnce(message: string): void {
-    if (!this.#told.has(message)) this.options.warn?.(message);
-    this.#told.add(message);
+    if (!this.#reported.has(message)) this.options.warn?.(message);
+    this.#reported.add(message);
   }
 
   async runtimeContext(): Promise<RuntimeContext> {

@@ -21,7 +21,7 @@ export async function readSettings(paths: Paths): Promise<Settings> {
     import('../core/parse.ts'),
     import('./settings-schema.ts'),
   ]);
-  const suggestions = [`Mend or remove ${file}.`];
+  const suggestions = [`Fix or remove ${file}.`];
   return parseDocument(
     Settings,
     text,

@@ -32,7 +32,7 @@ export const CheckData = z.strictObject({
     .optional(),
   /** False when a blocking verdict is not ok: exit 4. */
   supported: z.boolean(),
-  /** Names under which the server has the model; absent without a model, and where the server did not tell. */
+  /** Names under which the server has the model; absent without a model, and where the server did not report it. */
   installed: z.array(z.string()).optional(),
   verdicts: z.array(
     z.strictObject({
@@ -100,15 +100,19 @@ function plainHttp(host: HostAddress): string[] {
 
 function refuseContradiction({ model, family }: CheckRequest): void {
   if (model === undefined || family === undefined) return;
-  throw new ProvisionError('bad-usage', `${model} has its family in the catalog; --family ${family} has no say`, {
-    suggestions: ['Leave one of them out.'],
-  });
+  throw new ProvisionError(
+    'bad-usage',
+    `--family ${family} cannot be used with ${model}: the catalog specifies its family`,
+    {
+      suggestions: ['Omit one of them.'],
+    },
+  );
 }
 
 /** A word of the user that says nothing is a slip; of a server it is taken as it is. */
 function requireVersion(version: string): void {
   if (parseServerVersion(version).numbers !== undefined) return;
-  throw new ProvisionError('bad-usage', `--server-version ${JSON.stringify(version)} is no version of Ollama`, {
+  throw new ProvisionError('bad-usage', `--server-version ${JSON.stringify(version)} is not an Ollama version`, {
     suggestions: ['Write it as `ollama --version` prints it: 0.24.0.'],
   });
 }

@@ -19,7 +19,7 @@ export interface Probe {
   readonly question: Question;
 }
 
-/** A valid name that nobody has. Nothing is created: the request gives no bytes to create it from. */
+/** A valid name that does not exist. Nothing is created: the request gives no bytes to create it from. */
 const NAME = 'gemma-provision-check:probe';
 
 export const PROBES: readonly Probe[] = [
@@ -40,18 +40,18 @@ const READERS: Readonly<Record<Probe['id'] | 'tags', (reply: TextReply) => Seen[
   create: ofCreate,
   method: ofMethod,
   ps: (reply) => ofFields(reply, 'context_length', '0.10.0', '0.9.6', 'the context length of a loaded model'),
-  tags: (reply) => ofFields(reply, 'capabilities', '0.30.0', '0.24.0', 'what a listed model is capable of'),
+  tags: (reply) => ofFields(reply, 'capabilities', '0.30.0', '0.24.0', 'the capabilities of listed models'),
 };
 
 /** Ollama commits 86a622cbd (0.5.5: files in place of a Modelfile) and the status of early errors (0.12.6). */
 function ofCreate({ status, text }: TextReply): Seen[] {
   if (status === 400 && /path or modelfile are required/i.test(text)) {
-    return [{ seen: 'wants a Modelfile for a create', until: '0.5.4' }];
+    return [{ seen: 'requires a Modelfile for a create', until: '0.5.4' }];
   }
   if (!text.includes("neither 'from' or 'files' was specified")) return [];
   return status === 200
-    ? [{ seen: 'takes files for a create and refuses an empty one inside HTTP 200', since: '0.5.5', until: '0.12.5' }]
-    : [{ seen: `takes files for a create and refuses an empty one with HTTP ${status}`, since: '0.12.6' }];
+    ? [{ seen: 'accepts files for a create and refuses an empty one inside HTTP 200', since: '0.5.5', until: '0.12.5' }]
+    : [{ seen: `accepts files for a create and refuses an empty one with HTTP ${status}`, since: '0.12.6' }];
 }
 
 /** gin's own words: a wrong method has a status of its own from 0.7.0 on (ollama: HandleMethodNotAllowed). */
@@ -70,8 +70,8 @@ function ofFields({ status, text }: TextReply, field: string, since: string, bef
   const models = status === 200 ? ownModels(text) : [];
   if (models.length === 0) return [];
   return models.some((model) => member(model, field) !== undefined)
-    ? [{ seen: `tells ${what}`, since }]
-    : [{ seen: `does not tell ${what}`, until: before }];
+    ? [{ seen: `reports ${what}`, since }]
+    : [{ seen: `does not report ${what}`, until: before }];
 }
 
 /** Entries of the models that the server has itself; models of the cloud carry fewer fields. */

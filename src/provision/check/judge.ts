@@ -6,7 +6,7 @@ import type { Verdict } from '../../compat/verdict.ts';
 import { compareNumbers, numbersOf, parseServerVersion, type VersionNumbers } from '../../compat/version.ts';
 import type { Evidence } from './evidence.ts';
 
-/** True for a version that the matrix does not vouch for: unknown, custom, or newer than the newest it knows. */
+/** True for a version that the matrix does not cover: unknown, custom, or newer than the newest it knows. */
 export function isDoubtful(version: string): boolean {
   const { kind, numbers } = parseServerVersion(version);
   return numbers === undefined || kind === 'custom' || compareNumbers(numbers, numbersOf(matrix().newestKnown)) > 0;
@@ -14,7 +14,7 @@ export function isDoubtful(version: string): boolean {
 
 export interface Judged {
   readonly verdicts: readonly Verdict[];
-  /** What a person should know of the version, one sentence each. */
+  /** Warnings about the version, one sentence each. */
   readonly warnings: readonly string[];
 }
 
@@ -38,7 +38,7 @@ export function judge(version: string, target: CheckTarget | undefined, evidence
 function warningsOf(version: string, judged: string | undefined): string[] {
   if (judged === undefined) return versionWarnings(parseServerVersion(version), matrix());
   return [
-    `The server calls itself ${JSON.stringify(version)}, but does not behave so; it is judged as Ollama ${judged}.`,
+    `The server reports the version ${JSON.stringify(version)}, but does not behave like it; it is treated as Ollama ${judged}.`,
   ];
 }
 
@@ -85,18 +85,18 @@ function probeVerdict({ id, seen, since, until }: Evidence, { version, word, jud
     const proof = proven ? `, and ${needed.architecture} came with ${needed.since}` : '';
     return { ...base, ok: true, reason: `The server ${seen}, as ${range} does${proof}.` };
   }
-  const taken = judged === undefined ? '' : `; it is judged as Ollama ${judged}`;
+  const taken = judged === undefined ? '' : `; it is treated as Ollama ${judged}`;
   return {
     ...base,
     ok: false,
-    reason: `The server calls itself ${JSON.stringify(version)}, but ${seen}, as only ${range} does${taken}.`,
-    remedy: 'If you know which release it is built from, ask again with --server-version V.',
+    reason: `The server reports the version ${JSON.stringify(version)}, but ${seen}, as only ${range} does${taken}.`,
+    remedy: 'If you know which release it is built from, run the check again with --server-version V.',
   };
 }
 
 function rangeText(since: string | undefined, until: string | undefined): string {
   if (since === undefined) return `Ollama up to ${until}`;
-  return until === undefined ? `Ollama from ${since} on` : `Ollama ${since} to ${until}`;
+  return until === undefined ? `Ollama ${since} or later` : `Ollama ${since} to ${until}`;
 }
 
 function sinceOf(verdicts: readonly Verdict[], { architecture }: CheckTarget): Judgement['needed'] {

@@ -13,9 +13,9 @@ import { type Evidence, evidenceOf, PROBES, type Probe } from './evidence.ts';
 export interface Round {
   /** The server's own word, cleaned. */
   readonly version: string;
-  /** Names of the models that it has; undefined when it did not tell. */
+  /** Names of the models that it has; undefined when it did not report them. */
   readonly installed: readonly string[] | undefined;
-  /** What its behaviour tells of its age; empty for a version that needs no proof. */
+  /** What its behaviour reveals about its age; empty for a version that needs no proof. */
   readonly evidence: readonly Evidence[];
 }
 

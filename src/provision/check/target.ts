@@ -77,8 +77,8 @@ async function headerOf(ref: string, app: AppContext): Promise<HeaderFile> {
   const { signal } = app.options;
   const resolved = await resolveSource(sources, { ref, signal });
   if (resolved.kind === 'library') {
-    throw new ProvisionError('bad-usage', `${ref} is no file: only the server knows what it would pull`, {
-      suggestions: ['Name the model instead: gemma-provision check gemma-3n-e4b'],
+    throw new ProvisionError('bad-usage', `${ref} is not a file: only the server knows what it would pull`, {
+      suggestions: ['Specify the model instead: gemma-provision check gemma-3n-e4b'],
     });
   }
   return { path: placeOf(resolved), header: await readSourceHeader(resolved, { http, signal }) };

@@ -44,6 +44,6 @@ export async function* kept(
     await withLock(locker, `${kind} ${endpoint} ${key.name} baselines`, signal, () => keepBaseline(registry, key, run));
   } catch (error) {
     signal.throwIfAborted();
-    yield { type: 'warning', message: `this run is not remembered for comparisons: ${messageOf(error)}` };
+    yield { type: 'warning', message: `this run was not saved for later comparisons: ${messageOf(error)}` };
   }
 }

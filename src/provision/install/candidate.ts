@@ -20,7 +20,7 @@ export interface Candidate {
   /** Absent where the runtime fetched it itself, and where an earlier run made it. */
   readonly way?: TransferWay;
   readonly bytesMoved: number;
-  /** The runtime had exactly this under this name before; only a pull can tell. */
+  /** The runtime had exactly this under this name before; only a pull can detect it. */
   readonly unchanged: boolean;
   /** Names that only the way to it needed. */
   readonly scaffold: readonly string[];
@@ -94,23 +94,23 @@ function storable(file: SourceFile, { stream }: TransactionEffects): StorableFil
 /** Tells of the states between the first byte and the created model. */
 async function* watched<Result>(work: Work<Result>, { checkpoint }: TransactionEffects): Work<Result> {
   if (checkpoint === undefined) return yield* work;
-  const told = { transfer: false, blob: false };
-  const tell = (name: 'transfer' | 'blob'): void => {
-    if (told[name]) return;
-    told[name] = true;
+  const reported = { transfer: false, blob: false };
+  const report = (name: 'transfer' | 'blob'): void => {
+    if (reported[name]) return;
+    reported[name] = true;
     checkpoint(name);
   };
   for (;;) {
     const step = await work.next();
     if (step.done) {
-      tell('transfer');
-      tell('blob');
+      report('transfer');
+      report('blob');
       return step.value;
     }
     const event = step.value;
     yield event;
-    if (event.type === 'bytes' && event.done > 0) tell('transfer');
-    if (event.type === 'bytes' && event.done > 0 && event.done === event.total) tell('blob');
+    if (event.type === 'bytes' && event.done > 0) report('transfer');
+    if (event.type === 'bytes' && event.done > 0 && event.done === event.total) report('blob');
   }
 }
 
@@ -122,8 +122,8 @@ export async function* prepareLibrary(making: Making): Work<Candidate> {
   const { plan, steps, effects, ledger, signal, made } = making;
   const { runtime } = effects;
   if (plan.source.kind !== 'library' || runtime.pull === undefined) {
-    throw new ProvisionError('bad-usage', `${runtime.kind} has no library of its own to pull from`, {
-      suggestions: ['Use --runtime ollama, or give a file with --from ./model.gguf.'],
+    throw new ProvisionError('bad-usage', `${runtime.kind} has no library to pull from`, {
+      suggestions: ['Use --runtime ollama, or specify a file with --from ./model.gguf.'],
     });
   }
   const { libraryName } = plan.source;

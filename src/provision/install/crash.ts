@@ -2,7 +2,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import { didYouMean } from '../../core/suggest.ts';
 
 /**
- * States that a crash can leave behind, in the order of an install; each is told after what its name says is done.
+ * States that a crash can leave behind, in the order of an install; each is reported after the action that it is named after.
  * `transfer`: the first bytes moved; `blob`: all of them; `ready`: the tested model is in the journal. The last two but
  * one are a removal's own.
  */
@@ -36,7 +36,7 @@ export function crashAt(env: Readonly<Record<string, string | undefined>>): ((na
   if (wanted === undefined || wanted === '') return undefined;
   const at = CHECKPOINTS.find((name) => name === wanted);
   if (at === undefined)
-    throw new ProvisionError('bad-configuration', `${CRASH_VARIABLE}=${wanted} names no checkpoint`, {
+    throw new ProvisionError('bad-configuration', `${CRASH_VARIABLE}=${wanted} is not a checkpoint`, {
       suggestions: didYouMean(wanted, CHECKPOINTS),
     });
   return (name) => {

@@ -41,7 +41,7 @@ export interface ChangeEffects extends RecoveryEffects {
   /** Milliseconds since any fixed point. */
   readonly clock: () => number;
   readonly toolVersion: string;
-  /** How long a runtime that went away is waited for; the usual time unless given. */
+  /** How long to wait for a runtime that stopped responding; the default unless given. */
   readonly reconnect?: Reconnect;
 }
 

@@ -39,7 +39,7 @@ interface Run {
 
 /**
  * Carries out a plan. Throws what its steps throw; nothing of a failed run stays in the runtime or the records, and what
- * cannot be taken back at once (the runtime is gone, the time after a signal is short) the next run on the name takes back.
+ * cannot be rolled back at once (the runtime is gone, the time after a signal is short) the next run on the name rolls back.
  */
 export async function* install(
   plan: InstallPlan,
@@ -72,7 +72,7 @@ async function* installLocked(start: Run, leftover: InterruptedInstall | undefin
   return yield* changeUnderJournal({ ...start, plan }, leftover);
 }
 
-/** The part that changes something; whatever ends it early is taken back. */
+/** The part that changes something; if it ends early, it is rolled back. */
 async function* changeUnderJournal(run: Run, leftover: InterruptedInstall | undefined): Work<InstallReport> {
   const { plan, effects, signal, options } = run;
   const { ledger, made } = yield* resumeOrDiscard(leftover, plan, effects, signal);
@@ -149,7 +149,7 @@ function* rejectObstacles({ obstacles }: InstallPlan, force: boolean): Generator
   for (const { message } of obstacles) yield { type: 'warning', message: `forced: ${message}` };
 }
 
-/** A name that exists in the runtime but in no record of ours belongs to somebody else. */
+/** A name that exists in the runtime but in no record of ours belongs to another user. */
 function rejectForeignName({ plan, before }: Run, present: StoredModel | typeof BROKEN | undefined): void {
   if (present === undefined || before !== undefined) return;
   // A pull of a library name that is there already is what that name is for.
@@ -160,7 +160,7 @@ function rejectForeignName({ plan, before }: Run, present: StoredModel | typeof 
     {
       suggestions: [
         'Install under another name with --name.',
-        'Or replace it with --force: what answers under that name now is then lost.',
+        'Or replace it with --force: the model that currently uses this name will be lost.',
       ],
     },
   );
@@ -172,7 +172,7 @@ async function* verifySource({ plan, effects, signal, steps }: Run): Work<Instal
   const { source } = plan;
   const { file } = source;
   if (file.kind === 'remote' || file.digest !== undefined) {
-    yield* steps.skip('verify', `${(file.digest ?? '').slice(0, 19)}… known, checked as the bytes move`);
+    yield* steps.skip('verify', `${(file.digest ?? '').slice(0, 19)}… known, verified during the transfer`);
     return plan;
   }
   const digest = yield* steps.run('verify', hashStep(file, effects, signal));
@@ -194,7 +194,7 @@ function* reportInPlace(
   steps: Steps,
   skipped: readonly ('store' | 'smoke' | 'prove' | 'promote' | 'record')[],
 ): Generator<ProgressEvent, InstallReport, undefined> {
-  for (const id of skipped) yield* steps.skip(id, 'in place already');
+  for (const id of skipped) yield* steps.skip(id, 'already in place');
   return report(plan, steps, { changed: false, bytesMoved: 0, record, tested: {}, way: undefined });
 }
 
@@ -250,14 +250,14 @@ async function* download(
   return { result: { plan: { ...plan, source: { ...source, file: fetchedFile } }, bytes }, bytes, detail };
 }
 
-/** What the record tells of a file beyond its bytes, should the cache not say it. */
+/** What the record says about a file beyond its bytes, where the cache does not. */
 function namesOf({ ref, pinnedRef, fileName, provenance }: RemoteFile) {
   return { ref, pinnedRef, fileName, ...(provenance !== undefined && { provenance }) };
 }
 
 /**
  * The journal that an install starts with. Where an interrupted install made exactly what is wanted now, and the runtime
- * still has it, it goes on with that; what another one left is taken back.
+ * still has it, it continues with that; any other interrupted install is rolled back.
  */
 export async function* resumeOrDiscard(
   leftover: InterruptedInstall | undefined,
@@ -274,7 +274,7 @@ export async function* resumeOrDiscard(
   }
   yield {
     type: 'warning',
-    message: `the last install of ${plan.name} was interrupted; it goes on with what is staged`,
+    message: `the last install of ${plan.name} was interrupted; continuing with the staged model`,
   };
   return { ledger: new JournalWriter(leftover, effects), made: found };
 }

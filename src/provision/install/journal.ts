@@ -48,7 +48,7 @@ export function newJournal(
   };
 }
 
-/** Runs the steps of a change. Whatever ends them early is taken back; what cannot be now, the next run takes back. */
+/** Runs the steps of a change. An error or an abort rolls the change back; if that is impossible now, the next run does it. */
 export async function* rollBackOnFailure<Result>(
   ledger: JournalWriter,
   effects: ChangeEffects,
@@ -114,20 +114,20 @@ async function rollBackReconnecting(
 function rollbackFailed(name: string, error: unknown, failed: unknown): ProvisionError {
   return new ProvisionError(
     'needs-repair',
-    `${messageOf(error)} And ${name} could not be given back what it held: ${messageOf(failed)}`,
+    `${messageOf(error)} In addition, ${name} could not be restored: ${messageOf(failed)}`,
     {
       cause: error,
       suggestions: [
-        "Make room on the disk of the runtime's models folder.",
-        `Then put it right: gemma-provision repair ${name}`,
+        "Free some space on the disk of the runtime's models folder.",
+        `Then repair it: gemma-provision repair ${name}`,
       ],
     },
   );
 }
 
-/** Taking a change back by its journal, and bringing it to its end. Both may be done again at any time. */
+/** Rolling a change back by its journal, and completing it. Both can be repeated at any time. */
 
-/** Gives every name back what it had, and removes what the run made. Throws what the runtime throws; then nothing of the journal is dropped. */
+/** Restores every name and removes what the run made. If the runtime throws, the journal is kept. */
 export async function rollBack(
   journal: ChangeJournal,
   { runtime, journals }: Pick<RecoveryEffects, 'runtime' | 'journals'>,
@@ -167,10 +167,10 @@ async function restoreName(
 }
 
 function notRestored({ name }: Restore): ProvisionError {
-  return new ProvisionError('needs-repair', `${name} could not be given back what it held`, {
+  return new ProvisionError('needs-repair', `${name} could not be restored to its previous model`, {
     suggestions: [
-      "Make room on the disk of the runtime's models folder, then run the command again.",
-      `Or put it right from the cache: gemma-provision repair ${name}`,
+      "Free some space on the disk of the runtime's models folder, then run the command again.",
+      `Or repair it from the cache: gemma-provision repair ${name}`,
     ],
   });
 }

@@ -10,7 +10,7 @@ import type { AppContext } from '../context.ts';
 export interface Consent {
   /** `--accept-license`. */
   readonly accepted: boolean;
-  /** Shows the licence and asks; false where nobody can be asked. */
+  /** Shows the licence and asks; false where the user cannot be asked. */
   confirm(licence: Licence): Promise<boolean>;
 }
 
@@ -33,7 +33,11 @@ export async function acceptLicence(app: AppContext, licence: Licence, consent: 
 }
 
 function notAccepted(licence: Licence): ProvisionError {
-  return new ProvisionError('licence-not-accepted', `the licence of this model is not accepted: ${licence.title}`, {
-    suggestions: [`Read it at ${licence.url}, then accept it once for this host with --accept-license.`],
-  });
+  return new ProvisionError(
+    'licence-not-accepted',
+    `the licence of this model has not been accepted: ${licence.title}`,
+    {
+      suggestions: [`Read it at ${licence.url}, then accept it once for this host with --accept-license.`],
+    },
+  );
 }

@@ -26,14 +26,14 @@ const FIGURE: Readonly<Record<Engine, 'guess' | 'allocated' | 'without-kv' | 'un
 
 const BASIS = {
   guess: "the server's own guess, not comparable",
-  allocated: 'allocated, by the server',
-  'without-kv': 'allocated, by the server, less some KV cache',
-  unknown: 'what it counts is not known, not comparable',
+  allocated: 'allocated by the server',
+  'without-kv': 'allocated by the server, without part of the KV cache',
+  unknown: 'what it counts is unknown, not comparable',
 } as const satisfies Record<(typeof FIGURE)[Engine], string>;
 
 /**
- * Looks at the model that the smoke test loaded. Tells of a prediction that was wrong. Throws `memory-short` where only
- * a part of it came to the GPU that was to hold all, and a smaller one is to be had; without one, that is told as well.
+ * Checks the model that the smoke test loaded. Warns of a prediction that was wrong. Throws `memory-short` where only
+ * a part of it came to the GPU that was to hold all, and a smaller one is available; without one, that is a warning too.
  */
 export async function* heldAgainstEstimate(
   name: string,
@@ -49,11 +49,12 @@ export async function* heldAgainstEstimate(
   const short = fellShort(predicted, loaded, wholeOnGpu);
   if (short !== undefined) {
     if (!force && (await plan.smaller?.()) !== undefined) throw new ProvisionError('memory-short', short);
-    yield { type: 'warning', message: `${short}; answers are slower than they could be` };
+    yield { type: 'warning', message: `${short}; answers will be slower than possible` };
   }
-  const told = measuredMemory(predicted, loaded, engine);
+  const reported = measuredMemory(predicted, loaded, engine);
   const grown = growth(before, await memoryUse?.(signal));
-  const measured = told ?? (grown && { predictedBytes: predicted.totalBytes, basis: 'the runtime tells no size' });
+  const measured =
+    reported ?? (grown && { predictedBytes: predicted.totalBytes, basis: 'the runtime does not report a size' });
   const wrong = measured && wrongPrediction(measured);
   if (wrong !== undefined) yield { type: 'warning', message: wrong };
   return measured && { ...measured, ...grown };
@@ -69,7 +70,7 @@ function growth(before: MemoryUse | undefined, after: MemoryUse | undefined): Me
   return { ...(residentBytes !== undefined && { residentBytes }), ...(vramBytes !== undefined && { vramBytes }) };
 }
 
-/** Holds the estimate of a plan against what the runtime says of the loaded model; undefined when it says nothing. */
+/** Compares the estimate of a plan with the size that the runtime reports; undefined when it reports none. */
 export function measuredMemory(
   predicted: MemoryEstimate,
   { sizeBytes, gpuBytes }: LoadedModel,
@@ -91,12 +92,12 @@ export function measuredMemory(
   };
 }
 
-/** A sentence for a prediction that was wrong; undefined when it was right, or when nobody can tell. */
+/** A sentence for a prediction that was wrong; undefined when it was right, or when that is unknown. */
 export function wrongPrediction({ predictedBytes, measuredBytes, ratio }: MeasuredMemory): string | undefined {
   if (ratio === undefined || measuredBytes === undefined || Math.abs(ratio - 1) <= TOLERANCE) return undefined;
   const percent = Math.round(Math.abs(ratio - 1) * 100);
   const direction = ratio > 1 ? 'more' : 'less';
-  return `The model takes ${formatBytes(measuredBytes)} where ${formatBytes(predictedBytes)} were predicted: ${percent} % ${direction}.`;
+  return `The model uses ${formatBytes(measuredBytes)}, ${percent} % ${direction} than the predicted ${formatBytes(predictedBytes)}.`;
 }
 
 /**

@@ -16,7 +16,7 @@ interface Watched {
 }
 
 /**
- * What the processes that run models hold: of RAM where /proc tells, of VRAM where a GPU tells. It only looks on, so
+ * What the processes that run models hold: of RAM from /proc, of VRAM from the GPUs. It only observes, so
  * nothing but an abort is thrown.
  */
 export async function memoryUse(watched: Watched, signal: AbortSignal): Promise<MemoryUse> {
@@ -37,8 +37,8 @@ async function seen({ runtime, profile, look }: Watched, signal: AbortSignal): P
 
 /** Undefined where no GPU has memory of its own that can be read. */
 function vramUsed({ gpus }: HostProfile): number | undefined {
-  const told = gpus.flatMap(({ memoryKind, vramTotal, vramFree }) =>
+  const sizes = gpus.flatMap(({ memoryKind, vramTotal, vramFree }) =>
     memoryKind !== 'unified' && vramTotal !== undefined && vramFree !== undefined ? [vramTotal - vramFree] : [],
   );
-  return told.length === 0 ? undefined : told.reduce((sum, used) => sum + used, 0);
+  return sizes.length === 0 ? undefined : sizes.reduce((sum, used) => sum + used, 0);
 }

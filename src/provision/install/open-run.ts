@@ -17,7 +17,7 @@ export interface RunEffects {
   readonly impatient: Locker;
 }
 
-/** What the journal of a name and its lock tell; undefined where there is no journal. Takes the lock for a moment. */
+/** The state of the run on a name, from its journal and lock; undefined where there is no journal. Takes the lock for a moment. */
 export async function openRunOf(
   { name, runtime }: Pick<InstallRecord, 'name' | 'runtime'>,
   { registry, impatient }: RunEffects,

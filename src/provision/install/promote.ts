@@ -103,7 +103,7 @@ function sameOrAbsent(was: Held | undefined, kept: Held | undefined): boolean {
   return was !== undefined && kept !== undefined && sameModelIdentity(was, kept);
 }
 
-/** The whole entry is the same, by digests that both sides tell. */
+/** The whole entry is the same, by digests that both sides report. */
 function isSameVersion(a: Held, b: Held): boolean {
   return a.entryDigest !== undefined && a.entryDigest === b.entryDigest;
 }
@@ -126,10 +126,10 @@ async function* giveName(
 }
 
 function notHeld(name: string): ProvisionError {
-  return new ProvisionError('needs-repair', `${name} does not hold what was just tested`, {
+  return new ProvisionError('needs-repair', `${name} does not refer to the model that was just tested`, {
     suggestions: [
-      'Run the same install again: it puts the name right.',
-      'Check the disk of the server: a full one spoils names.',
+      'Run the same install again: it restores the name.',
+      'Check whether the disk of the server is full: that can damage names.',
     ],
   });
 }

@@ -37,13 +37,13 @@ export async function knownPrompt(known: Known): Promise<KnownPrompt> {
 
 /** Undefined where the runtime's file is not on this machine, or not ours to read. */
 async function headerOf({ layerPath, layerDigest }: StoredModel): Promise<GgufFacts | undefined> {
-  // A path of another machine may exist here as well: only a name that is the digest tells that it is the same file.
+  // A path of another machine may exist here as well: only a name that contains the digest proves that it is the same file.
   const hex = layerDigest?.slice('sha256:'.length);
   if (layerPath === undefined || hex === undefined || !basename(layerPath).includes(hex)) return undefined;
   try {
     return await readHeader(layerPath, Number((await realDisk.stat(layerPath, { bigint: true })).size));
   } catch {
-    // The catalog's template is the way out; what is wrong with the file is not the question here.
+    // The catalog's template is used instead; other checks report what is wrong with the file.
     return undefined;
   }
 }

@@ -153,7 +153,7 @@ function planningInputs(parts: ProvisioningParts): PlanningInputs {
     }),
     toFetch: async (file) =>
       file.kind === 'remote' ? { folder: parts.cacheFolder, bytes: file.sizeBytes } : undefined,
-    // A saved profile tells of its own disks.
+    // A saved profile describes its own disks.
     ...(parts.isLive && { volumeOf: (path: string) => volumeOf(realDisk, path) }),
     chatTemplate: async (name) => chatTemplateOf(templates, name),
     referenceTemplate: async (name) => templates.references.get(name)?.text,

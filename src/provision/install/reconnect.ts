@@ -5,7 +5,7 @@ import type { Runtime } from '../../runtimes/contract.ts';
 
 /** How long taking back may take after a signal, in milliseconds: the process has 2 s to end. */
 const AFTER_SIGNAL_MS = 1500;
-/** And after a failure, when nobody waits for the process to go. */
+/** And after a failure, when nothing waits for the process to exit. */
 const AFTER_FAILURE_MS = 20_000;
 
 /** A fresh signal for taking back: the run's own may be aborted. */
@@ -13,14 +13,14 @@ export function rollbackSignal(run: AbortSignal): AbortSignal {
   return AbortSignal.timeout(run.aborted ? AFTER_SIGNAL_MS : AFTER_FAILURE_MS);
 }
 
-/** Faults after which a runtime may come back by itself: somebody watches over it, or restarts it. */
+/** Errors after which a runtime may come back by itself: a supervisor or a user restarts it. */
 const GONE: ReadonlySet<string> = new Set(['runtime-died', 'runtime-unreachable']);
 
 export function isGone(error: unknown): boolean {
   return error instanceof ProvisionError && GONE.has(error.code);
 }
 
-/** How long a runtime that went away is waited for, and how often it is asked meanwhile. Milliseconds. */
+/** How long to wait for a runtime that stopped responding, and how often to poll it. Milliseconds. */
 export interface Reconnect {
   readonly windowMs: number;
   readonly pauseMs: number;
@@ -47,7 +47,7 @@ export async function waitForRuntime(
   }
 }
 
-/** Does work once more when the runtime went away under it and came back, as somebody who watches over it may see to. */
+/** Retries work after the runtime stopped responding and came back, for example restarted by a supervisor. */
 export async function* retryAfterReconnect<Result>(
   { runtime, reconnect }: { readonly runtime: Runtime; readonly reconnect?: Reconnect },
   name: string,
@@ -58,9 +58,9 @@ export async function* retryAfterReconnect<Result>(
     return yield* asWork(work());
   } catch (error) {
     if (signal.aborted || !isGone(error)) throw error;
-    yield { type: 'warning', message: `${runtime.kind} at ${runtime.endpoint} went away; it is waited for` };
+    yield { type: 'warning', message: `${runtime.kind} at ${runtime.endpoint} stopped responding; waiting for it` };
     if (!(await waitForRuntime(runtime, name, signal, reconnect))) throw error;
-    yield { type: 'warning', message: `${runtime.kind} is back; what was being done is done once more` };
+    yield { type: 'warning', message: `reconnected to ${runtime.kind}; retrying` };
     return yield* asWork(work());
   }
 }

@@ -11,7 +11,7 @@ import type { TransactionEffects, TransactionOptions } from './effects.ts';
 import type { Previous } from './versions.ts';
 import { sameModelIdentity } from './versions.ts';
 
-/** Name that stands for the library's own template in records. */
+/** Name of the library's own template in records. */
 const LIBRARY_TEMPLATE = 'ollama-library';
 
 /** What was found out about a model before it got its name; nothing of it without a smoke test. */
@@ -91,7 +91,7 @@ function sourceOf(plan: InstallPlan, promoted: StoredModel): InstallRecord['sour
   };
 }
 
-/** A source file as records and reports tell it. */
+/** A source file as records and reports describe it. */
 export function fileSourceOf(file: SourceFile): InstallRecord['source'] {
   const { ref, digest, sizeBytes, pinnedRef, provenance } = file;
   // A file of our cache is found by its digest: where it lies is the cache's own business.
@@ -162,7 +162,7 @@ function sameModelfile(plan: InstallPlan, before: InstallRecord): boolean {
   );
 }
 
-/** False when somebody changed the entry behind our back. */
+/** False when the entry was changed outside this tool. */
 export function isUnchanged(before: Pick<InstallRecord, 'stored'>, present: Held): boolean {
   return sameModelIdentity(before.stored, present);
 }

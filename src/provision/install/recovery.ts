@@ -30,7 +30,7 @@ export function workOnName<Result>(
   });
 }
 
-/** Brings an interrupted run on a name to a definite state, and tells which. Call it under the lock of the name. */
+/** Brings an interrupted run on a name to a definite state, and reports which. Call it under the lock of the name. */
 export async function* recover(name: string, effects: RecoveryEffects, signal: AbortSignal): Work<void> {
   const left = yield* recoverForInstall(name, effects, signal);
   if (left !== undefined) yield* settleInterrupted(left, effects, signal);
@@ -57,7 +57,7 @@ export async function* recoverForInstall(
   return undefined;
 }
 
-/** Nobody knows what the run was about: only what has no other use goes. */
+/** It is unknown what the run did, so only what has no other use is removed. */
 async function* dropStaging(
   name: string,
   savedAs: string,
@@ -67,37 +67,37 @@ async function* dropStaging(
   await runtime.remove(stagingNameOf(name), signal);
   yield {
     type: 'warning',
-    message: `an earlier run on ${name} was interrupted and its journal cannot be read; it is kept as ${savedAs}`,
+    message: `an earlier run on ${name} was interrupted and its journal cannot be read; the journal was saved as ${savedAs}`,
   };
 }
 
-/** Forward when the name has the new model, or nothing older can be had; else back. */
+/** Completes the run when the name has the new model or nothing older is available; otherwise rolls it back. */
 export async function* settleInterrupted(
   journal: ChangeJournal,
   effects: RecoveryEffects,
   signal: AbortSignal,
 ): Work<void> {
   const { name, operation, step, after } = journal;
-  const told = `the last ${operation} of ${name} was interrupted (step ${step})`;
+  const summary = `the last ${operation} of ${name} was interrupted (step ${step})`;
   if (after !== undefined && (await nameHas(name, after.held, effects, signal))) {
     await recordAndClean(journal, after, effects, signal);
-    yield { type: 'warning', message: `${told}; the new model had passed and has its record now` };
+    yield { type: 'warning', message: `${summary}; the new model had passed its tests and is now recorded` };
     return;
   }
   try {
     await rollBack(journal, effects, signal);
-    yield { type: 'warning', message: `${told} and was taken back` };
+    yield { type: 'warning', message: `${summary} and was rolled back` };
   } catch (error) {
     if (!(error instanceof ProvisionError) || error.code !== 'needs-repair') throw error;
-    yield* promoteInterrupted(journal, error, told, effects, signal);
+    yield* promoteInterrupted(journal, error, summary, effects, signal);
   }
 }
 
-/** The old model is gone: the new one takes its place if it was tested; else somebody has to repair the name. */
+/** The old model is gone: the new one replaces it if it was tested; otherwise the user has to repair the name. */
 async function* promoteInterrupted(
   journal: ChangeJournal,
   { message, suggestions }: ProvisionError,
-  told: string,
+  summary: string,
   effects: RecoveryEffects,
   signal: AbortSignal,
 ): Work<void> {
@@ -106,12 +106,15 @@ async function* promoteInterrupted(
     await effects.runtime.copy(staged.name, name, signal);
     if (await nameHas(name, after.held, effects, signal)) {
       await recordAndClean(journal, after, effects, signal);
-      yield { type: 'warning', message: `${told}; ${message}, so the new model, which had passed, took its place` };
+      yield {
+        type: 'warning',
+        message: `${summary}; ${message}, so the new model, which had passed its tests, replaced it`,
+      };
       return;
     }
   }
   await removeUnneeded(name, undo.drop, effects, signal);
-  yield { type: 'warning', message: [`${told}; ${message}.`, ...suggestions].join(' ') };
+  yield { type: 'warning', message: [`${summary}; ${message}.`, ...suggestions].join(' ') };
 }
 
 async function nameHas(
@@ -130,12 +133,12 @@ async function* finishInterruptedRemoval(
   signal: AbortSignal,
 ): Work<void> {
   await finishRemoval(journal, effects, signal);
-  yield { type: 'warning', message: `the removal of ${journal.name} was interrupted; it is finished now` };
+  yield { type: 'warning', message: `the removal of ${journal.name} was interrupted and is now complete` };
 }
 
 /**
- * Removes a model, its earlier versions and its record. The runtime first: a record without a model is put right by the
- * next run, a model without a record is lost sight of. A name that somebody else gave another model since stays.
+ * Removes a model, its earlier versions and its record. The runtime first: the next run can fix a record without a
+ * model, but nothing finds a model without a record. A name that another user has since given to another model stays.
  */
 export async function finishRemoval(
   { name, had, drop }: RemoveJournal,

@@ -44,7 +44,7 @@ export const InstallReport = z.strictObject({
   plan: z.strictObject({ bytesToMove: Bytes, disk: z.array(DiskNeed), memory: MemoryEstimate.optional() }),
   steps: z.array(Step),
   smoke: SmokeResult.optional(),
-  /** What the runtime feeds the model, held against the template it was trained with. */
+  /** The prompt that the model receives, compared with its training template. */
   prompt: PromptProof.optional(),
   bytesMoved: Bytes,
   /** How the bytes get into the runtime, and why so; absent where the runtime fetches them itself, and where none moved. */

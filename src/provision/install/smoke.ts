@@ -24,7 +24,7 @@ import { knownPrompt } from './prompt-proof.ts';
 
 export const SmokeData = SmokeResult.extend({
   name: z.string(),
-  /** With `--proof`: what the runtime feeds the model, held against the template it was trained with. */
+  /** With `--proof`: the prompt that the model receives, compared with its training template. */
   prompt: PromptProof.optional(),
   /** What got worse since the last good run of this suite on this model; absent when there was none. */
   baseline: BaselineReport.optional(),
@@ -52,7 +52,7 @@ interface Subject {
   readonly families: readonly Family[];
 }
 
-/** Runs a suite on a model in the runtime, whoever installed it, and proves its prompt if asked to. */
+/** Runs a suite on a model in the runtime, regardless of who installed it, and compares its prompt on request. */
 export async function smokeOf(name: string, flags: Flags, app: AppContext): Promise<Work<SmokeData>> {
   const subject = await subjectOf(name, flags, app);
   const suite = await openSuite(app.options.root, flags.suite ?? (await suiteOf(subject, app)));
@@ -63,8 +63,8 @@ async function subjectOf(name: string, flags: Flags, app: AppContext): Promise<S
   const { runtime, identity } = await app.open(await locateModel(app, name, flags));
   const stored = await runtime.find(name, app.options.signal);
   if (stored === undefined) {
-    throw new ProvisionError('model-not-found', `${runtime.kind} has no model ${name} at ${runtime.endpoint}`, {
-      suggestions: ['See what is installed: gemma-provision list'],
+    throw new ProvisionError('model-not-found', `${runtime.kind} has no model named ${name} at ${runtime.endpoint}`, {
+      suggestions: ['List the installed models: gemma-provision list'],
     });
   }
   const { records } = await readRecords(await app.registry());

@@ -4,14 +4,14 @@ import { removeUnneeded } from './journal.ts';
 import type { Step, StepId } from './schema.ts';
 
 const TITLES: Readonly<Record<StepId, string>> = {
-  fetch: 'Fetch the bytes',
-  verify: 'Verify the bytes',
+  fetch: 'Download the file',
+  verify: 'Verify the file',
   pull: 'Pull from the library',
   store: 'Create under a staging name',
   smoke: 'Smoke test',
-  prove: 'Prove the prompt',
-  promote: 'Give it its name',
-  record: 'Record it',
+  prove: 'Verify the prompt',
+  promote: 'Rename to the final name',
+  record: 'Write the record',
   clean: 'Clean up',
 };
 
@@ -22,7 +22,7 @@ export interface StepOutcome<Result> {
   readonly detail?: string;
 }
 
-/** Times steps and tells of them; the list goes into the report. */
+/** Times the steps and reports them as events; the list goes into the report. */
 export class Steps {
   readonly #now: () => number;
   readonly list: Step[] = [];
@@ -31,7 +31,7 @@ export class Steps {
     this.#now = now;
   }
 
-  /** Runs one step: long work that tells of its progress, or a promise that has nothing to tell. */
+  /** Runs one step: long work that reports its progress, or a promise without progress. */
   async *run<Result>(id: StepId, step: Work<StepOutcome<Result>> | (() => Promise<StepOutcome<Result>>)): Work<Result> {
     const startedAt = this.#now();
     const title = TITLES[id];
@@ -54,7 +54,7 @@ export class Steps {
   }
 }
 
-/** The change is recorded: what will not go now is a warning, not a failure, and its journal stays for the next run. */
+/** The change is recorded already, so what cannot be removed now is a warning; its journal stays for the next run. */
 export async function* cleanStep(
   name: string,
   drop: readonly string[],
@@ -66,6 +66,6 @@ export async function* cleanStep(
     yield* steps.run('clean', async () => ({ result: await removeUnneeded(name, drop, effects, signal) }));
   } catch {
     const what = drop.length === 0 ? 'its journal' : drop.join(', ');
-    yield { type: 'warning', message: `${what} could not be removed; the next run on ${name} does it` };
+    yield { type: 'warning', message: `${what} could not be removed; the next run on ${name} will remove it` };
   }
 }

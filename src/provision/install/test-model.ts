@@ -23,7 +23,7 @@ export interface Subject {
   readonly label: string;
   /** The name that it is to have. */
   readonly finalName: string;
-  /** Absent where no family tells. */
+  /** Absent where the family is unknown. */
   readonly bos?: string;
   readonly stop: readonly string[];
   /** The template that it was created with; empty where that is not known. */
@@ -48,7 +48,7 @@ export async function* smokeStep(
   signal: AbortSignal,
 ): Work<SmokeResult | undefined> {
   if (suite === undefined) {
-    yield* steps.skip('smoke', 'not asked for');
+    yield* steps.skip('smoke', 'not requested');
     return undefined;
   }
   return yield* steps.run('smoke', runSmokeTest(subject, suite, runtime, signal));
@@ -80,7 +80,7 @@ const RUNTIME_FAULTS: ReadonlySet<string> = new Set([
   'network',
 ]);
 
-/** A chat that remembers the first fault of the runtime, which the suite tells only as a failed check. */
+/** A chat that remembers the first error of the runtime, which the suite reports only as a failed check. */
 function watchChat(runtime: Runtime): { chat: Runtime['chat']; fault(): ProvisionError | undefined } {
   let fault: ProvisionError | undefined;
   return {
@@ -101,15 +101,19 @@ function watchChat(runtime: Runtime): { chat: Runtime['chat']; fault(): Provisio
 function smokeFailed({ label, finalName }: Subject, failed: readonly CheckResult[]): ProvisionError {
   const lines = failed.slice(0, 5).map(({ id, detail }) => `  ${id}: ${detail}`);
   if (failed.length > lines.length) lines.push(`  … and ${failed.length - lines.length} more`);
-  return new ProvisionError('smoke-failed', `${label} failed its smoke test and was taken back:\n${lines.join('\n')}`, {
-    suggestions: [
-      `What answered as ${finalName} before is untouched.`,
-      'Try another quant, check the file with --digest, or look at the server with its log.',
-    ],
-  });
+  return new ProvisionError(
+    'smoke-failed',
+    `${label} failed its smoke test and was rolled back:\n${lines.join('\n')}`,
+    {
+      suggestions: [
+        `The model that ${finalName} referred to before is unchanged.`,
+        'Try another quant, verify the file with --digest, or read the log of the server.',
+      ],
+    },
+  );
 }
 
-/** The model under test, with what its smoke test told. */
+/** The model under test, with the result of its smoke test. */
 export interface UnderTest {
   /** As the runtime has it, under the name that it has now. */
   readonly stored: StoredModel;
@@ -118,9 +122,9 @@ export interface UnderTest {
 }
 
 /**
- * Holds the prompt that the runtime really makes against the one that the model was trained with. Throws
- * `prompt-differs` when a model that we created ourselves is fed another one. What the library ships is its
- * publisher's own choice: there a difference is told and recorded.
+ * Compares the prompt that the runtime really makes with the one that the model was trained with. Throws
+ * `prompt-differs` when a model that we created ourselves receives another one. What the library ships is its
+ * publisher's own choice: there a difference is reported and recorded.
  */
 export async function* proveStep(
   plan: InstallPlan,
@@ -130,7 +134,7 @@ export async function* proveStep(
   signal: AbortSignal,
 ): Work<PromptProof | undefined> {
   if (model === undefined) {
-    yield* steps.skip('prove', 'not asked for');
+    yield* steps.skip('prove', 'not requested');
     return undefined;
   }
   const proof = yield* steps.run('prove', comparePrompt(plan, model, runtime, signal));
@@ -167,11 +171,11 @@ function promptDiffers(plan: InstallPlan, faults: readonly Finding[]): Provision
   const lines = faults.map(({ id, message }) => `  ${id}: ${message}`);
   return new ProvisionError(
     'prompt-differs',
-    `${plan.model.id}:${plan.quant} is fed another prompt than it was trained with, and was taken back:\n${lines.join('\n')}`,
+    `${plan.model.id}:${plan.quant} receives a prompt that differs from its training template, and was rolled back:\n${lines.join('\n')}`,
     {
       suggestions: [
         ...new Set(faults.map(({ remedy }) => remedy)),
-        `What answered as ${plan.name} before is untouched.`,
+        `The model that ${plan.name} referred to before is unchanged.`,
       ],
     },
   );
@@ -186,8 +190,8 @@ interface Testing {
 }
 
 /**
- * Smoke test and proof of the prompt; neither when no suite is wanted. A runtime that dies under them and comes back is
- * asked once more.
+ * Smoke test and comparison of the prompt; neither when no suite is wanted. If the runtime dies meanwhile and comes
+ * back, both are repeated.
  */
 export function testCandidate(
   made: { readonly name: string; readonly stored: StoredModel },

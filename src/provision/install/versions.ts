@@ -68,7 +68,7 @@ interface Replacing {
   readonly keptAs?: string;
 }
 
-/** The version to go back to, as the new record tells it. One that can be gone back to is never given up for one that cannot. */
+/** The version to go back to, as the new record describes it. One that can be gone back to is never given up for one that cannot. */
 export function previousOf(
   before: InstallRecord | undefined,
   { keep, isSame, isEarlierThere, keptAs }: Replacing,

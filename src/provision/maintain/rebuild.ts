@@ -23,9 +23,9 @@ export interface RebuildInput {
   /** JSON value of the broken file, of whatever form; undefined where it is none. */
   readonly remains: unknown;
   readonly catalog: Catalog;
-  /** Text of a chat template by its name; undefined when there is no such. */
+  /** Text of a chat template by its name; undefined when there is none. */
   chatTemplate(name: string): Promise<string | undefined>;
-  /** From the header of the model's file, where it can be read: tells models of one architecture apart. */
+  /** From the header of the model's file, where it can be read: distinguishes models of one architecture. */
   readonly identified?: Identified;
   readonly now: Date;
   readonly toolVersion: string;

@@ -34,7 +34,7 @@ export async function remove(app: AppContext, name: string, options: RemoveOptio
 
 /**
  * Takes a model of ours away again, with the version that was kept for a rollback. Throws `foreign-model` for one that we
- * did not install, or that somebody changed since (unless forced), and `record-not-found` when nobody has it.
+ * did not install, or that was changed since (unless forced), and `record-not-found` when it does not exist.
  */
 export function removeModel(
   name: string,
@@ -59,7 +59,7 @@ async function removeUnderLock(
   const journal = removeJournal(record, present, effects);
   await effects.journals.put(journal);
   effects.checkpoint?.('plan');
-  // Never taken back: from here on, whoever takes the lock of the name next carries it on.
+  // Never rolled back: from here on, the next run that takes the lock of the name continues it.
   await finishRemoval(journal, effects, signal);
   return removeReport(record, present !== undefined);
 }

@@ -91,7 +91,7 @@ export interface Workaround {
   readonly suggestions: readonly string[];
 }
 
-/** `file`: what the model is to be made again from. Undefined where nothing stands in the way, or the folder can be written to. */
+/** `file`: what the model is to be made again from. Undefined where nothing prevents it, or the folder can be written to. */
 export function findWorkaround(
   { name, previous }: InstallRecord,
   corrupt: readonly Problem[],

@@ -80,7 +80,7 @@ async function findRecordToReplace(
   return recordsOf(await app.registry(), opened.identity).find(name, 'replace');
 }
 
-/** As for every command; a record that cannot be read lies in a file whose name tells of its place. */
+/** As for every command; the runtime of a record that cannot be read follows from the name of its file. */
 async function locateBrokenRecord(name: string, flags: RepairFlags, app: AppContext): Promise<RuntimeFlags> {
   const { host, runtime } = flags;
   const where = await locateModel(app, name, { host, runtime });

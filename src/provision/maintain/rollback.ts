@@ -32,12 +32,12 @@ export interface RollbackOptions {
   readonly suiteFor: (previous: Previous) => Promise<Suite | undefined>;
   /** What a suite must know of the earlier version, beyond what the runtime says. */
   readonly known: (previous: Previous) => Promise<Pick<Subject, 'bos' | 'stop' | 'template'>>;
-  /** Also when somebody changed the model since it was installed. */
+  /** Also when the model was changed since it was installed. */
   readonly force: boolean;
 }
 
 /**
- * Gives a name back to the version before. Throws `record-not-found` when there is no earlier version, `needs-repair`
+ * Restores the previous version of a name. Throws `record-not-found` when there is no earlier version, `needs-repair`
  * before anything is touched when what was kept is gone or is not what was recorded, `smoke-failed` when it fails its
  * test; what answered stays then.
  */

@@ -104,13 +104,13 @@ async function* hashBlob({ path, sizeBytes }: FolderBlob, { hash, signal }: Blob
 
 function missingBlob(digest: Digest, contents: FolderContents): BlobCheckResult {
   const models = modelsUsing(digest, contents);
-  const detail = `the blob ${digest} is not there; used by ${models.join(', ')}`;
+  const detail = `the blob ${digest} is missing; used by ${models.join(', ')}`;
   return { ...NOTHING, problems: [{ kind: 'missing-blob', detail, digest, models }] };
 }
 
 function corruptBlob(blob: FolderBlob, digest: Digest, got: Digest, contents: FolderContents): Problem {
   const models = modelsUsing(digest, contents);
-  const detail = `the blob ${digest} is corrupt, its bytes have the digest ${got}; used by ${models.join(', ')}`;
+  const detail = `the blob ${digest} is corrupt: its digest is ${got}; used by ${models.join(', ')}`;
   return { kind: 'corrupt-blob', detail, digest, path: blob.path, models };
 }
 

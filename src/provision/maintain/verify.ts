@@ -131,7 +131,7 @@ export async function* verifyRecord(record: InstallRecord, check: RecordCheck): 
 function entryProblemsOf(record: InstallRecord, { problem, stored }: FoundEntry, bytes: BlobCheckResult): Problem[] {
   if (stored !== undefined) return findDrift(record, stored);
   if (bytes.problems.length > 0) return [];
-  return [problem ?? { kind: 'missing', detail: `the runtime has no ${record.name}` }];
+  return [problem ?? { kind: 'missing', detail: `the runtime has no model named ${record.name}` }];
 }
 
 async function* checkPreviousVersion(
@@ -185,7 +185,7 @@ type Recorded = Pick<InstallRecord, 'name' | 'stored' | 'template' | 'parameters
 
 /**
  * In what the entry is not what was recorded. The digest of the whole entry covers template and parameters: only where it
- * is another one, or the runtime tells none, are these looked at, to say what changed.
+ * is another one, or the runtime reports none, are these looked at, to say what changed.
  */
 export function findDrift(record: Recorded, found: StoredModel): Problem[] {
   const { name, stored } = record;

@@ -54,7 +54,7 @@ interface Place {
   readonly expected: { readonly digest?: Digest; readonly sizeBytes?: number };
 }
 
-/** Where a quant's file is when nobody says: in this package, else at the sources of the catalog in their order. */
+/** Where a quant's file is by default: in this package, else at the sources of the catalog in their order. */
 function placesOf({ bundled, digest, sources = [] }: Quant, inputs: PlanningInputs): Place[] {
   const own = bundled === undefined ? [] : [{ ref: inputs.bundledPath(bundled) }];
   return [...own, ...sources].map(
@@ -104,17 +104,17 @@ async function fileAt(
 ): Promise<SourceFile> {
   const resolved = await inputs.resolve({ ref, ...(fileName !== undefined && { fileName }), expected });
   if (resolved.kind !== 'library') return resolved;
-  throw new ProvisionError('bad-usage', `${ref} is no file`);
+  throw new ProvisionError('bad-usage', `${ref} is not a file`);
 }
 
 export function nothingToInstall(model: Model, quant: string | undefined): ProvisionError {
   const wanted = quant === undefined ? model.id : `${model.id}:${quant}`;
   const file = model.quants.find(({ id }) => id === quant)?.file;
   const suggestions = [
-    `Download ${file ?? 'a GGUF of it'} and pass it: --from ./${file ?? 'FILE.gguf'} (or the folder that holds it)`,
+    `Download ${file ?? 'a GGUF of it'} and pass it: --from ./${file ?? 'FILE.gguf'} (or the folder that contains it)`,
   ];
-  if (model.library) suggestions.push(`Let Ollama pull its own build: --from ollama:${model.library.name}`);
-  return new ProvisionError('source-not-found', `no bytes of ${wanted} are at hand: it does not ship with this tool`, {
+  if (model.library) suggestions.push(`Have Ollama pull its own build: --from ollama:${model.library.name}`);
+  return new ProvisionError('source-not-found', `${wanted} has no source: it is not bundled with this tool`, {
     suggestions,
   });
 }

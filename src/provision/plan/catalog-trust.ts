@@ -64,7 +64,7 @@ export async function signCatalog(
   const key = readPrivateKey(await readKey(keyFile), {
     name: keyFile,
     passphrase,
-    passphraseHint: `Put its passphrase into the environment: ${PASSPHRASE_VARIABLE}=…`,
+    passphraseHint: `Set its passphrase in the environment: ${PASSPHRASE_VARIABLE}=…`,
   });
   const signature = signaturePathOf(file);
   const files = [{ name: '.', digest: digestOf(text) }];
@@ -79,8 +79,8 @@ export async function verifyCatalog(
   app: TrustContext,
 ): Promise<CatalogVerifyData> {
   if (keyFiles.length === 0) {
-    throw new ProvisionError('bad-usage', 'no key to verify with', {
-      suggestions: ['Give the public key of whoever publishes the catalog with --key FILE.'],
+    throw new ProvisionError('bad-usage', 'no key was given to verify the signature', {
+      suggestions: ['Use --key FILE to specify the public key of the publisher.'],
     });
   }
   const keys = await publicKeys(keyFiles);
@@ -115,7 +115,7 @@ async function readKey(file: string): Promise<string> {
     const missing = errnoOf(cause) === 'ENOENT';
     throw new ProvisionError(
       missing ? 'file-not-found' : 'file-access',
-      missing ? `there is no key file ${file}` : `the key ${file} cannot be read: ${messageOf(cause)}`,
+      missing ? `the key file ${file} does not exist` : `the key ${file} cannot be read: ${messageOf(cause)}`,
       { cause },
     );
   }

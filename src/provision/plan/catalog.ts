@@ -42,6 +42,6 @@ export async function refuseInvalid(root: string, paths: Paths, file: string): P
   if (issues.length === 0) return;
   const lines = issues.slice(0, 10).map((issue) => `  ${issue.path}: ${issue.message}`);
   throw new ProvisionError('bad-catalog', `${file} is not a valid catalog file:\n${lines.join('\n')}`, {
-    suggestions: [`See all of it with: gemma-provision catalog validate ${file}`],
+    suggestions: [`List all problems: gemma-provision catalog validate ${file}`],
   });
 }

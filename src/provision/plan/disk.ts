@@ -33,7 +33,7 @@ export async function planTransferAndDisk(
   if (short === undefined) return planned;
   const streamed = await planWay(file, 'stream', inputs);
   if (streamed.transfer === undefined || streamed.disk.some((need) => isShort(need))) return planned;
-  const why = `${streamed.transfer.why}: ${short.path} has no room for one`;
+  const why = `${streamed.transfer.why}: ${short.path} does not have enough space for a copy`;
   return { ...streamed, transfer: { ...streamed.transfer, why } };
 }
 
@@ -49,7 +49,7 @@ async function planWay(file: SourceFile, way: TransferWay | undefined, inputs: D
 }
 
 function cacheNeed({ folder, bytes }: { folder: string; bytes: number }): DiskNeed {
-  return { purpose: 'cache', path: folder, needBytes: bytes, why: 'what is fetched, kept in our cache' };
+  return { purpose: 'cache', path: folder, needBytes: bytes, why: 'the downloaded file, kept in the cache' };
 }
 
 /** What the runtime's folder must have free at the peak of the install. */
@@ -79,7 +79,7 @@ interface SeenNeed {
   readonly device?: string;
 }
 
-/** A folder of the runtime on another host is no path here. */
+/** A folder of the runtime on another host is not a path on this host. */
 async function seen(need: DiskNeed, { facts, volumeOf }: DiskInputs): Promise<SeenNeed> {
   if (need.purpose === 'models' && facts.store === undefined) return { need };
   const volume = await volumeOf?.(need.path);
@@ -118,7 +118,9 @@ function isShort({ needBytes, freeBytes }: DiskNeed): boolean {
 /** One `disk-full` error for every volume that we can see and that is too small. */
 export function diskObstacles(needs: readonly DiskNeed[]): ProvisionError[] {
   return needs.filter(isShort).map(({ path, needBytes, freeBytes = 0, why }) => {
-    const message = `${path} has ${formatBytes(freeBytes)} free, ${formatBytes(needBytes)} are needed (${why})`;
-    return new ProvisionError('disk-full', message, { suggestions: ['Make room there, or choose a smaller quant.'] });
+    const message = `${path} has ${formatBytes(freeBytes)} free, but ${formatBytes(needBytes)} are needed (${why})`;
+    return new ProvisionError('disk-full', message, {
+      suggestions: ['Free some space there, or choose a smaller quant.'],
+    });
   });
 }

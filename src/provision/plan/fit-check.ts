@@ -34,7 +34,7 @@ export function rank(model: Model, family: Family, request: InstallRequest, inpu
   });
 }
 
-/** A model of one quant, with the shape and the tensors that a file's own header tells. */
+/** A model of one quant, with the shape and the tensors from a file's own header. */
 export function measuredModel(model: Model, quant: string, header: GgufFacts): Model {
   const entry = model.quants.find(({ id }) => id === quant);
   const { weights } = header;
@@ -75,13 +75,15 @@ export function fitOf(
   };
 }
 
-/** What a quant that somebody named costs against the one that would have been chosen; nothing where they are the same. */
+/** What a requested quant costs compared with the one that would have been chosen; nothing where they are the same. */
 export function overrideReasons(quant: string, { choice, candidates }: Recommendation): string[] {
   if (choice === undefined || choice.quant === quant) return [];
   const named = candidates.find((candidate) => candidate.quant === quant);
   const chosen = candidates.find((candidate) => candidate.quant === choice.quant);
   if (named === undefined || chosen === undefined) return [];
-  return [`Without --quant it would be ${choice.quant}; against that ${quant} means: ${comparison(named, chosen)}.`];
+  return [
+    `Without --quant the choice would be ${choice.quant}; compared with that, ${quant} means: ${comparison(named, chosen)}.`,
+  ];
 }
 
 export function tooLarge(model: Model, candidate: Candidate): ProvisionError {
@@ -91,8 +93,8 @@ export function tooLarge(model: Model, candidate: Candidate): ProvisionError {
     {
       suggestions: [
         'Choose a smaller quant, or a smaller context with --ctx.',
-        `See what fits: gemma-provision recommend ${model.id}`,
-        'Install it all the same with --force.',
+        `List what fits: gemma-provision recommend ${model.id}`,
+        'Install it anyway with --force.',
       ],
     },
   );

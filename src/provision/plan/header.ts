@@ -38,8 +38,8 @@ export async function readInstallableHeader(file: SourceFile, options: RemoteOpt
   const path = file.kind === 'file' ? join(dirname(file.path), first?.name ?? '') : (first?.name ?? '');
   throw new ProvisionError('bad-gguf', `${file.ref} is one of ${facts.parts.length} files of a split model`, {
     suggestions: [
-      ...(file.kind === 'remote' ? ['Download all of them into one folder.'] : []),
-      `Join them into one file: llama-gguf-split --merge ${path} WHOLE.gguf`,
+      ...(file.kind === 'remote' ? ['Download all parts into one folder.'] : []),
+      `Merge them into one file: llama-gguf-split --merge ${path} WHOLE.gguf`,
     ],
   });
 }
@@ -137,7 +137,7 @@ async function openPart<Result>(
     throw new ProvisionError(
       missing ? 'source-not-found' : 'file-access',
       missing ? 'this file of the split model is missing' : messageOf(error),
-      { suggestions: ['Put all files of the model into one folder.'], cause: error },
+      { suggestions: ['Put all parts of the model into one folder.'], cause: error },
     );
   }
 }

@@ -37,7 +37,7 @@ async function readProfile(file: string): Promise<HostProfile> {
   } catch (cause) {
     throw new ProvisionError('file-not-found', `the host profile ${file} cannot be read`, {
       cause,
-      suggestions: ['Make one with: gemma-provision hardware --save FILE'],
+      suggestions: ['Create one with: gemma-provision hardware --save FILE'],
     });
   }
   return parseProfile(text, file);

@@ -18,9 +18,13 @@ export function identifyByName(catalog: Catalog, typed: string, quantFlag: strin
   const { family, model, quant } = resolveModel(catalog, typed);
   const flagged = quantFlag === undefined ? undefined : resolveQuant(model, quantFlag);
   if (quant !== undefined && flagged !== undefined && quant.id !== flagged.id) {
-    throw new ProvisionError('bad-usage', `${typed} names the quant ${quant.id}, --quant says ${flagged.id}`, {
-      suggestions: ['Leave one of them out.'],
-    });
+    throw new ProvisionError(
+      'bad-usage',
+      `${typed} specifies the quant ${quant.id}, but --quant specifies ${flagged.id}`,
+      {
+        suggestions: ['Omit one of them.'],
+      },
+    );
   }
   const chosen = quant ?? flagged;
   return { family, model, ...(chosen !== undefined && { quant: chosen.id }) };
@@ -31,8 +35,8 @@ export function checkHeader({ family, model }: Identified, header: GgufFacts, pa
   if (header.architecture !== family.architecture) {
     throw new ProvisionError(
       'wrong-architecture',
-      `${path} is of architecture ${header.architecture}; ${model.id} is ${family.architecture}`,
-      { suggestions: ['Give the file that belongs to the model, or leave the model out: the header says what it is.'] },
+      `${path} has the architecture ${header.architecture}, but ${model.id} has ${family.architecture}`,
+      { suggestions: ['Specify a file of this model, or omit the model: the header identifies it.'] },
     );
   }
   const found = header.hyperparameters;
@@ -40,12 +44,12 @@ export function checkHeader({ family, model }: Identified, header: GgufFacts, pa
   if (sameShape(found, model.hyperparameters)) return;
   throw new ProvisionError(
     'wrong-architecture',
-    `${path} is another ${family.architecture} model than ${model.id}: ${shapeText(found)} against ${shapeText(model.hyperparameters)}`,
-    { suggestions: ['Leave the model out and give it a name with --name, or name the right model.'] },
+    `${path} is a different ${family.architecture} model than ${model.id}: it has ${shapeText(found)} instead of ${shapeText(model.hyperparameters)}`,
+    { suggestions: ['Omit the model and choose a name with --name, or specify the correct model.'] },
   );
 }
 
-/** Finds the catalog's model that a header describes, or makes one of the header for a model that the catalog lacks. */
+/** Finds the catalog's model that a header describes, or makes one of the header for a model that is not in the catalog. */
 export function identifyByHeader(
   catalog: Catalog,
   header: GgufFacts,
@@ -76,7 +80,7 @@ export function quantOf(model: Model, header: GgufFacts, fileName: string): { qu
   return quant === undefined ? {} : { quant };
 }
 
-/** The numbers that tell models of one architecture apart and that every converter writes. */
+/** The numbers that distinguish models of one architecture and that every converter writes. */
 function sameShape(a: Hyperparameters, b: Hyperparameters): boolean {
   return (
     a.blockCount === b.blockCount &&
@@ -90,20 +94,24 @@ function shapeText(shape: Hyperparameters): string {
 }
 
 function noLanguageModel(file: string): ProvisionError {
-  return new ProvisionError('wrong-architecture', `${file} holds no language model (projector or adapter?)`, {
-    suggestions: ['Give the model file itself.'],
-  });
+  return new ProvisionError(
+    'wrong-architecture',
+    `${file} does not contain a language model (is it a projector or an adapter?)`,
+    {
+      suggestions: ['Specify the model file itself.'],
+    },
+  );
 }
 
 function noFamily(catalog: Catalog, architecture: string, fileName: string): ProvisionError {
   const known = [...new Set(catalog.families.map(({ family }) => family.architecture))].join(', ');
   return new ProvisionError(
     'wrong-architecture',
-    `${fileName} is of architecture ${architecture}, which no family of the catalog has`,
+    `${fileName} has the architecture ${architecture}, which is not in the catalog`,
     {
       suggestions: [
-        `The catalog has: ${known}.`,
-        'If its chat format is that of a known family, say so with --family FAMILY; else add a catalog file with --catalog.',
+        `The catalog contains: ${known}.`,
+        'If its chat format is that of a known family, specify it with --family FAMILY; otherwise add a catalog file with --catalog.',
       ],
     },
   );

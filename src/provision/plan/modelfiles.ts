@@ -36,8 +36,8 @@ export async function renderModelfileFor(
   const { family, model, quant: named } = resolveModel(await app.catalog(), typed);
   const quant = named ?? (model.quants.length === 1 && model.quants[0] ? model.quants[0] : undefined);
   if (quant === undefined) {
-    throw new ProvisionError('bad-usage', `${typed} names no quant`, {
-      suggestions: [`Write it with one, such as ${model.id}:${model.quants[0]?.id}.`],
+    throw new ProvisionError('bad-usage', `${typed} does not specify a quant`, {
+      suggestions: [`Add one, for example ${model.id}:${model.quants[0]?.id}.`],
     });
   }
   const templates = await openTemplates(app.options.root);

@@ -35,7 +35,7 @@ export async function planLibrary(request: InstallRequest, inputs: PlanningInput
     runtime: inputs.runtime,
     source: { kind: 'library', ref: resolved.ref, libraryName: resolved.name, profile: 'library' },
     prompt: await expectedPrompt(family, undefined, inputs),
-    reasons: [`you asked for Ollama's own build, ${resolved.name}`, ...candidate.reasons],
+    reasons: [`Ollama's own build was requested, ${resolved.name}`, ...candidate.reasons],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     memory: candidate.memory,
     engine: inputs.facts.engine,
@@ -55,7 +55,7 @@ function modelOf(libraryName: string, { catalog }: PlanningInputs): { family: Fa
       if (model.library) known.push(model.library.name);
     }
   }
-  throw new ProvisionError('model-not-found', `the catalog knows no library model ${libraryName}`, {
+  throw new ProvisionError('model-not-found', `the catalog has no library model named ${libraryName}`, {
     suggestions: didYouMean(libraryName, known),
   });
 }

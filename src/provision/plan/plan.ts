@@ -35,7 +35,7 @@ export interface InstallPlan {
   readonly stagingName: string;
   readonly runtime: RuntimeIdentity;
   readonly source: PlannedSource;
-  /** What the effective prompt is held against after the create. */
+  /** What the effective prompt is compared with after the create. */
   readonly prompt: KnownPrompt;
   readonly reasons: readonly string[];
   readonly useCase?: string;

@@ -5,7 +5,7 @@ import type { Runtime } from '../../runtimes/contract.ts';
 const PATIENCE_MS = 2000;
 
 /**
- * What stopping the loaded models would free. A runtime that cannot tell, or not in time, has nothing loaded: only a
+ * What stopping the loaded models would free. A runtime that cannot report it, or not in time, has nothing loaded: only a
  * suggestion is lost. Throws at an abort alone.
  */
 export async function loadedModels(

@@ -41,13 +41,13 @@ interface Target {
   readonly loaded?: readonly LoadedModel[];
   /** The runtime is on this machine, and the profile is of it as it is. */
   readonly here: boolean;
-  /** Who answered; absent where nobody was asked, or the plan is for another machine. */
+  /** The server that answered; absent where none was asked, or the plan is for another machine. */
   readonly identity?: RuntimeIdentity;
 }
 
 /**
  * Ranks a model's quants. With a saved profile nothing of this host is asked, so the answer is the same everywhere;
- * `--server-version` stands for a server that is not here.
+ * `--server-version` describes a server that is not reachable from here.
  */
 export async function recommendFor(
   request: InstallRequest,
@@ -68,7 +68,7 @@ export async function recommendFor(
     ...(flags.table && { table: true }),
   };
   const ranking = rank(quant === undefined ? model : only(model, quant), family, request, inputs);
-  // Who names a quant is told what it means against the choice among all.
+  // A requested quant is compared with the choice among all quants.
   const against = quant === undefined ? [] : overrideReasons(quant, rank(model, family, request, inputs));
   ranking.choice?.reasons.push(...against);
   const warnings = [
@@ -101,15 +101,15 @@ async function headerFrom(ref: string, app: AppContext): Promise<{ header: GgufF
   const { readSourceHeader, readRemoteHeader } = await import('./header.ts');
   const { sources, http } = await app.bytes();
   const options = { http, signal: app.options.signal };
-  // Without a digest this is no reference that could be installed, but its header can be read all the same.
+  // Without a digest the reference cannot be installed, but its header can still be read.
   if (/^https?:/i.test(ref)) {
     const name = URL.parse(ref)?.pathname.split('/').at(-1) ?? '';
     return { header: await readRemoteHeader(ref, options), name };
   }
   const resolved = await resolveSource(sources, { ref, signal: app.options.signal });
   if (resolved.kind === 'library') {
-    throw new ProvisionError('bad-usage', `${ref} is no file: only the server knows what it would pull`, {
-      suggestions: ['Name the model instead: gemma-provision recommend gemma-3n-e4b'],
+    throw new ProvisionError('bad-usage', `${ref} is not a file: only the server knows what it would pull`, {
+      suggestions: ['Specify the model instead: gemma-provision recommend gemma-3n-e4b'],
     });
   }
   const header = await readSourceHeader(resolved, options);

@@ -71,7 +71,7 @@ async function specOf(record: InstallRecord, family: Family, inputs: Inputs): Pr
 }
 
 function another({ name, source }: InstallRecord, what: string): ProvisionError {
-  return new ProvisionError('needs-repair', `${name} cannot be made again as it was: ${what} is another one by now`, {
-    suggestions: [`Install it anew: gemma-provision install --from ${source.ref} --name ${name} --force`],
+  return new ProvisionError('needs-repair', `${name} cannot be recreated as it was: ${what} has changed`, {
+    suggestions: [`Install it again: gemma-provision install --from ${source.ref} --name ${name} --force`],
   });
 }

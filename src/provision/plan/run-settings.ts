@@ -4,14 +4,14 @@ import type { Adjustable } from '../../fit/choice/recommend.ts';
 import { defaultFlashAttention } from '../../fit/memory/engines.ts';
 import type { Engine, RunSettings } from '../../fit/schema.ts';
 
-/** Micro-batch of Ollama and of llama.cpp when nobody asks for another. */
+/** Micro-batch of Ollama and of llama.cpp by default. */
 const DEFAULT_BATCH = 512;
 
 export interface Settings {
   readonly settings: RunSettings;
-  /** What they would be if nobody had asked. */
+  /** What they would be by default. */
   readonly usual: RunSettings;
-  /** Those that nobody asked for and that may be made smaller to fit. */
+  /** Those that were not requested and that may be made smaller to fit. */
   readonly adjustable: readonly Adjustable[];
 }
 
@@ -21,7 +21,7 @@ export function runSettings(model: Model, architecture: string, engine: Engine, 
   if (asked.contextLength !== undefined && asked.contextLength > longest) {
     throw new ProvisionError(
       'bad-usage',
-      `--ctx ${asked.contextLength} is more than ${model.id} can: ${longest} tokens`,
+      `--ctx ${asked.contextLength} exceeds the maximum context of ${model.id}, ${longest} tokens`,
       {
         suggestions: [`Use --ctx ${longest} or less.`],
       },

@@ -9,7 +9,7 @@ import type { SourceFile } from './plan.ts';
 import type { InstallRequest, PlanningInputs } from './request.ts';
 import { fileNameOf, placeOf } from './source-file.ts';
 
-/** The model that is meant when nobody names one: the card that this tool starts from. */
+/** The default model: the one of the card that this tool started from. */
 export const DEFAULT_MODEL = 'gemma-3n-e4b';
 
 /** A model with its quant, its file and what the file's header says. */
@@ -30,7 +30,7 @@ export async function settle(request: InstallRequest, inputs: PlanningInputs): P
       : identifyByName(inputs.catalog, request.model ?? DEFAULT_MODEL, request.quant);
   if (named === undefined) return settleByFile(request, inputs);
   if (named.quant !== undefined) {
-    const reasons = ['you asked for this quant', ...(await againstChoice(named, named.quant, request, inputs))];
+    const reasons = ['this quant was requested', ...(await againstChoice(named, named.quant, request, inputs))];
     return settleQuant(named, named.quant, reasons, request, inputs);
   }
   return settleAuto(named, request, inputs);
@@ -58,12 +58,12 @@ async function settleByFile(request: InstallRequest, inputs: PlanningInputs): Pr
     identified: { ...identified, quant },
     file,
     header,
-    reasons: [`it is the quant of ${fileNameOf(file)}`],
+    reasons: [`this is the quant of ${fileNameOf(file)}`],
     freeQuant: false,
   };
 }
 
-/** A quant is settled: find its file and hold the file against the catalog. */
+/** The quant is known: finds its file and compares the file with the catalog. */
 async function settleQuant(
   named: Identified,
   quant: string,
@@ -80,14 +80,14 @@ async function settleQuant(
   checkHeader(named, header, placeOf(file));
   const actual = quantOf(named.model, header, '').quant;
   if (actual !== undefined && actual !== quant) {
-    throw new ProvisionError('bad-usage', `${placeOf(file)} says it is ${actual}, not ${quant}`, {
-      suggestions: [`Install it as ${named.model.id}:${actual}, or give the ${quant} file.`],
+    throw new ProvisionError('bad-usage', `${placeOf(file)} has the quant ${actual}, not ${quant}`, {
+      suggestions: [`Install it as ${named.model.id}:${actual}, or specify the ${quant} file.`],
     });
   }
   return { identified: { ...named, quant }, file, header, reasons, freeQuant: false };
 }
 
-/** Nobody named a quant: a single file decides, else the best one that fits among those that can be had. */
+/** No quant was requested: a single file decides, otherwise the best available one that fits. */
 async function settleAuto(named: Identified, request: InstallRequest, inputs: PlanningInputs): Promise<Settled> {
   if (request.from !== undefined) {
     const single = await findSingle(request.from, request, inputs);
@@ -96,12 +96,12 @@ async function settleAuto(named: Identified, request: InstallRequest, inputs: Pl
       checkHeader(named, header, placeOf(single));
       const quant = quantOf(named.model, header, fileNameOf(single)).quant;
       if (quant !== undefined)
-        return settleQuant(named, quant, [`it is the quant of ${fileNameOf(single)}`], request, inputs);
+        return settleQuant(named, quant, [`this is the quant of ${fileNameOf(single)}`], request, inputs);
       throw new ProvisionError(
         'quant-not-found',
-        `${placeOf(single)} does not say which quant of ${named.model.id} it is`,
+        `${placeOf(single)} does not specify its quant of ${named.model.id}`,
         {
-          suggestions: ['Say it with --quant.'],
+          suggestions: ['Specify it with --quant.'],
         },
       );
     }
@@ -122,7 +122,7 @@ async function settleBest(named: Identified, request: InstallRequest, inputs: Pl
     const [best] = ranking.candidates;
     if (!request.force || best === undefined)
       throw best ? tooLarge(named.model, best) : nothingToInstall(named.model, undefined);
-    return settleQuant(named, best.quant, ['forced although nothing fits'], request, inputs);
+    return settleQuant(named, best.quant, ['forced, although nothing fits'], request, inputs);
   }
   return settleQuant(named, ranking.choice.quant, ranking.choice.reasons, request, inputs);
 }

@@ -13,8 +13,8 @@ interface Chosen {
 }
 
 /**
- * The next smaller way to install what was asked for: another quant where nobody named one, then half the context where
- * nobody named that. Undefined when nothing is left. Throws what planning throws, but for a lack of quants.
+ * The next smaller way to install what was requested: another quant unless one was requested, then half the context
+ * unless one was requested. Undefined when nothing is left. Throws what planning throws, but for a lack of quants.
  */
 export async function smallerPlan(
   request: InstallRequest,
@@ -31,7 +31,7 @@ export async function smallerPlan(
   return planned({ ...request, settings: { ...request.settings, contextLength: half } }, plan);
 }
 
-/** Undefined where there is no other quant to be had. */
+/** Undefined where no other quant is available. */
 async function planned(
   request: InstallRequest,
   plan: (request: InstallRequest) => Promise<InstallPlan>,

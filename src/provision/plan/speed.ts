@@ -50,7 +50,7 @@ async function ramOf(profile: HostProfile, file: string): Promise<RamBandwidth> 
   return ramBandwidth(profile, best);
 }
 
-/** A file that is absent or broken is no measurement. */
+/** A file that is absent or broken counts as no measurement. */
 async function readKept(file: string): Promise<MeasuredRam | undefined> {
   const { realDisk } = await import('../../disk/disk.ts');
   try {

@@ -5,7 +5,7 @@ import type { InstallPlan } from './plan.ts';
 
 /**
  * Carries out a plan; where the model turns out not to fit, takes the next smaller way to have it, until one fits or
- * none is left. Every step is told, and stands among the reasons of what is installed in the end. Throws what the last
+ * none is left. Every step is reported, and is one of the reasons for what is finally installed. Throws what the last
  * attempt throws: a failed one leaves nothing behind.
  */
 export async function* installSmaller(
@@ -20,7 +20,7 @@ export async function* installSmaller(
       if (!(error instanceof ProvisionError) || error.code !== 'memory-short') throw error;
       const next = await current.smaller?.();
       if (next === undefined) throw error;
-      const why = `${labelOf(current)} does not fit after all (${error.message}), so ${labelOf(next)} is tried`;
+      const why = `${labelOf(current)} does not fit (${error.message}); trying ${labelOf(next)} instead`;
       yield { type: 'warning', message: why };
       current = { ...next, reasons: [why, ...next.reasons] };
     }

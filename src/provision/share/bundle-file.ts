@@ -44,7 +44,7 @@ export interface WrittenFile {
 }
 
 /**
- * Writes a file in one step: whoever looks sees the old one or the whole new one. What a broken run left is overwritten by
+ * Writes a file in one step: a reader sees the old one or the whole new one. What a broken run left is overwritten by
  * the next. Progress under `id`. Throws `disk-full`, `file-access`, and what `chunks` throws.
  */
 export async function* writeAtomically(
@@ -84,7 +84,7 @@ export async function* writeAtomically(
 
 async function openPartial(path: string, partial: string, total: number): Promise<OpenFile> {
   await mapWriteError(path, total, realDisk.mkdir(dirname(path), { recursive: true }));
-  // A link that somebody put there would be written through.
+  // A link in its place would be written through.
   await mapWriteError(path, total, realDisk.rm(partial, { force: true }));
   return mapWriteError(path, total, realDisk.open(partial, 'wx', 0o644));
 }

@@ -137,7 +137,7 @@ async function* lockForPlan(
   return { now, source: { ...source, file: hashed } };
 }
 
-/** A file of this machine is read to its end: a digest that somebody claimed is not one that it has. */
+/** A file of this machine is read to its end: a claimed digest is not evidence of its bytes. */
 async function* withDigest(file: SourceFile, app: AppContext): Work<SourceFile & { readonly digest: Digest }> {
   if (file.kind === 'remote') return file;
   const { hash } = await app.bytes();

@@ -44,7 +44,7 @@ export interface InstalledPackage {
 type HashedFile = LocalFile & { readonly digest: Digest };
 
 /**
- * Puts together what an installed model consists of. Its file was read to the end and has the digest that is told.
+ * Puts together what an installed model consists of. Its file was read to the end and has the stated digest.
  * Throws `record-not-found`, `source-not-found` where the bytes are nowhere on this machine, `needs-repair`.
  */
 export async function* packageInstalled(name: string, flags: RuntimeFlags, app: AppContext): Work<InstalledPackage> {
@@ -153,7 +153,7 @@ async function* locateBytes(record: InstallRecord, flags: RuntimeFlags, app: App
   );
 }
 
-/** The suite that the model passed, if it is still the same; a text that nobody tested with is not sent out. */
+/** The suite that the model passed, if it is still the same; an untested text is not published. */
 async function* findPassedSuite(record: InstallRecord, plan: InstallPlan, root: string): Work<Suite | undefined> {
   if (record.suite === undefined) return undefined;
   for (const id of new Set([record.suite.id, plan.model.smokeSuite])) {
@@ -180,7 +180,7 @@ function chooseFileName({ source }: InstallRecord, { model, quant }: InstallPlan
   );
 }
 
-/** Where the bytes first came from, unless the server made other bytes of them. No path of this machine is told to others. */
+/** Where the bytes first came from, unless the server made other bytes of them. No path of this machine is published. */
 function publishableSource({ source }: InstallRecord, file: HashedFile, fileName: string) {
   if (source.digest !== file.digest || source.pinnedRef === undefined) return { ref: `file:${fileName}` };
   const provenance = copyProvenance(source.provenance ?? {});

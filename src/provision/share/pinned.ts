@@ -29,7 +29,7 @@ export async function openPinned(
   const { complete, ...known } = published;
   return {
     ...known,
-    // biome-ignore lint/correctness/useYield: it has nothing to tell
+    // biome-ignore lint/correctness/useYield: it has no progress to report
     async *settle(planned) {
       return complete(planned);
     },

@@ -17,7 +17,7 @@ import { BundleContent, type InstalledPackage, packageInstalled } from './pack.t
 export const PublishData = z.strictObject({
   name: z.string(),
   ref: z.string(),
-  /** Names the same for ever. */
+  /** Always names the same bytes. */
   pinnedRef: z.string(),
   /** Of the manifest. */
   digest: Digest,

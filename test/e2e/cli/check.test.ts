@@ -61,13 +61,13 @@ describe('the answer for every age of server', () => {
     ['0.30.0', '0.33.0-rc2', 0, undefined],
     ['0.33.0-rc2', '0.33.0-rc2', 0, undefined],
     ['0.99.0', '0.33.0-rc2', 0, 'newer than'],
-    ['0.99.0', '0.5.13', 4, 'judged as'],
+    ['0.99.0', '0.5.13', 4, 'treated as'],
     ['0.0.0', '0.24.0', 0, 'its version is not known'],
-    ['0.0.0', '0.5.4', 4, 'judged as'],
+    ['0.0.0', '0.5.4', 4, 'treated as'],
     ['0.24.0-fork', '0.24.0', 0, 'custom build'],
     ['0.6.5-fork', '0.5.13', 4, 'custom build'],
     ['a rubbish word', '0.33.0-rc2', 0, 'its version is not known'],
-    ['a rubbish word', '0.5.13', 4, 'judged as'],
+    ['a rubbish word', '0.5.13', 4, 'treated as'],
   ] as const)('%s that behaves like %s: exit %i', async (word, as, code, warning) => {
     await serving(word, as);
     const answer = await check(MODEL);

@@ -42,7 +42,9 @@ describe('recommend', () => {
   test('a named quant tells what it means against the choice', async () => {
     const { data } = await home.json('recommend', [...SMALL_GPU, '--quant', 'q2_k']);
     expect(data?.candidates).toHaveLength(1);
-    expect(data?.choice?.reasons.join('\n')).toMatch(/Without --quant it would be \S+; against that q2_k means: /);
+    expect(data?.choice?.reasons.join('\n')).toMatch(
+      /Without --quant the choice would be \S+; compared with that, q2_k means: /,
+    );
   });
 
   test.each<[string, (profile: Record<string, unknown>) => unknown]>([

@@ -101,7 +101,7 @@ describe('row 37: files that are not the model', () => {
       for (const args of [[MODEL], ['--name', 'evil']]) {
         const { code, error } = await install(...args, '--from', path);
         expect(error).toMatchObject({ code: 'wrong-architecture', exitCode: 16 });
-        expect(error.message).toMatch(/holds no language model/);
+        expect(error.message).toMatch(/does not contain a language model/);
         expect(code).toBe(16);
       }
     },
@@ -124,7 +124,7 @@ describe('row 37: files that are not the model', () => {
 
   test('another quant than was asked for', async () => {
     const { code, error } = await install('tiny-gemma-3n:q2_k', '--from', Q4);
-    expect(error.message).toMatch(/says it is q4_k_m, not q2_k/);
+    expect(error.message).toMatch(/has the quant q4_k_m, not q2_k/);
     expect(code).toBe(2);
   });
 });

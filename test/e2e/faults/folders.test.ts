@@ -79,7 +79,7 @@ describe.skipIf(noDisk !== undefined)(`a small disk${noDisk === undefined ? '' :
     const before = await withOldModel(home);
     const answer = await install();
     expect(answer).toMatchObject({ code: 12, error: { code: 'disk-full' } });
-    expect(told(answer)).toMatch(/has [\d.]+ MiB free, 3\.8 MiB are needed/);
+    expect(told(answer)).toMatch(/has [\d.]+ MiB free, but 3\.8 MiB are needed/);
     expect(told(answer)).toContain(join(home.path, 'data'));
     expect(bytesSent()).toBe(0);
     expect(snapshot(home)).toEqual(before);

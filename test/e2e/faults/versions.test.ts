@@ -117,7 +117,7 @@ test(
 
     const next = await installOf(home, upgradeArgs());
     expect(next, told(next)).toMatchObject({ code: 0, data: { changed: true, bytesMoved: 0 } });
-    expect(next.warnings).toContainEqual(expect.stringContaining('goes on with what is staged'));
+    expect(next.warnings).toContainEqual(expect.stringContaining('continuing with the staged model'));
     expect(await quantsOf(home)).toEqual(['q4_k_m']);
     expect(filesUnder(home.path, 'data/journal')).toEqual([]);
   },

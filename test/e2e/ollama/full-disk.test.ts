@@ -132,7 +132,7 @@ describe.skipIf(reason !== undefined)(`a models folder on a small disk${reason ?
     const [error] = diskObstacles(disk);
     expect([error?.code, error?.exitCode]).toEqual(['disk-full', 12]);
     expect(error?.message).toContain(models);
-    expect(error?.message).toMatch(/24\.0 MiB free, 39\.6 MiB are needed \(copy: /);
+    expect(error?.message).toMatch(/24\.0 MiB free, but 39\.6 MiB are needed \(copy: /);
     expect(await readdir(join(models, 'blobs'))).toEqual([]);
   });
 

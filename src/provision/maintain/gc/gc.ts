@@ -38,9 +38,9 @@ interface Outcome {
 }
 
 /**
- * Finds what nobody references, and removes it with `apply`. Nothing of a run that is alive, no blob that a manifest
- * names and no model of somebody else is touched; everything is looked at again right before it is removed. What cannot
- * be removed is told and stops nothing. Throws `busy` when another collection is at work, what asking the runtime throws,
+ * Finds what is no longer referenced, and removes it with `apply`. Nothing of a run that is alive, no blob that a manifest
+ * names and no model of another user is touched; everything is checked again right before it is removed. What cannot
+ * be removed is reported and stops nothing. Throws `busy` when another collection is at work, what asking the runtime throws,
  * and `file-access`.
  */
 export function collectGarbage(options: GcOptions, effects: GcEffects, signal: AbortSignal): Work<GcReport> {

@@ -72,7 +72,7 @@ async function recordsOfRuntime({
   return { records: records.filter((record) => isIn(record, identity)), broken: broken.length > 0 };
 }
 
-/** Why a name is not removed; undefined when nobody needs it. Everything is read anew: a run may have come meanwhile. */
+/** Why a name is not removed; undefined when it is not needed. Everything is read again: a run may have come meanwhile. */
 async function reasonToKeep(
   name: string,
   kind: OwnKind,
@@ -92,7 +92,7 @@ async function reasonToKeep(
   if (records.some((record) => isPreviousVersion(record, name))) return 'a record refers to it';
   const ours = records.map((record) => record.name);
   const owner = await ownerOfPreviousVersion(name, ours, effects, signal);
-  return owner && `it is the earlier version of ${owner}, which another user installed`;
+  return owner && `it is the previous version of ${owner}, which another user installed`;
 }
 
 function temporaryNameCandidate(name: string, kind: OwnKind, takes: readonly DiskUse[], effects: GcEffects): Candidate {
@@ -141,7 +141,7 @@ function previousVersionCandidate(
   };
 }
 
-/** What goes with names, by name: files of the server's folder where that is known, else what the runtime tells. */
+/** What goes with names, by name: files of the server's folder where that is known, otherwise what the runtime reports. */
 async function measureNames(
   names: readonly string[],
   going: readonly string[],
@@ -189,12 +189,12 @@ async function sizesFromRuntime(
   return sizes;
 }
 
-/** A run takes hours at most: what is older was left by one that is dead, whoever's it was. Milliseconds. */
+/** A run takes hours at most: what is older was left by one that is dead, of any user. Milliseconds. */
 export const NAME_GRACE_MS = 24 * 3_600_000;
 
 type Asking = Pick<GcEffects, 'folder' | 'files' | 'now' | 'runtime'>;
 
-/** Why a name may belong to a run of somebody else; undefined when it is too old for that. Only we use the embedded runtime. */
+/** Why a name may belong to a run of another user; undefined when it is too old for that. Only we use the embedded runtime. */
 export async function mayBeInUse(name: string, { folder, files, now }: Asking): Promise<string | undefined> {
   if (folder === undefined) return undefined;
   const unseen = 'its age cannot be determined from here, and another user or machine may be using it';
@@ -207,7 +207,7 @@ export async function mayBeInUse(name: string, { folder, files, now }: Asking): 
   return `it was made within the last ${formatDuration(NAME_GRACE_MS)}, and another user or machine may be using it`;
 }
 
-/** Whose earlier version a kept name is, among models without a record here; undefined when it is nobody's. */
+/** Whose earlier version a kept name is, among models without a record here; undefined when there is none. */
 export async function ownerOfPreviousVersion(
   name: string,
   ours: readonly string[],

@@ -8,7 +8,7 @@ import { type Candidate, diskUseOf, type Findings, type GcEffects, NOTHING } fro
 import { describeRunsInProgress } from './runs.ts';
 import type { GcKind } from './schema.ts';
 
-/** A state file is written in milliseconds; what lies beside it for longer belongs to nobody. Milliseconds. */
+/** A state file is written in milliseconds; what lies beside it for longer is in use by no process. Milliseconds. */
 const WRITER_MS = 3_600_000;
 /** As writers name what they rename at the end, now and in earlier versions of this tool. */
 const WRITERS = /\.gemma-provision\.tmp$|\.json\.\d{1,10}$/;

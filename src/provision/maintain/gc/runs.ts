@@ -1,4 +1,4 @@
-/** Runs that journals tell of: those that are alive, and those that were interrupted. */
+/** Runs that journals describe: those that are alive, and those that were interrupted. */
 import { ProvisionError } from '../../../core/errors.ts';
 import { type Journal, listJournals, readRecords } from '../../../registry/index.ts';
 import type { RuntimeIdentity } from '../../../runtimes/contract.ts';
@@ -66,7 +66,7 @@ function namesIn(journal: Journal): string[] {
   ];
 }
 
-/** Journals of dead runs of which nothing is left in the runtime; those that have work left are told. */
+/** Journals of dead runs of which nothing is left in the runtime; those that have work left are reported. */
 export async function findJournals(effects: GcEffects, signal: AbortSignal): Promise<Findings> {
   const candidates: Candidate[] = [];
   const notes: string[] = [];

@@ -82,20 +82,20 @@ describe('behaviour against the word', () => {
   const old: Evidence = { id: 'create', seen: 'wants a Modelfile for a create', until: '0.5.4' };
   const modern: Evidence = { id: 'create', seen: 'refuses with HTTP 400', since: '0.12.6' };
 
-  test('a server that behaves older is judged as the newest release that does so', () => {
+  test('a server that behaves older is treated as the newest release that does so', () => {
     const { verdicts, warnings } = judge('0.0.0', GEMMA3N, [old]);
     expect(isSupported(verdicts)).toBe(false);
-    expect(warnings).toEqual([expect.stringContaining('judged as Ollama 0.5.4')]);
+    expect(warnings).toEqual([expect.stringContaining('treated as Ollama 0.5.4')]);
     const probe = verdicts.find(({ id }) => id === 'probe.create');
     expect(probe).toMatchObject({ ok: false, blocking: false, until: '0.5.4', basis: 'live' });
     expect(probe?.reason).toContain('"0.0.0"');
     expect(probe?.remedy).toContain('--server-version');
   });
 
-  test('a fork with numbers of its own that behaves newer is judged as the oldest that does so', () => {
+  test('a fork with numbers of its own that behaves newer is treated as the oldest that does so', () => {
     const { verdicts, warnings } = judge('0.1.0-lab', GEMMA3N, [modern]);
     expect(isSupported(verdicts)).toBe(true);
-    expect(warnings).toEqual([expect.stringContaining('judged as Ollama 0.12.6')]);
+    expect(warnings).toEqual([expect.stringContaining('treated as Ollama 0.12.6')]);
   });
 
   test('servers of two ages behind one address count as the older', () => {

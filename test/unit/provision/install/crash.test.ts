@@ -177,13 +177,13 @@ describe('row 22: an install that is killed', () => {
     expect(state.runtime.calls.filter((call) => call.startsWith('store'))).toEqual([]);
     expect(events).toContainEqual({
       type: 'warning',
-      message: `the last install of ${NAME} was interrupted; it goes on with what is staged`,
+      message: `the last install of ${NAME} was interrupted; continuing with the staged model`,
     });
     expect(versionOf(state, NAME)).toBe('B');
     expectSound(state);
   });
 
-  test('another install than the interrupted one takes what that one staged back', async () => {
+  test('another install than the interrupted one rolls back what that one staged', async () => {
     const state = new MemoryState();
     state.crashAt = 'prove';
     await run(workOf({ do: 'install', version: 'A', from: 'file' }, state), state);
@@ -191,7 +191,7 @@ describe('row 22: an install that is killed', () => {
     await run(workOf({ do: 'install', version: 'B', from: 'file' }, state), state, events);
     expect(events).toContainEqual({
       type: 'warning',
-      message: `the last install of ${NAME} was interrupted (step prove) and was taken back`,
+      message: `the last install of ${NAME} was interrupted (step prove) and was rolled back`,
     });
     expect(versionOf(state, NAME)).toBe('B');
     expectSound(state);

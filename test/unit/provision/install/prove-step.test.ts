@@ -92,7 +92,7 @@ describe('the prompt of a new model', () => {
     if (!(error instanceof ProvisionError)) throw new Error('expected a failure');
     expect(error).toMatchObject({ code: 'prompt-differs', exitCode: 17 });
     expect(error.message).toContain('wrong-role: ');
-    expect(error.suggestions.at(-1)).toBe('What answered as tiny-gemma-3n:q4_k_m before is untouched.');
+    expect(error.suggestions.at(-1)).toBe('The model that tiny-gemma-3n:q4_k_m referred to before is unchanged.');
     expect(steps.list).toMatchObject([{ id: 'prove', status: 'failed' }]);
   });
 

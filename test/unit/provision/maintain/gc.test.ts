@@ -178,7 +178,7 @@ test('row 49: the earlier version of a model that somebody else installed stays'
   world.manifest(kept, [digest('b')], 48 * HOUR);
   const report = await world.gc({ apply: true });
   expect(world.removedNames).toEqual([]);
-  expect(report.notes.join()).toContain(`the earlier version of ${theirs}`);
+  expect(report.notes.join()).toContain(`the previous version of ${theirs}`);
   // Once that model is gone, nothing can go back to it any more.
   world.names.delete(theirs);
   await world.gc({ apply: true });

@@ -247,7 +247,7 @@ describe('rollback', () => {
 });
 
 describe('row 30: a runtime that dies and comes back', () => {
-  test('in the smoke test: asked once more, and the install goes on', async () => {
+  test('in the smoke test: it is repeated, and the install goes on', async () => {
     const { runtime } = state;
     const chat = runtime.chat.bind(runtime);
     let alive = false;
@@ -261,8 +261,8 @@ describe('row 30: a runtime that dies and comes back', () => {
     expect((await put('one')).changed).toBe(true);
     const told = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []));
     expect(told.slice(0, 2)).toEqual([
-      'ollama at http://127.0.0.1:11434 went away; it is waited for',
-      'ollama is back; what was being done is done once more',
+      'ollama at http://127.0.0.1:11434 stopped responding; waiting for it',
+      'reconnected to ollama; retrying',
     ]);
     expect(state.records.has(NAME)).toBe(true);
   });

@@ -95,7 +95,7 @@ describe('what each volume needs', () => {
     const [error] = diskObstacles(disk);
     expect(error?.message).toContain(CACHE);
     expect(error?.message).toContain(MODELS);
-    expect(error?.message).toContain('350.0 MiB free, 400.0 MiB are needed');
+    expect(error?.message).toContain('350.0 MiB free, but 400.0 MiB are needed');
   });
 
   test('without a look at the volumes the host’s profile has to do', async () => {
@@ -157,7 +157,7 @@ describe('row 17: our cache is too small', () => {
     const [error] = diskObstacles(disk);
     expect([error?.code, error?.exitCode]).toEqual(['disk-full', 12]);
     expect(error?.message).toContain(CACHE);
-    expect(error?.message).toContain('10.0 MiB free, 100.0 MiB are needed');
+    expect(error?.message).toContain('10.0 MiB free, but 100.0 MiB are needed');
   });
 });
 
@@ -166,7 +166,7 @@ test('row 19: three times the size on 0.30 and later where the server rewrites t
   const [error] = diskObstacles(disk);
   expect([error?.code, error?.exitCode]).toEqual(['disk-full', 12]);
   expect(error?.message).toContain(MODELS);
-  expect(error?.message).toContain('299.0 MiB free, 300.0 MiB are needed');
+  expect(error?.message).toContain('299.0 MiB free, but 300.0 MiB are needed');
   const fits = await planTransferAndDisk(HERE, undefined, inputs({ models: tight('1', 300) }, { auto: UPLOAD }));
   expect(diskObstacles(fits.disk)).toEqual([]);
 });

@@ -133,15 +133,15 @@ describe('a second install of the same', () => {
 describe('a quant that was named', () => {
   test('tells what would have been chosen, and what the difference is', async () => {
     const { reasons } = await plan(host({ ram: 32, gpus: [nvidia(12)] }), { from: '/x/' });
-    expect(reasons[0]).toBe('you asked for this quant');
+    expect(reasons[0]).toBe('this quant was requested');
     expect(reasons[1]).toMatch(
-      /^Without --quant it would be q6_k; against that q4_k_m means: 1 star fewer, \d\.\d\d GiB less memory, about \d+ instead of \d+ tok\/s\.$/,
+      /^Without --quant the choice would be q6_k; compared with that, q4_k_m means: 1 star fewer, \d\.\d\d GiB less memory, about \d+ instead of \d+ tok\/s\.$/,
     );
   });
 
   test('is held only against what can be had', async () => {
     const few = await plan(host({ ram: 32, gpus: [nvidia(12)] }), { from: '/x/' }, undefined, /q4_k_m|q5_k_m/i);
-    expect(few.reasons[1]).toMatch(/^Without --quant it would be q5_k_m;/);
+    expect(few.reasons[1]).toMatch(/^Without --quant the choice would be q5_k_m;/);
     const single = await plan(host({ ram: 32, gpus: [nvidia(12)] }));
     expect(single.reasons.join('\n')).not.toContain('Without --quant');
   });

@@ -110,7 +110,7 @@ describe('what is meant', () => {
 
   test('a file decides the quant', async () => {
     const found = await plan({ model: 'tiny-gemma-3n', from: '/x/a.gguf' }, inputs({ '/x/a.gguf': {} }));
-    expect(found).toMatchObject({ quant: 'q4_k_m', reasons: expect.arrayContaining(['it is the quant of a.gguf']) });
+    expect(found).toMatchObject({ quant: 'q4_k_m', reasons: expect.arrayContaining(['this is the quant of a.gguf']) });
   });
 
   test('a folder offers the quants that are in it', async () => {
@@ -145,7 +145,7 @@ describe('what is refused', () => {
   test('a file of another quant than was asked for', async () => {
     const given = inputs({ '/x/a.gguf': {} });
     await expect(plan({ model: 'tiny-gemma-3n:q2_k', ...file }, given)).rejects.toEqual(
-      refused('bad-usage', /says it is q4_k_m/),
+      refused('bad-usage', /has the quant q4_k_m/),
     );
   });
 
@@ -160,7 +160,7 @@ describe('what is refused', () => {
     );
     const { hyperparameters: _, ...projector } = tiny;
     const given = inputs({ '/x/a.gguf': {} }, { readHeader: async () => projector });
-    await expect(plan(file, given)).rejects.toEqual(refused('wrong-architecture', /no language model/));
+    await expect(plan(file, given)).rejects.toEqual(refused('wrong-architecture', /does not contain a language model/));
   });
 
   test('a file whose quant nobody can tell', async () => {

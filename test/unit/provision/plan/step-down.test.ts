@@ -102,7 +102,7 @@ describe('installing what fits', () => {
     const report = await drive(installSmaller(chain(['q8_0', 'q6_k', 'q4_0']), install), (event) => events.push(event));
     expect(tried).toEqual(['q8_0', 'q6_k', 'q4_0']);
     expect(report.choice.reasons[0]).toContain('tiny-gemma-3n:q6_k');
-    expect(report.choice.reasons[0]).toContain('does not fit after all (no room)');
+    expect(report.choice.reasons[0]).toContain('does not fit (no room)');
     expect(events.filter(({ type }) => type === 'warning')).toHaveLength(2);
   });
 
