@@ -9,13 +9,18 @@ import { restOf, schemeOf } from './reference.ts';
  * Throws `bad-usage` for a form that no source knows, and what the source throws.
  */
 export async function resolveSource(sources: readonly Source[], request: ResolveRequest): Promise<ResolvedSource> {
-  if (request.ref.trim() === '')
+  return findSource(sources, request.ref).resolve(request);
+}
+
+/** The source that knows the form of a reference; the reference is not resolved. Throws `bad-usage` when none does. */
+export function findSource(sources: readonly Source[], ref: string): Source {
+  if (ref.trim() === '')
     throw new ProvisionError('bad-usage', 'The reference is empty.', {
       suggestions: ['Pass a path, for example --from ./file.gguf'],
     });
-  const source = sources.find((each) => each.matches(request.ref));
-  if (source === undefined) throw unknownForm(sources, request.ref);
-  return source.resolve(request);
+  const source = sources.find((each) => each.matches(ref));
+  if (source === undefined) throw unknownForm(sources, ref);
+  return source;
 }
 
 function unknownForm(sources: readonly Source[], typed: string): ProvisionError {

@@ -5,6 +5,7 @@ import type { Digest } from '../../core/digest.ts';
 import type { Work } from '../../core/progress.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
+import { findSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import type { HostFlags } from '../plan/host.ts';
 import type { InstallPlan } from '../plan/plan.ts';
@@ -41,6 +42,8 @@ export async function* installModel(
   consent: Consent,
   pinned?: Pinned,
 ): Work<InstallReport> {
+  // A mistyped reference is reported as such, even where the server is not reachable.
+  if (request.from !== undefined) findSource((await app.bytes()).sources, request.from);
   const provisioning = await app.provisioning(flags);
   const planned = await provisioning.plan(request);
   const openedSuite = async () => {
