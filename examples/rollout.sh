@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The smallest honest rollout: one canary, then the rest, one host at a time.
+# A minimal rollout: one canary, then the other hosts, one at a time.
 #
 #   examples/rollout.sh HOSTS_FILE [install arguments ...]
 #   examples/rollout.sh hosts.txt gemma-3n-e4b:q4_k_m --from ./gemma-3n-e4b-it-q4_k_m.gguf --accept-license
 #
-# HOSTS_FILE  one Ollama host a line, in the forms that OLLAMA_HOST takes; empty lines and # comments are left out.
+# HOSTS_FILE  one Ollama host per line, in the forms that OLLAMA_HOST accepts; empty lines and # comments are ignored.
 #             The first host is the canary: if it fails, no other host is touched.
-# Prints one JSON line a host on stdout: {"host", "ok", "exitCode", "attempts", "name", "changed", "bytesMoved", "error"}.
-# Exit 10 (network) and 15 (busy) are tried again, up to RETRIES times with RETRY_DELAY seconds between; anything
-# else stops the rollout with that exit code. Hosts that were not reached are told on stderr.
+# Prints one JSON line per host on stdout: {"host", "ok", "exitCode", "attempts", "name", "changed", "bytesMoved", "error"}.
+# Exit 10 (network) and 15 (busy) are tried again, up to RETRIES times with RETRY_DELAY seconds between; any
+# other failure stops the rollout with that exit code. The number of hosts that were not touched is reported on stderr.
 set -uo pipefail
 
 GEMMA_PROVISION=${GEMMA_PROVISION:-gemma-provision}
@@ -24,7 +24,7 @@ shift
 
 mapfile -t hosts < <(sed -e 's/#.*//' -e 's/^[[:space:]]*//' -e 's/[[:space:]]*$//' "$hosts_file" | grep -v '^$')
 if [ "${#hosts[@]}" -eq 0 ]; then
-  echo "$0: $hosts_file names no host" >&2
+  echo "$0: $hosts_file does not contain any host" >&2
   exit 2
 fi
 
