@@ -67,14 +67,14 @@ function checkPart(text: string, part: Part, value: string): void {
   if (value === '') refuse(text, `its ${part} is empty`);
   if (value.length > limit) refuse(text, `its ${part} is ${value.length} characters long, the limit is ${limit}`);
   if (!pattern.test(value)) {
-    refuse(text, `its ${part} may hold only ${allowed}, and must begin with a letter, a digit or "_"`);
+    refuse(text, `its ${part} may contain only ${allowed}, and must begin with a letter, a digit or "_"`);
   }
 }
 
 function refuse(text: string, reason: string): never {
   // JSON quoting makes control characters and blanks visible and keeps them out of the terminal.
   const shown = JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
-  throw new ProvisionError('bad-name', `${shown} is no model name: ${reason}.`, { suggestions: SUGGESTIONS });
+  throw new ProvisionError('bad-name', `${shown} is not a model name: ${reason}.`, { suggestions: SUGGESTIONS });
 }
 
 /** True when both texts name the same model; false when one of them is no name at all. */

@@ -61,7 +61,7 @@ function requireRoom(engine: Engine, promptTokens: number, maxTokens: number | u
   if (left < 1)
     throw new ProvisionError(
       'bad-usage',
-      `The prompt has ${promptTokens} tokens, and the context holds ${engine.contextLength}: there is no room for an answer.`,
+      `The prompt has ${promptTokens} tokens, and the context has room for ${engine.contextLength}: none are left for an answer.`,
       { suggestions: ['Give a longer context with --ctx (num_ctx).', 'Shorten the conversation.'] },
     );
   return Math.min(left, maxTokens ?? left);

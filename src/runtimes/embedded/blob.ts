@@ -79,11 +79,11 @@ async function* make(put: PutBlob, temporary: string): Work<Made> {
   if (wanted === 'hard-link' || (wanted === undefined && isLinkable(file))) {
     const linked = await succeeds(files.link(file.path, temporary));
     if (linked) return { ...(yield* proven(here)), way: 'hard-link' };
-    if (wanted !== undefined) throw closed(wanted, 'the file system makes no hard link there');
+    if (wanted !== undefined) throw closed(wanted, 'the file system does not allow a hard link there');
   }
   const source = await factsOf(files, file.path);
   const shared = wanted !== 'copy' && (await clone(files, file.path, temporary));
-  if (!shared && wanted === 'reflink') throw closed(wanted, 'the file system shares no bytes');
+  if (!shared && wanted === 'reflink') throw closed(wanted, 'the file system cannot clone files');
   const { digest, sizeBytes } = shared ? yield* hashClone(here, temporary) : yield* copyAndHash(here, temporary);
   requireUnchanged(file.path, source, await factsOf(files, file.path));
   await put.digests.remember(file.path, source, digest);
@@ -103,12 +103,12 @@ async function* proven({ file, files, digests, signal }: PutHere): Work<{ digest
 }
 
 function requireWanted(wanted: TransferWay | undefined, possible: readonly TransferWay[]): void {
-  if (wanted !== undefined && !possible.includes(wanted)) throw closed(wanted, `it takes ${possible.join(', ')}`);
+  if (wanted !== undefined && !possible.includes(wanted)) throw closed(wanted, `it accepts ${possible.join(', ')}`);
 }
 
 function closed(wanted: TransferWay, why: string): ProvisionError {
-  return new ProvisionError('bad-usage', `The embedded runtime cannot take the file by ${wanted}: ${why}.`, {
-    suggestions: ['Leave the way open: the cheapest one that works is then taken.'],
+  return new ProvisionError('bad-usage', `The embedded runtime cannot store the file by ${wanted}: ${why}.`, {
+    suggestions: ['Leave the method open: the cheapest one that works is used.'],
   });
 }
 

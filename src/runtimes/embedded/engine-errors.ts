@@ -41,7 +41,7 @@ export function loadFailure(modelPath: string, cause: unknown, log: readonly str
         cause,
         suggestions: [
           'Install the newest engine: npm install node-llama-cpp@3',
-          'Check that the file is the model that you meant.',
+          'Check that the file is the model that you want.',
         ],
       },
     );
@@ -50,7 +50,7 @@ export function loadFailure(modelPath: string, cause: unknown, log: readonly str
       cause,
       suggestions: [
         'Choose a smaller quant, or a shorter context with --ctx.',
-        'Close other programs that hold memory.',
+        'Close other programs that use much memory.',
       ],
     });
   return new ProvisionError('bad-gguf', `llama.cpp cannot load ${modelPath}:\n  ${text}`, {

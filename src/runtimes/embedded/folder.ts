@@ -45,7 +45,7 @@ async function readManifest(files: Disk, path: string, fileName: string): Promis
     const parsed = Manifest.safeParse(looseJson(await files.readFile(path, 'utf8')));
     // The schema has checked the form; its type says no more than text.
     if (parsed.success) return { name: parsed.data.name, path, digests: [parsed.data.digest] };
-    return { name: nameOf(fileName), path, digests: [], broken: 'is no manifest' };
+    return { name: nameOf(fileName), path, digests: [], broken: 'is not a manifest' };
   } catch (thrown) {
     const why = `cannot be read: ${errnoOf(thrown) ?? messageOf(thrown)}`;
     return { name: nameOf(fileName), path, digests: [], broken: why };

@@ -47,7 +47,7 @@ function requireSupported(version: string): void {
   throw new ProvisionError(
     older ? 'runtime-too-old' : 'runtime-refused',
     `node-llama-cpp ${version} is installed, this version of gemma-provision needs ${SUPPORTED.range}.`,
-    { suggestions: [`Install a fitting one: ${SUPPORTED.install}`] },
+    { suggestions: [`Install a supported version: ${SUPPORTED.install}`] },
   );
 }
 

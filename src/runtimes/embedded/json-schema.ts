@@ -40,14 +40,10 @@ function schemaIn(value: unknown): Schema {
 }
 
 function notHoldable(path: string): ProvisionError {
-  return new ProvisionError(
-    'runtime-refused',
-    `The embedded runtime cannot hold an answer to ${path} of the JSON Schema.`,
-    {
-      suggestions: [
-        'Leave that keyword out of the schema.',
-        'Or use another runtime: start Ollama and pass --runtime ollama.',
-      ],
-    },
-  );
+  return new ProvisionError('runtime-refused', `The embedded runtime cannot enforce ${path} of the JSON Schema.`, {
+    suggestions: [
+      'Leave that keyword out of the schema.',
+      'Or use another runtime: start Ollama and pass --runtime ollama.',
+    ],
+  });
 }

@@ -23,20 +23,20 @@ export async function planBlob({ files, folder, file, way: wanted }: PlanBlob): 
     return { way: 'present', why: 'the embedded runtime has these bytes', peakBytes: 0 };
   const ways: TransferPlan[] = [];
   if (isElsewhere(file)) {
-    ways.push({ way: 'stream', why: 'the bytes go from their source into our data folder', peakBytes });
+    ways.push({ way: 'stream', why: 'the bytes are streamed from their source into the data folder', peakBytes });
   } else {
     const sameVolume = (await deviceOf(files, file.path)) === (await deviceOf(files, folder));
     const shares = sameVolume && (await sharesBytes(files, folder));
     if (sameVolume && (isLinkable(file) || wanted === 'hard-link'))
-      ways.push({ way: 'hard-link', why: 'our data folder takes a hard link: no byte moves', peakBytes: 0 });
-    if (shares) ways.push({ way: 'reflink', why: 'the file system shares the bytes', peakBytes: 0 });
-    ways.push({ way: 'copy', why: 'one copy in our data folder', peakBytes });
+      ways.push({ way: 'hard-link', why: 'the data folder accepts a hard link: nothing is copied', peakBytes: 0 });
+    if (shares) ways.push({ way: 'reflink', why: 'the file system clones the file: nothing is copied', peakBytes: 0 });
+    ways.push({ way: 'copy', why: 'one copy in the data folder', peakBytes });
   }
   const plan = ways.find(({ way }) => wanted === undefined || way === wanted);
   if (plan !== undefined) return plan;
   const possible = ways.map(({ way }) => way).join(', ');
-  throw new ProvisionError('bad-usage', `The embedded runtime cannot take this file by ${wanted}.`, {
-    suggestions: [`Leave the way open, or choose of: ${possible}.`],
+  throw new ProvisionError('bad-usage', `The embedded runtime cannot store this file by ${wanted}.`, {
+    suggestions: [`Leave the method open, or choose one of: ${possible}.`],
   });
 }
 

@@ -141,13 +141,13 @@ function messagesFor({ spec }: Manifest, messages: readonly Message[]): ChatMess
   if (messages.some(({ images = [] }) => images.length > 0))
     throw new ProvisionError(
       'runtime-refused',
-      'The embedded runtime takes no pictures: its binding reads text only.',
+      'The embedded runtime does not accept pictures: its binding reads text only.',
       {
         suggestions: ['Ask without a picture.', 'Or use another runtime: start Ollama and pass --runtime ollama.'],
       },
     );
   if (messages.length === 0)
-    throw new ProvisionError('bad-usage', 'There is nothing to answer: no message was given.', {
+    throw new ProvisionError('bad-usage', 'No message was given to answer.', {
       suggestions: ['Pass a prompt.'],
     });
   const own = spec.system === undefined || messages.some((each) => each.role === 'system') ? [] : [spec.system];

@@ -158,7 +158,7 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
 const LAST: ReadonlySet<FromWorker['type']> = new Set(['done', 'prompt', 'unloaded']);
 
 function noAnswer(): ProvisionError {
-  return new ProvisionError('bug', 'The embedded worker ended a request with another answer than it calls for.');
+  return new ProvisionError('bug', 'The embedded worker answered a request with a message of another type.');
 }
 
 function deliver(inboxes: ReadonlyMap<number, Inbox>, message: unknown): void {
@@ -167,7 +167,7 @@ function deliver(inboxes: ReadonlyMap<number, Inbox>, message: unknown): void {
     inboxes.get(parsed.data.id)?.put(parsed.data);
     return;
   }
-  const error = new ProvisionError('bug', `The embedded worker said something unknown: ${JSON.stringify(message)}`);
+  const error = new ProvisionError('bug', `The embedded worker sent an unknown message: ${JSON.stringify(message)}`);
   for (const inbox of inboxes.values()) inbox.fail(error);
 }
 
@@ -180,9 +180,9 @@ function workerDied(reason: string, lines: readonly string[]): ProvisionError {
 
 function remedyFor(reason: string): string {
   if (reason.includes('SIGKILL'))
-    return 'If nobody killed it, the system ran out of memory: choose a smaller quant, or a shorter context with --ctx.';
+    return 'Choose a smaller quant, or a shorter context with --ctx: unless a user killed the process, the system ran out of memory.';
   if (reason.includes('SIGILL'))
-    return 'The processor lacks an instruction that this llama.cpp uses: install node-llama-cpp@3 again on this machine.';
+    return 'Install node-llama-cpp@3 again on this machine: the processor does not support an instruction that this llama.cpp uses.';
   return 'Get the model file again if its SHA-256 differs from the publisher’s, and install the newest node-llama-cpp@3.';
 }
 

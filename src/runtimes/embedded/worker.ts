@@ -128,10 +128,14 @@ async function grammarFor(
     const grammar = await model.llama.createGrammarForJsonSchema(format as AnySchema);
     return new binding.LlamaGrammarEvaluationState({ model, grammar });
   } catch (cause) {
-    throw new ProvisionError('runtime-refused', `llama.cpp makes no grammar of the JSON Schema: ${messageOf(cause)}`, {
-      cause,
-      suggestions: ['Simplify the schema.'],
-    });
+    throw new ProvisionError(
+      'runtime-refused',
+      `llama.cpp cannot make a grammar from the JSON Schema: ${messageOf(cause)}`,
+      {
+        cause,
+        suggestions: ['Simplify the schema.'],
+      },
+    );
   }
 }
 

@@ -91,7 +91,7 @@ function mismatch(thrown: unknown, place: string, digest: Digest): ProvisionErro
   const got = digestGot(thrown);
   return new ProvisionError(
     'digest-mismatch',
-    `${place} is not what its digest says: expected ${digest}, the server got ${got ?? 'other bytes'}.`,
+    `${place} does not match its digest: expected ${digest}, the server got ${got ?? 'other bytes'}.`,
     { cause: thrown, suggestions: ['Get the file again.', 'If the file is right, correct the digest (--digest).'] },
   );
 }

@@ -72,7 +72,7 @@ async function needSchemas({ facts }: ModelCall): Promise<void> {
   if (capabilities.has('structured-output')) return;
   throw new ProvisionError(
     'runtime-too-old',
-    `Ollama ${version.raw} cannot hold an answer to a JSON schema (since 0.5.0).`,
+    `Ollama ${version.raw} cannot constrain an answer to a JSON Schema; 0.5.0 and later can.`,
     { suggestions: ['Upgrade Ollama to 0.5.0 or later, or use --runtime embedded.'] },
   );
 }

@@ -30,7 +30,7 @@ function layerDifference(uploaded: Digest, { layerDigest }: StoredModel, facts: 
 
 function wordDifference(what: string, sent: string, stored: string | undefined): string[] {
   if (stored === undefined || stored === sent) return [];
-  return [`The server takes the ${what} for ${stored}, not ${sent}.`];
+  return [`The server reports the ${what} as ${stored}, not ${sent}.`];
 }
 
 function templateDifference(sent: string, stored: string | undefined, facts: ServerFacts): string[] {

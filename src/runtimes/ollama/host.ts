@@ -156,10 +156,10 @@ function connectable(scheme: string, host: string, port: string, path: string): 
   const text = `${scheme}://${bracketed(target)}:${port}${path}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.search !== '' || url.hash !== '' || /\s/.test(host)) {
-    return refuse(`${JSON.stringify(host)} with port ${port} makes no address`);
+    return refuse(`${JSON.stringify(host)} with port ${port} is not an address`);
   }
   // A browser's URL reads 1234 as 0.0.4.210; Ollama reads it as a name. Neither is what anybody means.
-  if (isIP(target) === 0 && isIP(url.hostname) !== 0) refuse(`${JSON.stringify(host)} is no host name`, host);
+  if (isIP(target) === 0 && isIP(url.hostname) !== 0) refuse(`${JSON.stringify(host)} is not a host name`, host);
   return text;
 }
 

@@ -23,16 +23,20 @@ function quoted(value: string, what: string): string {
   try {
     return quoteValue(value, what);
   } catch (cause) {
-    throw new ProvisionError('bad-template', `This server takes models only as Modelfile text: ${messageOf(cause)}.`, {
-      cause,
-      suggestions: ['Upgrade Ollama to 0.5.5 or later, which takes any text.', `Change the ${what}.`],
-    });
+    throw new ProvisionError(
+      'bad-template',
+      `This server accepts models only as Modelfile text: ${messageOf(cause)}.`,
+      {
+        cause,
+        suggestions: ['Upgrade Ollama to 0.5.5 or later, which takes any text.', `Change the ${what}.`],
+      },
+    );
   }
 }
 
 function parameterName(key: string): string {
   if (/^[A-Za-z0-9_]+$/.test(key)) return key;
-  throw new ProvisionError('bad-template', `A Modelfile cannot hold a parameter named ${JSON.stringify(key)}.`, {
+  throw new ProvisionError('bad-template', `A Modelfile cannot contain a parameter named ${JSON.stringify(key)}.`, {
     suggestions: ['Parameter names are letters, digits and "_".'],
   });
 }

@@ -50,7 +50,7 @@ function parseLine(text: string): object {
     throw new Unreadable(`a line that is not JSON: ${cleaned(text.slice(0, 200))}`, { cause });
   }
   if (typeof value === 'object' && value !== null) return value;
-  throw new Unreadable(`a line that is no object: ${cleaned(text.slice(0, 200))}`);
+  throw new Unreadable(`a line that is not an object: ${cleaned(text.slice(0, 200))}`);
 }
 
 /** Throws `ServerSaid` for `{"error": …}`, the form of every error inside a stream and of most outside one. */

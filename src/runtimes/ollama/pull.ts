@@ -28,8 +28,8 @@ export async function* pullModel(
   }
   const stored = await findModel(connection, name, signal);
   if (stored !== undefined) return stored;
-  throw new ProvisionError('runtime-refused', `${endpoint} said that it pulled ${name}, but does not have it.`, {
-    suggestions: ["Look at the server's log, and at the free space of its models folder."],
+  throw new ProvisionError('runtime-refused', `${endpoint} reported that it pulled ${name}, but does not have it.`, {
+    suggestions: ["Check the server's log, and the free space of its models folder."],
   });
 }
 
@@ -73,7 +73,7 @@ async function explainRefusedPull(thrown: unknown, name: string, version: () => 
   if (!(thrown.cause instanceof ServerSaid)) return thrown;
   return new ProvisionError(
     'runtime-too-old',
-    `The library refuses ${name} to this server: Ollama ${await version()} is too old for it.`,
+    `The library does not offer ${name} to this server: Ollama ${await version()} is too old for it.`,
     {
       cause: thrown.cause,
       suggestions: ['Upgrade Ollama.', 'Or install a local GGUF of the model with --from FILE.'],

@@ -53,7 +53,7 @@ function connectionFailed(thrown: unknown, context: FailureContext): ProvisionEr
       `The certificate of ${context.endpoint} is not trusted (${word}).`,
       {
         cause: thrown,
-        suggestions: ['Name the authority that signed it in NODE_EXTRA_CA_CERTS.'],
+        suggestions: ['Add the authority that signed it with NODE_EXTRA_CA_CERTS.'],
       },
     );
   }
@@ -70,7 +70,7 @@ function unreachable(reason: string, cause: unknown, { endpoint }: FailureContex
     cause,
     suggestions: [
       'Start Ollama: run "ollama serve", or open the Ollama app.',
-      'If it runs elsewhere, say where: --host HOST or OLLAMA_HOST.',
+      'If it runs elsewhere, pass --host HOST or set OLLAMA_HOST.',
       'Without Ollama, use --runtime embedded.',
     ],
   });
@@ -80,21 +80,18 @@ function silent(thrown: TimeoutError, context: FailureContext): ProvisionError {
   if (thrown.connecting) return unreachable(`no connection within ${formatDuration(thrown.ms)}`, thrown, context);
   return new ProvisionError(
     'runtime-timeout',
-    `${context.endpoint} said nothing for ${formatDuration(thrown.ms)} while ${context.doing}.`,
+    `${context.endpoint} sent nothing for ${formatDuration(thrown.ms)} while ${context.doing}.`,
     {
       cause: thrown,
-      suggestions: [
-        'Look at the server: its log, its load, whether it swaps.',
-        'Restart it and run the command again.',
-      ],
+      suggestions: ["Check the server's log, its load, and whether it swaps.", 'Restart it and run the command again.'],
     },
   );
 }
 
 function unreadable(thrown: unknown, context: FailureContext): ProvisionError {
   const message = context.probing
-    ? `Something answers at ${context.endpoint}, but it is not an Ollama server: ${messageOf(thrown)}.`
-    : `${context.endpoint} answered in a way that no Ollama server does while ${context.doing}: ${messageOf(thrown)}.`;
+    ? `${context.endpoint} is not an Ollama server: ${messageOf(thrown)}.`
+    : `${context.endpoint} gave an unexpected answer while ${context.doing}: ${messageOf(thrown)}.`;
   return new ProvisionError('runtime-not-ollama', message, {
     cause: thrown,
     suggestions: ['Check host and port: --host HOST or OLLAMA_HOST.', 'A proxy in between may answer in its place.'],
@@ -108,7 +105,7 @@ function died(thrown: unknown, context: FailureContext): ProvisionError {
     {
       cause: thrown,
       suggestions: [
-        "Look at the server's log: it may have run out of memory, or crashed on the file.",
+        "Check the server's log: it may have run out of memory, or crashed on the file.",
         'Start it again if it is gone, then run the command again.',
       ],
     },
@@ -120,8 +117,8 @@ function serverSaid(said: ServerSaid, context: FailureContext): ProvisionError {
   const status = said.status === 200 || said.message.startsWith('HTTP ') ? '' : ` (HTTP ${said.status})`;
   const message =
     code === 'runtime-not-ollama'
-      ? `Something answers at ${context.endpoint}, but it is not an Ollama server${status}: ${said.message}`
-      : `The server refused while ${context.doing}${status}: ${said.message}`;
+      ? `${context.endpoint} is not an Ollama server${status}: ${said.message}`
+      : `The server reported an error while ${context.doing}${status}: ${said.message}`;
   return new ProvisionError(code, message, { cause: said, suggestions });
 }
 
@@ -133,7 +130,7 @@ export interface Meaning {
 
 const TOO_OLD: Meaning = {
   code: 'runtime-too-old',
-  suggestions: ['Upgrade Ollama.', 'Or use --runtime embedded, which brings its own engine.'],
+  suggestions: ['Upgrade Ollama.', 'Or use --runtime embedded, which has its own engine.'],
 };
 
 /**
@@ -169,7 +166,7 @@ const WORDS: readonly (readonly [RegExp, Meaning])[] = [
     /llama-quantize (unavailable|binary not found)|llama-server (binary )?not found/i,
     {
       code: 'runtime-missing',
-      suggestions: ['The Ollama installation lacks its helper programs: install it again, in full.'],
+      suggestions: ['Reinstall Ollama: its helper programs are missing.'],
     },
   ],
   [
@@ -184,7 +181,7 @@ const WORDS: readonly (readonly [RegExp, Meaning])[] = [
   ],
   [
     /does not support multimodal|missing data required for image/i,
-    { code: 'runtime-refused', suggestions: ['The model takes no pictures as it is stored here: leave them out.'] },
+    { code: 'runtime-refused', suggestions: ['Leave the pictures out: the stored model does not accept any.'] },
   ],
   [
     /pull model manifest: file does not exist/i,
@@ -205,7 +202,7 @@ const WORDS: readonly (readonly [RegExp, Meaning])[] = [
     /process (has terminated|no longer running)|runner (has )?(terminated|unexpectedly stopped)/i,
     {
       code: 'runtime-died',
-      suggestions: ["The model's process ended: look at the server's log.", 'A smaller quant or context may help.'],
+      suggestions: ["Check the server's log: the model's process ended.", 'A smaller quant or context may help.'],
     },
   ],
   [
@@ -241,14 +238,14 @@ function meaningOfStatus(status: number, probing: boolean): Meaning {
   if (status === 502 || status === 503 || status === 504) {
     return {
       code: 'runtime-refused',
-      suggestions: ['The server, or a proxy before it, is busy or starting: run the command again.'],
+      suggestions: ['Run the command again: the server, or a proxy in front of it, is busy or starting.'],
     };
   }
   if (probing) return { code: 'runtime-not-ollama', suggestions: ['Check host and port: --host HOST or OLLAMA_HOST.'] };
   if (status === 404 || status === 405) {
-    return { code: 'runtime-too-old', suggestions: ['The server does not know this call: upgrade Ollama.'] };
+    return { code: 'runtime-too-old', suggestions: ['Upgrade Ollama: this server does not support the call.'] };
   }
-  return { code: 'runtime-refused', suggestions: ["Look at the server's log for the reason."] };
+  return { code: 'runtime-refused', suggestions: ["Check the server's log for the reason."] };
 }
 
 /** What can go wrong on the wire, before anybody gives it a meaning (see errors.ts). */

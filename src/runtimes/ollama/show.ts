@@ -99,8 +99,8 @@ export function unreadableModel(name: string, endpoint: string, cause: unknown):
     {
       cause,
       suggestions: [
-        'Put it right: gemma-provision repair. Or install it again.',
-        "Make room on the disk of the server's models folder first: a full one spoils manifests.",
+        'Repair it: gemma-provision repair. Or install it again.',
+        "Free space on the disk of the server's models folder first: a full disk corrupts manifests.",
       ],
     },
   );
@@ -178,7 +178,7 @@ export function read<Schema extends z.ZodType>(
   const where = issue?.path.map(String).join('.') ?? '';
   throw new ProvisionError(
     'runtime-not-ollama',
-    `${endpoint} answered ${what} as no Ollama server does: ${where === '' ? 'the reply' : where}: ${issue?.message}`,
+    `${endpoint} gave an unexpected answer to ${what}: ${where === '' ? 'the reply' : where}: ${issue?.message}`,
     { cause: result.error, suggestions: ['Check host and port: --host HOST or OLLAMA_HOST.'] },
   );
 }

@@ -106,11 +106,11 @@ async function reasonToTryAgain(thrown: unknown, run: Run, signal: AbortSignal):
   if (signal.aborted) return undefined;
   if (blobVanished(thrown, digest)) {
     const there = await hasBlob(at.connection, digest, signal);
-    return there ? undefined : `The server lost ${digest} before the create; it is brought once more.`;
+    return there ? undefined : `The server lost ${digest} before the create; uploading it again.`;
   }
   if (!(thrown instanceof ProvisionError) || !GONE.has(thrown.code)) return undefined;
   if (!(await cameBack(at.connection, signal))) return undefined;
-  return 'The server went away and is back; what was being done is done once more.';
+  return 'The server stopped responding and is available again; retrying.';
 }
 
 const GONE: ReadonlySet<string> = new Set(['runtime-died', 'runtime-unreachable']);
@@ -149,15 +149,15 @@ async function* bring(run: Run, stub: string, used: { stub: boolean }, signal: A
     } catch (thrown) {
       if (!(thrown instanceof TransferUnavailable)) throw thrown;
       if (wanted !== undefined) throw closedWay(wanted, thrown);
-      yield { type: 'warning', message: `${way} does not work here (${thrown.message}); the next way is taken.` };
+      yield { type: 'warning', message: `${way} does not work here (${thrown.message}); trying the next method.` };
     }
   }
-  throw new ProvisionError('bug', `There is no way to bring ${file.ref} to ${at.connection.host.url}.`);
+  throw new ProvisionError('bug', `No method can transfer ${file.ref} to ${at.connection.host.url}.`);
 }
 
 /**
  * Where the server's create would write the file anew, it is made to pull a model that is nothing but the blob, and the
- * model is created from that. Throws `WayClosed` when the bytes were to come this way and did not.
+ * model is created from that. Throws `TransferUnavailable` when the bytes were to come this way and did not.
  */
 async function* makeStub(
   run: Run,
@@ -181,7 +181,7 @@ async function* makeStub(
     if (signal.aborted || !(thrown instanceof ProvisionError) || FINAL.has(thrown.code)) throw thrown;
     if (way === 'loopback-pull') throw new TransferUnavailable(thrown.message, { cause: thrown });
     used.stub = false;
-    const message = `The server did not take the file by a pull (${thrown.message}); its create writes it anew.`;
+    const message = `The server did not pull the file (${thrown.message}); creating the model rewrites it.`;
     yield { type: 'warning', message };
   }
 }
@@ -190,15 +190,15 @@ async function* makeStub(
 const FINAL: ReadonlySet<string> = new Set([...GONE, 'disk-full', 'digest-mismatch', 'truncated-file', 'bug']);
 
 function closedWay(wanted: TransferWay, cause: TransferUnavailable): ProvisionError {
-  return new ProvisionError('bad-usage', `The file cannot get in by ${wanted}: ${cause.message}`, {
+  return new ProvisionError('bad-usage', `The file cannot be transferred by ${wanted}: ${cause.message}`, {
     cause,
-    suggestions: ['Leave the way open: the cheapest one that works is then taken.'],
+    suggestions: ['Leave the method open: the cheapest one that works is used.'],
   });
 }
 
 function createdNothing(name: string, { host }: Connection): ProvisionError {
-  return new ProvisionError('runtime-refused', `${host.url} said that ${name} was created, but does not have it.`, {
-    suggestions: ["Look at the server's log, and at the free space of its models folder."],
+  return new ProvisionError('runtime-refused', `${host.url} reported that it created ${name}, but does not have it.`, {
+    suggestions: ["Check the server's log, and the free space of its models folder."],
   });
 }
 

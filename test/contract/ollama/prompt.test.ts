@@ -159,7 +159,7 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
     else if (expected.refusesPictures) {
       const error = await failureOf(answer);
       expect(error.code).toBe('runtime-refused');
-      expect(error.suggestions.join(' ')).toContain('no pictures');
+      expect(error.suggestions.join(' ')).toContain('pictures out');
     } else expect((await answer).result.endedBy).toBe('length');
     expect(recorded.sent[0]).toEqual(recorded.exchange('chat.image').request.body);
   });

@@ -221,7 +221,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
     expect(await namesOn(server)).toEqual([]);
     expect(await strays(models)).toEqual([]);
     const told = await failureOf(store(plain, { name: 'wrong:t', file, architecture: 'gemma3n', spec: SPEC }));
-    expect(told.message).toContain(`keeps what it was sent as ${digest}`);
+    expect(told.message).toContain(`keeps the uploaded bytes as ${digest}`);
     await rm(join(models, 'blobs', digest.replace(':', '-')));
   });
 

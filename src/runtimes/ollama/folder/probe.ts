@@ -52,7 +52,8 @@ export async function proveFolder(
   if ('refused' in looked) return looked;
   const bytes = randomBytes(PROBE_BYTES);
   const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-  if (await hasBlob(connection, digest, signal)) return { refused: 'cannot be proven: the server has every blob' };
+  if (await hasBlob(connection, digest, signal))
+    return { refused: 'cannot be verified: the server claims to have every blob' };
   const path = blobFile(looked.blobs, digest);
   try {
     const failed = await writeProbe(looked, path, bytes);
@@ -70,19 +71,18 @@ async function lookAt({ path, files, uid: self }: ModelsFolder): Promise<Looked 
   try {
     const blobs = await files.realpath(join(path, 'blobs'));
     const facts = await files.stat(blobs, { bigint: true });
-    if (!facts.isDirectory()) return { refused: 'has no folder of blobs' };
-    if (self !== undefined && (facts.mode & WORLD_WRITABLE) !== 0n)
-      return { refused: 'can be written to by everybody' };
+    if (!facts.isDirectory()) return { refused: 'has no blobs folder' };
+    if (self !== undefined && (facts.mode & WORLD_WRITABLE) !== 0n) return { refused: 'is writable by every user' };
     const uid = Number(facts.uid);
     // Servers since 0.21 set the times of a blob that they use, which only its owner and root may.
     if (self !== undefined && self !== 0 && self !== uid) {
-      return { refused: `belongs to the user with number ${uid}, and files put there would not` };
+      return { refused: `belongs to the user with id ${uid}, and files written there would not` };
     }
     const mode = await modeIn(files, blobs);
     return { path, blobs, files, device: facts.dev, uid, gid: Number(facts.gid), mode, self };
   } catch (thrown) {
     const absent = errnoOf(thrown) === 'ENOENT';
-    return { refused: absent ? 'is not there' : `cannot be looked at: ${errnoOf(thrown) ?? messageOf(thrown)}` };
+    return { refused: absent ? 'does not exist' : `cannot be inspected: ${errnoOf(thrown) ?? messageOf(thrown)}` };
   }
 }
 

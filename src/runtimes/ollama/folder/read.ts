@@ -74,7 +74,7 @@ async function readManifest(
   }
   const digest = digestOf(text);
   const parsed = ManifestFile.safeParse(looseJson(text));
-  if (!parsed.success) return { ...broken('is no manifest'), digest };
+  if (!parsed.success) return { ...broken('is not a manifest'), digest };
   const { config, layers } = parsed.data;
   // The schema has checked the form; its type says no more than text.
   const digests = [config, ...(layers ?? [])].map((layer) => layer.digest);

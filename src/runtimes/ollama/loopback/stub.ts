@@ -79,7 +79,7 @@ export async function canPullFromUs(
 ): Promise<true | { readonly refused: string }> {
   if (!connection.host.loopback) return { refused: 'The server is on another host.' };
   const registry = await startRegistry(undefined).catch(() => undefined);
-  if (registry === undefined) return { refused: 'No port of this machine could be listened on.' };
+  if (registry === undefined) return { refused: 'No port of this machine is available.' };
   const limited = AbortSignal.any([signal, AbortSignal.timeout(REACH_MS)]);
   try {
     const pull = pullLayers(connection, { model: registry.name, insecure: true }, limited);
@@ -90,5 +90,5 @@ export async function canPullFromUs(
   } finally {
     await registry.close();
   }
-  return registry.asked || { refused: 'The server does not reach this process: it may run in a container.' };
+  return registry.asked || { refused: 'The server cannot reach this process: it may run in a container.' };
 }

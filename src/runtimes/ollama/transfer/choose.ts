@@ -55,10 +55,10 @@ export function chooseTransfer(facts: TransferFacts, wanted: TransferWay | undef
   const [cheapest] = possibleTransfers(facts);
   // What is there already need not move in any way.
   if (cheapest !== undefined && (wanted === undefined || facts.present)) return cheapest;
-  const refused = wanted === undefined ? 'No way is left.' : refusal(wanted, facts);
-  if (wanted !== undefined && refused === undefined) return planFor(wanted, facts, 'it was asked for');
-  throw new ProvisionError('bad-usage', `The file cannot get in by ${wanted ?? 'any way'}: ${refused}`, {
-    suggestions: cheapest === undefined ? [] : [`Leave the way open: ${cheapest.way} works here.`],
+  const refused = wanted === undefined ? 'No method works.' : refusal(wanted, facts);
+  if (wanted !== undefined && refused === undefined) return planFor(wanted, facts, 'requested');
+  throw new ProvisionError('bad-usage', `The file cannot be transferred by ${wanted ?? 'any method'}: ${refused}`, {
+    suggestions: cheapest === undefined ? [] : [`Leave the method open: ${cheapest.way} works here.`],
   });
 }
 
@@ -80,13 +80,13 @@ function refusal(way: TransferWay, facts: TransferFacts): string | undefined {
   if (way === 'copy') return undefined;
   if (!folder.sameVolume) return "The file is not on the volume of the server's models folder.";
   if (way === 'hard-link') return folder.noLink;
-  return folder.reflinks ? undefined : 'The file system cannot share bytes between files.';
+  return folder.reflinks ? undefined : 'The file system cannot clone files.';
 }
 
 function planFor(way: TransferWay, facts: TransferFacts, asked?: string): TransferPlan {
   const { text, sizes } = costOf(way, facts);
   const rewritten = facts.rewrites && facts.pull !== true && way !== 'upload' && way !== 'stream' ? REWRITE_SIZES : 0;
-  const note = rewritten > 0 ? `; its create then writes the file anew` : '';
+  const note = rewritten > 0 ? `; creating the model then rewrites the file` : '';
   return {
     way,
     why: `${asked === undefined ? '' : `${asked}: `}${text}${note}`,
@@ -102,18 +102,21 @@ function costOf(way: TransferWay, facts: TransferFacts): { text: string; sizes: 
       return { text: 'the server has these bytes', sizes: 0 };
     case 'hard-link':
       return {
-        text: "the server's models folder is on the file's volume and takes a hard link: no byte moves",
+        text: "the server's models folder is on the file's volume and accepts a hard link: nothing is copied",
         sizes: 0,
       };
     case 'reflink':
-      return { text: "the file system shares the bytes with the server's models folder", sizes: 0 };
+      return { text: "the file system clones the file into the server's models folder: nothing is copied", sizes: 0 };
     case 'copy':
-      return { text: "the server's models folder is on this machine: one copy, without the server", sizes: OVERHEAD };
+      return { text: "the server's models folder is on this machine: one copy, without an upload", sizes: OVERHEAD };
     case 'loopback-pull':
       return { text: 'the server pulls from this process and keeps the file as it is', sizes: OVERHEAD };
     case 'stream':
-      return { text: 'the bytes go from their source to the server, without a copy here', sizes: sent };
+      return {
+        text: 'the bytes are streamed from their source to the server, without a copy on this machine',
+        sizes: sent,
+      };
     case 'upload':
-      return { text: 'the server is sent the bytes, and checks their digest', sizes: sent };
+      return { text: 'the bytes are uploaded to the server, which checks their digest', sizes: sent };
   }
 }

@@ -39,7 +39,7 @@ export async function* writeCopy(put: FolderWrite): Work<number> {
     await files.rename(temporary, blobFile(blobs, digest));
     return put.file.sizeBytes;
   } catch (thrown) {
-    if (isUnsupported(thrown)) throw new TransferUnavailable(`no copy: ${messageOf(thrown)}`, { cause: thrown });
+    if (isUnsupported(thrown)) throw new TransferUnavailable(`copying failed: ${messageOf(thrown)}`, { cause: thrown });
     throw folderError(folder, thrown);
   } finally {
     await files.rm(temporary, { force: true }).catch(() => undefined);

@@ -36,7 +36,7 @@ export function findLocalAccess(connection: Connection, { models, loopback }: Lo
       return 'refused' in found ? { refused: `${folder.path} ${found.refused}.` } : found;
     }),
     pull: once(async (signal) => {
-      if (loopback !== true) return { refused: 'This process does not listen for the server.' };
+      if (loopback !== true) return { refused: 'This process does not serve files to the server.' };
       return canPullFromUs(connection, signal);
     }),
   };
@@ -83,7 +83,7 @@ export async function inspectTransfer(
   };
 }
 
-const PULL_NOT_ASKED = 'This version of Ollama stores what it is sent as it is: a pull would only be slower.';
+const PULL_NOT_ASKED = 'This version of Ollama stores uploads unchanged: a pull would only be slower.';
 
 async function inspectFolder(file: StorableFile, folder: ProvenFolder): Promise<FolderFacts> {
   if (!isHere(file)) return { sameVolume: false, reflinks: false };

@@ -16,7 +16,7 @@ export interface FolderWrite {
 
 /** A way that looked open and is not: the next one is tried. */
 export class TransferUnavailable extends Error {
-  override readonly name = 'WayClosed';
+  override readonly name = 'TransferUnavailable';
 }
 
 const CLOSED: ReadonlySet<string> = new Set([
@@ -59,6 +59,6 @@ export function folderError({ path }: Pick<ProvenFolder, 'path'>, thrown: unknow
   }
   return new ProvisionError('file-access', `${path} cannot be written to: ${messageOf(thrown)}`, {
     cause: thrown,
-    suggestions: ['Check the disk of the folder, and its permissions.', 'Or send the bytes instead: --way upload.'],
+    suggestions: ['Check the disk of the folder, and its permissions.', 'Or upload the bytes instead: --via upload.'],
   });
 }

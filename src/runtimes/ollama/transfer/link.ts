@@ -10,8 +10,7 @@ const READ_BY_OWNER = 0o400n;
 
 /** Why a file cannot be linked into the folder, as a whole sentence; undefined when it can. */
 export async function reasonAgainstLink(file: LocalFile, folder: ProvenFolder): Promise<string | undefined> {
-  if (folder.self === undefined)
-    return file.immutable ? 'Links to read-only files are not made on Windows.' : undefined;
+  if (folder.self === undefined) return file.immutable ? 'Read-only files are not linked on Windows.' : undefined;
   const facts = await folder.files.lstat(file.path, { bigint: true }).catch(() => undefined);
   // A file that is still to be fetched will be ours.
   const uid = facts === undefined ? folder.self : Number(facts.uid);
@@ -34,7 +33,7 @@ export async function* writeHardLink(put: FolderWrite): Work<number> {
     await files.rename(temporary, blobFile(blobs, digest));
     return 0;
   } catch (thrown) {
-    if (isUnsupported(thrown)) throw new TransferUnavailable(`no hard link: ${messageOf(thrown)}`, { cause: thrown });
+    if (isUnsupported(thrown)) throw new TransferUnavailable(`linking failed: ${messageOf(thrown)}`, { cause: thrown });
     throw folderError(folder, thrown);
   } finally {
     // Also when the rename did nothing: both names were the same file already.
@@ -49,7 +48,7 @@ export async function* writeClone(put: FolderWrite): Work<number> {
   const temporary = temporaryIn(blobs);
   try {
     await files.copyFile(file.path, temporary, SHARE_BYTES).catch((cause: unknown) => {
-      throw new TransferUnavailable(`no sharing of bytes: ${messageOf(cause)}`, { cause });
+      throw new TransferUnavailable(`cloning failed: ${messageOf(cause)}`, { cause });
     });
     // Afterwards, so that a change between the two shows: a digest is only remembered for a file that nobody wrote to.
     yield* verifyDigest(put);

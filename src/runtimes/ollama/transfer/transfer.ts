@@ -25,7 +25,7 @@ export interface Move {
   readonly startedAt: Date;
 }
 
-/** Moves the bytes by one way and returns how many. A pull moves them later, with the stub. Throws `WayClosed` for a way that turns out not to work. */
+/** Moves the bytes by one way and returns how many. A pull moves them later, with the stub. Throws `TransferUnavailable` for a way that turns out not to work. */
 export async function* moveBytes(move: Move, signal: AbortSignal): Work<number> {
   const { way, file } = move;
   if (way === 'loopback-pull') return 0;
@@ -73,7 +73,7 @@ async function* intoFolder(
   const moved = yield* put({ folder, file, digest, hash: files.hash, signal });
   if (await hasBlob(connection, digest, signal)) return moved;
   await folder.files.rm(blobFile(folder.blobs, digest), { force: true }).catch(() => undefined);
-  throw new TransferUnavailable('the server does not see what was put into its folder');
+  throw new TransferUnavailable('the server does not find the file in its models folder');
 }
 
 /**
@@ -114,7 +114,7 @@ export async function removeOrphanedBlob(
   const orphan = digestGot(thrown.cause);
   if (orphan === undefined) return thrown;
   if (folder !== undefined && (await removeOrphan(folder, orphan, startedAt))) return thrown;
-  const told = `The server keeps what it was sent as ${orphan} until it is started again.`;
+  const told = `The server keeps the uploaded bytes as ${orphan} until it restarts.`;
   return new ProvisionError(thrown.code, `${thrown.message} ${told}`, {
     cause: thrown.cause,
     suggestions: thrown.suggestions,

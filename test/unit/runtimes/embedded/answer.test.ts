@@ -71,7 +71,7 @@ describe('the end of an answer', () => {
 test('a prompt without room for an answer is refused', async () => {
   await expect(run(byteEngine([END], { contextLength: 9 }))).rejects.toMatchObject({
     code: 'bad-usage',
-    message: expect.stringContaining('no room'),
+    message: expect.stringContaining('none are left for an answer'),
   });
 });
 

@@ -216,7 +216,7 @@ describe('create', () => {
     ['a stream that ends before success', [line({ status: 'writing manifest' })], 'runtime-died'],
     ['an empty stream', [], 'runtime-died'],
     ['half a line', [line({ status: 'a' }), '{"status":"succ'], 'runtime-not-ollama'],
-    ['a line that is no object', ['42\n', success], 'runtime-not-ollama'],
+    ['a line that is not an object', ['42\n', success], 'runtime-not-ollama'],
     ['HTML', ['<html>\n<body>hello</body></html>'], 'runtime-not-ollama'],
     ['a line without an end', ['"', 'x'.repeat(17 * 1024 * 1024)], 'runtime-not-ollama'],
   ])('row 33: %s', async (_, pieces, code) => {

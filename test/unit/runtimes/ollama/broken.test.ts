@@ -37,13 +37,13 @@ async function serverWith(models: readonly string[]): Promise<{ server: FakeOlla
 }
 
 describe('row 21: a manifest that the server cannot read', () => {
-  test('is told as what needs repair, with the way out', async () => {
+  test('is reported as what needs repair, with what to do', async () => {
     const { runtime } = await serverWith(['good:t']);
     await expect(runtime.find('broken:t', never)).rejects.toMatchObject({
       code: 'needs-repair',
       exitCode: 18,
       message: expect.stringContaining('broken:t'),
-      suggestions: [expect.stringContaining('repair'), expect.stringContaining('room')],
+      suggestions: [expect.stringContaining('repair'), expect.stringContaining('Free space')],
     });
   });
 

@@ -29,11 +29,11 @@ function facts(changes: Changes = {}): TransferFacts {
 
 const NEW = { rewrites: true, diskFactor: 3, pull: true } as const;
 
-describe('the ways that work, the cheapest first', () => {
+describe('the methods that work, the cheapest first', () => {
   test.each<[string, TransferFacts, readonly TransferWay[]]>([
     ['a file of the user', facts(), ['reflink', 'copy', 'upload']],
     ['a file of our cache', facts({ file: { immutable: true } }), ['hard-link', 'reflink', 'copy', 'upload']],
-    ['no sharing of bytes', facts({ folder: { ...FOLDER, reflinks: false } }), ['copy', 'upload']],
+    ['no clones', facts({ folder: { ...FOLDER, reflinks: false } }), ['copy', 'upload']],
     ['another volume', facts({ folder: { ...FOLDER, sameVolume: false } }), ['copy', 'upload']],
     [
       'another volume, cached',
@@ -86,11 +86,11 @@ describe('the room that a way takes at the peak, in sizes of the file', () => {
   });
 });
 
-describe('a way that is asked for', () => {
+describe('a method that is requested', () => {
   test('is taken although another is cheaper', () => {
     expect(chooseTransfer(facts(), 'upload')).toMatchObject({
       way: 'upload',
-      why: expect.stringContaining('asked for'),
+      why: expect.stringContaining('requested'),
     });
     expect(chooseTransfer(facts(), 'hard-link').way).toBe('hard-link');
     expect(chooseTransfer(facts({ pull: true }), 'loopback-pull').way).toBe('loopback-pull');
@@ -104,7 +104,7 @@ describe('a way that is asked for', () => {
     ['hard-link', { folder: NO_FOLDER }, 'not known'],
     ['hard-link', { folder: { ...FOLDER, sameVolume: false } }, 'volume'],
     ['hard-link', { folder: { ...FOLDER, noLink: 'It is a symbolic link.' } }, 'symbolic link'],
-    ['reflink', { folder: { ...FOLDER, reflinks: false } }, 'cannot share bytes'],
+    ['reflink', { folder: { ...FOLDER, reflinks: false } }, 'cannot clone files'],
     ['loopback-pull', {}, 'another host'],
     ['present', {}, 'does not have these bytes'],
     ['stream', {}, 'on this machine'],

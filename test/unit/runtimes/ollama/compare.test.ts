@@ -34,7 +34,7 @@ describe('differencesOf', () => {
 
   test.each<[string, Partial<StoredModel>, string]>([
     ['other bytes', { layerDigest: digestOf('other') }, 'other bytes than were uploaded'],
-    ['another architecture', { architecture: 'llama' }, 'takes the architecture for llama'],
+    ['another architecture', { architecture: 'llama' }, 'reports the architecture as llama'],
     ['no template', { template: '' }, 'stored no template'],
     ['another template', { template: 'Tx' }, 'differs from character 2 on'],
     ['no licence', { license: '' }, 'stored no licence'],

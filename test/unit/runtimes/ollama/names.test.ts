@@ -54,7 +54,7 @@ describe('parseModelName', () => {
   });
 
   test('shows a bad name without what it would do to a terminal', () => {
-    expect(() => parseModelName('\u001b[31m\r\nx')).toThrow(/^"\\u001b\[31m\\r\\nx" is no model name/);
+    expect(() => parseModelName('\u001b[31m\r\nx')).toThrow(/^"\\u001b\[31m\\r\\nx" is not a model name/);
   });
 
   test('what is read is stable, and anything else is refused with one code', () => {

@@ -47,10 +47,10 @@ test('names are those that the server lists, with the digests of each manifest',
 
 test.each([
   ['', 'is empty'],
-  ['{"schemaVersion": 2, "con', 'is no manifest'],
-  ['\u0000\u0001', 'is no manifest'],
-  [JSON.stringify({ layers: [{ digest: A }] }), 'is no manifest'],
-  [JSON.stringify({ config: { digest: '../../etc/passwd' }, layers: [] }), 'is no manifest'],
+  ['{"schemaVersion": 2, "con', 'is not a manifest'],
+  ['\u0000\u0001', 'is not a manifest'],
+  [JSON.stringify({ layers: [{ digest: A }] }), 'is not a manifest'],
+  [JSON.stringify({ config: { digest: '../../etc/passwd' }, layers: [] }), 'is not a manifest'],
 ])('a manifest of %j %s, and costs no other', async (text, broken) => {
   await put(inLibrary('bad/latest'), text);
   await put(inLibrary('good/latest'), GOOD);

@@ -112,19 +112,19 @@ describe('the folder is only used when it is proven to be the server’s own', (
       (other) => mkdir(join(other, 'blobs'), { recursive: true }).then(() => {}),
       'is not where the server keeps its models',
     ],
-    ['no folder', async () => {}, 'is not there'],
+    ['no folder', async () => {}, 'does not exist'],
     [
       'a file in its place',
       async (other) => mkdir(other).then(() => writeFile(join(other, 'blobs'), '')),
-      'has no folder of blobs',
+      'has no blobs folder',
     ],
     [
-      'a folder that everybody may write to',
+      'a folder that every user may write to',
       async (other) => {
         await mkdir(join(other, 'blobs'), { recursive: true });
         await chmod(join(other, 'blobs'), 0o777);
       },
-      'can be written to by everybody',
+      'is writable by every user',
     ],
   ])('%s is not it', async (_, make, reason) => {
     fake = await fakeOllama('0.24.0', { models });
@@ -248,7 +248,7 @@ describe('row 7: other bytes than promised', () => {
     fake = await fakeOllama('0.24.0', { models });
     const text = 'GGUF but not the one that was meant';
     const error = await failureOf(store(at(fake, {}), { ...(await own(text)), digest: DIGEST }));
-    expect(error.message).toContain(`keeps what it was sent as ${digestOf(text)}`);
+    expect(error.message).toContain(`keeps the uploaded bytes as ${digestOf(text)}`);
   });
 
   test('bytes that another model holds are no orphan', async () => {
