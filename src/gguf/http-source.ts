@@ -202,7 +202,7 @@ class Remote implements RemoteFile {
     }
     throw networkFault(
       this.#url,
-      new Error(`${this.#next - start} of ${end - start} bytes arrived, then the response ended`),
+      new Error(`only ${this.#next - start} of ${end - start} bytes arrived, then the response ended`),
     );
   }
 

@@ -67,7 +67,11 @@ function checked(text: string | undefined, from: string): AccessToken | undefine
   const value = text?.trim();
   if (value === undefined || value === '') return undefined;
   if (TOKEN.test(value)) return { value, from };
-  throw new ProvisionError('bad-configuration', `The access token from ${from} has characters that no token has.`, {
-    suggestions: ['Set it again without quotes, spaces or line breaks inside.'],
-  });
+  throw new ProvisionError(
+    'bad-configuration',
+    `The access token from ${from} contains characters that are not allowed in a token.`,
+    {
+      suggestions: ['Set it again without quotes, spaces or line breaks inside.'],
+    },
+  );
 }

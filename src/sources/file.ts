@@ -62,7 +62,7 @@ async function pick(files: Disk, folder: string, wanted: string | undefined): Pr
   if (names.includes(wanted)) return wanted;
   const same = names.filter((name) => name.toLowerCase() === wanted.toLowerCase());
   if (same.length > 1)
-    throw new ProvisionError('bad-usage', `${folder} holds more than one file like ${wanted}: ${same.join(', ')}.`, {
+    throw new ProvisionError('bad-usage', `${folder} contains more than one file like ${wanted}: ${same.join(', ')}.`, {
       suggestions: ['Pass the path of the file.'],
     });
   if (same[0] !== undefined) return same[0];
@@ -82,10 +82,10 @@ async function namesIn(files: Disk, folder: string): Promise<string[]> {
 function folderNotFile(folder: string, models: readonly string[]): ProvisionError {
   const first = models[0];
   const suggestions = [
-    first === undefined ? 'It holds no .gguf file.' : `Pass a file, for example ${join(folder, first)}`,
+    first === undefined ? 'It contains no .gguf file.' : `Pass a file, for example ${join(folder, first)}`,
   ];
-  if (models.length > 1) suggestions.push(`It holds: ${models.slice(0, 20).join(', ')}.`);
-  return new ProvisionError('bad-usage', `${folder} is a folder, and no file in it is named.`, {
+  if (models.length > 1) suggestions.push(`It contains: ${models.slice(0, 20).join(', ')}.`);
+  return new ProvisionError('bad-usage', `${folder} is a folder, but no file in it is specified.`, {
     suggestions,
   });
 }
@@ -103,9 +103,9 @@ function requireSize(path: string, facts: FileFacts, expected: number | undefine
   const again = ['Download the file again, and check that the disk was not full.'];
   if (size === 0) throw new ProvisionError('truncated-file', `${path} is empty (0 bytes).`, { suggestions: again });
   if (expected === undefined || size === expected) return;
-  const sizes = `it has ${size} bytes (${formatBytes(size)}), expected were ${expected} (${formatBytes(expected)})`;
+  const sizes = `it has ${size} bytes (${formatBytes(size)}), expected ${expected} (${formatBytes(expected)})`;
   if (size < expected)
-    throw new ProvisionError('truncated-file', `${path} is cut short: ${sizes}.`, { suggestions: again });
+    throw new ProvisionError('truncated-file', `${path} is truncated: ${sizes}.`, { suggestions: again });
   throw new ProvisionError('digest-mismatch', `${path} does not have the expected size: ${sizes}.`, {
     suggestions: ['Check that the path names the quant that you chose.'],
   });

@@ -38,16 +38,18 @@ interface WebRef {
 /** Throws `bad-usage`. */
 function parseWeb({ ref, expected }: ResolveRequest): WebRef {
   const url = URL.parse(ref);
-  if (url === null || url.hostname === '') throw badUrl('It is no web address.');
+  if (url === null || url.hostname === '') throw badUrl('The reference is not a web address.');
   const digest = digestOf(url, expected?.digest);
   const access = accessOf(url);
   const shown = redactReference(url.href);
   const fileName = fileNameOf(url);
-  if (fileName === undefined) throw badUrl(`${shownUrl(url)} ends with no file name.`);
+  if (fileName === undefined) throw badUrl(`${shownUrl(url)} does not end with a file name.`);
   if (digest === undefined) throw noDigest(url);
   const open = url.protocol === 'http:' && !isPrivateHost(url.hostname);
   const warnings = open
-    ? [`${url.host} is not reached by https: others can see what is fetched. Its digest keeps it from being changed.`]
+    ? [
+        `${url.host} does not use https: others can see what is downloaded. The digest still protects the file against changes.`,
+      ]
     : [];
   return { known: { ref: shown, key: `${shown}#${digest}`, fixed: true, digest, fileName }, access, warnings };
 }
@@ -80,7 +82,7 @@ async function sizeOf(http: Http, access: RemoteAccess, signal: AbortSignal): Pr
   const first = await sendFollowing(http, { ...asked, method: 'GET', headers: { range: 'bytes=0-0' } });
   await first.reply.close();
   const size = checkAnswer(first.url, first.reply, 0).fileBytes;
-  if (size === undefined) throw wrongAnswer(url, 'the server does not say how long the file is', [OTHER_WAY]);
+  if (size === undefined) throw wrongAnswer(url, 'the server does not report the size of the file', [OTHER_WAY]);
   if (size === 0) throw wrongAnswer(url, 'the file is empty (0 bytes)', ['Check the address.']);
   return size;
 }
@@ -98,7 +100,7 @@ function digestOf(url: URL, demanded: Digest | undefined): Digest | undefined {
   const own = parsed.data;
   if (demanded === undefined || demanded === own) return own;
   throw new ProvisionError('bad-usage', `The address says ${own}, and --digest says ${demanded}.`, {
-    suggestions: ['Leave out one of them.'],
+    suggestions: ['Omit one of them.'],
   });
 }
 
@@ -137,7 +139,7 @@ function noDigest(url: URL): ProvisionError {
   const hub = /^\/([^/]+\/[^/]+)\/(?:resolve|blob)\/([^/]+)\/(.+)$/.exec(url.pathname);
   const suggestions = ['Add --digest sha256:… with the SHA-256 that the publisher gives.'];
   if (hub !== null && /(^|\.)(huggingface\.co|hf\.co)$/.test(url.hostname)) {
-    suggestions.unshift(`Write hf:${hub[1]}@${hub[2]}/${hub[3]}: the hub tells the digest itself.`);
+    suggestions.unshift(`Write hf:${hub[1]}@${hub[2]}/${hub[3]}: the hub provides the digest.`);
   }
-  return new ProvisionError('bad-usage', `Nothing says what the bytes at ${shownUrl(url)} must be.`, { suggestions });
+  return new ProvisionError('bad-usage', `No digest is given for ${shownUrl(url)}.`, { suggestions });
 }

@@ -13,15 +13,15 @@ export const librarySource: Source = defineSource({
   resolve: async ({ ref, expected }) => {
     const name = restOf(ref);
     if (!LIBRARY_NAME.test(name))
-      throw new ProvisionError('bad-usage', `${JSON.stringify(ref)} names no model of the Ollama library.`, {
+      throw new ProvisionError('bad-usage', `${JSON.stringify(ref)} does not name a model of the Ollama library.`, {
         suggestions: ['Write it as ollama:NAME[:TAG], for example ollama:gemma3n:e4b.'],
       });
     if (expected?.digest !== undefined)
       throw new ProvisionError(
         'bad-usage',
-        `A digest of the bytes cannot be demanded of ${ref}: the server pulls them.`,
+        `A digest cannot be required for ${ref}: the server pulls the model itself.`,
         {
-          suggestions: ['Leave out --digest, or install from a file of your own with --from PATH.'],
+          suggestions: ['Omit --digest, or install from a file of your own with --from PATH.'],
         },
       );
     return { kind: 'library', ref, name };

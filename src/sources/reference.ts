@@ -21,7 +21,7 @@ export function restOf(ref: string): string {
  */
 export function pathOf(ref: string): string {
   const path = schemeOf(ref) === 'file' ? pathOfFileRef(ref) : ref;
-  if (path === '') throw badPath(ref, 'it names no file');
+  if (path === '') throw badPath(ref, 'it does not name a file');
   if (path.includes('\0')) throw badPath(ref, 'it contains a NUL character');
   return path;
 }
@@ -37,7 +37,7 @@ function pathOfFileRef(ref: string): string {
 }
 
 function badPath(ref: string, why: string, cause?: unknown): ProvisionError {
-  return new ProvisionError('bad-usage', `The reference ${JSON.stringify(ref)} is no usable path: ${why}.`, {
+  return new ProvisionError('bad-usage', `The reference ${JSON.stringify(ref)} is not a usable path: ${why}.`, {
     cause,
     suggestions: ['Pass a path such as ./model.gguf, or file:./model.gguf.'],
   });

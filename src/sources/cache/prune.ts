@@ -83,9 +83,9 @@ function candidate(parts: PruneParts, options: PruneOptions, entry: Entry): Cand
 }
 
 function reasonOf(entry: Entry, inUse: boolean, ageMs: number): string {
-  const age = ageMs < 0 ? 'its time lies in the future' : `came in ${formatDuration(ageMs)} ago`;
-  if (!entry.whole) return `not fetched to its end; ${age}`;
-  return `${inUse ? 'an installed model came from it' : 'no installed model came from it'}; ${age}`;
+  const age = ageMs < 0 ? 'its time is in the future' : `stored ${formatDuration(ageMs)} ago`;
+  if (!entry.whole) return `partial download; ${age}`;
+  return `${inUse ? 'source of an installed model' : 'not the source of an installed model'}; ${age}`;
 }
 
 /** A partial is called after its digest; files that belong to it have a longer name. */
@@ -109,7 +109,7 @@ async function* remove(
   } catch (error) {
     signal.throwIfAborted();
     const isBusy = error instanceof ProvisionError && error.code === 'busy';
-    return { removed: false, problem: isBusy ? 'another run is fetching it' : messageOf(error) };
+    return { removed: false, problem: isBusy ? 'another process is downloading it' : messageOf(error) };
   }
 }
 

@@ -35,9 +35,8 @@ export function describeFailure(
   resumes: boolean,
 ): ProvisionError {
   if (fault.code !== 'network' && fault.code !== 'remote-fault') return fault;
-  const done = `${formatBytes(doneBytes)} of ${formatBytes(remote.sizeBytes)} are here`;
-  const next =
-    resumes && doneBytes > 0 ? 'Run it again to resume: what is here is not fetched again.' : 'Run it again.';
+  const done = `${formatBytes(doneBytes)} of ${formatBytes(remote.sizeBytes)} downloaded`;
+  const next = resumes && doneBytes > 0 ? 'Run the command again to resume the download.' : 'Run the command again.';
   return new ProvisionError(fault.code, `${fault.message}; ${done}`, {
     suggestions: [next, ...fault.suggestions],
     cause: fault.cause,

@@ -54,7 +54,7 @@ export class RangeClient {
     this.#limits = limits;
     const origin = URL.parse(remote.access.url);
     if (origin === null || !['http:', 'https:'].includes(origin.protocol)) {
-      throw new ProvisionError('bad-usage', `${remote.ref} leads to no web address`);
+      throw new ProvisionError('bad-usage', `${remote.ref} does not lead to a web address`);
     }
     this.#origin = origin;
     this.#secrets = remote.access.headers;
@@ -88,7 +88,7 @@ export class RangeClient {
 
   /** More bytes came than the file has. */
   tooLong(url: URL): RequestFailure {
-    return this.#otherBytes(url, 'other-bytes', `more than the ${this.#remote.sizeBytes} bytes of the file came`);
+    return this.#otherBytes(url, 'other-bytes', `more than the ${this.#remote.sizeBytes} bytes of the file arrived`);
   }
 
   /** Not needed any more. */
@@ -98,7 +98,7 @@ export class RangeClient {
 
   /** The connection was given up: what it brought was too little. */
   tooSlow(bytes: number, ms: number): RequestFailure {
-    const what = `less than ${formatBytes(bytes)} came within ${formatDuration(ms)}`;
+    const what = `less than ${formatBytes(bytes)} arrived within ${formatDuration(ms)}`;
     const fault = new ProvisionError('network', `${this.displayUrl}: ${what}`, { suggestions: [] });
     return new RequestFailure('again', fault);
   }
@@ -162,14 +162,15 @@ export class RangeClient {
 
   #accept(url: URL, reply: HttpReply, wanted: RangeRequest): RangeReply {
     const { status } = reply;
-    if (status === 416) throw this.#otherBytes(url, 'no-ranges', 'the server gives no part of the file (HTTP 416)');
+    if (status === 416)
+      throw this.#otherBytes(url, 'no-ranges', 'the server does not serve parts of the file (HTTP 416)');
     if (status !== 200 && status !== 206) throw this.#refused(url, reply);
     const encoding = reply.header('content-encoding')?.trim().toLowerCase() ?? '';
     if (encoding !== '' && encoding !== 'identity') {
       throw this.#otherBytes(
         url,
         'final',
-        `the answer is compressed (${encoding.slice(0, 20)}) though that was not asked for`,
+        `the answer is compressed (${encoding.slice(0, 20)}) although that was not requested`,
       );
     }
     const stretch = this.#stretchOf(url, reply, wanted.start);
@@ -179,7 +180,7 @@ export class RangeClient {
       throw this.#otherBytes(url, 'other-bytes', `the file there has ${size} bytes, not ${sizeBytes}`);
     }
     if (!stretch.ranged && wanted.start > 0) {
-      throw this.#otherBytes(url, 'no-ranges', 'the server ignores which part is asked for');
+      throw this.#otherBytes(url, 'no-ranges', 'the server ignores range requests');
     }
     const validator = validatorOf(reply);
     if (stretch.ranged && wanted.validator !== undefined && validator !== undefined && validator !== wanted.validator) {
@@ -213,10 +214,10 @@ export class RangeClient {
     const until = new Date(this.#effects.now().getTime() + Math.min(waitMs, 1e15));
     const when =
       Number.isNaN(until.getTime()) || until.getUTCFullYear() > 9999 ? 'in many years' : `at ${until.toISOString()}`;
-    const told = new ProvisionError(fault.code, `${fault.message}; it wants no request before: ${when}`, {
-      suggestions: ['Run it again then, or get the file from another place.'],
+    const explained = new ProvisionError(fault.code, `${fault.message}; the server asks clients to retry ${when}`, {
+      suggestions: ['Run the command again then, or download the file from another location.'],
     });
-    return new RequestFailure('final', told);
+    return new RequestFailure('final', explained);
   }
 
   #otherBytes(url: URL, kind: 'no-ranges' | 'other-bytes' | 'final', what: string): RequestFailure {
@@ -226,7 +227,7 @@ export class RangeClient {
 
 function asMismatch(message: string, cause?: unknown): ProvisionError {
   return new ProvisionError('digest-mismatch', message, {
-    suggestions: ['Get the file from another place, or ask who runs that server.'],
+    suggestions: ['Download the file from another location, or contact the operator of that server.'],
     ...(cause !== undefined && { cause }),
   });
 }

@@ -44,7 +44,11 @@ export function hubFault(refused: HubRefusal, asked: HubRequest): ProvisionError
   if (word === 'EntryNotFound') return noFile(fault, asked);
   if (word === 'RepoNotFound' || status === 401 || status === 404 || status === 410) return noRepo(fault, asked);
   if (status === 403) return forbidden(fault, asked);
-  return fault('remote-fault', `the hub gave no answer about ${asked.repo}`, 'Check HF_ENDPOINT, then try again.');
+  return fault(
+    'remote-fault',
+    `the hub did not return an answer about ${asked.repo}`,
+    'Check HF_ENDPOINT, then try again.',
+  );
 }
 
 type Fault = (code: ErrorCode, what: string, ...suggestions: string[]) => ProvisionError;

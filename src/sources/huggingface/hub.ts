@@ -139,7 +139,7 @@ function checked<Schema extends z.ZodType>(schema: Schema, answer: unknown, aske
 }
 
 function notTheHub({ endpoint, repo }: HubRequest, why: string, cause: unknown): ProvisionError {
-  return new ProvisionError('remote-fault', `${endpoint} did not answer about ${repo} as a hub does: ${why}`, {
+  return new ProvisionError('remote-fault', `${endpoint} did not return a valid answer about ${repo}: ${why}`, {
     cause,
     suggestions: ['Check HF_ENDPOINT: it must be the base address of the Hugging Face hub or of a mirror of it.'],
   });

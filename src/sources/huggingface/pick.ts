@@ -16,7 +16,7 @@ export function pickFile(ref: HubRef, files: readonly string[], fileName: string
   const [only, ...others] = models.filter((file) => !BESIDE.test(baseOf(file)));
   if (only !== undefined && others.length === 0) return only;
   const example = only === undefined ? [] : [`Name one: ${formatHubRef({ ...ref, file: only })}`];
-  throw new ProvisionError('bad-usage', `${formatHubRef(ref)} is a repository, and nothing says which file is meant.`, {
+  throw new ProvisionError('bad-usage', `${formatHubRef(ref)} is a repository, but no file is specified.`, {
     suggestions: [...example, ...listed(models)],
   });
 }
@@ -27,7 +27,7 @@ function byName(ref: HubRef, wanted: string, models: readonly string[]): string 
   const [found, ...others] = near;
   if (found === undefined) return missing(ref, wanted, models);
   if (others.length === 0) return found;
-  throw new ProvisionError('bad-usage', `${formatHubRef(ref)} holds more than one ${wanted}: ${near.join(', ')}.`, {
+  throw new ProvisionError('bad-usage', `${formatHubRef(ref)} contains more than one ${wanted}: ${near.join(', ')}.`, {
     suggestions: [`Name one: ${formatHubRef({ ...ref, file: found })}`],
   });
 }
@@ -45,9 +45,9 @@ function missing(ref: HubRef, wanted: string, models: readonly string[]): never 
 }
 
 function listed(models: readonly string[]): string[] {
-  if (models.length === 0) return ['It holds no .gguf file: take a repository with GGUF files of the model.'];
+  if (models.length === 0) return ['It contains no .gguf file: use a repository with GGUF files of the model.'];
   const more = models.length > 20 ? `, and ${models.length - 20} more` : '';
-  return [`It holds: ${models.slice(0, 20).join(', ')}${more}.`];
+  return [`It contains: ${models.slice(0, 20).join(', ')}${more}.`];
 }
 
 function baseOf(file: string): string {

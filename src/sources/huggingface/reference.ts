@@ -25,9 +25,9 @@ export function parseHubRef(ref: string): HubRef {
   const [, repo, typed, file] = match ?? [];
   if (repo === undefined) throw wrongForm(ref, 'it is not of that form');
   const revision = typed === undefined ? 'main' : decoded(ref, typed);
-  if (!isRevision(revision)) throw wrongForm(ref, `${JSON.stringify(revision)} is no revision`);
+  if (!isRevision(revision)) throw wrongForm(ref, `${JSON.stringify(revision)} is not a revision`);
   if (file === undefined || file === '') return { repo, revision };
-  if (!isPath(file)) throw wrongForm(ref, `${JSON.stringify(file)} is no path in a repository`);
+  if (!isPath(file)) throw wrongForm(ref, `${JSON.stringify(file)} is not a path in a repository`);
   return { repo, revision, file };
 }
 
@@ -61,16 +61,20 @@ function decoded(ref: string, typed: string): string {
   try {
     return decodeURIComponent(typed);
   } catch {
-    throw wrongForm(ref, `${JSON.stringify(typed)} is no revision`);
+    throw wrongForm(ref, `${JSON.stringify(typed)} is not a revision`);
   }
 }
 
 function wrongForm(ref: string, why: string): ProvisionError {
   const ollamaForm = /^([^:@]+\/[^:@/]+):[^/]+$/.exec(restOf(ref))?.[1];
-  return new ProvisionError('bad-usage', `${JSON.stringify(ref)} names no file of a Hugging Face repository: ${why}.`, {
-    suggestions: [
-      'Write it as hf:OWNER/REPO/FILE.gguf, or hf:OWNER/REPO@REVISION/FILE.gguf.',
-      ...(ollamaForm === undefined ? [] : [`For one quant of a model write hf:${ollamaForm} and --quant QUANT.`]),
-    ],
-  });
+  return new ProvisionError(
+    'bad-usage',
+    `${JSON.stringify(ref)} does not name a file of a Hugging Face repository: ${why}.`,
+    {
+      suggestions: [
+        'Write it as hf:OWNER/REPO/FILE.gguf, or hf:OWNER/REPO@REVISION/FILE.gguf.',
+        ...(ollamaForm === undefined ? [] : [`For one quant of a model write hf:${ollamaForm} and --quant QUANT.`]),
+      ],
+    },
+  );
 }

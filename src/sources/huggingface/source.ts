@@ -73,7 +73,7 @@ async function hubRequest(
   // Anybody on the way could read the token.
   const open = url.protocol === 'http:' && !isPrivateHost(url.hostname);
   const warnings =
-    open && token !== undefined ? [`${endpoint} is not reached by https: no access token is sent to it.`] : [];
+    open && token !== undefined ? [`${endpoint} does not use https: no access token is sent to it.`] : [];
   return { asked: { ...ref, endpoint, ...(token !== undefined && !open && { token }) }, warnings };
 }
 
@@ -81,8 +81,8 @@ function digestOf(request: ResolveRequest, found: HubFile, file: string): Digest
   if (found.sha256 !== undefined) return `sha256:${found.sha256}`;
   const demanded = request.expected?.digest;
   if (demanded !== undefined) return demanded;
-  throw new ProvisionError('bad-usage', `The hub knows no SHA-256 of ${file}: it is not in large-file storage.`, {
-    suggestions: ['Say what the bytes must be: --digest sha256:…', 'Check that it is the model, not a file beside it.'],
+  throw new ProvisionError('bad-usage', `The hub has no SHA-256 for ${file}: it is not in large-file storage.`, {
+    suggestions: ['Pass the expected digest: --digest sha256:…', 'Check that it is the model, not a file beside it.'],
   });
 }
 

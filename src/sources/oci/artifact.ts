@@ -31,7 +31,7 @@ export async function openArtifact(
   const index = parseDocument(Index, found.bytes.toString('utf8'), documentOf(`The index of ${place}`));
   const chosen = pickManifest(index, place);
   const inner = await repository.manifest(chosen.digest, signal);
-  if (isIndex(inner, place)) throw badManifest(place, 'an index in an index is not read');
+  if (isIndex(inner, place)) throw badManifest(place, 'an index inside an index is not supported');
   return { digest: inner.digest, manifest: parseManifest(inner.bytes, place) };
 }
 
@@ -55,7 +55,9 @@ export function pickManifest(index: Index, place: string): Descriptor {
   if (only !== undefined && candidates.length === 1) return only;
   const list = candidates.slice(0, 10).map(({ digest }) => digest);
   throw badManifest(place, `its index names ${candidates.length} models`, [
-    candidates.length === 0 ? 'Name an artifact that holds a GGUF.' : `Name one by its digest: ${list.join(', ')}`,
+    candidates.length === 0
+      ? 'Name an artifact that contains a GGUF file.'
+      : `Name one by its digest: ${list.join(', ')}`,
   ]);
 }
 
@@ -84,14 +86,14 @@ export function pickGguf(
   const [hit, ...also] = named(hinted);
   if (hit !== undefined && also.length === 0) return hit;
   if (only !== undefined)
-    throw badManifest(place, `it holds ${models.length} models`, [
+    throw badManifest(place, `it contains ${models.length} models`, [
       `Add the file’s name to the reference: #${names[0]}`,
       `It has: ${names.join(', ')}.`,
     ]);
   const packed = layers.some(({ mediaType }) => PACKED_WEIGHTS.test(mediaType));
   throw badManifest(
     place,
-    packed ? 'its weights are packed or compressed, and nothing here unpacks them' : 'it holds no GGUF file',
+    packed ? 'its weights are packed or compressed, which is not supported' : 'it contains no GGUF file',
     ['Push the plain file, for example with: gemma-provision publish'],
   );
 }
@@ -108,7 +110,7 @@ function isIndex({ bytes }: FoundManifest, place: string): boolean {
   const value = parseJson(bytes.toString('utf8'), documentOf(`The manifest of ${place}`));
   const has = (field: string) => typeof value === 'object' && value !== null && Object.hasOwn(value, field);
   if (has('manifests') && (has('layers') || has('config')))
-    throw badManifest(place, 'it is a manifest and an index at once');
+    throw badManifest(place, 'it is both a manifest and an index');
   return has('manifests');
 }
 
@@ -117,5 +119,5 @@ function documentOf(name: string) {
 }
 
 export function badManifest(place: string, why: string, suggestions: readonly string[] = []): ProvisionError {
-  return new ProvisionError('bad-manifest', `${place} is nothing that can be installed: ${why}.`, { suggestions });
+  return new ProvisionError('bad-manifest', `${place} cannot be installed: ${why}.`, { suggestions });
 }

@@ -69,7 +69,7 @@ export interface Realm {
 export function checkRealm(realm: string, registry: URL, named: readonly string[]): Realm {
   const url = URL.parse(realm);
   if (url === null || !['https:', 'http:'].includes(url.protocol) || url.username !== '' || url.password !== '')
-    throw new ProvisionError('remote-fault', `${registry.host}: the registry names no usable token server`, {
+    throw new ProvisionError('remote-fault', `${registry.host}: the registry does not name a usable token server`, {
       suggestions: ['Check that the reference names a registry.'],
     });
   url.hash = '';
@@ -90,7 +90,7 @@ export function checkRealm(realm: string, registry: URL, named: readonly string[
 function unsafe(registry: URL, url: URL, how: string): ProvisionError {
   return new ProvisionError(
     'unsafe-redirect',
-    `${registry.host}: the registry sends us to a token server ${how} (${shownUrl(url)})`,
+    `${registry.host}: the registry redirects to a token server ${how} (${shownUrl(url)})`,
     { suggestions: ['If you run that registry, correct the address of its token server.'] },
   );
 }

@@ -100,7 +100,7 @@ async function readSmallBlob(
   if (size > limit) {
     throw new ProvisionError(
       'bad-manifest',
-      `${session.place}: ${digest} is said to have ${size} bytes; at most ${limit} are read`,
+      `${session.place}: ${digest} declares ${size} bytes; the limit is ${limit}`,
     );
   }
   const url = await session.url(`blobs/${digest}`, signal);
@@ -132,7 +132,7 @@ async function hasBlob(session: Session, digest: string, signal: AbortSignal): P
 function tooLong(session: Session, version: string, bytes: number): ProvisionError {
   return new ProvisionError(
     'bad-manifest',
-    `${session.place}: the manifest ${version} has ${bytes} bytes; at most ${LARGEST_MANIFEST} are read`,
+    `${session.place}: the manifest ${version} has ${bytes} bytes; the limit is ${LARGEST_MANIFEST}`,
     {
       suggestions: ['Check that the reference names a model.'],
     },

@@ -49,9 +49,9 @@ function speaksNoTls(thrown: unknown): boolean {
 
 /** For a password that would be readable by everybody on the way. */
 export function passwordOverHttp(host: string): ProvisionError {
-  return new ProvisionError('unauthorised', `${host} wants a password and is not reached by https: none was sent.`, {
+  return new ProvisionError('unauthorised', `${host} requires a password but does not use https: none was sent.`, {
     suggestions: [
-      'Have the registry’s operator give it a certificate.',
+      'Ask the operator of the registry to set up a certificate.',
       `If you trust the network in between: --plain-http, or GEMMA_PROVISION_OCI_PLAIN_HTTP=${host}`,
     ],
   });

@@ -32,16 +32,20 @@ export function registryFault(refused: RegistryRefusal, wanted: RegistryRequest)
     new ProvisionError(code, `${place}: ${why} (HTTP ${status}${registryMessage(refused.body)})`, { suggestions });
   if (status === 401 || status === 403) return unauthorised(fault, status, wanted);
   if (status === 404 || status === 410)
-    return fault('source-not-found', `the registry has not ${what}`, 'Check repository, tag and digest.');
+    return fault('source-not-found', `the registry does not have ${what}`, 'Check repository, tag and digest.');
   if (status === 429 || status === 503) {
     const after = refused.header('retry-after')?.slice(0, 40);
     const when = after === undefined ? 'Try again later.' : `Try again after ${after} (seconds or a date).`;
     return fault('remote-fault', status === 429 ? 'too many requests' : 'the registry is not available', when);
   }
   if (status === 413)
-    return fault('remote-fault', `the registry takes no blob of that size`, 'Ask its operator to raise the limit.');
+    return fault(
+      'remote-fault',
+      `the registry does not accept a blob of that size`,
+      'Ask its operator to raise the limit.',
+    );
   if (status >= 500) return fault('remote-fault', 'the registry failed', 'Try again later.');
-  return fault('remote-fault', `the registry does not give ${what}`, 'Check that the reference names a registry.');
+  return fault('remote-fault', `the registry did not return ${what}`, 'Check that the reference names a registry.');
 }
 
 type Fault = (code: ErrorCode, why: string, ...suggestions: string[]) => ProvisionError;
@@ -51,25 +55,25 @@ function unauthorised(fault: Fault, status: number, wanted: RegistryRequest): Pr
   if (withheldFrom !== undefined) {
     return fault(
       'unauthorised',
-      `it wants a password shown to ${withheldFrom}, which is not its own host, so none was sent`,
+      `it asks for a password to be sent to ${withheldFrom}, which is another host, so none was sent`,
       `If that token server belongs to this registry, name it: GEMMA_PROVISION_OCI_REALM=${withheldFrom}`,
-      'If not, somebody may be after your password: do not.',
+      'Otherwise do not send your password: this may be a phishing attempt.',
     );
   }
   if (loginFrom !== undefined)
     return fault(
       'unauthorised',
-      `the login from ${loginFrom} has no right to ${what}`,
+      `the login from ${loginFrom} is not authorised for ${what}`,
       'Check what that account may do there.',
     );
-  const named = helper === undefined ? [] : [`The login that docker keeps with ${helper} cannot be read here.`];
-  const why = status === 401 ? `it wants to know who asks for ${what}` : `access to ${what} is refused`;
+  const named = helper === undefined ? [] : [`The login that docker keeps in ${helper} cannot be read by this tool.`];
+  const why = status === 401 ? `authentication is required for ${what}` : `access to ${what} is refused`;
   return fault(
     'unauthorised',
     why,
     HOW_TO_LOG_IN,
     ...named,
-    `Check the spelling of ${place}: some registries answer so for what does not exist.`,
+    `Check the spelling of ${place}: some registries give this answer for a repository that does not exist.`,
   );
 }
 

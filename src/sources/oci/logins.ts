@@ -129,7 +129,7 @@ function parse(text: string, path: string): DockerConfig {
     problem = messageOf(thrown).includes('JSON') ? 'it is not JSON' : 'it cannot be read';
   }
   throw new ProvisionError('bad-configuration', `${path} cannot be used: ${problem}.`, {
-    suggestions: ['Log in again with docker login or podman login, which writes it anew.'],
+    suggestions: ['Log in again with docker login or podman login, which rewrites the file.'],
   });
 }
 

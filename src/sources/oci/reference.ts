@@ -28,10 +28,10 @@ export function parseOciRef(ref: string): OciRef {
   const whole = restOf(ref).replace(/^\/\//, '');
   if (whole.length > 1024) throw wrongForm('The reference', 'it is longer than 1024 characters');
   // Whatever stands before an @ that is no digest's may be a password.
-  if (/^[^/]*@/.test(whole)) throw wrongForm('The reference', 'a user and a password do not belong into it');
+  if (/^[^/]*@/.test(whole)) throw wrongForm('The reference', 'it must not contain a user or a password');
   const [rest = '', file, ...more] = whole.split('#');
   if (more.length > 0 || (file !== undefined && !isFileName(file)))
-    throw wrongForm(ref, 'what follows # is no file name');
+    throw wrongForm(ref, 'the part after # is not a file name');
   const slash = rest.indexOf('/');
   const host = rest.slice(0, Math.max(slash, 0)).toLowerCase();
   if (!isHost(host))
@@ -39,7 +39,7 @@ export function parseOciRef(ref: string): OciRef {
   const named = splitVersion(ref, rest.slice(slash + 1));
   const repository =
     host === 'docker.io' && !named.repository.includes('/') ? `library/${named.repository}` : named.repository;
-  if (!isRepository(repository)) throw wrongForm(ref, `${JSON.stringify(repository)} is no name of a repository`);
+  if (!isRepository(repository)) throw wrongForm(ref, `${JSON.stringify(repository)} is not the name of a repository`);
   return { ...named, host, repository, ...(file !== undefined && { file }) };
 }
 
@@ -65,10 +65,10 @@ function splitVersion(ref: string, rest: string): { repository: string; tag?: st
   const colon = before.indexOf(':');
   const repository = colon < 0 ? before : before.slice(0, colon);
   const tag = colon < 0 ? undefined : before.slice(colon + 1);
-  if (tag !== undefined && !TAG.test(tag)) throw wrongForm(ref, `${JSON.stringify(tag)} is no tag`);
+  if (tag !== undefined && !TAG.test(tag)) throw wrongForm(ref, `${JSON.stringify(tag)} is not a tag`);
   if (at < 0) return { repository, tag: tag ?? 'latest' };
   const digest = Digest.safeParse(rest.slice(at + 1));
-  if (!digest.success) throw wrongForm(ref, 'what follows @ is no digest: sha256: and 64 lower-case hex digits');
+  if (!digest.success) throw wrongForm(ref, 'the part after @ is not a digest: sha256: and 64 lower-case hex digits');
   return { repository, digest: digest.data };
 }
 
@@ -87,7 +87,7 @@ function isHost(host: string): boolean {
 
 function wrongForm(ref: string, why: string): ProvisionError {
   const shown = ref === 'The reference' ? ref : JSON.stringify(ref.length > 200 ? `${ref.slice(0, 200)}…` : ref);
-  return new ProvisionError('bad-usage', `${shown} names nothing in an OCI registry: ${why}.`, {
+  return new ProvisionError('bad-usage', `${shown} is not a reference to an OCI registry: ${why}.`, {
     suggestions: [
       'Write it as oci:HOST/REPOSITORY:TAG or oci:HOST/REPOSITORY@sha256:…, for example oci:localhost:5000/models/gemma:q4_k_m.',
     ],

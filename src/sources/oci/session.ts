@@ -207,7 +207,7 @@ async function postOnce(
     const reply = await http(request);
     if (reply.status < 300 || reply.status > 399) return reply;
     await reply.close();
-    throw wrongAnswer(sent.url, 'the token server sends us elsewhere');
+    throw wrongAnswer(sent.url, 'the token server redirects to another address');
   };
   return sendFollowing(strict, { method: 'POST', secrets: {}, ...sent });
 }
@@ -225,7 +225,7 @@ function tokenIn(url: URL, body: Buffer): string {
   }
   const token = parsed.token ?? parsed.access_token;
   if (token !== undefined && TOKEN.test(token)) return token;
-  throw wrongAnswer(url, 'the token server gives no token');
+  throw wrongAnswer(url, 'the token server did not return a token');
 }
 
 /** The body of a refusal; what it says helps, and that it cannot be read is no error of its own. */

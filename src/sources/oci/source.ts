@@ -37,7 +37,7 @@ export function ociSource(options: OciOptions): Source {
       if (await repository.has(file.digest, signal)) return;
       throw new ProvisionError(
         'source-not-found',
-        `${file.ref}: the registry has the manifest and not the model itself (${file.digest}).`,
+        `${file.ref}: the registry has the manifest but not the model itself (${file.digest}).`,
         {
           suggestions: ['Publish it again.'],
         },

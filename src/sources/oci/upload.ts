@@ -48,7 +48,7 @@ export async function* uploadBlob(
     } catch (error) {
       signal.throwIfAborted();
       if (tried >= TRIES || !isPassing(error)) throw error;
-      yield { type: 'warning', message: `The upload broke (${messageOf(error)}); it is tried again.` };
+      yield { type: 'warning', message: `The upload failed (${messageOf(error)}); retrying.` };
       await options.sleep(waitAfter(tried, options), signal);
       // The answer alone may have been lost.
       if (await repository.has(blob.digest, signal)) return sent.bytes;
@@ -90,7 +90,7 @@ async function* uploadOnce(
       if (answered.thrown instanceof ProvisionError) throw answered.thrown;
       throw networkFault(target.url, answered.thrown);
     }
-    await requireCreated(session, target.url, answered.reply, `to upload to ${session.place}`, signal);
+    await requireCreated(session, target.url, answered.reply, `the upload to ${session.place}`, signal);
   } finally {
     // Nothing more is to be sent when the work was given up; a request that is over is not touched by it.
     ended.abort();
@@ -106,7 +106,7 @@ interface Target {
 async function startUpload(session: Session, signal: AbortSignal): Promise<Target> {
   const url = await session.url('blobs/uploads/', signal);
   const answer = await session.send({ method: 'POST', url, headers: { 'content-length': '0' }, signal });
-  if (answer.reply.status !== 202) throw await session.fault(answer, `the right to upload`, signal);
+  if (answer.reply.status !== 202) throw await session.fault(answer, 'an upload address', signal);
   await answer.reply.close();
   const location = answer.reply.header('location');
   const target = location === undefined ? null : URL.parse(location, answer.url.href);
@@ -121,7 +121,7 @@ async function startUpload(session: Session, signal: AbortSignal): Promise<Targe
   if (isElsewhere && isUnsafe) {
     throw new ProvisionError(
       'unsafe-redirect',
-      `${session.place}: the registry wants uploads sent to ${shownUrl(target)}`,
+      `${session.place}: the registry redirects uploads to ${shownUrl(target)}`,
       {
         suggestions: ['If you run that registry, correct the address that it gives to its clients.'],
       },
@@ -179,7 +179,7 @@ async function putManifestOnce({ session }: Repository, manifest: NamedManifest,
   const url = await session.url(`manifests/${version}`, signal);
   const body = Buffer.from(bytes).toString('utf8');
   const { reply } = await session.send({ method: 'PUT', url, headers: { 'content-type': mediaType }, body, signal });
-  await requireCreated(session, url, reply, `the right to name ${version}`, signal);
+  await requireCreated(session, url, reply, `the manifest ${version}`, signal);
   const told = reply.header('docker-content-digest');
   const digest = digestOf(bytes);
   if (told?.startsWith('sha256:') && told !== digest)
@@ -199,12 +199,12 @@ async function* counted(
     const got = done < blob.size ? undefined : (`sha256:${hash.copy().digest('hex')}` as const);
     // The last bytes are held back when they are not what was announced: the registry then never has the whole.
     if (done > blob.size || (got !== undefined && got !== blob.digest))
-      throw contentMismatch('What was to be uploaded', blob.digest, got ?? 'more bytes');
+      throw contentMismatch('The upload', blob.digest, got ?? 'more bytes');
     yield chunk;
     sent.bytes += chunk.length;
     events.report(done);
   }
-  if (done < blob.size) throw contentMismatch('What was to be uploaded', blob.digest, `${done} of ${blob.size} bytes`);
+  if (done < blob.size) throw contentMismatch('The upload', blob.digest, `${done} of ${blob.size} bytes`);
 }
 
 /** Reports what the body's reader has seen to the driver of the work: the newest count, not every one. */

@@ -161,10 +161,10 @@ describe('a folder', () => {
     await writeFile(join(folder, 'b.gguf'), 'GGUF');
     await expect(resolve('.')).rejects.toMatchObject({
       code: 'bad-usage',
-      suggestions: [`Pass a file, for example ${join(folder, 'a.gguf')}`, 'It holds: a.gguf, b.gguf.'],
+      suggestions: [`Pass a file, for example ${join(folder, 'a.gguf')}`, 'It contains: a.gguf, b.gguf.'],
     });
     await mkdir(join(folder, 'empty'));
-    await expect(resolve('empty')).rejects.toMatchObject({ suggestions: ['It holds no .gguf file.'] });
+    await expect(resolve('empty')).rejects.toMatchObject({ suggestions: ['It contains no .gguf file.'] });
   });
 
   test('whose wanted name is a folder itself', async () => {

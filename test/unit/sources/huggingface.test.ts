@@ -116,7 +116,7 @@ describe('what cannot be taken', () => {
     await expect(resolve('hf:org/gemma-GGUF/gemma-Q4_K_S.gguf')).rejects.toMatchObject({
       code: 'source-not-found',
       message: expect.stringContaining('gemma-Q4_K_S.gguf'),
-      suggestions: ['Did you mean gemma-Q4_K_M.gguf?', 'It holds: gemma-Q4_K_M.gguf, gemma-Q8_0.gguf.'],
+      suggestions: ['Did you mean gemma-Q4_K_M.gguf?', 'It contains: gemma-Q4_K_M.gguf, gemma-Q8_0.gguf.'],
     });
   });
 
@@ -126,7 +126,7 @@ describe('what cannot be taken', () => {
       code: 'bad-usage',
       suggestions: [
         'Name one: hf:org/gemma-GGUF@main/gemma-Q4_K_M.gguf',
-        'It holds: gemma-Q4_K_M.gguf, gemma-Q8_0.gguf.',
+        'It contains: gemma-Q4_K_M.gguf, gemma-Q8_0.gguf.',
       ],
     });
   });
@@ -135,7 +135,7 @@ describe('what cannot be taken', () => {
     const { resolve } = await open();
     await expect(resolve('hf:org/gemma-GGUF/README.md')).rejects.toMatchObject({
       code: 'bad-usage',
-      message: expect.stringContaining('no SHA-256 of README.md'),
+      message: expect.stringContaining('no SHA-256 for README.md'),
     });
     const digest = `sha256:${sha256(README.content)}` as const;
     expect(remote(await resolve('hf:org/gemma-GGUF/README.md', { expected: { digest } })).digest).toBe(digest);

@@ -200,7 +200,7 @@ test('an index leads to its one model; a signature and an attestation beside it 
   expect(await resolve(registry, {}, 'models/tiny:index')).toMatchObject({ digest: layer.digest });
   registry.putManifest('models/tiny', 'both', { ...manifest, manifests: [entry] });
   expect((await failureOf(resolve(registry, {}, 'models/tiny:both'))).message).toContain(
-    'a manifest and an index at once',
+    'both a manifest and an index',
   );
 });
 

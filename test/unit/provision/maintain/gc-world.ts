@@ -133,7 +133,7 @@ export class World {
     const items: CachePruning['items'] = free.map(({ path, digest }) => {
       const sizeBytes = this.files.get(path)?.text.length ?? 0;
       if (apply) this.files.delete(path);
-      return { path, digest, sizeBytes, reason: 'no installed model came from it', removed: apply };
+      return { path, digest, sizeBytes, reason: 'not the source of an installed model', removed: apply };
     });
     yield { type: 'phase', id: 'prune', title: 'Prune', status: 'done' } as const;
     return { folder: '/cache', applied: apply, items, reclaimableBytes: 0, kept: 0 };

@@ -154,7 +154,7 @@ describe('prune', () => {
       digest: OTHER_OF,
       fileName: 'b.gguf',
       sizeBytes: OTHER.length,
-      reason: 'no installed model came from it; came in 3 h 0 m ago',
+      reason: 'not the source of an installed model; stored 3 h 0 m ago',
     };
     expect(shown).toEqual({
       folder,
@@ -186,11 +186,11 @@ describe('prune', () => {
       );
     expect(await reasons({})).toEqual([]);
     expect(await reasons({ all: true })).toEqual([
-      'no installed model came from it; came in 59 m 59 s ago',
-      'an installed model came from it; came in 2 h 0 m ago',
+      'not the source of an installed model; stored 59 m 59 s ago',
+      'source of an installed model; stored 2 h 0 m ago',
     ]);
     expect(await reasons({ all: true, olderThanMs: 2 * GRACE_MS })).toEqual([
-      'an installed model came from it; came in 2 h 0 m ago',
+      'source of an installed model; stored 2 h 0 m ago',
     ]);
   });
 
@@ -203,7 +203,7 @@ describe('prune', () => {
     }
     const { result } = await run(cache.prune({ inUse: new Set([DIGEST, OTHER_OF]), apply: true }, never));
     expect(result.items).toMatchObject([
-      { path: partial, removed: true, reason: expect.stringContaining('not fetched to its end') },
+      { path: partial, removed: true, reason: expect.stringContaining('partial download') },
     ]);
     expect(await readdir(join(folder, 'partial'))).toEqual([]);
     expect(await readdir(join(folder, 'blobs'))).toHaveLength(2);
@@ -221,8 +221,8 @@ describe('prune', () => {
     });
     const { result } = await run(cache.prune({ inUse: NONE, apply: true }, never));
     expect(result.items.map(({ removed, problem }) => [removed, problem])).toEqual([
-      [false, 'another run is fetching it'],
-      [false, 'another run is fetching it'],
+      [false, 'another process is downloading it'],
+      [false, 'another process is downloading it'],
     ]);
     expect(result).toMatchObject({ reclaimableBytes: 0, kept: 2 });
     expect(await readdir(join(folder, 'blobs'))).toHaveLength(2);

@@ -33,7 +33,7 @@ describe('bytes that are not the file', () => {
     const [into, server] = [await folder(), await origin(() => behaviour, content)];
     const error = await refusalOf(fetchTo(into, remoteOf(server)));
     expect(error).toMatchObject({ code: 'digest-mismatch', exitCode: 11 });
-    expect(error.message).toContain(`more than the ${FILE.length} bytes of the file came`);
+    expect(error.message).toContain(`more than the ${FILE.length} bytes of the file arrived`);
     expect(server.requests).toHaveLength(2);
     expect(await left(into)).toEqual([]);
     // What is in the buffers of two sockets is sent before anyone can stop it.
@@ -102,7 +102,7 @@ describe('row 10: a server that goes to sleep', () => {
     const using = downloader({ slowMs: 200, slowBytes: 1000, tries: 3 });
     const error = await refusalOf(fetchTo(await folder(), remoteOf(server), using));
     expect(error).toMatchObject({ code: 'network', exitCode: 10 });
-    expect(error.message).toContain('less than 1000 B came within 200 ms');
+    expect(error.message).toContain('less than 1000 B arrived within 200 ms');
     expect(server.requests).toHaveLength(3);
   });
 
@@ -110,8 +110,8 @@ describe('row 10: a server that goes to sleep', () => {
     const server = await origin(() => ({ drip: { bytes: 10, everyMs: 20 } }));
     const using = downloader({ slowMs: 100, slowBytes: 10, stallMs: 400 });
     const error = await refusalOf(fetchTo(await folder(), remoteOf(server), using));
-    expect(error.message).toContain('less than 64.0 KiB came within 400 ms');
-    expect(error.suggestions[0]).toContain('Run it again to resume');
+    expect(error.message).toContain('less than 64.0 KiB arrived within 400 ms');
+    expect(error.suggestions[0]).toContain('Run the command again to resume');
   });
 });
 

@@ -51,8 +51,8 @@ describe('a connection that is cut', () => {
     const error = await refusalOf(fetchTo(into, remoteOf(server)));
     expect(error).toMatchObject({ code: 'network', exitCode: 10 });
     expect(error.message).toContain(`${server.url}/m.gguf: `);
-    expect(error.message).toMatch(/2\.0 MiB of 5\.0 MiB are here/);
-    expect(error.suggestions[0]).toContain('Run it again to resume');
+    expect(error.message).toMatch(/2\.0 MiB of 5\.0 MiB downloaded/);
+    expect(error.suggestions[0]).toContain('Run the command again to resume');
     // The first brought something, four more brought next to nothing.
     expect(server.requests).toHaveLength(5);
     expect(await left(into)).toEqual(['m.gguf', 'm.gguf.state']);
@@ -94,7 +94,7 @@ describe('a server that knows no ranges', () => {
     const into = await folder();
     const error = await refusalOf(fetchTo(into, remoteOf(never)));
     expect(error.code).toBe('network');
-    expect(error.suggestions[0]).toBe('Run it again.');
+    expect(error.suggestions[0]).toBe('Run the command again.');
     expect(never.requests).toHaveLength(5);
     expect(await left(into)).toEqual([]);
   });

@@ -57,7 +57,7 @@ describe('a stream', () => {
     const drips = await origin(() => ({ drip: { bytes: 1, everyMs: 10 } }));
     const using = downloader({ slowMs: 60, slowBytes: 1000, tries: 2 });
     const error = await refusalOf(taken(remoteOf(drips), using));
-    expect(error.message).toContain('less than 1000 B came within 60 ms');
+    expect(error.message).toContain('less than 1000 B arrived within 60 ms');
   });
 
   test('row 28: an abort and a reader that stops end the connection', async () => {
