@@ -10,7 +10,7 @@ import { AppContext, type AppOptions } from '../provision/context.ts';
 import { resolvePaths } from '../provision/paths.ts';
 import { hostProfile } from '../provision/plan/host.ts';
 import { STAGING_PREFIX } from '../provision/plan/plan.ts';
-import { DEFAULT_MODEL } from '../provision/plan/settle.ts';
+import { DEFAULT_MODEL } from '../provision/plan/resolve-request.ts';
 import { doctorEmbedded } from '../runtimes/embedded/doctor.ts';
 import { parseHost, plainHttpWarning, requireTls } from '../runtimes/ollama/host.ts';
 import { ollamaRuntime } from '../runtimes/ollama/runtime.ts';

@@ -9,7 +9,7 @@ import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import { readSourceHeader } from '../plan/header.ts';
 import { checkHeader, quantOf } from '../plan/identify.ts';
-import { placeOf } from '../plan/source-file.ts';
+import { locationOf } from '../plan/source-file.ts';
 
 /** What a person asks about, as typed. */
 export interface CheckQuestion {
@@ -81,7 +81,7 @@ async function headerOf(ref: string, app: AppContext): Promise<HeaderFile> {
       suggestions: ['Specify the model instead: gemma-provision check gemma-3n-e4b'],
     });
   }
-  return { path: placeOf(resolved), header: await readSourceHeader(resolved, { http, signal }) };
+  return { path: locationOf(resolved), header: await readSourceHeader(resolved, { http, signal }) };
 }
 
 /** What the file asks for; it is uploaded, so the library's gate is none of its concern. */

@@ -22,7 +22,7 @@ export interface BaselineParts {
  * Undefined when there is nothing to compare with. What cannot be read or written is a warning: the smoke test itself
  * was run and its result stands.
  */
-export async function* heldAgainstBaseline(
+export async function* compareWithBaseline(
   key: RecordKey,
   run: BaselineRun,
   parts: BaselineParts,

@@ -23,7 +23,7 @@ export interface Candidate {
   /** The runtime had exactly this under this name before; only a pull can detect it. */
   readonly unchanged: boolean;
   /** Names that only the way to it needed. */
-  readonly scaffold: readonly string[];
+  readonly temporaryNames: readonly string[];
 }
 
 /** What making a candidate needs. */
@@ -31,7 +31,7 @@ export interface Making {
   readonly plan: InstallPlan;
   readonly steps: Steps;
   readonly effects: TransactionEffects;
-  readonly ledger: JournalWriter;
+  readonly journalWriter: JournalWriter;
   readonly signal: AbortSignal;
   /** What an interrupted run of the same install made whole already. */
   readonly made: StoredModel | undefined;
@@ -47,14 +47,14 @@ export function installKey({ source, family, model, quant }: InstallPlan): Diges
 
 /** Creates the model from a file under the staging name. */
 export async function* prepareFile(making: Making): Work<Candidate> {
-  const { plan, steps, effects, ledger, signal, made } = making;
+  const { plan, steps, effects, journalWriter, signal, made } = making;
   const { stagingName: name } = plan;
   if (made !== undefined) {
     yield* steps.skip('store', 'created by the run that was interrupted');
-    return { name, stored: made, bytesMoved: 0, unchanged: false, scaffold: [name] };
+    return { name, stored: made, bytesMoved: 0, unchanged: false, temporaryNames: [name] };
   }
   const wanted = installKey(plan);
-  await ledger.write({
+  await journalWriter.write({
     step: 'stage',
     undo: { restores: [], drop: [name] },
     ...(wanted !== undefined && { wanted }),
@@ -62,7 +62,7 @@ export async function* prepareFile(making: Making): Work<Candidate> {
   // Creating over what another tool or a lost journal left would mix two models' stories.
   await effects.runtime.remove(name, signal);
   const candidate = yield* steps.run('store', store(making));
-  await ledger.write({ staged: { name, held: identityOf(candidate.stored) } });
+  await journalWriter.write({ staged: { name, held: identityOf(candidate.stored) } });
   effects.checkpoint?.('stage');
   return candidate;
 }
@@ -81,7 +81,7 @@ async function* store({ plan, effects, signal }: Making): Work<StepOutcome<Candi
   for (const message of differences) yield { type: 'warning', message };
   const moved = bytesMoved === 0 ? 'no byte moved' : `${formatBytes(bytesMoved)} moved`;
   return {
-    result: { name: plan.stagingName, stored, way, bytesMoved, unchanged: false, scaffold: [plan.stagingName] },
+    result: { name: plan.stagingName, stored, way, bytesMoved, unchanged: false, temporaryNames: [plan.stagingName] },
     bytes: bytesMoved,
     detail: `${way}: ${moved}`,
   };
@@ -119,7 +119,7 @@ async function* watched<Result>(work: Work<Result>, { checkpoint }: TransactionE
  * pull replaces it in place.
  */
 export async function* prepareLibrary(making: Making): Work<Candidate> {
-  const { plan, steps, effects, ledger, signal, made } = making;
+  const { plan, steps, effects, journalWriter, signal, made } = making;
   const { runtime } = effects;
   if (plan.source.kind !== 'library' || runtime.pull === undefined) {
     throw new ProvisionError('bad-usage', `${runtime.kind} has no library to pull from`, {
@@ -127,16 +127,16 @@ export async function* prepareLibrary(making: Making): Work<Candidate> {
     });
   }
   const { libraryName } = plan.source;
-  const before = made === undefined ? await setAside(libraryName, making) : beforeOf(libraryName, ledger);
+  const before = made === undefined ? await setAside(libraryName, making) : beforeOf(libraryName, journalWriter);
   const { backup } = before;
-  const scaffold = [
+  const temporaryNames = [
     ...(backup === undefined ? [] : [backup]),
     // Under another name the library's own was only the way there.
     ...(before.was === undefined && !sameModel(plan.name, libraryName) ? [libraryName] : []),
   ];
   if (made !== undefined) {
     yield* steps.skip('pull', 'pulled by the run that was interrupted');
-    return { name: libraryName, stored: made, bytesMoved: 0, unchanged: false, scaffold };
+    return { name: libraryName, stored: made, bytesMoved: 0, unchanged: false, temporaryNames };
   }
   const pull = runtime.pull.bind(runtime);
   const pulling = () => watched(pull(libraryName, signal), effects);
@@ -147,10 +147,10 @@ export async function* prepareLibrary(making: Making): Work<Candidate> {
       const { was } = before;
       const unchanged = was?.entryDigest !== undefined && was.entryDigest === stored.entryDigest;
       const bytesMoved = unchanged ? 0 : (stored.sizeBytes ?? 0);
-      return { result: { name: libraryName, stored, bytesMoved, unchanged, scaffold }, bytes: bytesMoved };
+      return { result: { name: libraryName, stored, bytesMoved, unchanged, temporaryNames }, bytes: bytesMoved };
     })(),
   );
-  await ledger.write({ staged: { name: libraryName, held: identityOf(candidate.stored) } });
+  await journalWriter.write({ staged: { name: libraryName, held: identityOf(candidate.stored) } });
   effects.checkpoint?.('stage');
   return candidate;
 }
@@ -163,14 +163,14 @@ interface Before {
 
 /** Keeps what a library name has, under a name that the journal knows before it is made. */
 async function setAside(libraryName: string, making: Making): Promise<Before> {
-  const { plan, effects, ledger, signal } = making;
+  const { plan, effects, journalWriter, signal } = making;
   const { runtime } = effects;
   const found = await findModel(runtime, libraryName, signal);
   const was = found === undefined || found === BROKEN ? undefined : identityOf(found);
   const wanted = installKey(plan);
   const common = { step: 'stage', ...(wanted !== undefined && { wanted }) } as const;
   if (was === undefined) {
-    await ledger.write({ ...common, undo: { restores: [{ name: libraryName }], drop: [] } });
+    await journalWriter.write({ ...common, undo: { restores: [{ name: libraryName }], drop: [] } });
     return { was, backup: undefined };
   }
   // In place, what was there is what a rollback goes back to.
@@ -178,7 +178,7 @@ async function setAside(libraryName: string, making: Making): Promise<Before> {
   const kept = await findModel(runtime, backup, signal);
   const isKept = kept !== undefined && kept !== BROKEN && sameModelIdentity(kept, was);
   const undo = { restores: [{ name: libraryName, was, from: backup }], drop: isKept ? [] : [backup] };
-  await ledger.write({ ...common, undo });
+  await journalWriter.write({ ...common, undo });
   if (!isKept) await runtime.copy(libraryName, backup, signal);
   return { was, backup };
 }

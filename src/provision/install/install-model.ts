@@ -31,7 +31,7 @@ export interface Pinned {
   /** Its own smoke suite. */
   readonly suite?: Suite;
   /** The plan with everything pinned. Throws `lock-differs` where that is not possible, before anything is changed or fetched. */
-  settle(planned: InstallPlan, suite: () => Promise<Suite | undefined>): Work<InstallPlan>;
+  apply(planned: InstallPlan, suite: () => Promise<Suite | undefined>): Work<InstallPlan>;
 }
 
 /** Plans a request and carries it out, or only reports the plan with `--dry-run`. Asks for the licence before any change. */
@@ -51,7 +51,7 @@ export async function* installModel(
     const own = flags.suite === undefined ? pinned?.suite : undefined;
     return own ?? openSuite(app.options.root, flags.suite ?? planned.model.smokeSuite);
   };
-  const plan = pinned === undefined ? planned : yield* pinned.settle(planned, openedSuite);
+  const plan = pinned === undefined ? planned : yield* pinned.apply(planned, openedSuite);
   if (flags['dry-run'] === true) return provisioning.dryRun(plan, request.force);
   await acceptLicence(app, plan.family.licence, consent);
   const options = { force: request.force, keep: flags['no-keep'] !== true };

@@ -13,7 +13,7 @@ import type { ChangeEffects, TransactionEffects, TransactionOptions } from './ef
 import { JournalWriter, newJournal, rollBackOnFailure } from './journal.ts';
 import { promoteAndRecord } from './promote.ts';
 import { isProven, isUpToDate, recordOf, type Tested } from './record.ts';
-import { type InterruptedInstall, recoverForInstall, settleInterrupted } from './recovery.ts';
+import { type InterruptedInstall, recoverForInstall, resolveInterrupted } from './recovery.ts';
 import { isFetched, planReport } from './report.ts';
 import type { InstallReport } from './schema.ts';
 import { cleanStep, type StepOutcome, Steps } from './steps.ts';
@@ -66,7 +66,7 @@ async function* installLocked(start: Run, leftover: InterruptedInstall | undefin
   const plan = yield* verifySource(start);
   const digest = plan.source.kind === 'file' ? plan.source.file.digest : undefined;
   if (!options.force && isUpToDate(plan, { digest, options }, before, present)) {
-    if (leftover !== undefined) yield* settleInterrupted(leftover, effects, signal);
+    if (leftover !== undefined) yield* resolveInterrupted(leftover, effects, signal);
     return yield* reportInPlace(plan, before, steps, ['store', 'smoke', 'prove', 'promote', 'record']);
   }
   return yield* changeUnderJournal({ ...start, plan }, leftover);
@@ -75,35 +75,40 @@ async function* installLocked(start: Run, leftover: InterruptedInstall | undefin
 /** The part that changes something; if it ends early, it is rolled back. */
 async function* changeUnderJournal(run: Run, leftover: InterruptedInstall | undefined): Work<InstallReport> {
   const { plan, effects, signal, options } = run;
-  const { ledger, made } = yield* resumeOrDiscard(leftover, plan, effects, signal);
+  const { journalWriter, made } = yield* resumeOrDiscard(leftover, plan, effects, signal);
   if (made === undefined) {
     yield* rejectObstacles(plan, options.force);
-    await ledger.write({ step: 'plan' });
+    await journalWriter.write({ step: 'plan' });
   }
   effects.checkpoint?.('plan');
-  return yield* rollBackOnFailure(ledger, effects, signal, stageTestPromote(run, ledger, made));
+  return yield* rollBackOnFailure(journalWriter, effects, signal, stageTestPromote(run, journalWriter, made));
 }
 
 async function* stageTestPromote(
   start: Run,
-  ledger: JournalWriter,
+  journalWriter: JournalWriter,
   made: StoredModel | undefined,
 ): Work<InstallReport> {
   const { effects, signal, steps, options, before } = start;
-  const { plan, bytes } = yield* fetch(start, ledger, made);
+  const { plan, bytes } = yield* fetch(start, journalWriter, made);
   const run = { ...start, plan };
   const prepare = plan.source.kind === 'file' ? prepareFile : prepareLibrary;
-  const candidate = yield* prepare({ plan, steps, effects, ledger, signal, made });
+  const candidate = yield* prepare({ plan, steps, effects, journalWriter, signal, made });
   if (!options.force && candidate.unchanged && before !== undefined && isProven(before, options)) {
-    await ledger.write({ step: 'clean' });
-    const needless = candidate.scaffold.filter((name) => name !== before.previous?.keptAs);
+    await journalWriter.write({ step: 'clean' });
+    const needless = candidate.temporaryNames.filter((name) => name !== before.previous?.keptAs);
     yield* cleanStep(plan.name, needless, steps, effects, signal);
     return yield* reportInPlace(plan, before, steps, ['smoke', 'prove', 'promote', 'record']);
   }
-  await ledger.write({ step: 'prove' });
+  await journalWriter.write({ step: 'prove' });
   const tested = yield* testCandidate(candidate, run);
-  const record = yield* promoteAndRecord(await promotionOf(candidate, tested, run), { steps, ledger, effects, signal });
-  yield* cleanStep(plan.name, ledger.journal.after?.drop ?? [], steps, effects, signal);
+  const record = yield* promoteAndRecord(await promotionOf(candidate, tested, run), {
+    steps,
+    journalWriter,
+    effects,
+    signal,
+  });
+  yield* cleanStep(plan.name, journalWriter.journal.after?.drop ?? [], steps, effects, signal);
   const bytesMoved = bytes + candidate.bytesMoved;
   return report(plan, steps, { changed: true, bytesMoved, record, tested, way: candidate.way });
 }
@@ -111,7 +116,7 @@ async function* stageTestPromote(
 /** Brings a file on a web server into our cache, unless it goes straight into the runtime or is staged already. */
 async function* fetch(
   { plan, effects, signal, steps }: Run,
-  ledger: JournalWriter,
+  journalWriter: JournalWriter,
   made: StoredModel | undefined,
 ): Work<{ plan: InstallPlan; bytes: number }> {
   if (!isFetched(plan) || made !== undefined) {
@@ -119,7 +124,7 @@ async function* fetch(
     effects.checkpoint?.('verify');
     return { plan, bytes: 0 };
   }
-  await ledger.write({ step: 'fetch' });
+  await journalWriter.write({ step: 'fetch' });
   const result = yield* fetchIntoCache(plan, steps, effects, signal);
   effects.checkpoint?.('fetch');
   effects.checkpoint?.('verify');
@@ -264,19 +269,19 @@ export async function* resumeOrDiscard(
   plan: InstallPlan,
   effects: ChangeEffects,
   signal: AbortSignal,
-): Work<{ readonly ledger: JournalWriter; readonly made: StoredModel | undefined }> {
-  if (leftover === undefined) return { ledger: startJournal(plan, effects), made: undefined };
+): Work<{ readonly journalWriter: JournalWriter; readonly made: StoredModel | undefined }> {
+  if (leftover === undefined) return { journalWriter: startJournal(plan, effects), made: undefined };
   const { wanted, staged } = leftover;
   const found = wanted === installKey(plan) ? await findModel(effects.runtime, staged.name, signal) : undefined;
   if (found === undefined || found === BROKEN || !sameModelIdentity(found, staged.held)) {
-    yield* settleInterrupted(leftover, effects, signal);
-    return { ledger: startJournal(plan, effects), made: undefined };
+    yield* resolveInterrupted(leftover, effects, signal);
+    return { journalWriter: startJournal(plan, effects), made: undefined };
   }
   yield {
     type: 'warning',
     message: `the last install of ${plan.name} was interrupted; continuing with the staged model`,
   };
-  return { ledger: new JournalWriter(leftover, effects), made: found };
+  return { journalWriter: new JournalWriter(leftover, effects), made: found };
 }
 
 function startJournal(plan: InstallPlan, effects: ChangeEffects): JournalWriter {

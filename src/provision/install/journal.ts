@@ -50,7 +50,7 @@ export function newJournal(
 
 /** Runs the steps of a change. An error or an abort rolls the change back; if that is impossible now, the next run does it. */
 export async function* rollBackOnFailure<Result>(
-  ledger: JournalWriter,
+  journalWriter: JournalWriter,
   effects: ChangeEffects,
   signal: AbortSignal,
   work: Work<Result>,
@@ -62,10 +62,10 @@ export async function* rollBackOnFailure<Result>(
     return result;
   } catch (error) {
     open = false;
-    throw await rollBackFailed(ledger.journal, effects, signal, error);
+    throw await rollBackFailed(journalWriter.journal, effects, signal, error);
   } finally {
     // A consumer that gives up returns the generator instead of throwing into it.
-    if (open) await rollBackFailed(ledger.journal, effects, signal, undefined);
+    if (open) await rollBackFailed(journalWriter.journal, effects, signal, undefined);
   }
 }
 

@@ -35,7 +35,7 @@ const BASIS = {
  * Checks the model that the smoke test loaded. Warns of a prediction that was wrong. Throws `memory-short` where only
  * a part of it came to the GPU that was to hold all, and a smaller one is available; without one, that is a warning too.
  */
-export async function* heldAgainstEstimate(
+export async function* compareWithEstimate(
   name: string,
   plan: InstallPlan,
   { force }: Pick<TransactionOptions, 'force'>,

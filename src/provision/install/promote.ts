@@ -23,8 +23,12 @@ import {
 export interface Promotion {
   /** The name that answers in the end. */
   readonly name: string;
-  /** `scaffold`: names that only the way to it needed. */
-  readonly candidate: { readonly name: string; readonly stored: StoredModel; readonly scaffold: readonly string[] };
+  /** `temporaryNames`: names that only the way to it needed. */
+  readonly candidate: {
+    readonly name: string;
+    readonly stored: StoredModel;
+    readonly temporaryNames: readonly string[];
+  };
   /** Our record under the name, before this run. */
   readonly before: InstallRecord | undefined;
   /** Keep what is replaced for a rollback. */
@@ -34,23 +38,23 @@ export interface Promotion {
 
 interface Around {
   readonly steps: Steps;
-  readonly ledger: JournalWriter;
+  readonly journalWriter: JournalWriter;
   readonly effects: ChangeEffects;
   readonly signal: AbortSignal;
 }
 
 /** Gives the candidate its name and writes the record. Call it in `takenBackOnFailure`. */
 export async function* promoteAndRecord(promotion: Promotion, around: Around): Work<InstallRecord> {
-  const { steps, ledger, effects } = around;
+  const { steps, journalWriter, effects } = around;
   const change = await planPromotion(promotion, around);
-  await ledger.write({ step: 'promote', undo: change.undo, after: change.after });
+  await journalWriter.write({ step: 'promote', undo: change.undo, after: change.after });
   effects.checkpoint?.('ready');
   yield* steps.run('promote', giveName(promotion, change, around));
   const { record } = change.after;
-  await ledger.write({ step: 'record' });
+  await journalWriter.write({ step: 'record' });
   yield* steps.run('record', async () => ({ result: await effects.records.put(record) }));
   effects.checkpoint?.('record');
-  await ledger.write({ step: 'clean' }).catch(() => undefined);
+  await journalWriter.write({ step: 'clean' }).catch(() => undefined);
   return record;
 }
 
@@ -62,9 +66,9 @@ interface Change {
 }
 
 /** Decides what is kept, what goes, and what a failure gives back. */
-async function planPromotion(promotion: Promotion, { ledger, effects, signal }: Around): Promise<Change> {
+async function planPromotion(promotion: Promotion, { journalWriter, effects, signal }: Around): Promise<Change> {
   const { name, candidate, before, keep } = promotion;
-  const { restores, drop } = ledger.journal.undo;
+  const { restores, drop } = journalWriter.journal.undo;
   const inPlace = restores.find((restore) => sameModel(restore.name, name));
   const was = inPlace === undefined ? await identityUnder(name, effects, signal) : inPlace.was;
   const isOther = was !== undefined && !isSameVersion(was, candidate.stored);
@@ -77,7 +81,7 @@ async function planPromotion(promotion: Promotion, { ledger, effects, signal }: 
   const replacing = { keep, isSame, isEarlierThere, ...(keptAs !== undefined && { keptAs }) };
   const previous = previousOf(before, replacing);
   const record = promotion.recordWith(previous);
-  const unused = [...candidate.scaffold, backup, earlier];
+  const unused = [...candidate.temporaryNames, backup, earlier];
   const needless = unused.filter((each) => each !== undefined && each !== previous?.keptAs && !sameModel(each, name));
   const restore = { name, ...(was !== undefined && { was, from: backup ?? candidate.name }) };
   return {
@@ -119,13 +123,14 @@ async function* giveName(
     checkpoint?.('backup');
     if (!sameModel(candidate.name, name)) await runtime.copy(candidate.name, name, signal);
     const stored = await findModel(runtime, name, signal);
-    if (stored === undefined || stored === BROKEN || !sameModelIdentity(stored, candidate.stored)) throw notHeld(name);
+    if (stored === undefined || stored === BROKEN || !sameModelIdentity(stored, candidate.stored))
+      throw promotionFailed(name);
   });
   checkpoint?.('promote');
   return { result: undefined };
 }
 
-function notHeld(name: string): ProvisionError {
+function promotionFailed(name: string): ProvisionError {
   return new ProvisionError('needs-repair', `${name} does not refer to the model that was just tested`, {
     suggestions: [
       'Run the same install again: it restores the name.',

@@ -33,7 +33,7 @@ export function workOnName<Result>(
 /** Brings an interrupted run on a name to a definite state, and reports which. Call it under the lock of the name. */
 export async function* recover(name: string, effects: RecoveryEffects, signal: AbortSignal): Work<void> {
   const left = yield* recoverForInstall(name, effects, signal);
-  if (left !== undefined) yield* settleInterrupted(left, effects, signal);
+  if (left !== undefined) yield* resolveInterrupted(left, effects, signal);
 }
 
 /**
@@ -52,7 +52,7 @@ export async function* recoverForInstall(
   else {
     const { staged, after, operation } = found.journal;
     if (operation === 'install' && staged !== undefined && after === undefined) return { ...found.journal, staged };
-    yield* settleInterrupted(found.journal, effects, signal);
+    yield* resolveInterrupted(found.journal, effects, signal);
   }
   return undefined;
 }
@@ -72,7 +72,7 @@ async function* dropStaging(
 }
 
 /** Completes the run when the name has the new model or nothing older is available; otherwise rolls it back. */
-export async function* settleInterrupted(
+export async function* resolveInterrupted(
   journal: ChangeJournal,
   effects: RecoveryEffects,
   signal: AbortSignal,

@@ -19,7 +19,7 @@ import { loadBuiltInSuite, loadSuiteFile } from '../../smoke/suite.ts';
 import type { AppContext } from '../context.ts';
 import { locateModel } from '../maintain/records.ts';
 import { openTemplates } from '../plan/catalog.ts';
-import { heldAgainstBaseline } from './baseline.ts';
+import { compareWithBaseline } from './baseline.ts';
 import { knownPrompt } from './prompt-proof.ts';
 
 export const SmokeData = SmokeResult.extend({
@@ -85,7 +85,7 @@ async function* smoked(subject: Subject, suite: Suite, flags: Flags, app: AppCon
   const around = { runtime: identity, stored, toolVersion: app.options.version, at: new Date() };
   const parts = { registry: await app.registry(), locker: await app.locker(), signal };
   const run = baselineRunOf(suite, result, around);
-  const baseline = yield* heldAgainstBaseline({ name, runtime: identity }, run, parts);
+  const baseline = yield* compareWithBaseline({ name, runtime: identity }, run, parts);
   const smoke = { name, ...result, ...(baseline !== undefined && { baseline }) };
   if (flags.proof !== true) return smoke;
   return { ...smoke, prompt: yield* proofOf(subject, suite, result, { root, signal }) };

@@ -8,7 +8,7 @@ import { runSuite } from '../../smoke/run.ts';
 import type { CheckResult, SmokeResult, Suite } from '../../smoke/schema.ts';
 import type { InstallPlan } from '../plan/plan.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
-import { heldAgainstEstimate } from './measure.ts';
+import { compareWithEstimate } from './measure.ts';
 import { retryAfterReconnect } from './reconnect.ts';
 import type { Tested } from './record.ts';
 import type { StepOutcome, Steps } from './steps.ts';
@@ -211,7 +211,7 @@ async function* smokeAndProve(
   effects.checkpoint?.('smoke');
   const model = suite !== undefined && smoke !== undefined ? { stored: made.stored, suite, smoke } : undefined;
   const memory =
-    smoke === undefined ? undefined : yield* heldAgainstEstimate(made.name, plan, options, effects, before, signal);
+    smoke === undefined ? undefined : yield* compareWithEstimate(made.name, plan, options, effects, before, signal);
   const prompt = yield* proveStep(plan, model, steps, effects.runtime, signal);
   effects.checkpoint?.('prove');
   return {

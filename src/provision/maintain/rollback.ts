@@ -64,11 +64,11 @@ async function* rollBackUnderLock(
   const { previous, keptAs } = previousVersionOf(before);
   const stored = await findPreviousModel(previous, keptAs, effects, signal);
   const steps = new Steps(effects.clock);
-  const ledger = new JournalWriter(newJournal('rollback', before.name, effects), effects);
-  await ledger.write({ step: 'prove', staged: { name: keptAs, held: identityOf(stored) } });
+  const journalWriter = new JournalWriter(newJournal('rollback', before.name, effects), effects);
+  await journalWriter.write({ step: 'prove', staged: { name: keptAs, held: identityOf(stored) } });
   effects.checkpoint?.('plan');
-  const work = swapVersions({ before, previous, keptAs, stored, options, steps, ledger, effects, signal });
-  return yield* rollBackOnFailure(ledger, effects, signal, work);
+  const work = swapVersions({ before, previous, keptAs, stored, options, steps, journalWriter, effects, signal });
+  return yield* rollBackOnFailure(journalWriter, effects, signal, work);
 }
 
 interface SwapContext {
@@ -78,18 +78,18 @@ interface SwapContext {
   readonly stored: StoredModel;
   readonly options: RollbackOptions;
   readonly steps: Steps;
-  readonly ledger: JournalWriter;
+  readonly journalWriter: JournalWriter;
   readonly effects: ChangeEffects;
   readonly signal: AbortSignal;
 }
 
 async function* swapVersions(swap: SwapContext): Work<InstallReport> {
-  const { before, previous, keptAs, stored, steps, ledger, effects, signal } = swap;
+  const { before, previous, keptAs, stored, steps, journalWriter, effects, signal } = swap;
   const tested = yield* test(swap);
   const { keptAs: _, ...body } = previous;
   const promotion = {
     name: before.name,
-    candidate: { name: keptAs, stored, scaffold: [keptAs] },
+    candidate: { name: keptAs, stored, temporaryNames: [keptAs] },
     before,
     keep: true,
     recordWith: (replaced: Previous | undefined): InstallRecord => ({
@@ -99,8 +99,8 @@ async function* swapVersions(swap: SwapContext): Work<InstallReport> {
       ...(replaced !== undefined && { previous: replaced }),
     }),
   };
-  const record = yield* promoteAndRecord(promotion, { steps, ledger, effects, signal });
-  yield* cleanStep(before.name, ledger.journal.after?.drop ?? [], steps, effects, signal);
+  const record = yield* promoteAndRecord(promotion, { steps, journalWriter, effects, signal });
+  yield* cleanStep(before.name, journalWriter.journal.after?.drop ?? [], steps, effects, signal);
   return reportOf(record, steps);
 }
 

@@ -42,7 +42,7 @@ export function measuredModel(model: Model, quant: string, header: GgufFacts): M
   return { ...model, hyperparameters: header.hyperparameters ?? model.hyperparameters, quants: [measured] };
 }
 
-/** A settled quant on this host, and what its Modelfile says of the load. */
+/** A chosen quant on this host, and what its Modelfile says of the load. */
 export interface Fit {
   readonly candidate: Candidate;
   readonly settings: RunSettings;
@@ -51,7 +51,7 @@ export interface Fit {
   readonly reasons: readonly string[];
 }
 
-/** The verdict for the settled quant, from the tensor list of the file itself. */
+/** The verdict for the chosen quant, from the tensor list of the file itself. */
 export function fitOf(
   { family, model, quant }: { family: Family; model: Model; quant: string },
   header: GgufFacts,

@@ -6,7 +6,7 @@ import { type Family, type Hyperparameters, largestLayer, type Model, type Quant
 import { ProvisionError } from '../../core/errors.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 
-/** A model with the quant that is settled already, if any. */
+/** A model with the quant, where that is known already. */
 export interface Identified {
   readonly family: Family;
   readonly model: Model;

@@ -9,7 +9,7 @@ import { fitOf, tooLarge } from './fit-check.ts';
 import { type InstallPlan, stagingNameOf } from './plan.ts';
 import { planLibrary } from './plan-library.ts';
 import type { InstallRequest, LoadSettings, PlanningInputs } from './request.ts';
-import { type Settled, settle } from './settle.ts';
+import { type ResolvedRequest, resolveRequest } from './resolve-request.ts';
 import { smallerPlan } from './smaller.ts';
 
 /**
@@ -19,16 +19,16 @@ import { smallerPlan } from './smaller.ts';
  */
 export async function planInstall(request: InstallRequest, inputs: PlanningInputs): Promise<InstallPlan> {
   if (request.from?.startsWith('ollama:')) return planLibrary(request, inputs);
-  const settled = await settle(request, inputs);
-  const { family, model, quant } = settled.identified;
+  const resolved = await resolveRequest(request, inputs);
+  const { family, model, quant } = resolved.identified;
   refuseRuntime(inputs, family.architecture);
   const name = parseModelName(request.name ?? `${model.id}:${quant}`).text;
-  const kept = request.load ?? (await keptLoad(settled.identified, name, request, inputs));
+  const kept = request.load ?? (await keptLoad(resolved.identified, name, request, inputs));
   const load = { ...request, settings: { ...request.settings, ...kept?.settings } };
-  const fit = fitOf(settled.identified, settled.header, load, inputs);
+  const fit = fitOf(resolved.identified, resolved.header, load, inputs);
   const { candidate } = fit;
   const { settings, gpuLayers } = kept ?? fit;
-  const { transfer, disk } = await wayIn(settled, name, request, inputs);
+  const { transfer, disk } = await wayIn(resolved, name, request, inputs);
   const spec = modelSpec({
     family,
     model,
@@ -39,7 +39,7 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     ...(gpuLayers !== undefined && { gpuLayers }),
   });
   const contextLength = settings.contextLength ?? model.defaultContext;
-  const chosen = { quant, contextLength, freeQuant: settled.freeQuant };
+  const chosen = { quant, contextLength, freeQuant: resolved.freeQuant };
   return {
     family,
     model,
@@ -47,9 +47,9 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     name,
     stagingName: stagingNameOf(name),
     runtime: inputs.runtime,
-    source: { kind: 'file', file: settled.file, spec, header: settled.header },
-    prompt: await expectedPrompt(family, settled.header, inputs),
-    reasons: [...new Set([...settled.reasons, ...fit.reasons])],
+    source: { kind: 'file', file: resolved.file, spec, header: resolved.header },
+    prompt: await expectedPrompt(family, resolved.header, inputs),
+    reasons: [...new Set([...resolved.reasons, ...fit.reasons])],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     memory: candidate.memory,
     engine: inputs.facts.engine,
@@ -58,15 +58,15 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     ...(transfer !== undefined && { transfer }),
     ...(request.way !== undefined && { way: request.way }),
     disk,
-    bytesToMove: settled.file.sizeBytes,
+    bytesToMove: resolved.file.sizeBytes,
     obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],
-    warnings: [...inputs.facts.warnings, ...(settled.file.warnings ?? []), ...settled.header.warnings],
+    warnings: [...inputs.facts.warnings, ...(resolved.file.warnings ?? []), ...resolved.header.warnings],
   };
 }
 
 /** How the bytes get in and the room for it. Of a file that is installed already nothing is asked: it need not move. */
 async function wayIn(
-  { identified, file }: Settled,
+  { identified, file }: ResolvedRequest,
   name: string,
   request: InstallRequest,
   inputs: PlanningInputs,

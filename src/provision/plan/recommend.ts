@@ -15,7 +15,7 @@ import type { HostFlags } from './host.ts';
 import { identifyByHeader, identifyByName } from './identify.ts';
 import { loadedModels } from './recommend-loaded.ts';
 import type { InstallRequest } from './request.ts';
-import { DEFAULT_MODEL } from './settle.ts';
+import { DEFAULT_MODEL } from './resolve-request.ts';
 import { fileNameOf } from './source-file.ts';
 import { speedInputs } from './speed.ts';
 

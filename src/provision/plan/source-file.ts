@@ -7,6 +7,6 @@ export function fileNameOf(file: SourceFile): string {
 }
 
 /** Where a file is, for messages. */
-export function placeOf(file: SourceFile): string {
+export function locationOf(file: SourceFile): string {
   return file.kind === 'remote' || file.immutable === true ? file.ref : file.path;
 }

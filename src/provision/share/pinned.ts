@@ -17,10 +17,10 @@ export async function openPinned(
     const { requireMatch, openFrozen } = await import('./lock.ts');
     const frozen = await openFrozen(flags.lock, asked, app);
     const { request, digest } = frozen;
-    const settle: Pinned['settle'] = async function* (planned, suite) {
+    const apply: Pinned['apply'] = async function* (planned, suite) {
       return yield* requireMatch(frozen, planned, await suite(), app);
     };
-    return { request, digest, settle };
+    return { request, digest, apply };
   }
   if (!asked.from?.startsWith('oci:')) return undefined;
   const { openPublished } = await import('./published.ts');
@@ -30,7 +30,7 @@ export async function openPinned(
   return {
     ...known,
     // biome-ignore lint/correctness/useYield: it has no progress to report
-    async *settle(planned) {
+    async *apply(planned) {
       return complete(planned);
     },
   };

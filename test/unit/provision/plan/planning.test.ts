@@ -9,7 +9,7 @@ import { openCatalog } from '../../../../src/provision/plan/catalog.ts';
 import { readHeader } from '../../../../src/provision/plan/header.ts';
 import { planInstall } from '../../../../src/provision/plan/planning.ts';
 import type { InstallRequest, PlanningInputs } from '../../../../src/provision/plan/request.ts';
-import { placeOf } from '../../../../src/provision/plan/source-file.ts';
+import { locationOf } from '../../../../src/provision/plan/source-file.ts';
 import { ollamaFacts } from '../../../../src/runtimes/registry.ts';
 import { ROOT, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../../helpers/plans.ts';
 import { E4B_SHAPE, host, tabledWeights } from '../../fit/support.ts';
@@ -40,7 +40,7 @@ function inputs(
       return { kind: 'file', ref, path, sizeBytes: 100, ...(expected?.digest && { digest: expected.digest }) };
     },
     bundledPath: (relative) => `/bundled/${relative}`,
-    readHeader: async (file) => ({ ...tiny, ...files[placeOf(file)] }),
+    readHeader: async (file) => ({ ...tiny, ...files[locationOf(file)] }),
     chatTemplate: async () => '{{ .Prompt }}',
     referenceTemplate: async (name) => `official ${name}`,
     installed: async () => undefined,

@@ -3,8 +3,8 @@ import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent, type Work } from '../../../../src/core/progress.ts';
 import type { Engine, MemoryEstimate } from '../../../../src/fit/schema.ts';
 import {
+  compareWithEstimate,
   fellShort,
-  heldAgainstEstimate,
   measuredMemory,
   wrongPrediction,
 } from '../../../../src/provision/install/measure.ts';
@@ -173,7 +173,7 @@ describe('a model that does not come to the GPU as a whole', () => {
   const predicted = memory({ gpuBytes: 1000 * MIB, cpuBytes: 0 });
   const look = (plan: InstallPlan, force = false) =>
     drive(
-      heldAgainstEstimate('staging:t', plan, { force }, { runtime: new Halved() }, undefined, never),
+      compareWithEstimate('staging:t', plan, { force }, { runtime: new Halved() }, undefined, never),
       () => undefined,
     );
 
@@ -187,7 +187,7 @@ describe('a model that does not come to the GPU as a whole', () => {
     const plan = tinyPlan({ memory: predicted, wholeOnGpu: false });
     const effects = { runtime: new Halved(), memoryUse: async () => ({ residentBytes: 500, vramBytes: 70 }) };
     const before = { residentBytes: 200, vramBytes: 100 };
-    const work = heldAgainstEstimate('staging:t', plan, { force: false }, effects, before, never);
+    const work = compareWithEstimate('staging:t', plan, { force: false }, effects, before, never);
     expect(await drive(work, () => undefined)).toMatchObject({ residentBytes: 300, vramBytes: 0, ratio: 1 });
   });
 

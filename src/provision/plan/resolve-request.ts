@@ -7,36 +7,36 @@ import { overrideReasons, rank, tooLarge } from './fit-check.ts';
 import { checkHeader, type Identified, identifyByHeader, identifyByName, quantOf } from './identify.ts';
 import type { SourceFile } from './plan.ts';
 import type { InstallRequest, PlanningInputs } from './request.ts';
-import { fileNameOf, placeOf } from './source-file.ts';
+import { fileNameOf, locationOf } from './source-file.ts';
 
 /** The default model: the one of the card that this tool started from. */
 export const DEFAULT_MODEL = 'gemma-3n-e4b';
 
 /** A model with its quant, its file and what the file's header says. */
-export interface Settled {
+export interface ResolvedRequest {
   readonly identified: Identified & { readonly quant: string };
   readonly file: SourceFile;
   readonly header: GgufFacts;
   readonly reasons: readonly string[];
-  /** Nobody named the quant, and there may be others to be had. */
+  /** No quant was requested, and others may be available. */
   readonly freeQuant: boolean;
 }
 
 /** Finds model, quant and file, whichever of them the user gave. */
-export async function settle(request: InstallRequest, inputs: PlanningInputs): Promise<Settled> {
+export async function resolveRequest(request: InstallRequest, inputs: PlanningInputs): Promise<ResolvedRequest> {
   const named =
     request.model === undefined && request.from !== undefined
       ? undefined
       : identifyByName(inputs.catalog, request.model ?? DEFAULT_MODEL, request.quant);
-  if (named === undefined) return settleByFile(request, inputs);
+  if (named === undefined) return resolveByFile(request, inputs);
   if (named.quant !== undefined) {
     const reasons = ['this quant was requested', ...(await againstChoice(named, named.quant, request, inputs))];
-    return settleQuant(named, named.quant, reasons, request, inputs);
+    return resolveQuant(named, named.quant, reasons, request, inputs);
   }
-  return settleAuto(named, request, inputs);
+  return resolveAutomatically(named, request, inputs);
 }
 
-/** What a named quant means against the one that would be chosen among those that can be had; a single file leaves no choice. */
+/** Compares a requested quant with the one that would be chosen among those available; a single file leaves no choice. */
 async function againstChoice(
   { family, model }: Identified,
   quant: string,
@@ -49,7 +49,7 @@ async function againstChoice(
 }
 
 /** Only a file is given: its header says what it is. */
-async function settleByFile(request: InstallRequest, inputs: PlanningInputs): Promise<Settled> {
+async function resolveByFile(request: InstallRequest, inputs: PlanningInputs): Promise<ResolvedRequest> {
   const file = await findFile(request.from ?? '', undefined, request, inputs);
   const header = await inputs.readHeader(file);
   const identified = identifyByHeader(inputs.catalog, header, fileNameOf(file), request.family);
@@ -64,23 +64,23 @@ async function settleByFile(request: InstallRequest, inputs: PlanningInputs): Pr
 }
 
 /** The quant is known: finds its file and compares the file with the catalog. */
-async function settleQuant(
+async function resolveQuant(
   named: Identified,
   quant: string,
   reasons: readonly string[],
   request: InstallRequest,
   inputs: PlanningInputs,
-): Promise<Settled> {
+): Promise<ResolvedRequest> {
   const file =
     request.from === undefined
       ? await findPlaced(named.model, quant, request, inputs)
       : await findFile(request.from, { model: named.model, quant }, request, inputs);
   if (file === undefined) throw nothingToInstall(named.model, quant);
   const header = await inputs.readHeader(file);
-  checkHeader(named, header, placeOf(file));
+  checkHeader(named, header, locationOf(file));
   const actual = quantOf(named.model, header, '').quant;
   if (actual !== undefined && actual !== quant) {
-    throw new ProvisionError('bad-usage', `${placeOf(file)} has the quant ${actual}, not ${quant}`, {
+    throw new ProvisionError('bad-usage', `${locationOf(file)} has the quant ${actual}, not ${quant}`, {
       suggestions: [`Install it as ${named.model.id}:${actual}, or specify the ${quant} file.`],
     });
   }
@@ -88,43 +88,51 @@ async function settleQuant(
 }
 
 /** No quant was requested: a single file decides, otherwise the best available one that fits. */
-async function settleAuto(named: Identified, request: InstallRequest, inputs: PlanningInputs): Promise<Settled> {
+async function resolveAutomatically(
+  named: Identified,
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<ResolvedRequest> {
   if (request.from !== undefined) {
     const single = await findSingle(request.from, request, inputs);
     if (single !== undefined) {
       const header = await inputs.readHeader(single);
-      checkHeader(named, header, placeOf(single));
+      checkHeader(named, header, locationOf(single));
       const quant = quantOf(named.model, header, fileNameOf(single)).quant;
       if (quant !== undefined)
-        return settleQuant(named, quant, [`this is the quant of ${fileNameOf(single)}`], request, inputs);
+        return resolveQuant(named, quant, [`this is the quant of ${fileNameOf(single)}`], request, inputs);
       throw new ProvisionError(
         'quant-not-found',
-        `${placeOf(single)} does not specify its quant of ${named.model.id}`,
+        `${locationOf(single)} does not specify its quant of ${named.model.id}`,
         {
           suggestions: ['Specify it with --quant.'],
         },
       );
     }
   }
-  const settled = await settleBest(named, request, inputs);
-  return { ...settled, freeQuant: true };
+  const resolved = await resolveBest(named, request, inputs);
+  return { ...resolved, freeQuant: true };
 }
 
 /** The best quant that fits among those that can be had. */
-async function settleBest(named: Identified, request: InstallRequest, inputs: PlanningInputs): Promise<Settled> {
+async function resolveBest(
+  named: Identified,
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<ResolvedRequest> {
   const all = await availableQuants(named.model, request, inputs);
   const available = all.filter(({ id }) => !request.without?.includes(id));
   if (available.length === 0) throw nothingToInstall(named.model, undefined);
   const kept = request.force ? undefined : await earlierChoice(named.model, available, request, inputs);
-  if (kept !== undefined) return settleQuant(named, kept.quant, kept.choice.reasons, request, inputs);
+  if (kept !== undefined) return resolveQuant(named, kept.quant, kept.choice.reasons, request, inputs);
   const ranking = rank({ ...named.model, quants: available }, named.family, request, inputs);
   if (ranking.choice === undefined) {
     const [best] = ranking.candidates;
     if (!request.force || best === undefined)
       throw best ? tooLarge(named.model, best) : nothingToInstall(named.model, undefined);
-    return settleQuant(named, best.quant, ['forced, although nothing fits'], request, inputs);
+    return resolveQuant(named, best.quant, ['forced, although nothing fits'], request, inputs);
   }
-  return settleQuant(named, ranking.choice.quant, ranking.choice.reasons, request, inputs);
+  return resolveQuant(named, ranking.choice.quant, ranking.choice.reasons, request, inputs);
 }
 
 /**
