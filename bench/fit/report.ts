@@ -16,16 +16,16 @@ export interface Findings {
 const MIB = 1024 ** 2;
 
 const PLACES = { cpu: 'CPU', gpu: 'one GPU', 'two-gpus': 'two GPUs', half: 'half', most: 'all but one' } as const;
-const LOGITS = { 'ollama-b': 'one row a slot', 'ollama-b0': 'whole batch' } as const;
+const LOGITS = { 'ollama-b': 'one row per slot', 'ollama-b0': 'whole batch' } as const;
 
 export function report(findings: Findings): string {
   return [
     '<!-- Written by bench/fit.ts (npm run bench:fit). -->',
-    '# How exact the memory estimates are',
+    '# Accuracy of the memory estimates',
     intro(findings),
     '## Against llama.cpp’s own accounting',
     truthTables(findings.cases),
-    '## A part of the layers on the GPU',
+    '## Some of the layers on the GPU',
     partialTable(findings.cases),
     '## Verdicts',
     verdictText(findings.verdicts),
@@ -33,9 +33,9 @@ export function report(findings: Findings): string {
     peerTables(findings.peers),
     '## Real servers',
     serverTable(findings.servers),
-    '## What was not run',
+    '## Limitations',
     NOT_RUN,
-    '## How the formulas look',
+    '## Formulas',
     FORMULAS,
   ]
     .join('\n\n')
@@ -43,14 +43,14 @@ export function report(findings: Findings): string {
 }
 
 function intro({ llamaCpp, cases }: Findings): string {
-  return `The ground truth is llama.cpp itself: ${llamaCpp} loads files that have a model’s true header and no weights, in its
-\`no_alloc\` mode, and says how many bytes each device would get for weights, KV cache and compute buffers
-(\`bench/fit/native/measure.cpp\`, recorded in \`test/fixtures/fit/ground-truth.json\`; ${cases.length} cases). GPUs are stand-ins: devices
-that compute nothing and have the memory rules of ggml’s CUDA backend. CI holds the estimator against the recording.
+  return `The reference is llama.cpp itself: ${llamaCpp} loads files with the real header of a model and without weights, in its
+\`no_alloc\` mode, and reports how many bytes each device would get for weights, KV cache and compute buffers
+(\`bench/fit/native/measure.cpp\`, recorded in \`test/fixtures/fit/ground-truth.json\`; ${cases.length} cases). GPUs are simulated: devices
+that compute nothing and have the memory rules of ggml’s CUDA backend. CI compares the estimator with the recording.
 
-The formulas were found on a grid of context 2k, 8k, 32k × micro-batch 128, 512, 2048 × flash attention with f16 or q8_0
-cache, or without. A third of the settings was held out: other contexts, micro-batches, two to four slots, a q4_0 cache.
-Errors are (estimate − truth) / truth; above zero is too much.`;
+The formulas were fitted on a grid of context 2k, 8k, 32k × micro-batch 128, 512, 2048 × flash attention with f16 or q8_0
+cache, or without. A third of the settings was not used for fitting (“held out”): other contexts, micro-batches, two to four slots, a q4_0 cache.
+Errors are (estimate − reference) / reference; a value above zero is an overestimate.`;
 }
 
 function truthTables(cases: readonly TruthCase[]): string {
@@ -65,16 +65,27 @@ function truthTables(cases: readonly TruthCase[]): string {
   );
   return `${table(ERROR_HEAD, rows)}
 
-“Other model”: Gemma 3 12B, Llama 3.2 1B, Qwen2.5 0.5B (F16), which nothing was fitted to. “Whole batch”: builds that reserve
-the logits of every token of a micro-batch (Ollama 0.30.0–0.30.8, the embedded runtime, llama.cpp whose build is not known);
+“Other model”: Gemma 3 12B, Llama 3.2 1B, Qwen2.5 0.5B (F16), which were not used for fitting. “Whole batch”: builds that reserve
+the logits of every token of a micro-batch (Ollama 0.30.0–0.30.8, the embedded runtime, llama.cpp of an unknown build);
 there the largest term is an upper bound for Gemma 3n. The weights differ by the padding of small tensors to 128 bytes.
 
-By model, all settings, one row of logits a slot:
+By model, all settings, one row of logits per slot:
 
 ${table(ERROR_HEAD, byModel(whole.filter(({ engine }) => engine === 'ollama-b')))}`;
 }
 
-const ERROR_HEAD = ['set', 'logits', 'place', 'cases', 'weights', 'KV', 'compute', 'total', 'total p95', 'worst GPU'];
+const ERROR_HEAD = [
+  'set',
+  'logits',
+  'placement',
+  'cases',
+  'weights',
+  'KV',
+  'compute',
+  'total',
+  'total p95',
+  'worst GPU',
+];
 
 function byModel(cases: readonly TruthCase[]): string[][] {
   return [...Map.groupBy(cases, ({ model }) => model.id)].map(([id, ofModel]) =>
@@ -103,18 +114,18 @@ function partialTable(cases: readonly TruthCase[]): string {
     const name = place === 'most' ? PLACES.most : PLACES.half;
     return [id, name, String(errors.cases), range(errors.device), range(errors.total)];
   });
-  return `Large batches are then computed on the GPU also for the layers in RAM, and what is copied there depends on the types of
-the matrices and on whether they were repacked for the CPU. An upper bound is all that is claimed: what counts is that the
-GPU is never under.
+  return `Large batches are then computed on the GPU also for the layers in RAM, and the data copied there depends on the types of
+the matrices and on whether they were repacked for the CPU. The estimate is only an upper bound here: the requirement is that it is
+never too low for the GPU.
 
 ${table(['model', 'layers on the GPU', 'cases', 'GPU', 'total with RAM'], rows)}`;
 }
 
 function verdictText({ fits, checked, refuted }: Invariant): string {
-  return `Every measured model, quant and setting was put to every saved host profile (\`test/fixtures/profiles\`): ${fits} answers were
-“it runs here”. For ${checked} of them the very place that was chosen had been measured (all layers on one GPU, on two evenly, on
-the CPU; other splits are not). **${refuted.length} were refuted** by what llama.cpp would allocate and the margin that must stay free. On Apple’s
-profiles weights count as the mapped file, since the measurement does not map.`;
+  return `Every measured model, quant and setting was combined with every saved host profile (\`test/fixtures/profiles\`): ${fits} answers were
+“it runs here”. For ${checked} of them the chosen placement had been measured (all layers on one GPU, on two evenly, on
+the CPU; other splits were not measured). **${refuted.length} were wrong** according to what llama.cpp would allocate and the margin that must stay free. On Apple’s
+profiles, weights are counted as the mapped file, because the measurement does not map.`;
 }
 
 function peerTables(peers: readonly PeerTable[]): string {
@@ -127,17 +138,17 @@ function peerTables(peers: readonly PeerTable[]): string {
       range(ours),
       percent(ours.p95),
     ]);
-    return `${name} (truth: ${against}):\n\n${table(['model', 'cases', 'theirs', 'theirs p95', 'ours', 'ours p95'], body)}`;
+    return `${name} (reference: ${against}):\n\n${table(['model', 'cases', 'their error', 'their p95', 'our error', 'our p95'], body)}`;
   });
   const parser = peers.length > 1 ? '' : '\n\ngguf-parser-go: not run, its tool was not on the PATH.';
-  return `VRAM of Q4_K_M with all layers on one GPU, all settings of the grid, fitted and held out. Their tools were asked without margins
+  return `VRAM of Q4_K_M with all layers on one GPU, all settings of the grid, fitted and held out. Their tools were run without margins
 and platform footprints, and without mapping.
 
 ${tables.join('\n\n')}${parser}
 
-\`@huggingface/gguf\` reads headers and has no estimate by context and micro-batch in its library; it is not a dependency here and was
-not run. node-llama-cpp’s newer estimate (\`…V2\`) asks llama.cpp to load without allocating, as our measurement does; without a GPU
-it sees only the CPU.`;
+\`@huggingface/gguf\` reads headers, and its library does not estimate by context and micro-batch; it is not a dependency here and was
+not run. node-llama-cpp’s newer estimate (\`…V2\`) makes llama.cpp load without allocating, like our measurement; without a GPU
+it covers only the CPU.`;
 }
 
 function serverTable(servers: readonly ServerRow[]): string {
@@ -150,36 +161,36 @@ function serverTable(servers: readonly ServerRow[]): string {
     mib(ps),
     `${mib(rss)} (${mib(anonymous)})`,
   ]);
-  return `On a CPU, micro-batch 512, one slot, flash attention as each version has it by default; MiB. Gemma 3 270m and Gemma 3n E2B are
-header-exact files whose weights are zeros.
+  return `On a CPU, micro-batch 512, one slot, the default flash attention of each version; MiB. Gemma 3 270m and Gemma 3n E2B are
+files with the exact header and zeros as weights.
 
-${table(['Ollama', 'model', 'context', 'predicted', 'allocated, by its log', '`ps` size', 'RSS of the runner (private)'], rows)}
+${table(['Ollama', 'model', 'context', 'predicted', 'allocated (server log)', '`ps` size', 'RSS of the runner (private)'], rows)}
 
-- For 0.33.0-rc2 nothing was fitted on these loads but the tiny model’s: the others are a test. The compute buffers of 0.10.0 and 0.24.0 were found on loads of these and
+- For 0.33.0-rc2 only the tiny model’s load was used for fitting: the others are a test. The compute buffers of 0.10.0 and 0.24.0 were fitted on loads of these and
   of two other models, so there the table shows how well the formula describes them.
 - **0.10.0**: \`ps\` is the server’s own guess before the load, not what is allocated: 1.4 to 3.2 times as much.
 - **0.24.0**: \`ps\` is what is allocated.
-- **0.33.0-rc2**: \`ps\` leaves out the KV cache of the layers that see the whole context (llama.cpp prints two cache sizes, the last one seems
-  to win), so it falls short by 24 MiB for Gemma 3 270m at 8k and by 64 MiB for Gemma 3n E2B.
-- RSS is allocations that were touched plus the program: 2 to 60 MiB more for small models, less than allocated for large ones, whose
-  buffers are not all written to by a load alone. The half GiB that is kept free beside every model covers it.`;
+- **0.33.0-rc2**: \`ps\` leaves out the KV cache of the layers that see the whole context (llama.cpp prints two cache sizes, and Ollama seems to use
+  the last one), so it is 24 MiB too low for Gemma 3 270m at 8k and 64 MiB too low for Gemma 3n E2B.
+- RSS is the touched allocations plus the program: 2 to 60 MiB more than allocated for small models, and less than allocated for large ones, whose
+  buffers are not completely written during a load. The half GiB that is kept free in addition to every model covers it.`;
 }
 
-const NOT_RUN = `- **No GPU was there.** VRAM, CUDA’s context and its pools, Metal, ROCm and Vulkan buffers were not measured; the stand-in devices follow CUDA’s
-  rules as its source has them. CUDA also pads rows of quantised tensors to 512 values, which adds about 0.02 % for Gemma 3 270m and 1b and
-  is not in the truth; Vulkan and ROCm have rules of their own. The margins (1024 MiB; 457 MiB before Ollama 0.30) are the engines’ own.
-- What a load takes while it runs (staging buffers, CUDA graphs) is not in the truth.
+const NOT_RUN = `- **No GPU was available.** VRAM, CUDA’s context and its pools, Metal, ROCm and Vulkan buffers were not measured; the simulated devices follow the
+  rules in CUDA’s source. CUDA also pads rows of quantised tensors to 512 values, which adds about 0.02 % for Gemma 3 270m and 1b and
+  is not in the reference; Vulkan and ROCm have other rules. The margins (1024 MiB; 457 MiB before Ollama 0.30) are the engines’ own.
+- What a load uses while it runs (staging buffers, CUDA graphs) is not in the reference.
 - Ollama before 0.30 on a GPU: placement is from its source, buffers are those of its CPU graph.
-- Ollama 0.30.0–0.30.8 were not run; that they reserve all logits is inferred from the llama.cpp builds they name.
+- Ollama 0.30.0–0.30.8 were not run; that they reserve all logits is inferred from the llama.cpp builds that they use.
 - Metal’s span over the mapped file is from llama.cpp’s source.
-- Images and audio: projectors are counted with the output layer, their compute buffers are not.`;
+- Images and audio: projectors are counted with the output layer, but their compute buffers are not counted.`;
 
-const FORMULAS = `Weights are sums of tensor bytes, placed as each engine places them; KV caches are cells × bytes. A compute buffer is the inputs of the
-graph (masks, positions, cache indices) and, for each token of a micro-batch, 4 bytes times whichever is most of (llama.cpp, on a GPU):
+const FORMULAS = `Weights are sums of tensor bytes, placed like in each engine; KV caches are cells × bytes. A compute buffer is the inputs of the
+graph (masks, positions, cache indices) and, for each token of a micro-batch, 4 bytes times the largest of (llama.cpp, on a GPU):
 
 | | feed-forward | attention | logits of the whole batch |
 | --- | --- | --- | --- |
-| Gemma 3, Llama and their like | 3·ff + 2·e + q (+ q without flash attention) | 2·e + 2·q + scores | vocabulary + e |
+| Gemma 3, Llama and similar | 3·ff + 2·e + q (+ q without flash attention) | 2·e + 2·q + scores | vocabulary + e |
 | Gemma 3n | 3·ff + P + 9·e | P + 7·e + scores | vocabulary + 6·e (9·e) |
 
 e: width of the embedding, ff: of the feed-forward, q: of all query heads, P: per-layer embeddings of all layers. Scores are heads × context

@@ -1,4 +1,4 @@
-/** What a catalog may send somebody to: bytes that are the same for everybody and for ever, over a connection that nobody reads. */
+/** Checks that the sources of a catalog are immutable (pinned by digest or commit) and use an encrypted connection. */
 import type { Issue } from '../core/parse.ts';
 import { type Item, issueAt, itemsAt, type Path, repeats, textAt } from './json-access.ts';
 

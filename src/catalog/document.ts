@@ -15,7 +15,7 @@ export type Families = ReadonlyMap<string, Family>;
 export type Inspection =
   /** `document`: the file as it was written, before it was laid over anything. */
   | { readonly ok: true; readonly family: Family; readonly document: unknown }
-  /** `id` is the family that the file wanted to be about, where that can be told. */
+  /** `id` is the family that the file is meant for, if it can be read. */
   | { readonly ok: false; readonly issues: readonly Issue[]; readonly id: string | undefined };
 
 /** Every field name of the catalog, for the nearest match of a misspelt one. */
@@ -112,8 +112,8 @@ function readJson(name: string, text: string): { ok: true; value: unknown } | { 
 
 /** A key that the guard refused is an unknown field too; saying it once is enough. */
 function withoutGuarded(issues: readonly Issue[], guards: readonly Issue[]): Issue[] {
-  const told = new Set(guards.map((issue) => issue.path));
-  return issues.filter((issue) => !told.has(issue.path));
+  const reported = new Set(guards.map((issue) => issue.path));
+  return issues.filter((issue) => !reported.has(issue.path));
 }
 
 const REQUIRED_KEYS: readonly string[] = Object.entries(schema.Family.shape)

@@ -7,7 +7,7 @@ export const Text = z.string().min(1);
 export const Sourced = z.strictObject({ value: z.number(), source: z.string().min(1) });
 export type Sourced = z.infer<typeof Sourced>;
 
-/** What a person is sent to read; `javascript:` and `file:` are no pages. */
+/** A page for users to read; `javascript:` and `file:` are not pages. */
 export const WebAddress = z.url({ protocol: /^https?$/ });
 
 export const Count = z.int().positive();

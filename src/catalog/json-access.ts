@@ -31,7 +31,7 @@ export function numberAt(value: unknown, key: string): number | undefined {
   return typeof found === 'number' ? found : undefined;
 }
 
-/** The entries of the array `key` with their paths below `path`; none when it is no array. */
+/** The entries of the array `key` with their paths below `path`; none when it is not an array. */
 export function itemsAt(value: unknown, key: string, path: Path): Item[] {
   const found = member(value, key);
   return Array.isArray(found)

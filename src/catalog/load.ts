@@ -164,13 +164,13 @@ async function attempt<Result>(path: string, effect: () => Promise<Result>): Pro
 }
 
 function badCatalog(complaints: readonly { file: CatalogFile; issues: readonly Issue[] }[]): ProvisionError {
-  const told = complaints.filter(({ issues }) => issues.length > 0);
-  const blocks = told.map(({ file, issues }) => {
+  const faulty = complaints.filter(({ issues }) => issues.length > 0);
+  const blocks = faulty.map(({ file, issues }) => {
     const lines = issues.slice(0, ISSUES_SHOWN).map((issue) => `  ${issue.path}: ${issue.message}`);
     if (issues.length > lines.length) lines.push(`  … and ${issues.length - lines.length} more`);
     return `${file.path} is not a valid catalog file:\n${lines.join('\n')}`;
   });
-  const own = told.filter(({ file }) => file.origin !== 'builtin');
+  const own = faulty.filter(({ file }) => file.origin !== 'builtin');
   return new ProvisionError('bad-catalog', blocks.join('\n'), {
     suggestions:
       own.length === 0

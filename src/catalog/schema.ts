@@ -45,7 +45,7 @@ export const Model = z.strictObject({
   hyperparameters: Hyperparameters,
   modalities: z.array(Modality).min(1),
   library: LibraryModel.optional(),
-  /** Context length that a Modelfile gets when nobody asks for another. */
+  /** Default context length of a Modelfile. */
   defaultContext: Count,
   /** Where the publisher's word and the real model differ: `{field, says, actual, source}`. */
   corrections: z.array(z.strictObject({ field: z.string(), says: z.string(), actual: z.string(), source: z.string() })),
@@ -118,7 +118,7 @@ export const Benchmark = z.strictObject({
   metric: z.string().optional(),
   shots: z.string().optional(),
   group: z.string(),
-  /** Which weights were measured; a model id stands for both variants of its size. */
+  /** Which weights were measured; a model id means both variants of its size. */
   variant: z.enum(['pre-trained', 'instruction-tuned']).optional(),
   /** Where the benchmark itself is described. */
   url: WebAddress.optional(),

@@ -1,9 +1,9 @@
-/** What to say to somebody who typed the name of a model as another tool spells it. */
+/** Suggestions for a user who typed the name of a model as another tool spells it. */
 import { didYouMean, nearest } from '../core/suggest.ts';
 import type { Catalog } from './load.ts';
 import type { Model } from './schema.ts';
 
-/** Suggestions for a name that is no model of the catalog, best first. */
+/** Suggestions for a name that is not a model of the catalog, best first. */
 export function suggestModels(catalog: Catalog, typed: string): string[] {
   const families = catalog.families.map(({ family }) => family);
   const models = families.flatMap((family) => family.models);

@@ -1,6 +1,6 @@
 /**
  * One server against what is wanted of it, by its version alone. `check` calls this for each of a thousand hosts, so
- * nothing here may load the schemas: the matrix is trusted, and its test holds it against them.
+ * nothing here may load the schemas: the matrix is trusted, and a test validates it against them.
  */
 
 import { isNewer } from './evidence.ts';
@@ -15,7 +15,7 @@ import { isAtLeast, isIn, parseServerVersion, type ServerVersion } from './versi
 
 export type { Verdict } from './verdict.ts';
 
-/** What somebody wants to install or pull. */
+/** What the user wants to install or pull. */
 export interface CheckTarget {
   /** `general.architecture` of the file. */
   readonly architecture: string;
@@ -103,7 +103,7 @@ function pullVerdict(
   return { id: `library.${family}`, ok: true, blocking: false, reason, basis: 'unknown' };
 }
 
-/** Either way of creating is spoken by this tool, so this only tells which. */
+/** This tool supports both create protocols, so this only reports which one is used. */
 function protocolVerdict(server: ServerVersion, rows: Matrix): Verdict[] {
   const row = rows.capabilities.find((other) => PROTOCOLS.has(other.id) && isIn(server, other));
   return row === undefined ? [] : [{ ...featureVerdict(row, server, rows), id: 'create.protocol' }];

@@ -1,15 +1,15 @@
 import type { Matrix, Proof, Verified } from './schema.ts';
 import { compareNumbers, numbersOf, type ServerVersion } from './version.ts';
 
-/** How well a statement on one server is founded. */
+/** The evidence for a statement about one server. */
 export interface Standing {
   /** `unknown` when there is no row, or the server reports no usable version. */
   readonly basis: Verified | 'unknown';
-  /** To be put behind a reason: ` (not verified: …)`, or nothing where a person has read or seen it. */
+  /** Appended to a reason: ` (not verified: …)`, or empty if it was read or seen. */
   readonly doubt: string;
 }
 
-/** What a row is worth for a server: what it was founded on, and less where the server itself is not known. */
+/** The evidence of a row for a server: that of the row, or less if the server itself is not known. */
 export function standing(row: Proof, server: ServerVersion, rows: Matrix): Standing {
   if (server.numbers === undefined) return { basis: 'unknown', doubt: doubt('the server reports no usable version') };
   if (isNewer(server, rows)) return { basis: 'inferred', doubt: doubt(`newer than ${rows.newestKnown}`) };
@@ -30,7 +30,7 @@ export function isNewer({ numbers }: ServerVersion, { newestKnown }: Matrix): bo
   return numbers !== undefined && compareNumbers(numbers, numbersOf(newestKnown)) > 0;
 }
 
-/** How to call a server in a sentence. */
+/** The name of a server in a sentence. */
 export function nameOf({ raw }: ServerVersion): string {
   return raw === '' ? 'this server' : `Ollama ${raw}`;
 }

@@ -20,7 +20,7 @@ export interface ServerFacts {
   /** Peak disk in the models folder during a create, in sizes of the file. */
   readonly diskFactor: number;
   readonly defaultContext: DefaultContext;
-  /** Requests that one loaded model serves at once when nobody asks. */
+  /** Default number of requests that one loaded model serves at once. */
   readonly defaultParallel: number;
   /** `repeat_penalty` of a model that names none. */
   readonly defaultRepeatPenalty: number;
@@ -33,11 +33,11 @@ export interface ServerFacts {
   readonly quantizeTypes: readonly string[];
   /** Dangers that this version still has. */
   readonly dangers: readonly DangerRow[];
-  /** What a person should know of this version, one sentence each. */
+  /** Warnings about this version, one sentence each. */
   readonly warnings: readonly string[];
 }
 
-/** Looks a version up. Unknown and newer versions are taken for the newest known one, with a warning. Never throws. */
+/** Looks a version up. Unknown and newer versions are treated as the newest known one, with a warning. Never throws. */
 export function serverFacts(version: string | ServerVersion, rows: Matrix = matrix()): ServerFacts {
   const server = typeof version === 'string' ? parseServerVersion(version) : version;
   const capabilities = new Set(rows.capabilities.filter((row) => isIn(server, row)).map((row) => row.id));

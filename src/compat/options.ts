@@ -5,7 +5,7 @@ import type { Verdict } from './verdict.ts';
 import { isIn, isPast, parseServerVersion, type ServerVersion } from './version.ts';
 
 /**
- * Does this server take a Modelfile's parameter? Servers that read Modelfile text (before 0.5.5) refuse a model with
+ * Does this server support a Modelfile's parameter? Servers that read Modelfile text (before 0.5.5) refuse a model with
  * one that they do not know, so there it blocks; later ones store it and ignore it. Never throws.
  */
 export function optionVerdict(name: string, version: string | ServerVersion, rows: Matrix = matrix()): Verdict {

@@ -6,7 +6,7 @@ import { isAtLeast, type ServerVersion } from './version.ts';
 
 /**
  * Does the server's engine load this quant of the architecture? Judged by the CPU, which every host has; what is known of
- * GPUs is part of the reason. What nobody has seen is allowed with basis `unknown`: the load proves it.
+ * GPUs is part of the reason. A combination without evidence is allowed with basis `unknown`: the load proves it.
  */
 export function quantVerdict(architecture: string, quant: string, server: ServerVersion, rows: Matrix): Verdict {
   const wanted = quant.toLowerCase();
@@ -41,13 +41,13 @@ export function quantVerdict(architecture: string, quant: string, server: Server
   };
 }
 
-/** What the GPU row adds; its doubt comes last, so that nobody takes a report for a run. */
+/** What the GPU row adds; its doubt comes last, so that a report is not mistaken for a test. */
 function gpuWord(row: QuantRow | undefined, server: ServerVersion, rows: Matrix): string {
   if (row === undefined) return '.';
   const note = row.note === undefined ? (row.verdict === 'loads' ? 'it loads' : 'it is not known') : row.note;
-  // A server that is unknown or newer has already been told to be so.
-  const told = server.numbers === undefined || isNewer(server, rows);
-  return `; on a GPU ${note}${told ? '.' : rowDoubt(row) || '.'}`;
+  // The doubt about an unknown or newer server is already part of the reason.
+  const alreadyDoubted = server.numbers === undefined || isNewer(server, rows);
+  return `; on a GPU ${note}${alreadyDoubted ? '.' : rowDoubt(row) || '.'}`;
 }
 
 function unknownQuant(id: string, architecture: string, server: ServerVersion): Verdict {

@@ -116,7 +116,7 @@ export const QuantRow = z.strictObject({
   quants: z.array(z.string().regex(/^[a-z][a-z0-9_]+$/)).min(1),
   engine: EngineGeneration,
   device: z.enum(['cpu', 'gpu']),
-  /** `unknown`: nobody whom we trust has seen it; the note says what is reported. */
+  /** `unknown`: there is no trusted evidence; the note says what is reported. */
   verdict: z.enum(['loads', 'unknown']),
   note: Text.optional(),
   ...PROOF,
@@ -144,7 +144,7 @@ export const DetectedTemplateRow = z.strictObject({
 });
 export type DetectedTemplateRow = z.infer<typeof DetectedTemplateRow>;
 
-/** Tokens of context when nobody asks: one number, or by the sum of all GPUs' memory, smallest first. */
+/** Default context in tokens: one number, or by the sum of all GPUs' memory, smallest first. */
 export const DefaultContext = z.strictObject({
   tokens: z.int().positive(),
   byVramGiB: z.array(z.strictObject({ from: z.number().positive(), tokens: z.int().positive() })).optional(),
@@ -184,7 +184,7 @@ export const Matrix = z.strictObject({
   /** Peak disk of a create, in sizes of the file. */
   diskFactor: steps(z.number().positive()),
   defaultContext: steps(DefaultContext),
-  /** Requests that one loaded model serves at once when nobody asks. */
+  /** Default number of requests that one loaded model serves at once. */
   defaultParallel: steps(z.int().positive()),
   /** `repeat_penalty` of a model that names none. */
   defaultRepeatPenalty: steps(z.number().positive()),

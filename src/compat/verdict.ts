@@ -20,17 +20,17 @@ export interface Verdict {
    */
   readonly id: string;
   readonly ok: boolean;
-  /** True when it is not ok and there is no way around it: what was asked for will not work on this server. */
+  /** True when it is not ok and there is no workaround: the request will not work on this server. */
   readonly blocking: boolean;
   /** First release that can, where one is known. */
   readonly since?: string;
   /** Last release that can, where it ended. */
   readonly until?: string;
-  /** Ends with `(not verified: …)` where nobody has read or seen it. */
+  /** Ends with `(not verified: …)` if it was neither read in the source nor seen on a server. */
   readonly reason: string;
   /** What to do about it; absent when there is nothing to do. */
   readonly remedy?: string;
-  /** How well the row behind it is founded; `unknown` when there is no row or no usable version. */
+  /** The evidence of the row behind it; `unknown` when there is no row or no usable version. */
   readonly basis: Verified | 'unknown';
 }
 

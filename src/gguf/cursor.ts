@@ -131,7 +131,7 @@ export class Cursor {
     return this.#view.getFloat64(this.#advance(8), true);
   }
 
-  /** Exact up to 2^53 - 1; anything larger comes out as a number that is no safe integer. */
+  /** Exact up to 2^53 - 1; anything larger comes out as a number that is not a safe integer. */
   u64(): number {
     const at = this.#advance(8);
     return this.#view.getUint32(at + 4, true) * 2 ** 32 + this.#view.getUint32(at, true);

@@ -10,7 +10,7 @@ import { weightBytes } from './weights.ts';
 /** What was read, before anything is concluded from it. */
 export interface ReadModel<T extends TensorFacts> {
   readonly architecture: string;
-  /** Undefined for what is no language model. */
+  /** Undefined for anything that is not a language model. */
   readonly blockCount: number | undefined;
   readonly metadata: Metadata;
   readonly reader: MetadataReader;
@@ -18,7 +18,7 @@ export interface ReadModel<T extends TensorFacts> {
   readonly tokenizer: TokenizerFacts;
 }
 
-/** Everything that metadata and tensor list tell, whether a file or a server told them. Throws `bad-gguf`. */
+/** Everything that metadata and tensor list contain, from a file or a server. Throws `bad-gguf`. */
 export function modelFacts<T extends TensorFacts>(read: ReadModel<T>): ModelFacts & { readonly tensors: readonly T[] } {
   const { architecture, blockCount, metadata, reader, tensors, tokenizer } = read;
   const name = reader.text('general.name');
@@ -48,7 +48,7 @@ export function modelFacts<T extends TensorFacts>(read: ReadModel<T>): ModelFact
   };
 }
 
-/** The name of the architecture. `offset` is where the metadata end, undefined for what no file told. */
+/** The name of the architecture. `offset` is where the metadata end, undefined if they did not come from a file. */
 export function architectureOf(reader: MetadataReader, offset: number | undefined): string {
   const architecture = reader.text('general.architecture');
   if (architecture === undefined) throw refusal('the metadata key "general.architecture" is missing', offset);

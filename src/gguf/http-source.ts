@@ -27,7 +27,7 @@ export interface RemoteOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A file on a web server, open for reading. Its size is told by the first answer. */
+/** A file on a web server, open for reading. The first response reports its size. */
 export interface RemoteFile extends ByteSource {
   readonly fileBytes: number | undefined;
   /** Requests so far, redirects included. */
@@ -100,7 +100,7 @@ class Remote implements RemoteFile {
     const complete = this.#next === this.#stretch.end && reply?.header('content-length') !== undefined;
     this.#reply = undefined;
     this.#rest = new Uint8Array(0);
-    // Seen to its end, a connection can serve the next request; what goes wrong behind the last byte is no matter.
+    // Seen to its end, a connection can serve the next request; an error after the last byte does not matter.
     if (complete) await this.#body?.next().catch(() => {});
     await reply?.close();
   }
@@ -220,7 +220,7 @@ function isTimeout(cause: unknown): boolean {
   return cause instanceof Error && cause.name === 'TimeoutError';
 }
 
-/** A weak tag stands for the same meaning, not for the same bytes. */
+/** A weak tag identifies the same meaning, not the same bytes. */
 function isStrong(etag: string | undefined): boolean {
   return etag?.startsWith('"') ?? false;
 }

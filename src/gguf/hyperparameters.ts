@@ -9,12 +9,12 @@ const MAX_BLOCKS = 10_000;
 
 const PATTERN = 'attention.sliding_window_pattern';
 
-/** Kinds of GGUF file that are no language model of their own (`general.type`). */
+/** Kinds of GGUF file that are not a language model by themselves (`general.type`). */
 const ACCESSORIES = ['adapter', 'mmproj', 'projector', 'imatrix', 'vocab', 'controlvector'];
 
 /**
- * The number of blocks, or undefined for a file that is no language model (projector, adapter).
- * Throws `bad-gguf` when the key is there but is no number.
+ * The number of blocks, or undefined for a file that is not a language model (projector, adapter).
+ * Throws `bad-gguf` when the key exists but is not a number.
  */
 export function blockCountOf(metadata: MetadataReader, architecture: string): number | undefined {
   const key = `${architecture}.block_count`;
@@ -26,7 +26,7 @@ export function blockCountOf(metadata: MetadataReader, architecture: string): nu
 
 /**
  * The shape of the network from the keys of its architecture; undefined for networks that have no attention or no
- * feed-forward width to tell (Mamba). Throws `bad-gguf` naming a key that is wrong, or missing though llama.cpp requires it.
+ * feed-forward width (Mamba). Throws `bad-gguf` naming a key that is wrong, or missing though llama.cpp requires it.
  */
 export function readHyperparameters(
   metadata: MetadataReader,
@@ -72,22 +72,22 @@ function headLength(
   embeddingLength: number,
   headCount: PerLayer,
 ): number {
-  const told = metadata.positive(key(`attention.${name}`)) ?? metadata.positive(key('head_dim'));
-  if (told !== undefined) return told;
+  const declared = metadata.positive(key(`attention.${name}`)) ?? metadata.positive(key('head_dim'));
+  if (declared !== undefined) return declared;
   const divided = Math.max(1, Math.floor(embeddingLength / atLayer(headCount, 0)));
   return metadata.assume(key(`attention.${name}`), divided, 'embedding_length / attention.head_count (llama.cpp)');
 }
 
-/** Width of the per-layer embeddings; 0 where there are none. The table itself tells it where the key is missing. */
+/** Width of the per-layer embeddings; 0 where there are none. The table itself determines it if the key is missing. */
 function perLayerLength(
   metadata: MetadataReader,
   key: string,
   tensors: readonly TensorFacts[],
   blockCount: number,
 ): number {
-  const told = metadata.count(key);
+  const declared = metadata.count(key);
   const width = tensors.find(({ name }) => name === 'per_layer_token_embd.weight')?.shape[0];
-  if (told !== undefined || width === undefined || width % blockCount !== 0) return told ?? 0;
+  if (declared !== undefined || width === undefined || width % blockCount !== 0) return declared ?? 0;
   return metadata.assume(key, width / blockCount, 'width of per_layer_token_embd.weight / block_count');
 }
 

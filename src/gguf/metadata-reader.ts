@@ -16,7 +16,7 @@ export class MetadataReader {
     return this.#assumed;
   }
 
-  /** Notes that `value` stands in for a key that is not there. */
+  /** Records that `value` was assumed for a missing key. */
   assume(key: string, value: number, basis: string): number {
     this.#assumed.push({ key, value, basis });
     return value;

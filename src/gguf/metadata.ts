@@ -24,7 +24,7 @@ export interface Entry {
   readonly count?: number;
   /** File offsets of the strings 0, 1024, 2048, … of an array of strings that was stepped over. */
   readonly marks?: readonly number[];
-  /** Absent for a value that no file told. */
+  /** Absent for a value that did not come from a file. */
   readonly offset?: number;
 }
 
@@ -125,7 +125,7 @@ async function skipStrings(cursor: Cursor, count: number, key: string): Promise<
   return marks;
 }
 
-/** The text at the cursor if it lies in the window and is of a length that is kept; most are, and need not be waited for. */
+/** The text at the cursor if it lies in the window and is of a length that is kept; most are, and need no further read. */
 function textNow(cursor: Cursor, budget: Budget): string | undefined {
   if (!cursor.has(8)) return undefined;
   const start = cursor.position;

@@ -53,7 +53,7 @@ const IMPOSTORS: readonly Impostor[] = [
   },
 ];
 
-/** Reads magic, version and counts. Throws `bad-gguf` saying what the file is instead, where that can be told. */
+/** Reads magic, version and counts. Throws `bad-gguf` saying what the file is instead, if that can be detected. */
 export async function readPreamble(cursor: Cursor): Promise<Preamble> {
   const start = Buffer.from(await cursor.peek(512)).toString('latin1');
   if (!start.startsWith('GGUF')) throw notGguf(start);

@@ -21,7 +21,7 @@ const BASE_TYPE: ReadonlyMap<string, string> = new Map([
   ['mxfp4_moe', 'MXFP4'],
 ]);
 
-/** What llama-quantize takes for rows that are no multiple of 256 (`tensor_type_fallback`); older builds IQ4_NL, newer Q4_0. */
+/** What llama-quantize takes for rows that are not a multiple of 256 (`tensor_type_fallback`); older builds IQ4_NL, newer Q4_0. */
 const FALLBACKS: ReadonlyMap<string, readonly string[]> = new Map([
   ['Q4_K', ['Q5_0']],
   ['Q5_K', ['Q5_1']],

@@ -1,6 +1,6 @@
 import type { Hyperparameters, WeightBytes } from '../catalog/schema.ts';
 
-/** One tensor, as a header or a server tells it. */
+/** One tensor, as a header or a server reports it. */
 export interface TensorFacts {
   readonly name: string;
   /** Type name in upper case as llama.cpp prints it: `Q4_K`, `F16`. */
@@ -46,11 +46,11 @@ export interface TokenizerFacts {
   readonly addEos?: boolean;
 }
 
-/** What a model says of itself, whoever told it; everything that other rooms need and nothing else. */
+/** The facts about a model, from a file or a server: everything that other modules need and nothing else. */
 export interface ModelFacts {
   readonly architecture: string;
   readonly name?: string;
-  /** `general.file_type` in words. The tensors may say otherwise, which `warnings` tells. */
+  /** `general.file_type` in words. The tensors may disagree, which `warnings` reports. */
   readonly declaredQuant?: string;
   readonly tensors: readonly TensorFacts[];
   /** What the tensors are stored in, most bytes first. */
@@ -60,7 +60,7 @@ export interface ModelFacts {
   /** The Jinja template, `tokenizer.chat_template`. */
   readonly chatTemplate?: string;
   readonly tokenizer: TokenizerFacts;
-  /** Absent for a file that is no language model (projector, adapter). */
+  /** Absent for a file that is not a language model (projector, adapter). */
   readonly hyperparameters?: Hyperparameters;
   readonly weights: WeightBytes;
   /** Hyperparameters that no key gave. */

@@ -33,7 +33,7 @@ export function splitNames(name: string): readonly string[] | undefined {
   );
 }
 
-/** What the first file tells; llama.cpp's writers put all metadata but the split keys there. */
+/** What the first file contains; llama.cpp's writers put all metadata but the split keys there. */
 interface First extends Omit<ReadModel<Tensor>, 'tensors'> {
   readonly version: 2 | 3;
 }
@@ -95,11 +95,11 @@ function checkPlace({ reader }: Front, index: number, count: number): void {
   }
   const no = reader.count('split.no');
   if (no !== index) {
-    const told =
+    const claim =
       no === undefined
         ? 'its header does not say which file of the model it is'
         : `its header says that it is file ${no + 1}`;
-    throw refusal(`${told}, its name says file ${index + 1}`, undefined, ['Restore the original names of the files.']);
+    throw refusal(`${claim}, its name says file ${index + 1}`, undefined, ['Restore the original names of the files.']);
   }
 }
 

@@ -1,3 +1,4 @@
+import { defined } from '../core/defined.ts';
 import type { Cursor } from './cursor.ts';
 import { type Metadata, readStringAt } from './metadata.ts';
 import type { MetadataReader } from './metadata-reader.ts';
@@ -18,7 +19,7 @@ export async function readTokenizer(
   return { ...facts, ...(bos !== undefined && { bos }), ...(eos !== undefined && { eos }) };
 }
 
-/** What the metadata alone tell of a tokenizer; the texts of tokens only where the list was kept. */
+/** What the metadata alone say about a tokenizer; the texts of tokens only where the list was kept. */
 export function tokenizerFacts(metadata: Metadata, reader: MetadataReader): TokenizerFacts {
   const tokens = metadata.get(TOKENS);
   if (tokens !== undefined && tokens.type !== 'array of string') {
@@ -26,7 +27,7 @@ export function tokenizerFacts(metadata: Metadata, reader: MetadataReader): Toke
   }
   const bosId = reader.count('tokenizer.ggml.bos_token_id');
   const eosId = reader.count('tokenizer.ggml.eos_token_id');
-  return told({
+  return defined({
     model: reader.text('tokenizer.ggml.model'),
     pre: reader.text('tokenizer.ggml.pre'),
     tokenCount: tokens?.count,
@@ -37,21 +38,6 @@ export function tokenizerFacts(metadata: Metadata, reader: MetadataReader): Toke
     addBos: reader.boolean('tokenizer.ggml.add_bos_token'),
     addEos: reader.boolean('tokenizer.ggml.add_eos_token'),
   });
-}
-
-/** Without the fields that are undefined. */
-function told(facts: { readonly [Key in keyof TokenizerFacts]: TokenizerFacts[Key] | undefined }): TokenizerFacts {
-  return {
-    ...(facts.model !== undefined && { model: facts.model }),
-    ...(facts.pre !== undefined && { pre: facts.pre }),
-    ...(facts.tokenCount !== undefined && { tokenCount: facts.tokenCount }),
-    ...(facts.bosId !== undefined && { bosId: facts.bosId }),
-    ...(facts.eosId !== undefined && { eosId: facts.eosId }),
-    ...(facts.bos !== undefined && { bos: facts.bos }),
-    ...(facts.eos !== undefined && { eos: facts.eos }),
-    ...(facts.addBos !== undefined && { addBos: facts.addBos }),
-    ...(facts.addEos !== undefined && { addEos: facts.addEos }),
-  };
 }
 
 function keptToken(metadata: Metadata, id: number | undefined): string | undefined {

@@ -155,7 +155,7 @@ const FILE_TYPES: ReadonlyMap<number, string> = new Map([
   [41, 'q2_0'],
 ]);
 
-/** The quant that a file declares, in the catalog's spelling; undefined for numbers nobody assigned. */
+/** The quant that a file declares, in the catalog's spelling; undefined for unassigned numbers. */
 export function declaredQuant(fileType: unknown): string | undefined {
   return typeof fileType === 'number' ? FILE_TYPES.get(fileType) : undefined;
 }

@@ -37,7 +37,7 @@ const MOST_THREADS = 8;
 /** Enough not to fit into a cache: the largest are 96 MiB in desktops. */
 const MOST_MEMORY = 256 * 1024 ** 2;
 
-/** How to measure on this host without taking memory that it lacks. */
+/** How to measure on this host without using memory that it does not have. */
 export function ramMeasureOptions({ cpu, memory }: Pick<HostProfile, 'cpu' | 'memory'>): MeasureRamOptions {
   return {
     threads: Math.min(cpu.physicalCores, MOST_THREADS),

@@ -7,7 +7,7 @@ export type GpuVendor = z.infer<typeof GpuVendor>;
 export const GpuRow = z.strictObject({
   /** Words by which drivers name it, without `Laptop GPU`. Compared word by word, never as a part of a longer word. */
   name: z.string().regex(/^[A-Z][A-Za-z0-9 ]*$/),
-  /** GiB on the card, of Apple chips in the whole Mac; absent where it tells nothing apart. */
+  /** GiB on the card, of Apple chips in the whole Mac; absent where it distinguishes nothing. */
   memory: z.array(z.number().positive()).min(1).optional(),
   /** GB/s, 10^9 bytes: what the memory gives at best. */
   bandwidth: z.number().min(30).max(20_000),

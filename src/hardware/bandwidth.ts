@@ -34,7 +34,7 @@ export function gpuTable(): GpuTable {
 }
 
 /**
- * Looks a GPU up by the name that its driver or the PCI list gives. `memoryBytes` tells apart cards that share a name:
+ * Looks a GPU up by the name that its driver or the PCI list gives. `memoryBytes` distinguishes cards that share a name:
  * the memory of the card, for Apple chips that of the whole Mac. Laptop parts are parts of their own. Undefined for what
  * the table does not have; it never answers with a similar part.
  */
@@ -47,8 +47,8 @@ export function lookUpGpu(model: string, memoryBytes?: number): GpuFacts | undef
 function find(model: string, memoryBytes: number | undefined): GpuFacts | undefined {
   const names = namesIn(model);
   const found = names.flatMap(partsNamed);
-  const told = names.find(({ memory }) => memory !== undefined)?.memory;
-  const memory = memoryBytes === undefined ? told : memoryBytes / GIB;
+  const stated = names.find(({ memory }) => memory !== undefined)?.memory;
+  const memory = memoryBytes === undefined ? stated : memoryBytes / GIB;
   const fitting =
     memory === undefined ? [] : found.filter(({ row }) => row.memory?.some((size) => isSize(memory, size)));
   const left = fitting.length > 0 ? fitting : found;
@@ -93,11 +93,11 @@ function factsOf({ row, vendor, laptop }: Part, among: readonly Part[], doubt?: 
 export interface GpuName {
   readonly words: readonly string[];
   readonly laptop: boolean;
-  /** GiB, where the name tells it: `A100-SXM4-80GB`. */
+  /** GiB, if the name contains it: `A100-SXM4-80GB`. */
   readonly memory?: number;
 }
 
-/** Words that do not tell one part from another. */
+/** Words that do not distinguish one part from another. */
 const NOISE = new Set(
   'nvidia geforce amd ati radeon intel corporation tesla instinct graphics gpu series generation edition workstation r tm with design pcie sxm sxm2 sxm4 sxm5 nvl hbm2 hbm2e hbm3 hbm3e'.split(
     ' ',

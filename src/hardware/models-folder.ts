@@ -4,7 +4,7 @@ import type { Disk } from '../disk/disk.ts';
 import { ollamaValue } from './ollama-environment.ts';
 import type { ServerProcess } from './server-process.ts';
 
-/** What tells where a local Ollama server keeps its models. */
+/** What determines where a local Ollama server keeps its models. */
 export interface ModelsFolderFacts {
   readonly platform: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -17,7 +17,7 @@ export interface ModelsFolderFacts {
 const SERVICE_FOLDER = '/usr/share/ollama/.ollama/models';
 
 /**
- * Best guess for a server on this host: OLLAMA_MODELS (which is the server's own setting, so it only tells when we
+ * Best guess for a server on this host: OLLAMA_MODELS (which is the server's own setting, so it is only known when we
  * share its environment), the Linux service's folder if it is there, else `~/.ollama/models`.
  */
 export async function guessModelsFolder({ platform, env, home, exists }: ModelsFolderFacts): Promise<string> {
@@ -31,7 +31,7 @@ export interface ModelsFolder {
   readonly path: string;
   /** How to reach it from here; differs from `path` for a server in a container. */
   readonly reach: string;
-  /** True when the server's own environment tells it; false for a guess. */
+  /** True if it was read from the server's own environment; false for a guess. */
   readonly certain: boolean;
 }
 
@@ -46,7 +46,7 @@ export interface UserOfHost {
   readonly uid?: number;
 }
 
-/** The server's own environment tells; failing that, the home of the user that it runs as; failing that, ours. */
+/** The server's own environment decides; failing that, the home of the user that it runs as; failing that, ours. */
 export async function findModelsFolder(
   host: UserOfHost,
   { environment, root = '', socket, passesOn }: ServerProcess,

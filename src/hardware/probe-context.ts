@@ -21,7 +21,7 @@ export type Outcome<T> =
   | { readonly status: 'failed'; readonly error: unknown }
   | { readonly status: 'timed-out' };
 
-/** Runs one probe with the context's limit; never throws. What it started may still run, but nobody waits for it. */
+/** Runs one probe with the context's limit; never throws. What it started may still run, but it is not awaited. */
 export async function runWithTimeout<T>(context: ProbeContext, work: () => Promise<T>): Promise<Outcome<T>> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<Outcome<T>>((resolve) => {
@@ -62,7 +62,7 @@ export async function readOptional(context: ProbeContext, path: string): Promise
   return outcome.status === 'done' ? outcome.value : undefined;
 }
 
-/** True when a file or program is simply not there, which is no reason for a warning. */
+/** True when a file or program is simply not there, which is not worth a warning. */
 export function isAbsent(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '');
 }

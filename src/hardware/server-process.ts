@@ -12,7 +12,7 @@ export interface ServerProcess {
   readonly pid?: number;
   /** Its program's name: `ollama`, `docker-proxy`, `node`. */
   readonly name?: string;
-  /** True for a process that is no Ollama and passes requests on to one, or stands in for it: no more is known then. */
+  /** True for a process that is not Ollama and forwards requests to it or imitates it: nothing more is known then. */
   readonly passesOn?: boolean;
   readonly environment?: Env;
   /** Path of its program. */
@@ -29,7 +29,7 @@ interface Where {
   readonly files: Disk;
 }
 
-/** Looks for the process that listens where `url` points. Only Linux tells; never throws, except when aborted. */
+/** Looks for the process that listens where `url` points. Works only on Linux; never throws, except when aborted. */
 export async function findServerProcess(
   { platform, files }: Where,
   url: URL,
@@ -141,7 +141,7 @@ function parseEnvironment(text: string): Env {
   return Object.fromEntries(pairs.reverse());
 }
 
-/** Listening sockets as Linux tells them in /proc/net/tcp and /proc/net/tcp6, readable by every user. */
+/** Listening sockets as Linux reports them in /proc/net/tcp and /proc/net/tcp6, readable by every user. */
 export interface ListeningSocket {
   /** `127.0.0.1`, `0.0.0.0`, `::1`, `::`; other IPv6 addresses in eight groups. */
   readonly address: string;

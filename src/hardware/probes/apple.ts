@@ -5,7 +5,7 @@ import type { HostProfile } from '../schema.ts';
 import type { FoundGpu } from './gpu-kinds.ts';
 
 /**
- * Share of RAM that Metal gives to one process when nobody raised `iogpu.wired_limit_mb`. Seen: 0.75 (M3 Max
+ * Share of RAM that Metal gives to one process when `iogpu.wired_limit_mb` was not raised. Seen: 0.75 (M3 Max
  * 128 GiB), 0.80 (M1 Max 64 GiB, macOS 26), 0.84 (M5 Max 128 GiB); it differs by version, so the floors are used.
  */
 const SMALL_SHARE = 0.67;

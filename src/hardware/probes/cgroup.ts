@@ -139,7 +139,7 @@ function readAll(context: ProbeContext, folder: string, names: readonly string[]
   return Promise.all(names.map((name) => readOptional(context, `${folder}/${name}`)));
 }
 
-/** A number of bytes; `max` and an absent file are no number. */
+/** A number of bytes; `max` and an absent file are not numbers. */
 function size(text: string | undefined): number | undefined {
   const digits = text?.trim() ?? '';
   return /^\d+$/.test(digits) ? Number(digits) : undefined;

@@ -74,7 +74,7 @@ function modelName(vendor: string, brand: string): string {
 
 /**
  * The flags only scale the speed estimate: engines choose their own kernels at run time. systeminformation's
- * Windows list is scrambled and never has AVX, and its macOS list lacks AVX2, so neither is used.
+ * Windows list is scrambled and never has AVX, and its macOS list does not contain AVX2, so neither is used.
  */
 async function probeVectorFlags(context: ProbeContext): Promise<string[]> {
   const { options, probes, sources, warnings } = context;

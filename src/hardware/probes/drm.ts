@@ -16,7 +16,7 @@ export interface DrmCard {
   readonly driver: string | undefined;
 }
 
-/** Every PCI graphics card by /sys/class/drm; connectors (`card0-DP-1`) are no cards. */
+/** Every PCI graphics card by /sys/class/drm; connectors (`card0-DP-1`) are not cards. */
 export async function listDrmCards(context: ProbeContext): Promise<DrmCard[]> {
   if (context.options.platform !== 'linux') return [];
   const names = await runWithTimeout(context, () => context.probes.listDir(ROOT));

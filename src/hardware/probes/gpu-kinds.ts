@@ -19,7 +19,7 @@ const DEDICATED =
 /** The one integrated AMD GPU (gfx1151) that Ollama 0.30 and later uses through ROCm by itself. */
 const STRIX_HALO = /\b(80[4-6]0S|Strix Halo)\b/i;
 
-/** Whether a GPU has memory of its own, by its name; undefined when the name does not tell. */
+/** Whether a GPU has memory of its own, by its name; undefined when the name does not say. */
 export function kindByName(name: string): Gpu['memoryKind'] | undefined {
   if (INTEGRATED.test(name)) return 'unified';
   return DEDICATED.test(name) ? 'dedicated' : undefined;

@@ -10,7 +10,7 @@ interface HostMemory {
   readonly available: number;
 }
 
-/** RAM that a new process can have. Swap is ignored: a model that swaps is no help. */
+/** RAM that a new process can have. Swap is ignored: a model that swaps is too slow to use. */
 export async function probeMemory(context: ProbeContext): Promise<HostProfile['memory']> {
   const [host, cgroup] = await Promise.all([hostMemory(context), cgroupOf(context)]);
   const total = Math.round(host.total);
