@@ -68,7 +68,7 @@ describe('server-environment', () => {
   });
 
   test.each<[string, Partial<DoctorEffects>, RegExp]>([
-    ['another user', { files: unseen() }, /belongs to the user with number 1000/],
+    ['another user', { files: unseen() }, /belongs to the user with id 1000/],
     [
       'an environment that is closed',
       { files: files({ '/proc/77/environ': errno('EPERM') }) },
@@ -187,7 +187,7 @@ describe('models-folder', () => {
     expect(await run(docker)).toMatchObject({ status: 'skipped' });
     expect(await check('server-program', { files: files(docker) })).toMatchObject({
       status: 'skipped',
-      detail: expect.stringContaining('held by docker-proxy (process 77), which passes requests on'),
+      detail: expect.stringContaining('belongs to docker-proxy (process 77), which forwards requests'),
     });
     expect(await check('disk-space', { files: files(docker) })).toMatchObject({ status: 'skipped' });
   });
