@@ -190,7 +190,7 @@ async function time(contender: Contender, ready: Ready): Promise<{ ms: number; p
   return { ms, peakMib };
 }
 
-/** Peak of resident memory of a process so far, in MiB, where Linux tells it. */
+/** Peak of resident memory of a process so far, in MiB, where Linux reports it. */
 function peakOf({ pid }: ChildProcess): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -225,7 +225,7 @@ async function kills(count: number): Promise<void> {
     const [moved] = await once(child.stdout, 'data');
     await once(child, 'close');
     console.log(`after ${count} kills the last run fetched ${(Number(String(moved)) / MIB).toFixed(1)} MiB`);
-    // What the server gave to its sockets counts as fetched, also where nobody took it out of them.
+    // What the server gave to its sockets counts as fetched, also if it was not read from them.
     report(
       `${count} kills of ${before.requests} connections`,
       before.sent + Number(String(moved)) - SIZE,
@@ -251,8 +251,8 @@ async function withOrigin(
     const [ready] = await once(child, 'message');
     await task(Ready.parse(ready), async () => {
       child.send('sent');
-      const [told] = await once(child, 'message');
-      return Sent.parse(told);
+      const [message] = await once(child, 'message');
+      return Sent.parse(message);
     });
   } finally {
     child.kill();

@@ -77,7 +77,7 @@ async function bestRam(): Promise<MeasuredRam | undefined> {
 
 async function compare(path: string): Promise<void> {
   const { architecture, hyperparameters, weights, chatTemplate } = await readHeader(path, statSync(path).size);
-  if (hyperparameters === undefined) throw new Error(`${path} is no language model`);
+  if (hyperparameters === undefined) throw new Error(`${path} is not a language model`);
   const predicted = estimateSpeed({
     architecture,
     hyperparameters,

@@ -19,7 +19,7 @@ import { LockData } from '../src/provision/share/lock.ts';
 import { PublishData, PullData } from '../src/provision/share/publish.ts';
 import { CacheContents, CachePruning, CacheVerification } from '../src/sources/cache/schema.ts';
 
-/** Command id → schema of its data. The test of the command surface holds it against the commands. */
+/** Command id → schema of its data. The test of the command surface compares it with the commands. */
 export const RESULTS = {
   'bundle create': BundleCreateData,
   'bundle install': BundleInstallData,

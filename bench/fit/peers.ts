@@ -85,7 +85,7 @@ export async function nodeLlamaCpp(): Promise<Peer> {
   };
 }
 
-/** gguf-parser-go, where its tool is on the PATH; held against both ways of reserving logits, since it does not say which it means. */
+/** gguf-parser-go, where its tool is on the PATH; compared with both ways of reserving logits, because it does not say which one it uses. */
 export function ggufParser(): Peer[] {
   let version: string;
   try {

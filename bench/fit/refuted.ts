@@ -30,7 +30,7 @@ export function fixtureProfiles(): HostProfile[] {
     .map((file) => HostProfile.parse(JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8'))));
 }
 
-/** Asks for a verdict for every measured model, quant and setting on every profile, and holds it against the measurement. */
+/** Asks for a verdict for every measured model, quant and setting on every profile, and compares it with the measurement. */
 export function checkVerdicts(cases: Iterable<TruthCase> = truthCases()): Invariant {
   const bySettings = new Map<string, TruthCase[]>();
   for (const one of cases) {

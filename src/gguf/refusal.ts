@@ -7,7 +7,7 @@ const DAMAGED = [
 
 /**
  * An error for a header that no honest writer produces. `offset` is the byte where the fault was seen; undefined for
- * what is missing and for what a server tells.
+ * what is missing and for what a server reports.
  */
 export function refusal(
   message: string,

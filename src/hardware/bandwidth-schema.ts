@@ -1,4 +1,4 @@
-/** What GPUs read per second and compute per second, as published. The table is `data/gpus.json`; a test holds it against this. */
+/** What GPUs read per second and compute per second, as published. The table is `data/gpus.json`; a test validates it against this schema. */
 import * as z from 'zod';
 
 export const GpuVendor = z.enum(['nvidia', 'amd', 'intel', 'apple']);

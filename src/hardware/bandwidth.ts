@@ -28,7 +28,7 @@ let parts: readonly Part[] | undefined;
 /** A ranking asks for the few GPUs of its host again and again. */
 const known = new Map<string, GpuFacts | undefined>();
 
-/** The built-in table. It is part of this package, so its test holds it against the schema, not every run. */
+/** The built-in table. It is part of this package, so a test validates it against the schema, not every run. */
 export function gpuTable(): GpuTable {
   return data as GpuTable;
 }

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { MeasuredRam, MeasureRamOptions } from './bandwidth-ram.ts';
 
-/** After this nobody waits any longer: what was read until then counts. Milliseconds, as all times here. */
+/** Time limit of the measurement: what was read until then counts. Milliseconds, like all times here. */
 const LIMIT_MS = 440;
 
 /** Threads that are not started by then are not started any more. */
@@ -22,7 +22,7 @@ const PIECE = 1024 ** 2;
 /** Below this a large part would come from caches. */
 const LEAST_PIECES = 48;
 
-/** Percent of the time; threads that ran less waited for other programs. A thread that is still reading tells nothing. */
+/** Percent of the time; threads that ran less waited for other programs. A thread that is still reading is not counted. */
 const LEAST_RAN = 80;
 
 /** Places in the counters that threads share; from `STEPS` on, pieces read in each step. */

@@ -52,8 +52,8 @@ export async function findModelsFolder(
   { environment, root = '', socket, passesOn }: ServerProcess,
 ): Promise<ModelsFolder | undefined> {
   if (passesOn) return undefined;
-  const told = environment === undefined ? undefined : folderIn(environment);
-  if (told !== undefined) return { path: told, reach: `${root}${told}`, certain: true };
+  const declared = environment === undefined ? undefined : folderIn(environment);
+  if (declared !== undefined) return { path: declared, reach: `${root}${declared}`, certain: true };
   const { platform, env, home, files, uid } = host;
   if (socket !== undefined && socket.uid !== uid) {
     const theirs = folderIn({ HOME: await homeOf(files, socket.uid) });

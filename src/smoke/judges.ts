@@ -8,7 +8,7 @@ export interface Evidence {
   readonly answerTokens: number;
   /** Text of the chat template and stop strings, none of which belongs into an answer. */
   readonly templateMarkers: readonly string[];
-  /** Reaching the token limit is no fault. */
+  /** Reaching the token limit is not a fault. */
   readonly mayRunOn: boolean;
   /** Holds a text against the check's JSON Schema. */
   readonly judgeJson?: (text: string) => Verdict;

@@ -80,7 +80,7 @@ export const Check = z.strictObject({
   judges: z.array(Judge),
   /** Upper bound of tokens for this answer. */
   maxTokens: z.int().positive().max(4096).optional(),
-  /** Reaching the token limit is no fault: base models continue until they are stopped. */
+  /** Reaching the token limit is not a fault: base models continue until they are stopped. */
   mayRunOn: z.boolean().optional(),
   /** A failed advisory check is reported and recorded but does not fail the suite. */
   advisory: z.boolean().optional(),
@@ -117,7 +117,7 @@ export const CheckResult = z.strictObject({
   advisory: z.boolean(),
   /**
    * Why the check was not run, where the runtime or the model has not what it needs. It counts neither as passed nor as
-   * failed: `passed` is false and `advisory` true, so that whoever does not know this field counts it neither way.
+   * failed: `passed` is false and `advisory` true, so that a reader that does not know this field ignores it.
    */
   skipped: z.string().optional(),
   detail: z.string(),

@@ -77,7 +77,7 @@ function documentOf(name: string): Document {
   return { name, code: 'untrusted' };
 }
 
-/** The key that the bundle names; a bundle that names none may be by any. A wrong hint is no proof of anything, so it only narrows. */
+/** The key that the bundle names; a bundle that names none may be by any. A wrong hint proves nothing, so it only narrows the choice. */
 function keyFor(hint: string, keys: readonly PublicKey[], holds: (key: PublicKey) => boolean): PublicKey | undefined {
   return keys.filter((key) => hint === '' || key.hint === hint).find(holds);
 }

@@ -73,7 +73,7 @@ export function isWhollyOnGpu(quant: Quant, request: RecommendRequest): boolean 
   return place(asked, request.profile, wholeOrNothing).verdict === 'gpu';
 }
 
-/** Bytes that a GPU with memory of its own lacks for the whole model; undefined without one, and where nothing is known. */
+/** Bytes that a GPU with dedicated memory is short for the whole model; undefined without one, and where nothing is known. */
 export function bytesShortOfGpu(quant: Quant, request: RecommendRequest): number | undefined {
   const { device } = bestDevice(request.profile, request.engine);
   const asked = estimateRequest(quant, request);
@@ -153,7 +153,7 @@ function unknownSize(): Placed {
   return { verdict: 'no', placement: 'unknown', memory, headroomBytes: 0, blockedBy, reasons: [] };
 }
 
-/** What somebody who says nothing of the use is taken to want: a person waits and reads. */
+/** The assumed use if none is given: a person waits and reads. */
 const ANY_USE: UseCaseId = 'prototype';
 
 type SpeedFacts = Pick<Candidate, 'tokensPerSecond' | 'promptTokensPerSecond' | 'fastEnough'>;

@@ -23,7 +23,7 @@ const VERDICT_ORDER = { gpu: 0, partial: 1, cpu: 2, no: 3 } as const satisfies R
  * since an evaluation wants the reference itself.
  *
  * On a machine without a GPU the card's Q4_0 leads although RAM may hold more: every byte of the weights is read for
- * every token there, so a larger quant answers proportionally slower. What would fit too is told, not chosen.
+ * every token there, so a larger quant answers proportionally slower. Alternatives that also fit are reported, not chosen.
  */
 export function rank(candidates: readonly Candidate[], advice: Advice): Candidate[] {
   return candidates.toSorted(
@@ -47,7 +47,7 @@ export function compareMerit(a: Candidate, b: Candidate, advice: Advice): number
   );
 }
 
-/** True when one place is no worse than another. */
+/** True when one placement is at least as good as another. */
 export function asGood(verdict: FitVerdict, than: FitVerdict): boolean {
   return VERDICT_ORDER[verdict] <= VERDICT_ORDER[than];
 }

@@ -6,10 +6,10 @@ import type { Candidate, Engine, RunSettings } from '../schema.ts';
 import type { MeasuredSpeed } from '../speed/estimate.ts';
 import type { Advice } from './policy.ts';
 
-/** A setting that may be made smaller where nobody asked for it. */
+/** A setting that may be reduced if the user did not set it. */
 export type Adjustable = 'contextLength' | 'batch';
 
-/** A model that is loaded now and would make room if it were stopped. Bytes, as the server tells them. */
+/** A model that is loaded now and would make room if it were stopped. Bytes, as the server reports them. */
 export interface LoadedModel {
   readonly name: string;
   readonly gpuBytes: number;
@@ -23,13 +23,13 @@ export interface RecommendRequest {
   readonly quants?: readonly string[];
   readonly useCase?: UseCaseId;
   readonly settings: RunSettings;
-  /** Settings that nobody asked for; none when absent. */
+  /** Settings that the user did not set; none when absent. */
   readonly adjustable?: readonly Adjustable[];
-  /** What the settings would be if nobody had asked, to tell what the difference costs. */
+  /** The default settings, to show what the difference costs. */
   readonly usual?: Partial<RunSettings>;
   readonly engine: Engine;
   readonly profile: HostProfile;
-  /** How fast this host's RAM is, where that was measured; else what its profile tells. */
+  /** How fast this host's RAM is, if it was measured; otherwise the value of its profile. */
   readonly ram?: RamBandwidth;
   /** What a quant did when it ran here before. */
   readonly measured?: (quant: string) => MeasuredSpeed | undefined;

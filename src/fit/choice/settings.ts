@@ -18,7 +18,7 @@ export interface Adjusted {
 }
 
 /**
- * The ranking under the settings as they are, or under smaller ones where that gives a better choice and nobody asked for
+ * The ranking under the settings as they are, or under smaller ones where that gives a better choice and the user did not ask for
  * the larger ones. First a smaller micro-batch, which costs speed of reading the prompt only and saves most (0.3 MiB a
  * token of it for Gemma 3n E4B, 1 MiB where all logits are kept); a shorter context only where nothing would run otherwise.
  */

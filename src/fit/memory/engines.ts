@@ -21,7 +21,7 @@ export interface EngineTraits {
   readonly padsTo32: boolean;
   /** Several GPUs that hold all layers work at once, with four copies of their inputs. */
   readonly pipelines: boolean;
-  /** The graph is llama.cpp's, which the formulas for compute buffers were held against. */
+  /** The graph is llama.cpp's, which the formulas for compute buffers were validated against. */
   readonly llamaGraph: boolean;
   /** GPUs that share RAM are used even where they are neither Apple's nor CUDA's. */
   readonly usesIntegratedGpu: boolean;

@@ -11,7 +11,7 @@ import { type Work, workOf } from './work.ts';
 export interface SpeedDevice {
   /** As the host profile names it. */
   readonly model: string;
-  /** Memory of the card, for Apple chips of the whole Mac: tells apart parts that share a name. */
+  /** Memory of the card, for Apple chips of the whole Mac: distinguishes parts that share a name. */
   readonly memoryBytes?: number;
   /** Instead of what the table says. */
   readonly bandwidthBytesPerSecond?: number;
@@ -167,7 +167,7 @@ export interface Station {
 
 /**
  * Tokens per second from the seconds that a token takes at each end of the range, with three digits that count.
- * Undefined where these are no time at all, or no number.
+ * Undefined if these take no time, or are not numbers.
  */
 export function speedOf(seconds: (end: keyof Range) => number, basis: string): Speed | undefined {
   const rate = (end: keyof Range): number => Number((1 / seconds(end)).toPrecision(3));

@@ -27,7 +27,7 @@ export interface Rates {
 
 /**
  * Share of the published bandwidth that decoding reaches, and microseconds a node. Set by what was published of
- * llama.cpp and Ollama on 14 GPUs (`test/fixtures/speed/measurements.json`): two models on one card tell both numbers.
+ * llama.cpp and Ollama on 14 GPUs (`test/fixtures/speed/measurements.json`): two models on one card determine both numbers.
  * NVIDIA's are small since llama.cpp launches a whole graph at once; its cards before Turing, and Intel's, are bound
  * by computing long before they are by memory.
  */

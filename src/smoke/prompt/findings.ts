@@ -36,7 +36,7 @@ export function systemLost(): Finding {
   );
 }
 
-/** `harmless`: no prompt is wrong, whoever writes it. */
+/** `harmless`: no prompt is wrong, with either template. */
 export function templateSwallowed(harmless: boolean): Finding {
   const message =
     'The server uses the Jinja template of the model file instead of the TEMPLATE that the model was created with';
@@ -110,7 +110,7 @@ function quoteText(text: string): string {
   return text === '' ? 'nothing more' : JSON.stringify(text);
 }
 
-/** A stop token of the family that the model's parameters lack. */
+/** A stop token of the family that is missing from the model's parameters. */
 export function missingStop(token: string): Finding {
   return {
     id: 'missing-stop',

@@ -13,7 +13,7 @@ export interface ShapeEvidence {
   readonly templated?: number;
   /** Tokens of the same prompt as raw text without the BOS in front; what the tokenizer adds is among them. */
   readonly raw?: number;
-  /** Tokens of the raw prompt without its system text: asked for when the templated one lacks some. */
+  /** Tokens of the raw prompt without its system text: requested if the templated one is shorter. */
   readonly rawWithoutSystem?: number;
 }
 
@@ -66,7 +66,7 @@ async function gatherTexts(subject: Subject): Promise<Evidence | undefined> {
   return ownBosCounts.length > 0 ? { shapes, ownBosCounts } : await addCounts(subject, shapes);
 }
 
-/** Prompts are equal or not whatever the counts say; these tell how many BOS tokens are in front. */
+/** Prompts are equal or not whatever the counts say; these show how many BOS tokens are in front. */
 async function addCounts(subject: Subject, shapes: readonly ShapeEvidence[]): Promise<Evidence> {
   const [expectation] = subject.expectations;
   if (expectation === undefined) return { shapes, ownBosCounts: [] };
@@ -111,7 +111,7 @@ function pairCost(expectation: Expectation | undefined): number {
   return expectation?.shape.promptTokens === undefined ? 2 : 1;
 }
 
-/** Adds both counts. The raw one first: it tells whether there are counts at all. */
+/** Adds both counts. The raw one first: it shows whether counts are available. */
 async function countPair({ meter }: Subject, shape: ShapeEvidence): Promise<ShapeEvidence> {
   const { expectation } = shape;
   const raw = await meter.countRaw(shape.body ?? expectation.body);

@@ -78,7 +78,7 @@ function writtenByCount(model: Model, shapes: readonly ShapeEvidence[]): number 
   return more.has(0) ? 0 : more.has(1) && writes ? 1 : undefined;
 }
 
-/** Whether the template that the runtime shows has a BOS in it; undefined where it shows none that tells. */
+/** Whether the template that the runtime shows has a BOS in it; undefined if it shows none that decides it. */
 function writesBos({ stored, tokens }: Model): boolean | undefined {
   const { template } = stored;
   return template === undefined || isJinja(template) ? undefined : template.includes(tokens.bos);

@@ -80,7 +80,7 @@ function brokenReference({ stored, tokens, reference }: ProveRequest, { message 
 
 /**
  * A chat of a finished smoke run whose prompt the runtime counted: the one with the shortest prompt, since the proof
- * sends it once more. Undefined when the runtime reported no counts.
+ * sends it again. Undefined when the runtime reported no counts.
  */
 export function countedChat(suite: Suite, { checks }: SmokeResult): ProveRequest['counted'] {
   const counted = suite.checks.flatMap(({ id, messages }) => {
@@ -91,7 +91,7 @@ export function countedChat(suite: Suite, { checks }: SmokeResult): ProveRequest
   return shortest;
 }
 
-/** The proof where there is nothing to compare with: says so, and still tells of stop tokens that are missing. */
+/** The proof where there is nothing to compare with: says so, and still reports missing stop tokens. */
 export function unprovenPrompt(stored: StoredModel, tokens: ProveRequest['tokens'], why: string): PromptProof {
   const missing = stored.stop === undefined ? [] : tokens.stop.filter((token) => !stored.stop?.includes(token));
   const findings = [...missing.map(missingStop), notProvable(why)];

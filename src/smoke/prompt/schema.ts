@@ -3,7 +3,7 @@ import * as z from 'zod';
 
 /**
  * `proven`: equal to the byte. `proven-by-count`: the server cannot show the prompt, but its token counts fit.
- * `differs`: something is wrong, see `findings`. `not-provable`: this server tells too little; never a pass in silence.
+ * `differs`: something is wrong, see `findings`. `not-provable`: this server reports too little; never a silent pass.
  */
 export const ProofVerdict = z.enum(['proven', 'proven-by-count', 'differs', 'not-provable']);
 export type ProofVerdict = z.infer<typeof ProofVerdict>;

@@ -13,7 +13,7 @@ export function templateMarkersOf(template: string, tokens: readonly string[]): 
 }
 
 /**
- * What a TEMPLATE says about itself. Where a server shows no prompt this tells the cause of a count that does not fit,
+ * What a TEMPLATE says about itself. If a server does not show the prompt, this explains the cause of a count that does not fit,
  * and finds a wrong role name, which has as many tokens as the right one in Gemma's vocabulary.
  */
 
