@@ -8,14 +8,14 @@ import type { ByteSource } from './byte-source.ts';
 
 /**
  * How far the first, the second and each later request reaches, in bytes. The first MiB holds the whole header of a model
- * with a small vocabulary; up to 8 MiB reach behind one of 262,144 tokens (6.6 MB). What was not needed is not read.
+ * with a small vocabulary; up to 8 MiB reach behind one of 262,144 tokens (6.6 MB). Bytes that are not needed are not read.
  */
 const REACH = [MIB, 7 * MIB, 8 * MIB] as const;
 
-/** Times that a file is asked for bytes: six are enough for the longest header that is read. */
+/** The maximum number of requests for one file: six are enough for the longest header that is read. */
 const MAX_ASKED = 24;
 
-/** Times that a connection may break while it brings bytes; each time the rest is asked for at once. */
+/** How often a connection may break while bytes are read; each time the rest is requested immediately. */
 const MAX_BROKEN = 3;
 
 const NEVER = new AbortController().signal;
@@ -70,7 +70,7 @@ class Remote implements RemoteFile {
   #stretch: Stretch = { start: 0, end: 0, fileBytes: undefined, ranged: true };
   /** Offset in the file of the next byte that the open answer brings. */
   #next = 0;
-  /** Came with the last piece, but lies behind what was read. */
+  /** Received with the last piece, but not read yet. */
   #rest: Uint8Array = new Uint8Array(0);
 
   constructor(url: URL, options: RemoteOptions) {
@@ -100,12 +100,12 @@ class Remote implements RemoteFile {
     const complete = this.#next === this.#stretch.end && reply?.header('content-length') !== undefined;
     this.#reply = undefined;
     this.#rest = new Uint8Array(0);
-    // Seen to its end, a connection can serve the next request; an error after the last byte does not matter.
+    // A connection whose answer was read to the end can be reused; errors after the last byte do not matter.
     if (complete) await this.#body?.next().catch(() => {});
     await reply?.close();
   }
 
-  /** Asks for what a broken connection did not bring. A server that was silent has had its time; all else is final. */
+  /** Requests the bytes that a broken connection did not deliver. A time-out and every other error is final. */
   async #askAgain(fault: unknown, offset: number, length: number): Promise<undefined> {
     const broken = fault instanceof ProvisionError && fault.code === 'network' && !isTimeout(fault.cause);
     this.#broken += 1;
@@ -151,7 +151,7 @@ class Remote implements RemoteFile {
     if (!sameSize || !sameTag) throw wrongAnswer(this.#url, 'the file changed while it was read');
     this.fileBytes ??= stretch.fileBytes;
     if (isStrong(etag)) this.#etag ??= etag;
-    // A server that sends more than it was asked for is not listened to.
+    // Bytes beyond the requested range are ignored.
     this.#stretch = stretch.ranged ? { ...stretch, end: Math.min(stretch.end ?? end, end) } : stretch;
     this.#next = stretch.start;
   }
@@ -220,12 +220,12 @@ function isTimeout(cause: unknown): boolean {
   return cause instanceof Error && cause.name === 'TimeoutError';
 }
 
-/** A weak tag identifies the same meaning, not the same bytes. */
+/** A weak ETag identifies equivalent content, not identical bytes. */
 function isStrong(etag: string | undefined): boolean {
   return etag?.startsWith('"') ?? false;
 }
 
-/** User and password of an address belong into a header: as part of the address they end up in logs. */
+/** User and password are sent in a header: as part of the address they would end up in logs. */
 function credentialsOf({ username, password }: URL): Record<string, string> {
   if (username === '' && password === '') return {};
   const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;

@@ -11,17 +11,17 @@ export interface LocalFile {
   readonly sizeBytes: number;
   /** Known beforehand (catalog, `--digest`, or our digest cache); absent when it must be computed by reading the file. */
   readonly digest?: Digest;
-  /** For a file of our cache, whose path says nothing: its name at its publisher, and where it came from. */
+  /** For a file of our cache, whose path is only its digest: the publisher's file name, and the origin. */
   readonly fileName?: string;
   readonly pinnedRef?: string;
   readonly provenance?: Provenance;
-  /** It lies in our cache, where nobody edits it: a hard link to it is safe. */
+  /** It is in our cache, where files are never edited: a hard link to it is safe. */
   readonly immutable?: true;
   /** What the user should know of how the reference was resolved. */
   readonly warnings?: readonly string[];
 }
 
-/** How a file on a web server is asked for. Holds secrets: never logged, recorded, or put into an error. */
+/** The address and headers for requesting a file from a web server. Contains secrets: never logged, recorded, or put into an error. */
 export interface RemoteAccess {
   /** Without user and password. */
   readonly url: string;
@@ -31,11 +31,11 @@ export interface RemoteAccess {
   renew?(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
 }
 
-/** Where bytes come from beyond their digest, as far as their publisher tells; for the record. */
+/** Where bytes come from beyond their digest, as far as the publisher states it; for the record. */
 export interface Provenance {
   /** SPDX id or the publisher's own word. */
   readonly licence?: string;
-  /** The model that was converted, with its commit where that is told: `google/gemma-3n-E4B-it@1b2c…`. */
+  /** The model that was converted, with its commit where it is given: `google/gemma-3n-E4B-it@1b2c…`. */
   readonly baseModel?: string;
   /** Who or what made the quant: `llama.cpp b6122`, `unsloth`. */
   readonly quantiser?: string;
@@ -45,26 +45,26 @@ export interface Provenance {
 export interface RemoteFile {
   /** As the user wrote it, without user and password. */
   readonly ref: string;
-  /** Names the same bytes for ever: a commit instead of a branch, a digest instead of a tag. */
+  /** Names the same bytes permanently: a commit instead of a branch, a digest instead of a tag. */
   readonly pinnedRef: string;
   readonly fileName: string;
   readonly sizeBytes: number;
   readonly digest: Digest;
   readonly access: RemoteAccess;
   readonly provenance?: Provenance;
-  /** By which name our cache remembers it beside `pinnedRef`: with the branch or tag that was asked for. */
+  /** The name under which our cache remembers it besides `pinnedRef`: with the requested branch or tag. */
   readonly rememberAs?: string;
   /** What the user should know of how the reference was resolved. */
   readonly warnings?: readonly string[];
 }
 
-/** What a source can say of a reference without asking anybody. */
+/** What a source knows about a reference without a request. */
 export interface KnownRef {
   /** As the user wrote it, without user and password. */
   readonly ref: string;
   /** The reference in its full and only spelling, without secrets. */
   readonly key: string;
-  /** It names the same bytes for ever: what was once found under it need not be asked for again. */
+  /** It names the same bytes permanently: once resolved, it does not need another request. */
   readonly fixed: boolean;
   /** What the bytes must be, where the reference itself says it. */
   readonly digest?: Digest;
@@ -99,7 +99,7 @@ export interface Source {
   resolve(request: ResolveRequest): Promise<ResolvedSource>;
   /** For sources that ask the network. Undefined where not even the file is known yet. Throws `bad-usage`. */
   known?(request: ResolveRequest): KnownRef | undefined;
-  /** Makes sure that the bytes may be had, where `resolve` alone does not tell. Asked only when they are to be moved. Throws `unauthorised`. */
+  /** Checks that the file can be downloaded, where `resolve` alone does not show it. Called only before a download. Throws `unauthorised`. */
   requireAccess?(file: RemoteFile, signal: AbortSignal): Promise<void>;
 }
 
@@ -110,14 +110,14 @@ export function defineSource(source: Source): Source {
 /** A file that was fetched, or was in the cache already. */
 export interface FetchedFile extends LocalFile {
   readonly digest: Digest;
-  /** Bytes that came over the network for it, those fetched again after a cut included. */
+  /** Bytes received over the network for it, including those fetched again after a broken connection. */
   readonly bytesMoved: number;
 }
 
 /** Gets a file into our cache, verified; one process at a time for one digest. Progress under the id `fetch`. */
 export type FetchFile = (file: RemoteFile, signal: AbortSignal) => Work<FetchedFile>;
 
-/** The bytes of a file in order, read once, with no copy on this machine; whoever takes them checks the digest. */
+/** The bytes of a file in order, read once, with no copy on this machine; the caller checks the digest. */
 export type StreamFile = (file: RemoteFile, signal: AbortSignal) => AsyncIterable<Uint8Array>;
 
 /** Compares what a server reports about a file with what was requested, before any download. Throws `digest-mismatch`. */

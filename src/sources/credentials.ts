@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { ProvisionError } from '../core/errors.ts';
 
-/** A secret, with where it was found: the one is sent, only the other is told. */
+/** A secret and the place where it was found. The secret is only sent to its server; messages name only the place. */
 export interface AccessToken {
   readonly value: string;
   /** `HF_TOKEN`, or the path of a file. */
@@ -22,7 +22,7 @@ export interface CredentialOptions {
   readText(path: string): Promise<string | undefined>;
 }
 
-/** What can stand in a header; anything else would be refused by HTTP with an error that quotes it. */
+/** Characters that a header can contain. For anything else, HTTP would fail with an error that quotes the token. */
 const TOKEN = /^[\x21-\x7e]{1,4096}$/;
 const TRUE = ['1', 'on', 'yes', 'true'];
 
@@ -48,7 +48,7 @@ async function findHubToken({ env, home, readText }: CredentialOptions): Promise
     if (token !== undefined) return token;
   }
   const path = tokenPath(env, home);
-  // A file that this user may not read is no reason to stop: most models need no token.
+  // An unreadable file is ignored: most models need no token.
   const text = await readText(path).catch(() => undefined);
   return checked(text, path);
 }

@@ -18,7 +18,7 @@ import {
 } from './contract.ts';
 import { schemeOf } from './reference.ts';
 
-/** `https:…` or `http:…` with the digest of the bytes, which alone makes a file from a web server what was asked for. */
+/** `https:…` or `http:…` with a digest, without which a file from a web server cannot be verified. */
 export function webSource(options: { readonly http: Http }): Source {
   return defineSource({
     scheme: 'https',
@@ -69,7 +69,7 @@ async function resolveWeb(http: Http, request: ResolveRequest): Promise<Resolved
   return { kind: 'remote', ...file };
 }
 
-/** By a HEAD; servers that refuse it, or sign their addresses for GET alone, are asked for the first byte. */
+/** Sends a HEAD request. Servers that refuse it, or sign addresses only for GET, are asked for the first byte. */
 async function sizeOf(http: Http, access: RemoteAccess, signal: AbortSignal): Promise<number> {
   const url = new URL(access.url);
   const asked = { url, secrets: access.headers, signal };

@@ -24,7 +24,7 @@ export function findSource(sources: readonly Source[], ref: string): Source {
 }
 
 function unknownForm(sources: readonly Source[], typed: string): ProvisionError {
-  // Whoever mistypes a scheme may have typed a password after it.
+  // A reference with a mistyped scheme may still contain a password.
   const ref = redactReference(typed);
   const scheme = schemeOf(ref) ?? '';
   const near = nearest(

@@ -9,7 +9,7 @@ import { underFetchLock } from './fetch-lock.ts';
 import { prepareFolders, publish, regularFile, removeFile, removePartial } from './layout.ts';
 import { findBlob, type VerifiedBlob } from './verified-blob.ts';
 
-/** A file that came in by another way than a fetch. */
+/** A file that was not downloaded, such as one from a bundle. */
 export interface Incoming {
   readonly path: string;
   readonly digest: Digest;
@@ -18,14 +18,14 @@ export interface Incoming {
 }
 
 /**
- * Takes a file into the cache, its digest checked. What was there under its name as a partial is given up.
+ * Adds a file to the cache after checking its digest. An existing partial file with the same digest is discarded.
  * Throws `digest-mismatch`, `source-not-found`, `file-access`, `disk-full`, `busy`.
  */
 export async function* adoptFile(parts: FetchParts, incoming: Incoming, signal: AbortSignal): Work<VerifiedBlob> {
   const found = yield* findBlob(parts, incoming.digest, signal);
   if (found !== undefined) return found;
   await prepareFolders(parts.disk, parts.layout);
-  return yield* underFetchLock(parts, incoming, signal, (held) => adoptUnderLock(parts, incoming, held));
+  return yield* underFetchLock(parts, incoming, signal, (lockSignal) => adoptUnderLock(parts, incoming, lockSignal));
 }
 
 async function* adoptUnderLock(parts: FetchParts, incoming: Incoming, signal: AbortSignal): Work<VerifiedBlob> {

@@ -35,7 +35,7 @@ export async function listContents(parts: ContentsParts): Promise<CacheContents>
 }
 
 /**
- * Reads every file of the cache and holds it against the digest in its name. With `remove`, what is corrupt is removed.
+ * Reads every file of the cache and compares it with the digest in its name. With `remove`, what is corrupt is removed.
  * Progress under the id `verify`. Throws `file-access`; an abort throws the signal's reason.
  */
 export async function* verifyContents(

@@ -22,7 +22,7 @@ export async function* fetchIntoCache(parts: FetchParts, file: RemoteFile, signa
   const found = yield* findBlob(parts, file.digest, signal);
   if (found !== undefined) return rememberFetched(parts, file, found, 0, signal);
   await prepareFolders(parts.disk, parts.layout);
-  return yield* underFetchLock(parts, file, signal, (held) => fetchUnderLock(parts, file, held));
+  return yield* underFetchLock(parts, file, signal, (lockSignal) => fetchUnderLock(parts, file, lockSignal));
 }
 
 async function* fetchUnderLock(parts: FetchParts, file: RemoteFile, signal: AbortSignal): Work<FetchedFile> {

@@ -22,14 +22,14 @@ export type { VerifiedBlob } from './verified-blob.ts';
 /** Verified files by their digest: `<folder>/blobs/sha256-…`; what is not whole yet is in `<folder>/partial`. */
 export interface Cache {
   readonly folder: string;
-  /** What references meant when they were last asked for. */
+  /** What references resolved to when they were last requested. */
   readonly refs: RefMemory;
   readonly now: () => Date;
   /** The verified file of a digest. A corrupt one is removed, with a warning. Throws `file-access`. */
   find(digest: Digest, signal: AbortSignal): Work<VerifiedBlob | undefined>;
   /** From the cache, or over the network into it. Throws what the download throws, `file-access`, `disk-full`, `busy`. */
   readonly fetch: FetchFile;
-  /** Takes in a file that came another way. Throws `digest-mismatch`, `source-not-found`, `file-access`, `disk-full`, `busy`. */
+  /** Adds a file that was not downloaded. Throws `digest-mismatch`, `source-not-found`, `file-access`, `disk-full`, `busy`. */
   adopt(incoming: Incoming, signal: AbortSignal): Work<VerifiedBlob>;
   list(): Promise<CacheContents>;
   /** Reads every file again; with `remove`, corrupt ones are removed. */
@@ -38,7 +38,7 @@ export interface Cache {
 }
 
 export interface CacheOptions {
-  /** Absolute; made when the first file comes in. */
+  /** Absolute; created when the first file is stored. */
   readonly folder: string;
   readonly disk: Disk;
   readonly files: TextFiles;

@@ -15,17 +15,17 @@ export interface PruneParts extends ContentsParts {
 }
 
 export interface PruneOptions {
-  /** Digests that installed models came from: they stay, so that a repair needs no network. */
+  /** Digests of the sources of installed models. They are kept, so that a repair needs no network. */
   readonly inUse: ReadonlySet<Digest>;
-  /** Only what came in at least so long ago, in ms. */
+  /** Only files that were stored at least this long ago, in ms. */
   readonly olderThanMs?: number;
-  /** Also what is in use, and what came in just now. */
+  /** Also files that are in use or were just stored. */
   readonly all?: boolean;
   /** Without it nothing is removed. */
   readonly apply: boolean;
 }
 
-/** What came in within this time, in ms, may belong to an install that is still going on and has no record yet. */
+/** Files stored within this time, in ms, may belong to an install that is still running and has no record yet. */
 export const GRACE_MS = 3_600_000;
 
 type Item = CachePruning['items'][number];

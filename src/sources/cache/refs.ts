@@ -9,7 +9,7 @@ import { CachedRef, RefsDocument } from './schema.ts';
 /** References kept; the oldest go first. */
 const MAX_REFS = 2048;
 
-/** What references meant when they were last asked for: with it a cached file installs without a network. */
+/** What references resolved to when they were last requested. With it, a cached file can be installed without a network. */
 export interface RefMemory {
   /** By either of its names. */
   find(key: string): Promise<CachedRef | undefined>;

@@ -4,7 +4,7 @@ import { Digest } from '../../core/digest.ts';
 const Bytes = z.int().nonnegative();
 const When = z.iso.datetime();
 
-/** What a reference meant when it was last asked for. */
+/** What a reference resolved to when it was last requested. */
 export const CachedRef = z.strictObject({
   /** With a branch or tag, or the same as `pinnedRef`. */
   ref: z.string(),
@@ -31,7 +31,7 @@ export const CachedBlob = z.strictObject({
   digest: Digest,
   path: z.string(),
   sizeBytes: Bytes,
-  /** When its bytes came in. */
+  /** When it was stored. */
   since: When,
   fileName: z.string().optional(),
   /** References that led to it. */
@@ -39,7 +39,7 @@ export const CachedBlob = z.strictObject({
 });
 export type CachedBlob = z.infer<typeof CachedBlob>;
 
-/** What is here of a file that did not come in whole; the next fetch of it goes on from there. */
+/** A partial download; the next fetch of the same file resumes it. */
 export const CachedPartial = z.strictObject({ path: z.string(), sizeBytes: Bytes, since: When });
 export type CachedPartial = z.infer<typeof CachedPartial>;
 

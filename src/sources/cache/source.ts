@@ -6,7 +6,7 @@ import type { Cache } from './index.ts';
 import type { CachedRef } from './schema.ts';
 import type { VerifiedBlob } from './verified-blob.ts';
 
-/** What the network, or a server that does not work today, is to blame for: what was seen last may stand in. */
+/** Errors of the network or of a failing server, after which the last known state may be used. */
 const OFFLINE = ['network', 'remote-fault'];
 
 /**

@@ -9,7 +9,7 @@ export interface Ended {
   readonly error?: unknown;
 }
 
-/** A connection is asked for so much at once as it brings in this time, in ms: then the question costs next to nothing. */
+/** A range request covers what a connection receives in this time, in ms, so that the overhead of a request is small. */
 const PIECE_MS = 8000;
 /** What a connection brings within this time, in ms, is not worth another one. */
 const WORTH_MS = 1500;
@@ -30,7 +30,7 @@ export class ConnectionPool {
   readonly #watched = new Map<Connection, Watched>();
   readonly #running = new Set<Promise<void>>();
   readonly #ended: Ended[] = [];
-  /** How much the next connection is asked for. */
+  /** The size of the next range request. */
   #pieceBytes: number;
   #wake: () => void = () => {};
 
@@ -67,7 +67,7 @@ export class ConnectionPool {
     }
   }
 
-  /** Those that ended since it was last asked. */
+  /** The connections that ended since the last call. */
   takeEnded(): Ended[] {
     return this.#ended.splice(0);
   }
@@ -119,7 +119,7 @@ export class ConnectionPool {
     return connection.bytes / Math.max(1, this.#effects.clock() - began);
   }
 
-  /** The first stretch that is not here and that nobody brings, as far as one connection is asked for at once. */
+  /** The first range that is missing and not assigned to a connection, at most as long as one request. */
   #free(sizeBytes: number): Range | undefined {
     const claims = [...this.#watched.keys()].map(({ claim }) => claim).sort((a, b) => a.start - b.start);
     for (const gap of this.#parts.part.have.missing(sizeBytes)) {

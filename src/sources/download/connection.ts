@@ -15,9 +15,9 @@ const ALL_STAGED = 2 * MIB;
 export interface ConnectionParts {
   readonly client: RangeClient;
   readonly part: PartFile;
-  /** Told of bytes as they come. */
+  /** Called with the number of bytes received. */
   readonly received: (bytes: number) => void;
-  /** Told when some of them are written. */
+  /** Called when some of them are written. */
   readonly written: () => void;
 }
 
@@ -52,7 +52,7 @@ export class Connection {
     if (signal.aborted) forward();
   }
 
-  /** What it is to bring, and what of it came: nobody else needs to bring that. */
+  /** The range assigned to this connection, including what it has received. */
   get claim(): Range {
     return { start: this.#start, end: this.#end };
   }
@@ -67,7 +67,7 @@ export class Connection {
     return this.#bytes;
   }
 
-  /** Leaves what lies from `end` on to somebody else. */
+  /** Shortens the range: another connection fetches the bytes from `end` on. */
   shorten(end: number): void {
     this.#end = Math.max(this.#position, Math.min(this.#end, end));
   }
@@ -95,7 +95,7 @@ export class Connection {
     this.ranged = opened.ranged;
     try {
       await this.#parts.part.setValidator(opened.validator);
-      // A server may give less than was asked for.
+      // A server may send less than was requested.
       if (opened.ranged && opened.end !== undefined) this.shorten(opened.end);
       for await (const chunk of this.#chunks(opened)) {
         this.#parts.received(chunk.length);
@@ -144,7 +144,7 @@ export class Connection {
     [this.#stage, this.#spare] = [this.#spare, this.#stage];
     this.#staged = 0;
     this.#writing = writing;
-    // What fails is told to whoever waits for it next.
+    // A failure is thrown by the next `await` of this promise.
     writing.then(this.#parts.written, () => {});
   }
 

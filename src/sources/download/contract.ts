@@ -5,7 +5,7 @@ import type { RemoteFile, StreamFile } from '../contract.ts';
 
 /** What one download did. */
 export interface Downloaded {
-  /** Bytes of bodies that came over the network, those fetched again after a cut included. */
+  /** Bytes received over the network, including those fetched again after a broken connection. */
   readonly bytesMoved: number;
 }
 
@@ -48,7 +48,7 @@ export interface DownloadEffects {
   readonly random: () => number;
 }
 
-/** The SHA-256 of a file of which more and more bytes are there, computed behind the writer's back. */
+/** The SHA-256 of a file, computed while the file is being written. */
 export interface StreamingHash {
   /** All bytes before `end` are written. Cheap; never throws. */
   advance(end: number): void;

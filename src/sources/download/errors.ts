@@ -5,11 +5,11 @@ import { digestMismatch } from '../../disk/errors.ts';
 import type { RemoteFile } from '../contract.ts';
 
 /**
- * Why a request brought less than it was to bring, and what follows from it:
- * - `again`: the same request may succeed, after `waitMs` where the server says so;
- * - `no-ranges`: the server does not give parts, or not of what it has now: from the start, without asking for parts;
- * - `other-bytes`: what it gives is not the file: once more from nothing;
- * - `final`: asking again would change nothing.
+ * Why a range request failed, and what to do about it:
+ * - `again`: the same request may succeed, after `waitMs` where the server asks for a delay;
+ * - `no-ranges`: the server does not support ranges, or not for its current file: start over, without ranges;
+ * - `other-bytes`: the server sends another file: start over once;
+ * - `final`: a retry cannot succeed.
  */
 export type RequestFailureKind = 'again' | 'no-ranges' | 'other-bytes' | 'final';
 
@@ -27,7 +27,7 @@ export class RequestFailure extends Error {
   }
 }
 
-/** The error that a user gets for a failure that ends a download: with what is here, and whether it is of use. */
+/** The error shown for a failure that ends a download, with the bytes downloaded so far and whether they can be resumed. */
 export function describeFailure(
   { fault }: RequestFailure,
   remote: RemoteFile,

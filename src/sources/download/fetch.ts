@@ -35,7 +35,7 @@ export async function* fetchFile(
           await fetching.stop();
           throw describeFailure(error, remote, part.have.total, fetching.ranged);
         }
-        // What came now is not what came before: that may be right.
+        // The content differs from the earlier one, which may be legitimate.
         if (error.kind === 'final') throw error.fault;
         // Nothing of these bytes can be trusted.
         await fetching.startOver();
@@ -62,7 +62,7 @@ class Fetching {
   #retryPolicy: RetryPolicy;
   /** The server gives parts, as far as is known. */
   ranged = true;
-  /** It was seen to give the whole where a part was asked for. */
+  /** The server ignored a range request before. */
   #ignoredRange = false;
   moved = 0;
 
@@ -97,10 +97,10 @@ class Fetching {
     const part = this.#part;
     let tick: Promise<unknown> | undefined;
     this.#retryPolicy = this.#newRetryPolicy();
-    for (let told = -1; part.have.total < total; ) {
+    for (let reported = -1; part.have.total < total; ) {
       const done = part.have.total;
-      if (done !== told) yield { type: 'bytes', id: 'fetch', done, total };
-      told = done;
+      if (done !== reported) yield { type: 'bytes', id: 'fetch', done, total };
+      reported = done;
       this.#signal.throwIfAborted();
       this.#concurrency.measure(
         this.#effects.clock(),
@@ -155,7 +155,7 @@ class Fetching {
     if (error.kind === 'no-ranges' && this.ranged) return this.#withoutRange();
     if (error.kind !== 'again')
       throw error.kind === 'no-ranges' ? new RequestFailure('other-bytes', error.fault) : error;
-    // The server may mind so many connections at once; those that are left bring the rest.
+    // The server may limit the number of connections; the remaining ones fetch the rest.
     if (this.#connections.count > 0) return this.#concurrency.limitTo(this.#connections.count);
     if (!this.ranged) await this.startOver();
     const wait = this.#retryPolicy.afterFailure(error);
@@ -163,7 +163,7 @@ class Fetching {
     await this.#effects.sleep(wait, this.#signal);
   }
 
-  /** The whole came where a part was asked for: of a file that changed, or because the server gives no parts at all. */
+  /** The server sent the whole file instead of a range: the file changed, or the server does not support ranges. */
   async #withoutRange(): Promise<void> {
     if (this.#ignoredRange) {
       this.ranged = false;

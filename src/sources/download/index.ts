@@ -1,3 +1,7 @@
+import { setTimeout as after } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { realDisk } from '../../disk/disk.ts';
+import type { Http } from '../../net/http.ts';
 import type { DownloadEffects, Downloader } from './contract.ts';
 import { fetchFile } from './fetch.ts';
 import { type DownloadLimits, LIMITS } from './limits.ts';
@@ -9,11 +13,6 @@ export { stateFileOf } from './contract.ts';
 export { type DownloadLimits, LIMITS } from './limits.ts';
 export { streamingHash } from './streaming-hash.ts';
 
-import { setTimeout as after } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { realDisk } from '../../disk/disk.ts';
-import type { Http } from '../../net/http.ts';
-
 export function createDownloader(effects: DownloadEffects, limits: Partial<DownloadLimits> = {}): Downloader {
   const all = { ...LIMITS, ...limits };
   return {
@@ -22,8 +21,7 @@ export function createDownloader(effects: DownloadEffects, limits: Partial<Downl
   };
 }
 
-/** The downloader on this machine's disk, clock and threads. */
-
+/** The downloader on this machine's disk and clock. */
 export function openDownloader(http: Http): Downloader {
   keepGarbageSmall();
   return createDownloader({
@@ -46,10 +44,9 @@ async function interruptibleSleep(ms: number, signal: AbortSignal): Promise<void
 }
 
 /**
- * A download makes buffers of 64 KiB that are garbage at once. By default V8 lets its young generation grow while they
- * come, and with it what of them lies about:
- * some 50 MiB resident in a fast download, and more
- * processor time. The size is looked at when it would grow, so that it can be told to a process that runs.
+ * A download makes buffers of 64 KiB that become garbage at once. By default V8 lets its young generation grow while
+ * they are created, which costs some 50 MiB of resident memory in a fast download, and more processor time. V8 reads this flag
+ * whenever the generation would grow, so that it can be set while the process runs.
  */
 function keepGarbageSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');

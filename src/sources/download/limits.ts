@@ -5,12 +5,12 @@ import { POLICIES } from '../../net/limits.ts';
 export interface DownloadLimits {
   /** From a request to the head of its answer. */
   readonly answerMs: number;
-  /** A connection that brings nothing for this long is given up. */
+  /** A connection that receives nothing for this long is closed. */
   readonly silenceMs: number;
-  /** One that brings less than `slowBytes` in this time is given up as well: it drips. */
+  /** A connection that receives less than `slowBytes` in this time is closed as well. */
   readonly slowMs: number;
   readonly slowBytes: number;
-  /** The whole fails when `progressBytes` did not come in this time, waiting that a server asked for not counted. */
+  /** The download fails when fewer than `progressBytes` arrive in this time, not counting waits that a server asked for. */
   readonly stallMs: number;
   readonly progressBytes: number;
   /** Requests in a row without progress. */
@@ -20,13 +20,13 @@ export interface DownloadLimits {
   readonly waitCapMs: number;
   /** A server that asks for a longer wait is not waited for. */
   readonly retryAfterCapMs: number;
-  /** Connections at once, where each of them is limited. */
+  /** The maximum number of parallel connections. */
   readonly maxConnections: number;
   /** Throughput is measured over this time before connections are added. */
   readonly measureMs: number;
   /** Connections are not split into pieces smaller than this. */
   readonly minSplitBytes: number;
-  /** What a connection is asked for at once: the least at first, later what it brings in some seconds. */
+  /** The size of one range request: the least at first, later what a connection receives in some seconds. */
   readonly leastPieceBytes: number;
   readonly mostPieceBytes: number;
   readonly tickMs: number;

@@ -35,7 +35,7 @@ export function rangeLine(start: number, end: number): string {
   return `${start} ${end}\n`;
 }
 
-/** Undefined for what is no state of ours. A last line that was cut short is left out, and so is every stretch that makes no sense. */
+/** Undefined for a file that is not a state file. A truncated last line is ignored, and so is an invalid range. */
 export function parseState(text: string): State | undefined {
   const [first = '', ...lines] = text.split('\n');
   // Behind the last line end is nothing, or a line that was not finished.
@@ -70,7 +70,7 @@ export interface Identity {
   readonly digest: Digest;
 }
 
-/** A file that comes in by pieces, and the state file that says which of them are there. Throws `disk-full`, `file-access`. */
+/** A file that is written in pieces, and the state file that lists the pieces that are complete. Throws `disk-full`, `file-access`. */
 export class PartFile {
   readonly path: string;
   readonly #files: Disk;
@@ -136,7 +136,7 @@ export class PartFile {
     this.#requireSaved();
   }
 
-  /** Begins again with nothing. */
+  /** Discards all bytes and starts over. */
   async restart(validator?: string): Promise<void> {
     this.#have = new Ranges();
     this.#validator = validator;
@@ -144,7 +144,7 @@ export class PartFile {
     await this.#rewrite();
   }
 
-  /** Takes note of what the server calls these bytes. */
+  /** Stores the server's validator (ETag or Last-Modified) for these bytes. */
   async setValidator(validator: string | undefined): Promise<void> {
     if (validator === undefined || validator === this.#validator) return;
     this.#validator = validator;
@@ -165,7 +165,7 @@ export class PartFile {
     await this.flushState().catch(() => {});
     await this.#data.close();
     await this.#state?.close();
-    // Nothing came: an empty file is no partial.
+    // An empty file cannot be resumed, so it is removed.
     if (this.#have.total === 0 && !this.#finished) await this.remove();
   }
 
@@ -201,7 +201,7 @@ export class PartFile {
     }
   }
 
-  /** The state file anew, with one line for each stretch; the old one is there until the new one is whole. */
+  /** Rewrites the state file with one line for each range. The old one stays until the new one is complete. */
   async #rewrite(): Promise<void> {
     // From here on nothing is added to the old one.
     this.#rewriting = true;
@@ -253,7 +253,7 @@ export class PartFile {
     try {
       await this.#data.datasync();
     } catch (cause) {
-      // A disk tells of a lost write once: it must not be forgotten.
+      // A disk reports a lost write only once, so the error is kept.
       this.#fault = cacheError(this.path, 'write', cause);
     } finally {
       this.#syncing = undefined;

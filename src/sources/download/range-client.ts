@@ -20,7 +20,7 @@ export interface RangeReply {
   readonly body: AsyncIterable<Uint8Array>;
   /** Offset of the first byte of the body: 0 where the server gives no parts. */
   readonly start: number;
-  /** Offset behind its last byte, where that is told. */
+  /** Offset behind its last byte, where the server reports it. */
   readonly end: number | undefined;
   readonly ranged: boolean;
   /** What the server calls these bytes. */
@@ -76,17 +76,17 @@ export class RangeClient {
     }
   }
 
-  /** What the connection failed with while the body came. */
+  /** The connection failed while the body was read. */
   failed(url: URL, thrown: unknown): RequestFailure {
     return asFailure(url, thrown);
   }
 
-  /** The answer ended before its bytes were there, and said nothing of it. */
+  /** The answer ended early without an error. */
   endedEarly(url: URL): RequestFailure {
     return asFailure(url, new Error('the answer ended early'));
   }
 
-  /** More bytes came than the file has. */
+  /** The server sent more bytes than the file has. */
   tooLong(url: URL): RequestFailure {
     return this.#otherBytes(url, 'other-bytes', `more than the ${this.#remote.sizeBytes} bytes of the file arrived`);
   }
@@ -96,7 +96,7 @@ export class RangeClient {
     return asFailure(this.#origin, new Error('the download ended'));
   }
 
-  /** The connection was given up: what it brought was too little. */
+  /** The connection was closed because it was too slow. */
   tooSlow(bytes: number, ms: number): RequestFailure {
     const what = `less than ${formatBytes(bytes)} arrived within ${formatDuration(ms)}`;
     const fault = new ProvisionError('network', `${this.displayUrl}: ${what}`, { suggestions: [] });
@@ -154,7 +154,7 @@ export class RangeClient {
       return await follow(send, url, secrets, headers, signal);
     } catch (thrown) {
       signal.throwIfAborted();
-      // The next try finds its way anew.
+      // The next try follows the redirects again.
       this.#reached = undefined;
       throw asFailure(url, thrown);
     }
@@ -210,7 +210,7 @@ export class RangeClient {
     const waitMs = parseRetryAfter(retryAfter, this.#effects.now());
     if (waitMs === undefined || waitMs <= this.#limits.retryAfterCapMs)
       return new RequestFailure('again', fault, waitMs);
-    // A wait beyond what a date can hold is no date worth telling.
+    // A date too far in the future cannot be formatted.
     const until = new Date(this.#effects.now().getTime() + Math.min(waitMs, 1e15));
     const when =
       Number.isNaN(until.getTime()) || until.getUTCFullYear() > 9999 ? 'in many years' : `at ${until.toISOString()}`;
@@ -240,7 +240,7 @@ function asFailure(url: URL, thrown: unknown): RequestFailure {
   return new RequestFailure(again ? 'again' : 'final', fault);
 }
 
-/** A weak ETag stands for the same meaning, not for the same bytes. */
+/** A weak ETag identifies equivalent content, not identical bytes. */
 function validatorOf(reply: HttpReply): string | undefined {
   const etag = reply.header('etag');
   const validator = etag?.startsWith('"') === true ? etag : reply.header('last-modified');

@@ -2,18 +2,18 @@ import type { DownloadEffects } from './contract.ts';
 import type { RequestFailure } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
 
-/** Decides how often and after what time a request is sent again. Progress makes it forget what went wrong before. */
+/** Decides how often and after what delay a request is retried. Progress resets the count of failures. */
 export class RetryPolicy {
   readonly #effects: Pick<DownloadEffects, 'clock' | 'random'>;
   readonly #limits: DownloadLimits;
   #failures = 0;
-  /** The most bytes that were here when progress was last seen: bytes that come a second time are none. */
+  /** The most bytes stored at the last progress: bytes received twice do not count. */
   #best: number;
-  /** Bytes that had come when enough had come last, also those that came a second time. */
+  /** Bytes received at the last sufficient progress, including those received twice. */
   #moved: number;
   #since: number;
 
-  /** `here`: bytes of the file that are here; `moved`: bytes that came for it so far. */
+  /** `here`: bytes of the file that are stored; `moved`: bytes received for it so far. */
   constructor(effects: Pick<DownloadEffects, 'clock' | 'random'>, limits: DownloadLimits, here: number, moved: number) {
     this.#effects = effects;
     this.#limits = limits;
@@ -33,12 +33,12 @@ export class RetryPolicy {
     this.#failures = 0;
   }
 
-  /** Time that passed for another reason, in ms. */
+  /** Excludes time, in ms, that passed for another reason. */
   excludeTime(ms: number): void {
     this.#since += ms;
   }
 
-  /** Too little came for too long. */
+  /** Too few bytes arrived for too long. */
   get stalled(): boolean {
     return this.#effects.clock() - this.#since >= this.#limits.stallMs;
   }
@@ -49,10 +49,10 @@ export class RetryPolicy {
     this.#failures += 1;
     if (this.#failures >= this.#limits.tries) return undefined;
     const { waitMs: base, waitCapMs } = this.#limits;
-    // Full jitter: many clients that were cut at once do not come back at once.
+    // Full jitter: many clients that were disconnected together do not reconnect together.
     const jitter = this.#effects.random() * Math.min(waitCapMs, base * 2 ** (this.#failures - 1));
     const wait = waitMs === undefined ? jitter : waitMs + this.#effects.random() * base;
-    // Time that is waited is not the server's silence.
+    // Waiting does not count as silence of the server.
     this.#since += wait;
     return wait;
   }

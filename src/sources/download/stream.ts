@@ -17,7 +17,7 @@ export async function* streamFile(
   signal.throwIfAborted();
   const streaming = new Streaming(effects, limits, remote, signal);
   const hash = createHash('sha256');
-  // The last chunk is held back until it is known that all of them are right.
+  // The last chunk is passed on only after the digest of all of them was checked.
   let last: Uint8Array | undefined;
   for await (const chunk of streaming.chunks()) {
     if (last !== undefined) yield last;

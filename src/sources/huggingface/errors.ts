@@ -12,7 +12,7 @@ export interface HubRefusal {
   readonly said?: string;
 }
 
-/** What was asked for and with what. */
+/** A request to the hub: what it asks for, and the token sent with it. */
 export interface HubRequest {
   /** `owner/repo`. */
   readonly repo: string;

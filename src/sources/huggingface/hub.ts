@@ -8,11 +8,9 @@ import { LARGEST_DOCUMENT } from '../../net/limits.ts';
 import { type HubRequest, hubFault } from './errors.ts';
 import { urlPath } from './reference.ts';
 
-/** Answers of the hub, as far as they are used. */
-
 const Words = z.union([z.string(), z.array(z.string())]);
 
-/** The head of a model's README. Its author writes what he likes: what does not fit is left out, and stops nothing. */
+/** The metadata at the start of a model's README. It is written by hand, so fields of an unexpected form are ignored. */
 const CardData = z.looseObject({
   license: Words.optional().catch(undefined),
   license_name: z.string().optional().catch(undefined),
@@ -86,8 +84,8 @@ export function resolveUrl({ endpoint, repo, revision }: HubRequest, file: strin
 }
 
 /**
- * Asks whether the bytes may be had: a gated repository tells everybody what it holds, and refuses only the files.
- * A mirror that does not know such requests is no obstacle. Throws as `hubFault` explains, `network`.
+ * Checks that the file can be downloaded: a gated repository lists its files publicly and refuses only their content.
+ * A mirror that does not support such requests passes. Throws as `hubFault` explains, `network`.
  */
 export async function requireReadable(http: Http, asked: HubRequest, url: string, signal: AbortSignal): Promise<void> {
   const headers = { 'accept-encoding': 'identity', ...tokenHeader(asked) };

@@ -70,7 +70,7 @@ async function hubRequest(
   }
   const endpoint = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
   const token = await credentials.hubToken();
-  // Anybody on the way could read the token.
+  // The token would be sent in plain text.
   const open = url.protocol === 'http:' && !isPrivateHost(url.hostname);
   const warnings =
     open && token !== undefined ? [`${endpoint} does not use https: no access token is sent to it.`] : [];

@@ -100,12 +100,12 @@ export function pickGguf(
 
 /** The publisher's name of a layer's file, where it is a plain name. It says which quant it is; it never becomes a path. */
 export function fileNameOf({ annotations }: Pick<Descriptor, 'annotations'>): string | undefined {
-  const told = annotations?.[FILE_PATH] ?? annotations?.['org.opencontainers.image.title'];
-  const name = told?.slice(told.lastIndexOf('/') + 1);
+  const stated = annotations?.[FILE_PATH] ?? annotations?.['org.opencontainers.image.title'];
+  const name = stated?.slice(stated.lastIndexOf('/') + 1);
   return name !== undefined && isFileName(name) ? name : undefined;
 }
 
-/** By what it is, not by what the server calls it; a document that could be read both ways is refused (CVE-2021-41190). */
+/** Decided by its content, not by the media type that the server declares; a document that could be read both ways is refused (CVE-2021-41190). */
 function isIndex({ bytes }: FoundManifest, place: string): boolean {
   const value = parseJson(bytes.toString('utf8'), documentOf(`The manifest of ${place}`));
   const has = (field: string) => typeof value === 'object' && value !== null && Object.hasOwn(value, field);

@@ -31,7 +31,7 @@ export function parseChallenges(header: string): Challenge[] {
     if (parameter !== null) {
       const [, name = '', quoted, plain = ''] = parameter;
       const { parameters } = challenges.at(-1) ?? { parameters: new Map<string, string>() };
-      // Twice the same name: which one counts would be a guess.
+      // A duplicate parameter is ambiguous.
       if (parameters.has(name.toLowerCase())) return [];
       parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, '$1') ?? plain);
     } else {
@@ -45,14 +45,13 @@ export function parseChallenges(header: string): Challenge[] {
   return challenges;
 }
 
-/** Whom a registry may send us to for an access token, and whom of them a password is shown. */
-
 /** Registries whose token server is known to be on another host of the same operator. */
 const KNOWN: Readonly<Record<string, string>> = {
   'registry-1.docker.io': 'auth.docker.io',
   'registry.gitlab.com': 'gitlab.com',
 };
 
+/** A token server that a registry names. */
 export interface Realm {
   readonly url: URL;
   /** A password may be sent there. */
@@ -63,7 +62,7 @@ export interface Realm {
  * Checks the address of a token server that a registry names. It must be an https address (or the registry's own host,
  * where that is itself reached by plain http), and a public registry may not send us into a private network. A password
  * goes there only when it is the registry's own host, a host below it, the known token server of that registry, or one
- * that the user named: a registry that is made to point elsewhere (CVE-2025-51471) gets nobody's password.
+ * that the user named: a registry that is made to point elsewhere (CVE-2025-51471) does not get a password.
  * Throws `remote-fault`, `unsafe-redirect`.
  */
 export function checkRealm(realm: string, registry: URL, named: readonly string[]): Realm {

@@ -31,7 +31,7 @@ export interface Repository {
   blob(descriptor: Pick<Descriptor, 'digest' | 'size'>, limit: number, signal: AbortSignal): Promise<Buffer>;
   /** True when the registry has the blob. Throws `unauthorised`, `network`, `remote-fault`. */
   has(digest: string, signal: AbortSignal): Promise<boolean>;
-  /** How a blob's bytes are asked for, with what this session is logged in with. */
+  /** The address and headers for downloading a blob with this session's login. */
   access(digest: string, signal: AbortSignal): Promise<RemoteAccess>;
 }
 
@@ -81,10 +81,10 @@ async function readManifest(session: Session, version: string, signal: AbortSign
     const bytes = await readBody(answer.url, reply, LARGEST_MANIFEST, signal);
     const digest = digestOf(bytes);
     const asked = Digest.safeParse(version).success ? version : undefined;
-    const told = reply.header('docker-content-digest') ?? digest;
+    const declaredDigest = reply.header('docker-content-digest') ?? digest;
     if (asked !== undefined && asked !== digest) throw contentMismatch(`${session.place}@${version}`, asked, digest);
-    if (told.startsWith('sha256:') && told !== digest)
-      throw contentMismatch(`${session.place}:${version}`, told, digest);
+    if (declaredDigest.startsWith('sha256:') && declaredDigest !== digest)
+      throw contentMismatch(`${session.place}:${version}`, declaredDigest, digest);
     return { digest, bytes, mediaType: (reply.header('content-type') ?? '').split(';', 1)[0]?.trim() ?? '' };
   } finally {
     await reply.close();

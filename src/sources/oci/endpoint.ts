@@ -47,7 +47,7 @@ function speaksNoTls(thrown: unknown): boolean {
   return false;
 }
 
-/** For a password that would be readable by everybody on the way. */
+/** The error for a password that would be sent in plain text. */
 export function passwordOverHttp(host: string): ProvisionError {
   return new ProvisionError('unauthorised', `${host} requires a password but does not use https: none was sent.`, {
     suggestions: [

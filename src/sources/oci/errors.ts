@@ -24,7 +24,7 @@ export interface RegistryRequest {
 export const HOW_TO_LOG_IN =
   'Log in with docker login or podman login, or set GEMMA_PROVISION_OCI_USERNAME, GEMMA_PROVISION_OCI_PASSWORD and GEMMA_PROVISION_OCI_REGISTRY.';
 
-/** Explains a refusal of a registry, with its own words. */
+/** Explains a refusal of a registry and quotes its message. */
 export function registryFault(refused: RegistryRefusal, wanted: RegistryRequest): ProvisionError {
   const { status } = refused;
   const { place, what } = wanted;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 
-/** A secret for one registry, with where it was found: the one is sent, only the other is told. */
+/** A secret for one registry and the place where it was found. The secret is only sent; messages name only the place. */
 export interface RegistryLogin {
   readonly user: string;
   readonly password: string;
@@ -55,7 +55,7 @@ interface Config {
 }
 
 /**
- * First GEMMA_PROVISION_OCI_USERNAME and …_PASSWORD, for the one registry that …_REGISTRY names: a reference in somebody's
+ * First GEMMA_PROVISION_OCI_USERNAME and …_PASSWORD, for the one registry that …_REGISTRY names: a reference in a
  * catalog must not decide who gets a password. Then `auths` of $REGISTRY_AUTH_FILE, of
  * $XDG_RUNTIME_DIR/containers/auth.json and of config.json in $DOCKER_CONFIG or ~/.docker. Each file is read once in a run.
  */
@@ -110,7 +110,7 @@ async function readConfigs({ env, home, readText }: LoginOptions): Promise<Confi
   ].filter((path) => path !== '');
   const found: Config[] = [];
   for (const path of paths) {
-    // A file that this user may not read is no reason to stop: many registries need no password.
+    // An unreadable file is ignored: many registries need no password.
     const text = await readText(path).catch(() => undefined);
     if (text === undefined) continue;
     found.push({ path, config: parse(text, path) });

@@ -42,7 +42,7 @@ export const Descriptor = z.looseObject({
 });
 export type Descriptor = z.infer<typeof Descriptor>;
 
-/** Somebody wants our memory with more than so many. */
+/** An upper bound, so that a hostile registry cannot exhaust the memory. */
 const MOST = 1000;
 
 export const Manifest = z.looseObject({
@@ -65,7 +65,7 @@ export type Index = z.infer<typeof Index>;
 
 const Words = z.string().max(1000);
 
-/** The config of a ModelPack, as far as it tells us something. */
+/** The fields of a ModelPack's config that are used. */
 export const ModelConfig = z.looseObject({
   descriptor: z.looseObject({ licenses: z.array(Words).optional(), name: Words.optional() }).optional(),
   config: z.looseObject({ format: Words.optional(), quantization: Words.optional() }).optional(),

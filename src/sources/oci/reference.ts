@@ -27,7 +27,7 @@ const FILE = /^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,200}$/;
 export function parseOciRef(ref: string): OciRef {
   const whole = restOf(ref).replace(/^\/\//, '');
   if (whole.length > 1024) throw wrongForm('The reference', 'it is longer than 1024 characters');
-  // Whatever stands before an @ that is no digest's may be a password.
+  // The text before an @ may be a password, unless a digest follows.
   if (/^[^/]*@/.test(whole)) throw wrongForm('The reference', 'it must not contain a user or a password');
   const [rest = '', file, ...more] = whole.split('#');
   if (more.length > 0 || (file !== undefined && !isFileName(file)))
@@ -80,7 +80,7 @@ function isHost(host: string): boolean {
   const [, name, port] = HOST.exec(host) ?? [];
   if (name === undefined || (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))) return false;
   if (name.startsWith('[')) return isIP(name.slice(1, -1)) === 6;
-  // A first part without a dot or a port is a folder, not a registry: nobody's default registry is meant.
+  // A first part without a dot or a port is a folder, not a registry: there is no default registry.
   if (name !== 'localhost' && port === undefined && !name.includes('.')) return false;
   return name.split('.').every((label) => LABEL.test(label));
 }

@@ -19,8 +19,6 @@ export interface OciOptions {
   readonly realms?: readonly string[];
 }
 
-/** Requests to one repository, logged in as far as the registry asks for it. */
-
 const LARGEST_WORD = 64 * 1024;
 const TOKEN = /^[\x21-\x7e]{1,65536}$/;
 
@@ -35,6 +33,7 @@ export interface Sent {
   readonly signal: AbortSignal;
 }
 
+/** Requests to one repository, logged in as far as the registry requires it. */
 export class Session {
   readonly place: string;
   readonly #options: OciOptions;
@@ -64,7 +63,7 @@ export class Session {
     return this.#authorization === undefined ? {} : { authorization: this.#authorization };
   }
 
-  /** Asks without a login as long as that is enough; logs in once when it is not. Redirects are followed. */
+  /** Sends a request without a login first, and logs in once if the registry requires it. Follows redirects. */
   async send(sent: Sent): Promise<Answer> {
     const first = await this.#sendOnce(sent);
     if (first.reply.status !== 401 || first.url.origin !== sent.url.origin) return first;
@@ -74,7 +73,7 @@ export class Session {
     return this.#sendOnce(sent);
   }
 
-  /** Many requests find out at the same moment that a token has run out: one new token will do. */
+  /** Several requests may find an expired token at the same time; they share one renewal. */
   async #authorizeOnce(challenges: readonly Challenge[], signal: AbortSignal): Promise<void> {
     this.#renewal ??= this.#authorize(challenges, signal).finally(() => {
       this.#renewal = undefined;
@@ -82,7 +81,7 @@ export class Session {
     await this.#renewal;
   }
 
-  /** What an answer that is none of the hoped-for ones means; ends the answer. */
+  /** Explains an unexpected answer and closes it. */
   async fault({ url, reply }: Answer, what: string, signal: AbortSignal): Promise<ProvisionError> {
     const body = await shortBody(url, reply, signal);
     return this.refused({ status: reply.status, header: (name) => reply.header(name), body }, what);
@@ -138,7 +137,7 @@ export class Session {
     this.#authorization = basic(this.#login);
   }
 
-  /** The scope is ours, not the one that the registry names: it must not talk us into a token for something else. */
+  /** The scope is ours, not the one that the registry names: a registry must not obtain a token for another repository. */
   async #token(bearer: Challenge, endpoint: Endpoint, signal: AbortSignal): Promise<string> {
     const realm = checkRealm(bearer.parameters.get('realm') ?? '', endpoint.base, this.#options.realms ?? []);
     const login = realm.trusted ? this.#login : undefined;
@@ -221,17 +220,17 @@ function tokenIn(url: URL, body: Buffer): string {
   try {
     parsed = TokenReply.parse(JSON.parse(body.toString('utf8')));
   } catch {
-    // Its text may hold a token: it is in no message.
+    // The text may contain a token, so no message quotes it.
   }
   const token = parsed.token ?? parsed.access_token;
   if (token !== undefined && TOKEN.test(token)) return token;
   throw wrongAnswer(url, 'the token server did not return a token');
 }
 
-/** The body of a refusal; what it says helps, and that it cannot be read is no error of its own. */
+/** The body of a refusal. Its text helps the user; failing to read it is not reported as an error. */
 export async function shortBody(url: URL, reply: Answer['reply'], signal: AbortSignal): Promise<Buffer> {
   try {
-    // The length of a refusal may be a lie, and there may be no body at all behind it.
+    // The declared length may be wrong, and there may be no body at all.
     if (reply.status === 416) return Buffer.alloc(0);
     return await readBody(url, reply, LARGEST_WORD, signal);
   } catch (error) {

@@ -28,7 +28,7 @@ export function ociSource(options: OciOptions): Source {
     known(request) {
       const ref = parseOciRef(request.ref);
       const key = formatOciRef(ref);
-      // An artifact may hold several files: what was found for one name says nothing of another.
+      // An artifact may contain several files: a result for one name does not apply to another.
       const hint = ref.file === undefined && request.fileName !== undefined ? `#?${request.fileName}` : '';
       return { ref: key, key: `${key}${hint}`, fixed: ref.digest !== undefined };
     },
@@ -80,27 +80,27 @@ async function findRemote(
   };
 }
 
-/** Of a ModelPack alone: what others put there is no document for us. */
+/** Only for a ModelPack: other artifacts use other config formats. */
 async function configOf(repository: Repository, { config }: Manifest, signal: AbortSignal): Promise<ModelConfig> {
   if (config.mediaType !== MODEL_CONFIG || config.size > LARGEST_CONFIG) return {};
   const bytes = await repository.blob(config, LARGEST_CONFIG, signal);
   try {
     return ModelConfig.parse(JSON.parse(bytes.toString('utf8')));
   } catch {
-    // It only tells where a model comes from; a model without it is as good.
+    // The config only states the provenance; a model without it can still be installed.
     return {};
   }
 }
 
-/** Where the standard has no word for the base model and the quantiser, the annotations of our own `publish` say it. */
+/** The standard has no field for the base model and the quantiser; `publish` writes them as annotations. */
 export const BASE_MODEL = 'org.opencontainers.image.base.name';
 export const QUANTISER = 'gemma-provision.quantiser';
 
 function provenanceOf({ annotations = {} }: Manifest, { descriptor }: ModelConfig): Provenance {
   const licence = descriptor?.licenses?.join(', ') ?? annotations['org.opencontainers.image.licenses'];
-  const told = { licence, baseModel: annotations[BASE_MODEL], quantiser: annotations[QUANTISER] };
+  const stated = { licence, baseModel: annotations[BASE_MODEL], quantiser: annotations[QUANTISER] };
   return Object.fromEntries(
-    Object.entries(told).flatMap(([name, text]) => {
+    Object.entries(stated).flatMap(([name, text]) => {
       const line =
         text
           ?.replaceAll(/[\p{Cc}\p{Bidi_Control}\s]+/gu, ' ')

@@ -18,7 +18,7 @@ export interface UploadOptions extends Pick<OciOptions, 'http'> {
   readonly random: () => number;
 }
 
-/** Bytes to upload: opened anew for each try. */
+/** Bytes to upload; each try opens them again. */
 export interface UploadBlob {
   readonly digest: Digest;
   readonly size: number;
@@ -92,7 +92,7 @@ async function* uploadOnce(
     }
     await requireCreated(session, target.url, answered.reply, `the upload to ${session.place}`, signal);
   } finally {
-    // Nothing more is to be sent when the work was given up; a request that is over is not touched by it.
+    // Stops sending when the work was cancelled; a completed request is not affected.
     ended.abort();
   }
 }
@@ -180,10 +180,10 @@ async function putManifestOnce({ session }: Repository, manifest: NamedManifest,
   const body = Buffer.from(bytes).toString('utf8');
   const { reply } = await session.send({ method: 'PUT', url, headers: { 'content-type': mediaType }, body, signal });
   await requireCreated(session, url, reply, `the manifest ${version}`, signal);
-  const told = reply.header('docker-content-digest');
+  const declaredDigest = reply.header('docker-content-digest');
   const digest = digestOf(bytes);
-  if (told?.startsWith('sha256:') && told !== digest)
-    throw contentMismatch(`${session.place}: the manifest`, digest, told);
+  if (declaredDigest?.startsWith('sha256:') && declaredDigest !== digest)
+    throw contentMismatch(`${session.place}: the manifest`, digest, declaredDigest);
 }
 
 async function* counted(
@@ -197,7 +197,7 @@ async function* counted(
     hash.update(chunk);
     done += chunk.length;
     const got = done < blob.size ? undefined : (`sha256:${hash.copy().digest('hex')}` as const);
-    // The last bytes are held back when they are not what was announced: the registry then never has the whole.
+    // The last bytes are not sent when the digest is wrong, so the registry never receives the complete blob.
     if (done > blob.size || (got !== undefined && got !== blob.digest))
       throw contentMismatch('The upload', blob.digest, got ?? 'more bytes');
     yield chunk;

@@ -50,7 +50,7 @@ function remote(resolved: ResolvedSource) {
 }
 
 describe('a file on a web server', () => {
-  test('is pinned by its address and digest, its size told by a HEAD', async () => {
+  test('is pinned by its address and digest, its size reported by a HEAD', async () => {
     const { server, resolve } = await open();
     const ref = `${server.url}/models/gemma%20q4.gguf?download=true`;
     expect(await resolve(ref)).toEqual({

@@ -191,7 +191,7 @@ describe('what cannot be taken', () => {
     await expect(attempt).rejects.not.toMatchObject({ message: expect.stringContaining('pass') });
   });
 
-  test('a server that is no hub', async () => {
+  test('a server that is not a hub', async () => {
     const { resolve } = await open({
       repos: [{ ...OPEN, revisions: { main: 'not a commit' }, commits: { 'not a commit': [] } }],
     });
@@ -202,7 +202,7 @@ describe('what cannot be taken', () => {
   });
 });
 
-describe('row 12: who may not have it is told why, at once', () => {
+describe('row 12: a user without access sees the reason immediately', () => {
   const token = (value: string): AccessToken => ({ value, from: 'HF_TOKEN' });
 
   test('row 12: a gated repository without a token', async () => {

@@ -42,7 +42,7 @@ describe('resolveSource', () => {
     });
   });
 
-  test('a bare library name is told how to be written', async () => {
+  test('a bare library name is answered with its full form', async () => {
     await expect(resolveSource(sources, { ref: 'gemma3n:e4b', signal: never })).rejects.toMatchObject({
       code: 'bad-usage',
       suggestions: expect.arrayContaining([

@@ -285,7 +285,7 @@ test('what is not there says so with the registry’s own words', async () => {
   expect(failure.message).toContain('MANIFEST_UNKNOWN: manifest unknown');
 });
 
-test('a manifest without its model is told before a byte is moved', async () => {
+test('a manifest without its model is reported before a byte is moved', async () => {
   const registry = await registryWith();
   const { layer } = pushModel(registry);
   const found = await resolve(registry);

@@ -113,7 +113,7 @@ describe('verify', () => {
     expect(await readdir(join(folder, 'blobs'))).toHaveLength(2);
   });
 
-  test('removes it when told to, forgets what led to it, and it is fetched again', async () => {
+  test('with --remove, removes it and its references, and it is fetched again', async () => {
     const { cache, fetched } = await filled();
     await corrupt(blobOf());
     expect((await run(cache.verify({ remove: true }, never))).result.results[0]).toMatchObject({
@@ -145,7 +145,7 @@ describe('verify', () => {
 });
 
 describe('prune', () => {
-  test('shows what no installed model came from, and removes it only when told to', async () => {
+  test('lists what is not the source of an installed model, and removes it only with apply', async () => {
     const { cache } = await filled();
     const inUse = new Set([DIGEST]);
     const shown = (await run(cache.prune({ inUse, apply: false }, never))).result;
@@ -177,7 +177,7 @@ describe('prune', () => {
     expect((await run(cache.prune({ inUse, apply: true }, never))).result.items).toEqual([]);
   });
 
-  test('what came in within the last hour stays, unless all of it is to go', async () => {
+  test('what was stored within the last hour stays, unless all is given', async () => {
     const { cache } = await filled();
     await aged(blobOf(OTHER_OF), GRACE_MS - 1000);
     const reasons = async (options: object) =>

@@ -97,7 +97,7 @@ describe('a fetch', () => {
     });
   });
 
-  test('a truncated file is no file', async () => {
+  test('a truncated file does not count as cached', async () => {
     await run(testCache({ folder }).cache.fetch(remoteFile(), never));
     await chmod(blobOf(), 0o644);
     await truncate(blobOf(), 0);

@@ -48,7 +48,7 @@ describe('connections', () => {
     expect(most).toBeLessThanOrEqual(4);
   });
 
-  test('a server that minds a second one is asked for no more than one at a time', async () => {
+  test('a server that refuses a second connection gets only one at a time', async () => {
     const server = await origin((n) => (n === 1 ? { status: 429 } : { bytesPerSecond: 1.5 * MIB }));
     const { path, bytesMoved } = await fetchTo(await folder(), remoteOf(server), downloader(EAGER));
     expect(sha256(await fs.readFile(path))).toBe(sha256(FILE));

@@ -68,7 +68,7 @@ describe('bytes that are not the file', () => {
     expect(await left(into)).toEqual([]);
   });
 
-  test('a web page in place of the file is told as one', async () => {
+  test('a web page in place of the file is reported as one', async () => {
     const server = await origin(() => ({ headers: { 'content-type': 'text/html; charset=utf-8' } }));
     const error = await refusalOf(fetchTo(await folder(), remoteOf(server)));
     expect(error).toMatchObject({ code: 'remote-fault', exitCode: 10 });
@@ -77,7 +77,7 @@ describe('bytes that are not the file', () => {
   });
 });
 
-describe('row 10: a server that goes to sleep', () => {
+describe('row 10: a server that stops sending', () => {
   test.each([
     ['before its answer', { silent: 'no-headers' } as const, 0],
     ['after the head of its answer', { silent: 'after-headers' } as const, 0],
@@ -145,7 +145,7 @@ describe('row 11: a server that is busy', () => {
     expect([server.requests.length, using.waits]).toEqual([1, []]);
   });
 
-  test.each([500, 502, 503, 504, 408, 429])('HTTP %i for ever: five tries', async (status) => {
+  test.each([500, 502, 503, 504, 408, 429])('HTTP %i every time: five tries', async (status) => {
     const server = await origin(() => ({ status }));
     const error = await refusalOf(fetchTo(await folder(), remoteOf(server)));
     expect(error).toMatchObject({ code: 'remote-fault', exitCode: 10 });
@@ -179,7 +179,7 @@ describe('row 12: a server that refuses', () => {
   });
 });
 
-test('nobody listens there', async () => {
+test('connection refused', async () => {
   const server = await origin();
   await server.close();
   const error = await refusalOf(fetchTo(await folder(), remoteOf(server)));

@@ -44,7 +44,7 @@ describe('a connection that is cut', () => {
     );
   });
 
-  test('row 2: for ever, is given up with the partial kept, and the next run goes on', async () => {
+  test('row 2: that is always cut fails with the partial file kept, and the next run resumes', async () => {
     let broken = true;
     const server = await origin((n) => (broken ? (n === 0 ? { cutAfter: 2 * MIB } : { cutAfter: 10 }) : {}));
     const into = await folder();
@@ -174,7 +174,7 @@ describe('what an earlier run left', () => {
     ]);
   });
 
-  test('row 6: a corrupt partial is found by its hash, and the file fetched once more', async () => {
+  test('row 6: a corrupt partial is found by its hash, and the file is fetched again', async () => {
     const [into, server] = [await folder(), await origin()];
     const corrupt = Uint8Array.from(FILE.subarray(0, 2 * MIB));
     corrupt[77] = (corrupt[77] ?? 0) ^ 4;
@@ -253,7 +253,7 @@ describe('an abort', () => {
     expect(await left(into)).toEqual([]);
   });
 
-  test('whoever stops asking for progress ends the download as well', async () => {
+  test('a caller that stops reading progress ends the download as well', async () => {
     const server = await origin(() => ({ bytesPerSecond: MIB }));
     const path = join(await folder(), 'm.gguf');
     const work = downloader().fetch(remoteOf(server), path, new AbortController().signal);
@@ -263,7 +263,7 @@ describe('an abort', () => {
   });
 });
 
-test('a file in place of the state that cannot be read is told', async () => {
+test('a state file that cannot be read is reported', async () => {
   const [into, server] = [await folder(), await origin()];
   await writeFile(join(into, 'm.gguf'), 'x');
   const { mkdir } = await import('node:fs/promises');

@@ -153,7 +153,7 @@ describe('the number of connections', () => {
     expect(later.at(-1)).toBe(8);
   });
 
-  test('that a server minds is not tried again', () => {
+  test('that a server refuses is not tried again', () => {
     const ramp = new ConcurrencyController(limits);
     ramp.limitTo(2);
     expect(new Set(targets(1000, 1e9, 1e9, ramp))).toEqual(new Set([2]));
