@@ -127,7 +127,7 @@ function serverOf(flags: DoctorFlags, app: AppContext, hash: HashFile): ServerEf
     const host = parseHost(flags.host ?? app.settings.host ?? app.env.OLLAMA_HOST);
     if (app.requiresTls) requireTls(host);
     const files = { open: (path: string) => realDisk.open(path, 'r'), hash };
-    const runtime = ollamaRuntime({ host, files, now: () => performance.now(), patience: PATIENCE });
+    const runtime = ollamaRuntime({ host, files, now: () => performance.now(), timeouts: PATIENCE });
     const { url, headers, loopback, warnings } = host;
     const plain = plainHttpWarning(host);
     if (plain !== undefined) app.warnOnce(plain);

@@ -1,7 +1,7 @@
 /** What lies in the folder of a runtime on this machine: which names there are, and the blobs that they name. */
 import type { Digest } from '../core/digest.ts';
 
-/** One name of the runtime, as its file tells. */
+/** One name of the runtime, as its file says. */
 export interface FolderManifest {
   /** As the runtime lists it: `gemma-3n-e4b:q5_k_m`, `example.org/team/gemma:latest`. */
   readonly name: string;

@@ -28,7 +28,7 @@ export interface ChatRequest {
   readonly messages: readonly Message[];
   /** Overrides of the model's own parameters, under Ollama's names (`temperature`, `seed`, `num_predict`, `num_ctx`). */
   readonly options?: Readonly<Record<string, number>>;
-  /** A JSON Schema that the answer must follow. Throws `runtime-refused` or `runtime-too-old` where it cannot be held. */
+  /** A JSON Schema that the answer must follow. Throws `runtime-refused` or `runtime-too-old` where the runtime cannot enforce it. */
   readonly format?: Readonly<Record<string, unknown>>;
 }
 
@@ -54,7 +54,7 @@ export interface ChatResult {
 export const TransferWay = z.enum(TRANSFER_WAYS);
 export type TransferWay = z.infer<typeof TransferWay>;
 
-/** What a way costs, known before the first byte. All in bytes. */
+/** What a method costs, known before the first byte. All in bytes. */
 export interface TransferPlan {
   readonly way: TransferWay;
   /** Why this one, as one sentence. */
@@ -71,7 +71,7 @@ export type StorableFile = LocalFile | (RemoteFile & { readonly open: StreamFile
 export interface StoreRequest {
   readonly name: string;
   readonly file: StorableFile;
-  /** The only way that is wanted; without it the cheapest one that works is taken. */
+  /** The requested method; without it the cheapest one that works is used. */
   readonly way?: TransferWay;
   readonly architecture: string;
   readonly spec: ModelSpec;
@@ -88,14 +88,14 @@ export interface StoredModel {
   readonly layerPath?: string;
   readonly sizeBytes?: number;
   readonly architecture?: string;
-  /** `tokenizer.ggml.add_bos_token` of the file, where the runtime tells it. */
+  /** `tokenizer.ggml.add_bos_token` of the file, where the runtime reports it. */
   readonly addsBos?: boolean;
   readonly quant?: string;
   readonly template?: string;
   /** The model's own system text, which speaks where a conversation brings none. */
   readonly system?: string;
   readonly parameters?: string;
-  /** Stop strings among the parameters; empty when there are none, absent when the runtime does not tell. */
+  /** Stop strings among the parameters; empty when there are none, absent when the runtime does not report them. */
   readonly stop?: readonly string[];
   /** Context length (num_ctx) among the parameters, in tokens. */
   readonly contextLength?: number;
@@ -113,7 +113,7 @@ export interface RenderedPrompt {
 
 /** A model in memory. */
 export interface LoadedModel {
-  /** Context length in force, in tokens; absent where the runtime does not tell. */
+  /** Context length in force, in tokens; absent where the runtime does not report it. */
   readonly contextLength?: number;
   readonly sizeBytes?: number;
   /** The part of `sizeBytes` on GPUs. */

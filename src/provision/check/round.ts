@@ -2,11 +2,11 @@
 import { member } from '../../catalog/json-access.ts';
 import type { Ask, Question, TextReply } from '../../net/text.ts';
 import {
-  cleaned,
+  cleanText,
   type FailureContext,
   failureOf,
-  ServerSaid,
-  Unreadable,
+  ServerError,
+  UnreadableReply,
 } from '../../runtimes/ollama/server-errors.ts';
 import { type Evidence, evidenceOf, PROBES, type Probe } from './evidence.ts';
 
@@ -62,12 +62,12 @@ async function answerTo({ id, question }: Probe, ask: Ask): Promise<Evidence[]> 
 }
 
 function versionIn({ status, contentType, text }: TextReply): string {
-  if (status < 200 || status > 299) throw new ServerSaid(status, cleaned(errorIn(text)));
+  if (status < 200 || status > 299) throw new ServerError(status, cleanText(errorIn(text)));
   const version = member(parsed(text), 'version');
-  if (typeof version === 'string' && version !== '' && version.length <= 200) return cleaned(version);
+  if (typeof version === 'string' && version !== '' && version.length <= 200) return cleanText(version);
   const what =
-    parsed(text) === undefined ? `${cleaned(contentType ?? '') || 'something'} that is not JSON` : 'no version';
-  throw new Unreadable(`${what}: ${cleaned(text.slice(0, 200))}`);
+    parsed(text) === undefined ? `${cleanText(contentType ?? '') || 'something'} that is not JSON` : 'no version';
+  throw new UnreadableReply(`${what}: ${cleanText(text.slice(0, 200))}`);
 }
 
 function errorIn(text: string): string {

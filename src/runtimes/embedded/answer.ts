@@ -132,34 +132,34 @@ export function createTextStream(detokenize: (tokens: readonly number[]) => stri
 
 /**
  * Lets text through until a stop string appears, also one that comes in several pieces: whatever could still become
- * a stop string is held back until it is known.
+ * a stop string is pending back until it is known.
  */
 export interface StopScanner {
   /** The text that may be shown now, and whether a stop string was met. */
   push(text: string): { readonly text: string; readonly stopped: boolean };
-  /** What is still held back, when the answer ended without a stop string. */
+  /** What is still pending back, when the answer ended without a stop string. */
   flush(): string;
 }
 
 export function createStopScanner(stops: readonly string[]): StopScanner {
-  let held = '';
+  let pending = '';
   return {
     push(text) {
-      held += text;
-      const at = firstOf(held, stops);
+      pending += text;
+      const at = firstOf(pending, stops);
       if (at !== undefined) {
-        const shown = held.slice(0, at);
-        held = '';
+        const shown = pending.slice(0, at);
+        pending = '';
         return { text: shown, stopped: true };
       }
-      const keep = longestBeginning(held, stops);
-      const shown = held.slice(0, held.length - keep);
-      held = held.slice(held.length - keep);
+      const keep = longestBeginning(pending, stops);
+      const shown = pending.slice(0, pending.length - keep);
+      pending = pending.slice(pending.length - keep);
       return { text: shown, stopped: false };
     },
     flush() {
-      const rest = held;
-      held = '';
+      const rest = pending;
+      pending = '';
       return rest;
     },
   };

@@ -14,7 +14,7 @@ import { type Elsewhere, exactly, isElsewhere } from '../storable.ts';
 
 export const INCOMPLETE = '.incomplete-';
 /** What a killed run left behind is removed after this time; a younger one may belong to a run that is still at work. */
-const LEFTOVER_MS = 24 * 60 * 60 * 1000;
+const STALE_MS = 24 * 60 * 60 * 1000;
 const PROGRESS_ID = 'store';
 
 export interface PutBlob {
@@ -24,7 +24,7 @@ export interface PutBlob {
   /** Where blobs lie; made when missing. */
   readonly folder: string;
   readonly file: StorableFile;
-  /** The only way that is wanted. */
+  /** The requested method. */
   readonly way?: TransferWay;
   /** Take the place of what lies under the digest, which is not what it should be. */
   readonly replace?: true;
@@ -41,10 +41,10 @@ export interface Blob {
 
 /**
  * Puts a file under its digest, complete or not at all. A file of our cache gets a hard link: it was checked when it
- * came, and nobody edits it. Other files are shared copy-on-write where the file system can, else copied; never linked
+ * was downloaded, and is never edited. Other files are shared copy-on-write where the file system can, else copied; never linked
  * unless that is asked for, as the user may go on to edit the file in place. Their bytes are always read and hashed on
  * the way, so a digest that was only claimed is proven here. Throws `digest-mismatch`, `truncated-file`,
- * `source-not-found`, `disk-full`, `file-access`, and `bad-usage` for a wanted way that does not work.
+ * `source-not-found`, `disk-full`, `file-access`, and `bad-usage` for a requested method that does not work.
  */
 export async function* putBlob(put: PutBlob): Work<Blob> {
   const { files, file, folder, replace = false } = put;
@@ -67,7 +67,7 @@ export async function* putBlob(put: PutBlob): Work<Blob> {
 
 type Made = Omit<Blob, 'bytesMoved'>;
 
-/** Makes the temporary file by the cheapest way that works, or by the one that is wanted, and proves its digest. */
+/** Makes the temporary file by the cheapest method that works, or by the requested one, and verifies its digest. */
 async function* make(put: PutBlob, temporary: string): Work<Made> {
   const { files, file, way: wanted } = put;
   if (isElsewhere(file)) {
@@ -91,7 +91,7 @@ async function* make(put: PutBlob, temporary: string): Work<Made> {
   return { digest, sizeBytes, way: shared ? 'reflink' : 'copy' };
 }
 
-/** A file that keeps its digest for ever, and whose digest is known. */
+/** A file that never changes, and whose digest is known. */
 export function isLinkable(file: LocalFile): boolean {
   return file.immutable === true && file.digest !== undefined;
 }
@@ -136,7 +136,7 @@ async function prepare({ files, folder, now }: PutBlob): Promise<void> {
 async function removeIfOld(files: Disk, path: string, now: () => Date): Promise<void> {
   // The run that it belongs to may end, and remove it, at any time.
   const facts = await files.stat(path, { bigint: true }).catch(() => undefined);
-  if (facts === undefined || now().getTime() - Number(facts.mtimeNs / 1_000_000n) <= LEFTOVER_MS) return;
+  if (facts === undefined || now().getTime() - Number(facts.mtimeNs / 1_000_000n) <= STALE_MS) return;
   await files.rm(path, { force: true });
 }
 
@@ -198,15 +198,15 @@ async function* writeAndHash(
     .catch((cause: unknown) => Promise.reject(diskError('write', temporary, cause)));
   const hash = createHash('sha256');
   let done = 0;
-  let told = 0;
+  let reported = 0;
   try {
     yield { type: 'bytes', id: PROGRESS_ID, done, total };
     for await (const piece of pieces) {
       hash.update(piece);
       await writeAll(target, piece, temporary);
       done += piece.length;
-      if (done - told < PROGRESS_STEP_BYTES) continue;
-      told = done;
+      if (done - reported < PROGRESS_STEP_BYTES) continue;
+      reported = done;
       yield { type: 'bytes', id: PROGRESS_ID, done, total };
     }
     await target.datasync().catch((cause: unknown) => Promise.reject(diskError('write', temporary, cause)));

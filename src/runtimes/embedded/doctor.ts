@@ -13,7 +13,7 @@ export interface EmbeddedEffects {
   version(signal: AbortSignal): Promise<string>;
   /** Loads the smallest model of this package and lets it say one word. Throws what the engine reports. */
   tryOut(signal: AbortSignal): Promise<void>;
-  /** Whether it holds this model. Throws `needs-repair`. */
+  /** Whether it has this model. Throws `needs-repair`. */
   has(name: string, signal: AbortSignal): Promise<boolean>;
 }
 
@@ -31,7 +31,7 @@ export function doctorEmbedded(context: RuntimeContext): EmbeddedEffects {
   };
 }
 
-/** A package that is there says nothing: its binary may need instructions that this processor lacks. */
+/** An installed package proves nothing: its binary may need instructions that this processor does not have. */
 async function answerOnce({ root, env }: RuntimeContext, signal: AbortSignal): Promise<void> {
   const worker = createWorkerClient(forkWorker(workerFile(root)));
   const gpu = env.GEMMA_PROVISION_GPU === 'off' ? 'off' : 'auto';

@@ -15,16 +15,16 @@ function wrap(child: ChildProcess): WorkerProcess {
   const ended = Promise.withResolvers<string>();
   keepLines(child.stdout, lines);
   keepLines(child.stderr, lines);
-  // `close` comes after the last byte of its streams, so its last words are there when the end is told.
+  // `close` comes after the last byte of its streams, so its last lines are there when its end is reported.
   child.once('close', (code, signal) => ended.resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
   child.once('error', (error) => ended.resolve(error.message));
   return {
-    // The callback keeps a send to a dying worker from throwing: its end is told by `onEnd`.
+    // The callback keeps a send to a dying worker from throwing: its end is reported by `onEnd`.
     send: (message) => void child.send(message, () => undefined),
     onMessage: (listener) => void child.on('message', listener),
     onEnd: (listener) => void ended.promise.then(listener),
     lastLines: () => lines,
-    hold: (on) => {
+    keepAlive: (on) => {
       for (const holder of holdersOf(child)) on ? holder.ref() : holder.unref();
     },
     kill: () => void child.kill('SIGKILL'),
@@ -57,7 +57,7 @@ function holdersOf(child: ChildProcess): Holder[] {
   return things.filter(isHolder);
 }
 
-/** A pipe can let go as well, though the type of a stream does not tell it. */
+/** A pipe can be unreferenced as well, though the type of a stream does not show it. */
 function isHolder(thing: unknown): thing is Holder {
   return thing instanceof Object && 'ref' in thing && 'unref' in thing;
 }

@@ -6,7 +6,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { TextFiles } from '../../disk/disk.ts';
 import { engineMissing } from './engine-errors.ts';
 
-/** Versions that this room was written for: earlier ones lack calls of the worker, a later major may change them. */
+/** Versions that this code was written for: earlier ones do not have calls that the worker uses, a later major may change them. */
 const SUPPORTED = { range: '>=3.22.0 <4.0.0', install: 'npm install node-llama-cpp@3' } as const;
 
 export interface EngineFiles extends Pick<TextFiles, 'readText'> {
@@ -19,7 +19,7 @@ const Release = z.object({ release: z.string() });
 
 /**
  * The engine's version without loading native code: `3.22.1+llama.cpp-v0.5.0`, or without the second part where the
- * package does not tell it. Throws `runtime-missing`, `runtime-too-old`, `runtime-refused`.
+ * package does not show it. Throws `runtime-missing`, `runtime-too-old`, `runtime-refused`.
  */
 export async function engineVersion(files: EngineFiles): Promise<string> {
   const root = packageRoot(files);

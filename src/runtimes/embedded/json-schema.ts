@@ -18,18 +18,18 @@ export const DOCUMENT_END = '\n\n\n\n';
  * Refuses a JSON Schema that the engine would keep only in part: it passes over keywords that it does not know. Throws
  * `runtime-refused`.
  */
-export function requireHoldable(schema: Schema, path = '$'): void {
+export function requireEnforceable(schema: Schema, path = '$'): void {
   const strange = Object.keys(schema).find((keyword) => !KEPT.has(keyword));
-  if (strange !== undefined) throw notHoldable(`${path}.${strange}`);
-  if (schema.format !== undefined && !FORMATS.includes(schema.format)) throw notHoldable(`${path}.format`);
+  if (strange !== undefined) throw notEnforceable(`${path}.${strange}`);
+  if (schema.format !== undefined && !FORMATS.includes(schema.format)) throw notEnforceable(`${path}.format`);
   for (const [keyword, value] of Object.entries(schema)) {
     if (keyword === 'properties' || keyword === '$defs') {
       for (const [name, each] of Object.entries(schemaIn(value)))
-        requireHoldable(schemaIn(each), `${path}.${keyword}.${name}`);
+        requireEnforceable(schemaIn(each), `${path}.${keyword}.${name}`);
     } else if (keyword === 'items' || keyword === 'additionalProperties') {
-      requireHoldable(schemaIn(value), `${path}.${keyword}`);
+      requireEnforceable(schemaIn(value), `${path}.${keyword}`);
     } else if ((keyword === 'oneOf' || keyword === 'prefixItems') && Array.isArray(value)) {
-      for (const [index, each] of value.entries()) requireHoldable(schemaIn(each), `${path}.${keyword}[${index}]`);
+      for (const [index, each] of value.entries()) requireEnforceable(schemaIn(each), `${path}.${keyword}[${index}]`);
     }
   }
 }
@@ -39,7 +39,7 @@ function schemaIn(value: unknown): Schema {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
 
-function notHoldable(path: string): ProvisionError {
+function notEnforceable(path: string): ProvisionError {
   return new ProvisionError('runtime-refused', `The embedded runtime cannot enforce ${path} of the JSON Schema.`, {
     suggestions: [
       'Leave that keyword out of the schema.',

@@ -49,7 +49,7 @@ async function deviceOf(files: Disk, path: string): Promise<bigint | undefined> 
   }
 }
 
-/** Tried with a file of a few bytes, where the folder is there already; else nobody knows, and it counts as no. */
+/** Tried with a file of a few bytes, where the folder exists; otherwise the answer is not known, and counts as no. */
 async function sharesBytes(files: Disk, folder: string): Promise<boolean> {
   const [one, other] = [0, 1].map(() => join(folder, `${INCOMPLETE}${randomUUID()}`));
   if (one === undefined || other === undefined) return false;

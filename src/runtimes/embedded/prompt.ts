@@ -5,7 +5,7 @@ import type { Engine } from './engine.ts';
 
 export interface Prompt {
   readonly tokens: readonly number[];
-  /** BOS tokens anywhere in it; a text of the user may hold some. */
+  /** BOS tokens anywhere in it; a text of the user may contain some. */
   readonly bosCount: number;
 }
 

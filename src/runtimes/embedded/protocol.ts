@@ -54,7 +54,7 @@ const id = z.int();
 export const ToWorker = z.discriminatedUnion('type', [
   /** Loads the model unless it is loaded already, then answers. One chat at a time. */
   z.strictObject({ type: z.literal('chat'), id, load: LoadOptions, chat: ChatOptions }),
-  /** Loads the model unless it is loaded already, and tells the prompt that it would evaluate. */
+  /** Loads the model unless it is loaded already, and reports the prompt that it would evaluate. */
   z.strictObject({ type: z.literal('prompt'), id, load: LoadOptions, source: Source }),
   /** Frees the model's memory. */
   z.strictObject({ type: z.literal('unload'), id }),

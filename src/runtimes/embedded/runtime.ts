@@ -3,7 +3,7 @@ import type { Work } from '../../core/progress.ts';
 import type { ChatRequest, ChatResult, Message, Runtime, StoreResult } from '../contract.ts';
 import { EMBEDDED_ENDPOINT } from './folder.ts';
 import { type EngineFiles, engineVersion } from './identify.ts';
-import { requireHoldable } from './json-schema.ts';
+import { requireEnforceable } from './json-schema.ts';
 import { describe, type Manifest } from './manifest.ts';
 import type { ChatMessage, LoadOptions } from './protocol.ts';
 import { defaultThreads, type Settings, settingsOf } from './sampling.ts';
@@ -20,7 +20,7 @@ export interface EmbeddedOptions extends StoreOptions {
   readonly threads?: number;
   /** `off` keeps everything on the processor; `auto` (the default) uses a GPU where a GPU build is installed. */
   readonly gpu?: 'auto' | 'off';
-  /** A seed for answers that nobody asked to be repeatable; 0 to 2^32 - 1. */
+  /** A seed for answers that need not be repeatable; 0 to 2^32 - 1. */
   readonly randomSeed: () => number;
 }
 
@@ -76,7 +76,7 @@ async function* chat(
 ): AsyncGenerator<string, ChatResult, undefined> {
   const started = performance.now();
   const { format } = request;
-  if (format !== undefined) requireHoldable(format);
+  if (format !== undefined) requireEnforceable(format);
   const { manifest, load, settings } = await modelFor(options, store, request.name, request.options);
   const messages = messagesFor(manifest, request.messages);
   const pieces = worker.chat(load, { messages, ...settings, ...(format && { format }) }, signal);

@@ -101,7 +101,7 @@ function outOfRange(name: string, value: unknown, wanted: string): ProvisionErro
 const MOST_USEFUL = 8;
 
 /**
- * How many threads llama.cpp gets when nobody says: the physical cores less one, at least 1, at most 8. Its threads
+ * How many threads llama.cpp uses by default: the physical cores less one, at least 1, at most 8. Its threads
  * spin while they wait for each other, so one that loses its core to another program stops them all: on a busy
  * machine with two cores, two threads took 27 s for an answer that one thread gave in about one second.
  */

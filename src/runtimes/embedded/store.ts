@@ -22,7 +22,7 @@ export interface StoreOptions {
   readonly now: () => Date;
 }
 
-/** Model files by digest (`blobs/sha256-…`) and manifests by name (`models/….json`). Writers hold the lock of this tool. */
+/** Model files by digest (`blobs/sha256-…`) and manifests by name (`models/….json`). Writers have acquired the lock of this tool. */
 export interface ModelStore {
   find(name: string): Promise<Manifest | undefined>;
   blobPath(manifest: Pick<Manifest, 'digest'>): string;
@@ -47,7 +47,7 @@ export function createModelStore(options: StoreOptions): ModelStore {
     return text === undefined ? undefined : parseManifest(text, path);
   }
 
-  /** What stands in the way of a new entry may be broken: it is replaced. A bad name still throws. */
+  /** An entry that a new one replaces may be broken. A bad name still throws. */
   async function readLoosely(name: string): Promise<Manifest | undefined> {
     const path = manifestPath(name);
     const text = await options.texts.readText(path);

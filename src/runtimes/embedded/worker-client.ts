@@ -18,7 +18,7 @@ export interface WorkerProcess {
   /** The last lines it wrote to its output and error streams. */
   lastLines(): readonly string[];
   /** Whether this process waits for the worker before it ends by itself. */
-  hold(on: boolean): void;
+  keepAlive(on: boolean): void;
   /** Ends it at once; it keeps nothing on disk that could break. */
   kill(): void;
 }
@@ -30,8 +30,8 @@ export interface Chatted {
   readonly loadMs: number;
 }
 
-/** The model that a worker holds in memory. */
-export interface Held {
+/** The model that a worker has in memory. */
+export interface LoadedInWorker {
   readonly modelPath: string;
   /** In force, in tokens. */
   readonly contextLength: number;
@@ -41,9 +41,9 @@ export interface Held {
 export interface WorkerClient {
   chat(load: LoadOptions, chat: ChatOptions, signal: AbortSignal): AsyncGenerator<string, Chatted, undefined>;
   prompt(load: LoadOptions, source: Source, signal: AbortSignal): Promise<EffectivePrompt>;
-  /** Frees the memory of that model, if it is the one that is held. */
+  /** Frees the memory of that model, if it is the one that is loaded. */
   unload(modelPath: string, signal: AbortSignal): Promise<void>;
-  held(): Held | undefined;
+  held(): LoadedInWorker | undefined;
   close(): Promise<void>;
 }
 
@@ -51,7 +51,7 @@ interface Running {
   readonly process: WorkerProcess;
   readonly inboxes: Map<number, Inbox>;
   readonly ended: Promise<void>;
-  held: Held | undefined;
+  held: LoadedInWorker | undefined;
 }
 
 /** Starts the worker when it is first needed, and again after it died. */
@@ -86,7 +86,7 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
     inboxes.set(id, inbox);
     const onAbort = (): void => inbox.fail(signal.reason);
     signal.addEventListener('abort', onAbort);
-    process.hold(true);
+    process.keepAlive(true);
     let finished = false;
     try {
       process.send(request(id));
@@ -101,11 +101,11 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
       if (!finished) process.send({ type: 'abort', id });
       signal.removeEventListener('abort', onAbort);
       inboxes.delete(id);
-      if (inboxes.size === 0) process.hold(false);
+      if (inboxes.size === 0) process.keepAlive(false);
     }
   }
 
-  /** As `exchange`, for requests that need a model. Until its worker says so nobody knows what is in memory. */
+  /** As `exchange`, for requests that need a model. Until its worker reports it, what is in memory is not known. */
   async function* withModel(
     load: LoadOptions,
     request: (id: number) => ToWorker,
@@ -147,7 +147,7 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
     async close() {
       const last = running;
       running = undefined;
-      last?.process.hold(true);
+      last?.process.keepAlive(true);
       last?.process.kill();
       await last?.ended;
     },

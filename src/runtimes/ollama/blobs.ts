@@ -7,9 +7,9 @@ import { isCutOff } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { type Connection, errorOf } from './client.ts';
-import { watched } from './progress.ts';
+import { reportProgress } from './progress.ts';
 import { becameShorter, notReadable } from './readable.ts';
-import { failureOf, ServerSaid } from './server-errors.ts';
+import { failureOf, ServerError } from './server-errors.ts';
 
 export type { OpenForReading, ReadableFile };
 
@@ -22,15 +22,15 @@ export interface BlobUpload {
 const PIECE_BYTES = MIB;
 const PIECES = 4;
 
-/** Does the server have these bytes? It tells only that the file exists, not that it is whole. */
+/** Does the server have these bytes? The answer shows only that the file exists, not that it is complete. */
 export async function hasBlob(connection: Connection, digest: Digest, signal: AbortSignal): Promise<boolean> {
   const context = { doing: `asking for ${digest}`, endpoint: connection.host.url, signal };
   try {
-    const reply = await exchange(connection, 'HEAD', digest, signal, connection.patience.answerMs);
+    const reply = await exchange(connection, 'HEAD', digest, signal, connection.timeouts.answerMs);
     await reply.close();
     if (reply.status === 200) return true;
     if (reply.status === 404) return false;
-    throw new ServerSaid(reply.status, '');
+    throw new ServerError(reply.status, '');
   } catch (thrown) {
     throw failureOf(thrown, context);
   }
@@ -61,14 +61,14 @@ export interface BlobBody {
   readonly body: CountedBody;
 }
 
-/** Sends a body under its digest and returns the bytes sent; 0 where the server got the blob from somebody else. */
+/** Sends a body under its digest and returns the bytes sent; 0 where another client uploaded the blob first. */
 export async function* sendBlob(connection: Connection, blob: BlobBody, signal: AbortSignal): Work<number> {
   const { place, sizeBytes, digest, body } = blob;
   const ended = new AbortController();
   const both = AbortSignal.any([signal, ended.signal]);
   try {
     const sent = send(connection, digest, body, both);
-    yield* watched(sent, () => ({ type: 'bytes', id: 'upload', done: body.sentBytes, total: sizeBytes }));
+    yield* reportProgress(sent, () => ({ type: 'bytes', id: 'upload', done: body.sentBytes, total: sizeBytes }));
     return body.sentBytes;
   } catch (thrown) {
     const context = { doing: `uploading ${place}`, endpoint: connection.host.url, signal };
@@ -80,13 +80,13 @@ export async function* sendBlob(connection: Connection, blob: BlobBody, signal: 
   }
 }
 
-/** As `hasBlob`, after a failure: a server that is gone has nothing, and the failure is the one to tell. */
+/** As `hasBlob`, after a failure: a server that is gone has nothing, and the original failure is the one to report. */
 function hasBlobStill(connection: Connection, digest: Digest, signal: AbortSignal): Promise<boolean> {
   return hasBlob(connection, digest, signal).catch(() => false);
 }
 
 function mismatch(thrown: unknown, place: string, digest: Digest): ProvisionError | undefined {
-  if (!(thrown instanceof ServerSaid) || !/digest mismatch|digest does not match/i.test(thrown.message))
+  if (!(thrown instanceof ServerError) || !/digest mismatch|digest does not match/i.test(thrown.message))
     return undefined;
   const got = digestGot(thrown);
   return new ProvisionError(
@@ -98,18 +98,18 @@ function mismatch(thrown: unknown, place: string, digest: Digest): ProvisionErro
 
 /** The digest of what the server got instead, by its own words. It keeps those bytes. */
 export function digestGot(thrown: unknown): Digest | undefined {
-  const hex = thrown instanceof ServerSaid ? /got "?sha256:([0-9a-f]{64})/.exec(thrown.message)?.[1] : undefined;
+  const hex = thrown instanceof ServerError ? /got "?sha256:([0-9a-f]{64})/.exec(thrown.message)?.[1] : undefined;
   return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
 async function send(connection: Connection, digest: Digest, body: CountedBody, signal: AbortSignal): Promise<void> {
-  const reply = await exchange(connection, 'POST', digest, signal, connection.patience.uploadMs, body);
+  const reply = await exchange(connection, 'POST', digest, signal, connection.timeouts.uploadMs, body);
   if (reply.status !== 200 && reply.status !== 201) throw await errorOf(reply);
   await reply.close();
 }
 
 function exchange(
-  { host, http, patience: { connectMs } }: Connection,
+  { host, http, timeouts: { connectMs } }: Connection,
   method: 'HEAD' | 'POST',
   digest: Digest,
   signal: AbortSignal,

@@ -33,7 +33,7 @@ export async function* chatWith(
   const { connection, signal } = context;
   const endpoint = connection.host.url;
   if (request.format !== undefined) await needSchemas(context);
-  const call = { doing: `asking ${request.name}`, endpoint, signal, silenceMs: connection.patience.chatMs };
+  const call = { doing: `asking ${request.name}`, endpoint, signal, silenceMs: connection.timeouts.chatMs };
   const body = bodyOf(request);
   const started = now();
   let firstAt: number | undefined;
@@ -66,7 +66,7 @@ function bodyOf({ name, messages, options, format }: ChatRequest) {
   };
 }
 
-/** Older servers answer a schema with 400 and words about JSON that nobody understands. */
+/** Older servers answer a schema with 400 and a message about JSON that does not explain it. */
 async function needSchemas({ facts }: ModelCall): Promise<void> {
   const { capabilities, version } = await facts();
   if (capabilities.has('structured-output')) return;

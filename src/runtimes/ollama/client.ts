@@ -3,10 +3,17 @@ import { type Http, type HttpReply, readWhole } from '../../net/http.ts';
 import { LARGEST_DOCUMENT, LARGEST_REFUSAL, POLICIES } from '../../net/limits.ts';
 import type { HostAddress } from './host.ts';
 import { readLines, throwIfError } from './lines.ts';
-import { CutShort, cleaned, type FailureContext, failureOf, ServerSaid, Unreadable } from './server-errors.ts';
+import {
+  cleanText,
+  type FailureContext,
+  failureOf,
+  IncompleteStream,
+  ServerError,
+  UnreadableReply,
+} from './server-errors.ts';
 
 /** How long each kind of call may stay silent, in milliseconds. */
-export interface Patience {
+export interface Timeouts {
   readonly connectMs: number;
   /** Version, show, tags, copy, delete. */
   readonly answerMs: number;
@@ -22,7 +29,7 @@ export interface Patience {
   readonly reconnectMs: number;
 }
 
-export const PATIENCE: Patience = {
+export const TIMEOUTS: Timeouts = {
   connectMs: POLICIES.server.connectMs,
   answerMs: POLICIES.server.answerMs,
   createMs: POLICIES.creation.silenceMs,
@@ -36,7 +43,7 @@ export const PATIENCE: Patience = {
 export interface Connection {
   readonly host: HostAddress;
   readonly http: Http;
-  readonly patience: Patience;
+  readonly timeouts: Timeouts;
 }
 
 /** What a call is for: its words appear in the error, its limits hold for the reply. */
@@ -92,7 +99,7 @@ export async function* stream(
       const end = StreamEnd.safeParse(line).data;
       if (end?.done === true || end?.status === 'success') return;
     }
-    throw new CutShort('the stream ended before it said that it was done');
+    throw new IncompleteStream('the stream ended before it said that it was done');
   } catch (thrown) {
     throw failureOf(thrown, call);
   } finally {
@@ -102,7 +109,7 @@ export async function* stream(
 }
 
 async function send(
-  { host, http, patience: { connectMs } }: Connection,
+  { host, http, timeouts: { connectMs } }: Connection,
   { silenceMs }: Call,
   { method, path, body }: ApiRequest,
   signal: AbortSignal,
@@ -124,20 +131,20 @@ function parseJson(text: string, reply: HttpReply): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const what = cleaned(reply.header('content-type') ?? '') || 'something';
-    throw new Unreadable(`${what} that is not JSON: ${cleaned(text.slice(0, 200))}`, { cause });
+    const what = cleanText(reply.header('content-type') ?? '') || 'something';
+    throw new UnreadableReply(`${what} that is not JSON: ${cleanText(text.slice(0, 200))}`, { cause });
   }
 }
 
 /** The error that a reply with a bad status carries: JSON, plain text or a proxy's page. */
-export async function errorOf(reply: HttpReply): Promise<ServerSaid> {
+export async function errorOf(reply: HttpReply): Promise<ServerError> {
   const body = await readWhole(reply, LARGEST_REFUSAL).catch(() => Buffer.alloc(0));
   const text = body.toString('utf8');
   try {
     throwIfError(JSON.parse(text), reply.status);
   } catch (thrown) {
     // The status of the reply counts, not one that the body repeats.
-    if (thrown instanceof ServerSaid) return new ServerSaid(reply.status, thrown.message);
+    if (thrown instanceof ServerError) return new ServerError(reply.status, thrown.message);
   }
-  return new ServerSaid(reply.status, cleaned(text));
+  return new ServerError(reply.status, cleanText(text));
 }

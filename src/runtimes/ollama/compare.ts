@@ -57,7 +57,7 @@ function firstDifference(a: string, b: string): number {
 
 type Values = readonly (string | number | boolean)[];
 
-/** One sentence each; `sent`: what was asked for, `stored`: what `show` tells now. */
+/** One sentence each; `sent`: what was requested, `stored`: what `show` reports now. */
 export function parameterDifferences(
   sent: StoreRequest['spec']['parameters'],
   stored: ReadonlyMap<string, Values>,

@@ -6,7 +6,7 @@ import type { Work } from '../../core/progress.ts';
 import type { ModelSpec } from '../../modelfile/schema.ts';
 import { type Connection, stream } from './client.ts';
 import { modelfileText } from './legacy.ts';
-import { cleaned, ServerSaid } from './server-errors.ts';
+import { cleanText, ServerError } from './server-errors.ts';
 
 export interface CreateRequest {
   readonly name: string;
@@ -33,13 +33,13 @@ export async function* createModel(
     doing: `creating ${name}`,
     endpoint: connection.host.url,
     signal,
-    silenceMs: connection.patience.createMs,
+    silenceMs: connection.timeouts.createMs,
   };
   const body = bodyOf(request, facts);
   for await (const line of stream(connection, call, { method: 'POST', path: '/api/create', body })) {
     const status = StatusLine.safeParse(line).data?.status;
     if (status === undefined) continue;
-    yield { type: 'phase', id: 'create', title: `create ${name}`, status: 'started', detail: cleaned(status) };
+    yield { type: 'phase', id: 'create', title: `create ${name}`, status: 'started', detail: cleanText(status) };
   }
 }
 
@@ -59,11 +59,11 @@ function bodyOf({ name, digest, spec, from }: CreateRequest, facts: ServerFacts)
 }
 
 /**
- * True when the create may have failed because the blob is gone: another client deleted the last model that held it.
+ * True when the create may have failed because the blob is gone: another client deleted the last model that used it.
  * Old servers take a blob that they do not have for a model of the library, and try to pull that.
  */
 export function blobVanished(thrown: unknown, digest: Digest): boolean {
-  if (!(thrown instanceof ProvisionError && thrown.cause instanceof ServerSaid)) return false;
+  if (!(thrown instanceof ProvisionError && thrown.cause instanceof ServerError)) return false;
   const { message } = thrown.cause;
   if (message.startsWith('pull model manifest')) return true;
   const missing = /no such file|cannot find the (file|path)|does not exist/i.test(message);

@@ -43,7 +43,7 @@ export function parseHost(text: string | undefined): HostAddress {
   };
 }
 
-/** What to tell whoever talks to another host in the clear; undefined for https and for this machine. */
+/** The warning about a connection to another host in the clear; undefined for https and for this machine. */
 export function plainHttpWarning({ url, loopback, headers }: HostAddress): string | undefined {
   if (loopback || url.startsWith('https://')) return undefined;
   const what = 'authorization' in headers ? 'the password, prompts and models' : 'prompts and models';

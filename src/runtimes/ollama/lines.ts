@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { cleaned, ServerSaid, Unreadable } from './server-errors.ts';
+import { cleanText, ServerError, UnreadableReply } from './server-errors.ts';
 
 /** No line of an Ollama server comes near this; a reply without line ends must not fill the memory. */
 const LONGEST_LINE = 16 * 1024 * 1024;
@@ -23,23 +23,23 @@ export async function* readLines(body: AsyncIterable<Uint8Array>): AsyncGenerato
 
 async function* splitLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
   let pieces: Uint8Array[] = [];
-  let held = 0;
+  let buffered = 0;
   for await (const chunk of body) {
     let start = 0;
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
       pieces.push(chunk.subarray(start, end));
       yield Buffer.concat(pieces);
       pieces = [];
-      held = 0;
+      buffered = 0;
       start = end + 1;
     }
     if (start === chunk.length) continue;
     pieces.push(chunk.subarray(start));
-    held += chunk.length - start;
-    if (held > LONGEST_LINE) throw new Unreadable(`a line of more than ${LONGEST_LINE} bytes`);
+    buffered += chunk.length - start;
+    if (buffered > LONGEST_LINE) throw new UnreadableReply(`a line of more than ${LONGEST_LINE} bytes`);
   }
-  // The last line may lack its end; if it was cut, it is no JSON.
-  if (held > 0) yield Buffer.concat(pieces);
+  // The last line may have no line end; if it was cut, it is not JSON.
+  if (buffered > 0) yield Buffer.concat(pieces);
 }
 
 function parseLine(text: string): object {
@@ -47,10 +47,10 @@ function parseLine(text: string): object {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new Unreadable(`a line that is not JSON: ${cleaned(text.slice(0, 200))}`, { cause });
+    throw new UnreadableReply(`a line that is not JSON: ${cleanText(text.slice(0, 200))}`, { cause });
   }
   if (typeof value === 'object' && value !== null) return value;
-  throw new Unreadable(`a line that is not an object: ${cleaned(text.slice(0, 200))}`);
+  throw new UnreadableReply(`a line that is not an object: ${cleanText(text.slice(0, 200))}`);
 }
 
 /** Throws `ServerSaid` for `{"error": …}`, the form of every error inside a stream and of most outside one. */
@@ -58,5 +58,5 @@ export function throwIfError(value: unknown, status = 200): void {
   const line = ErrorLine.safeParse(value).data;
   if (line?.error === undefined || line.error === null) return;
   const text = typeof line.error === 'string' ? line.error : JSON.stringify(line.error);
-  throw new ServerSaid(typeof line.status === 'number' ? line.status : status, cleaned(text));
+  throw new ServerError(typeof line.status === 'number' ? line.status : status, cleanText(text));
 }

@@ -4,7 +4,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { LoadedModel } from '../contract.ts';
 import { sameModel } from '../names.ts';
 import { ask, type Connection } from './client.ts';
-import { ServerSaid } from './server-errors.ts';
+import { ServerError } from './server-errors.ts';
 import { isAbsent, read } from './show.ts';
 
 const Bytes = z.number().nonnegative();
@@ -12,7 +12,7 @@ const PsEntry = z.object({
   name: z.string(),
   size: Bytes.optional(),
   size_vram: Bytes.optional(),
-  // Servers before 0.10.0 do not tell it; 0 is Go's way of not knowing.
+  // Servers before 0.10.0 do not report it; 0 means that the server does not know it.
   context_length: z.int().nonnegative().optional(),
 });
 type PsEntry = z.infer<typeof PsEntry>;
@@ -32,7 +32,7 @@ export async function loadedModel(
   return entry && factsOf(entry);
 }
 
-/** Every model in memory; none on a server older than 0.1.38, which cannot tell. */
+/** Every model in memory; none on a server older than 0.1.38, which cannot report it. */
 export async function loadedModels(connection: Connection, signal: AbortSignal) {
   return (await listLoaded(connection, signal)).map((entry) => ({ name: entry.name, ...factsOf(entry) }));
 }
@@ -47,7 +47,7 @@ function factsOf({ context_length: contextLength, size: sizeBytes, size_vram: gp
 
 /**
  * Frees a model's memory and waits until the server's list agrees, at most two seconds. Servers before 0.1.38 cannot
- * tell what is loaded and would load a model in order to unload it: they are left alone.
+ * report what is loaded and would load a model in order to unload it: they are left alone.
  */
 export async function unloadModel(connection: Connection, name: string, signal: AbortSignal): Promise<void> {
   if ((await loadedModel(connection, name, signal)) === undefined) return;
@@ -94,10 +94,10 @@ async function listLoaded(connection: Connection, signal: AbortSignal): Promise<
   }
 }
 
-function callFor({ host, patience }: Connection, doing: string, signal: AbortSignal) {
-  return { doing, endpoint: host.url, signal, silenceMs: patience.answerMs };
+function callFor({ host, timeouts }: Connection, doing: string, signal: AbortSignal) {
+  return { doing, endpoint: host.url, signal, silenceMs: timeouts.answerMs };
 }
 
 function isNoRoute(thrown: unknown): boolean {
-  return thrown instanceof ProvisionError && thrown.cause instanceof ServerSaid && thrown.cause.status === 404;
+  return thrown instanceof ProvisionError && thrown.cause instanceof ServerError && thrown.cause.status === 404;
 }

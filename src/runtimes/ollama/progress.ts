@@ -4,7 +4,7 @@ import type { ProgressEvent, Work } from '../../core/progress.ts';
 const TICK_MS = 100;
 
 /** Yields the state of running work each tick until the work ends, and once after; returns or throws as the work does. */
-export async function* watched<Result>(work: Promise<Result>, state: () => ProgressEvent): Work<Result> {
+export async function* reportProgress<Result>(work: Promise<Result>, state: () => ProgressEvent): Work<Result> {
   let over = false;
   const ending = work.finally(() => {
     over = true;
@@ -20,7 +20,7 @@ export async function* watched<Result>(work: Promise<Result>, state: () => Progr
   return result;
 }
 
-/** Waits one tick, or shorter if the work ends. Leaves no timer behind that would hold the process. */
+/** Waits one tick, or shorter if the work ends. Leaves no timer behind that would keep the process running. */
 async function tick(ending: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const pause = new Promise<void>((resolve) => {

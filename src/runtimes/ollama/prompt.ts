@@ -10,7 +10,7 @@ const CountReply = z.object({ prompt_eval_count: z.int().nonnegative().default(0
 
 /**
  * The text that a chat would feed to the model (`_debug_render_only`, since 0.11.5). Loads the model. Undefined where
- * the server lacks the field: a version that is unknown or newer than all known ones shows it by its answer.
+ * the server does not have the field: a version that is unknown or newer than all known ones shows it by its answer.
  */
 export async function renderPrompt(
   { name, messages }: Pick<ChatRequest, 'name' | 'messages'>,
@@ -25,7 +25,7 @@ export async function renderPrompt(
     // A server that ignores the field answers instead: with one token, not with hundreds.
     options: { num_predict: 1 },
   };
-  const reply = await asked(call, name, `asking how ${name} is prompted`, {
+  const reply = await askAboutPrompt(call, name, `asking how ${name} is prompted`, {
     method: 'POST',
     path: '/api/chat',
     body: request,
@@ -49,7 +49,7 @@ export async function countRawPrompt(name: string, prompt: string, call: ModelCa
     truncate: false,
     options: { num_predict: 1, temperature: 0 },
   };
-  const reply = await asked(call, name, `counting a prompt with ${name}`, {
+  const reply = await askAboutPrompt(call, name, `counting a prompt with ${name}`, {
     method: 'POST',
     path: '/api/generate',
     body: request,
@@ -57,9 +57,9 @@ export async function countRawPrompt(name: string, prompt: string, call: ModelCa
   return read(CountReply, reply, '/api/generate', call.connection.host.url).prompt_eval_count || undefined;
 }
 
-async function asked(call: ModelCall, name: string, doing: string, request: ApiRequest): Promise<unknown> {
+async function askAboutPrompt(call: ModelCall, name: string, doing: string, request: ApiRequest): Promise<unknown> {
   const { connection, signal } = call;
-  const context = { doing, endpoint: connection.host.url, signal, silenceMs: connection.patience.chatMs };
+  const context = { doing, endpoint: connection.host.url, signal, silenceMs: connection.timeouts.chatMs };
   try {
     return await ask(connection, context, request);
   } catch (thrown) {

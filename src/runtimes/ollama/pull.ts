@@ -3,7 +3,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { StoredModel } from '../contract.ts';
 import { type Connection, stream } from './client.ts';
-import { cleaned, ServerSaid } from './server-errors.ts';
+import { cleanText, ServerError } from './server-errors.ts';
 import { findModel, read } from './show.ts';
 
 const PullLine = z.object({
@@ -41,7 +41,7 @@ export async function* pullLayers(
 ): Work<void> {
   const endpoint = connection.host.url;
   const title = `pull ${request.model}`;
-  const call = { doing: `pulling ${request.model}`, endpoint, signal, silenceMs: connection.patience.pullMs };
+  const call = { doing: `pulling ${request.model}`, endpoint, signal, silenceMs: connection.timeouts.pullMs };
   const layers = new Map<string, { total: number; completed: number }>();
   let phase = '';
   // Both `model` and `name`: newer servers call the second deprecated, older ones know nothing else.
@@ -53,7 +53,7 @@ export async function* pullLayers(
       yield { type: 'bytes', id: 'pull', ...sumOf([...layers.values()]) };
     } else if (status !== phase) {
       phase = status;
-      yield { type: 'phase', id: 'pull', title, status: 'started', detail: cleaned(status) };
+      yield { type: 'phase', id: 'pull', title, status: 'started', detail: cleanText(status) };
     }
   }
 }
@@ -70,7 +70,7 @@ function sumOf(layers: readonly { total: number; completed: number }[]): { done:
 /** The registry answers 412 to servers whose version cannot run the model; the text does not say which version can. */
 async function explainRefusedPull(thrown: unknown, name: string, version: () => Promise<string>): Promise<unknown> {
   if (!(thrown instanceof ProvisionError && thrown.code === 'runtime-too-old')) return thrown;
-  if (!(thrown.cause instanceof ServerSaid)) return thrown;
+  if (!(thrown.cause instanceof ServerError)) return thrown;
   return new ProvisionError(
     'runtime-too-old',
     `The library does not offer ${name} to this server: Ollama ${await version()} is too old for it.`,

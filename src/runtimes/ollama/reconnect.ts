@@ -4,11 +4,11 @@ import { ask, type Connection } from './client.ts';
 const PAUSE_MS = 250;
 
 /**
- * Waits until a server that went away answers again; false when it does not within `patience.reconnectMs`. Whoever
+ * Waits until a server that stopped responding answers again; false when it does not within `timeouts.reconnectMs`. Whoever
  * watches over it may start it anew. Throws only when aborted.
  */
-export async function cameBack(connection: Connection, signal: AbortSignal): Promise<boolean> {
-  const { reconnectMs, answerMs } = connection.patience;
+export async function waitForReconnect(connection: Connection, signal: AbortSignal): Promise<boolean> {
+  const { reconnectMs, answerMs } = connection.timeouts;
   const call = {
     doing: 'asking whether it is back',
     endpoint: connection.host.url,

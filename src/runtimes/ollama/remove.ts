@@ -5,14 +5,14 @@ import { findListed, findModel, isAbsent, isUnreadable, listModels, unreadableMo
 
 /**
  * Deletes a model; one that is not there is no error, nor is a manifest of 0 bytes. It is unloaded first: no server does that by itself, so a
- * deleted model would hold its memory, under a name that is gone, until its keep-alive of five minutes ends.
+ * deleted model would keep its memory, under a name that is gone, until its keep-alive of five minutes ends.
  */
 export async function removeModel(connection: Connection, name: string, signal: AbortSignal): Promise<void> {
   const call = {
     doing: `removing ${name}`,
     endpoint: connection.host.url,
     signal,
-    silenceMs: connection.patience.answerMs,
+    silenceMs: connection.timeouts.answerMs,
   };
   await unloadIfLoaded(connection, name, signal);
   // Both `model` and `name`: newer servers call the second deprecated, older ones know nothing else.
@@ -53,7 +53,7 @@ export async function copyModel(connection: Connection, from: string, to: string
     doing: `copying ${from} to ${to}`,
     endpoint: connection.host.url,
     signal,
-    silenceMs: connection.patience.answerMs,
+    silenceMs: connection.timeouts.answerMs,
   };
   const body = { source: from, destination: to };
   await ask(connection, call, { method: 'POST', path: '/api/copy', body }, 'nothing');

@@ -7,7 +7,7 @@ import type { Runtime, RuntimeIdentity } from '../contract.ts';
 
 import { parseModelName } from '../names.ts';
 import { chatWith } from './chat.ts';
-import { ask, type Connection, PATIENCE, type Patience } from './client.ts';
+import { ask, type Connection, TIMEOUTS, type Timeouts } from './client.ts';
 import type { ModelCall } from './explain.ts';
 import type { ProvenFolder } from './folder/probe.ts';
 import type { HostAddress } from './host.ts';
@@ -15,7 +15,7 @@ import { loadedModel, loadedModels, unloadModel } from './memory.ts';
 import { countRawPrompt, renderPrompt } from './prompt.ts';
 import { pullModel } from './pull.ts';
 import { copyModel, removeModel } from './remove.ts';
-import { cleaned } from './server-errors.ts';
+import { cleanText } from './server-errors.ts';
 import { findModel, listModels, read } from './show.ts';
 import { type FileEffects, planTransfer, type StoreAt, storeModel } from './store.ts';
 import { findLocalAccess, type LocalTransfers } from './transfer/facts.ts';
@@ -28,12 +28,12 @@ export interface OllamaOptions {
   readonly now: () => number;
   /** The real one unless given. */
   readonly http?: Http;
-  readonly patience?: Partial<Patience>;
+  readonly timeouts?: Partial<Timeouts>;
   /** Ways into the server beside its API; without them a file is uploaded. */
   readonly doors?: LocalTransfers;
 }
 
-/** The Ollama runtime, with what its version tells before anything is asked of it. */
+/** The Ollama runtime, with what follows from its version alone. */
 export interface OllamaRuntime extends Runtime {
   readonly kind: 'ollama';
   /** Asks for the version once and looks it up in the compatibility matrix. */
@@ -45,12 +45,12 @@ export interface OllamaRuntime extends Runtime {
 const VersionReply = z.object({ version: z.string().min(1).max(200) });
 
 /** One adapter for every server from 0.1.34 on. */
-export function ollamaRuntime({ host, files, now, http, patience, doors = {} }: OllamaOptions): OllamaRuntime {
+export function ollamaRuntime({ host, files, now, http, timeouts, doors = {} }: OllamaOptions): OllamaRuntime {
   const connection: Connection = {
     host,
     // It uses no proxy and keeps no connection for these exchanges, so nothing has to be closed.
     http: http ?? createHttp({ env: {} }).http,
-    patience: { ...PATIENCE, ...patience },
+    timeouts: { ...TIMEOUTS, ...timeouts },
   };
   let known: string | undefined;
   const version = async (signal: AbortSignal): Promise<string> => {
@@ -62,7 +62,7 @@ export function ollamaRuntime({ host, files, now, http, patience, doors = {} }: 
   const storeAt = async (signal: AbortSignal): Promise<StoreAt> => ({
     connection,
     files,
-    doors: open,
+    access: open,
     facts: await facts(signal),
   });
   const callAt = (signal: AbortSignal): ModelCall => ({ connection, facts: () => facts(signal), signal });
@@ -128,9 +128,9 @@ async function askVersion(connection: Connection, signal: AbortSignal): Promise<
     doing: 'asking for its version',
     endpoint,
     signal,
-    silenceMs: connection.patience.answerMs,
+    silenceMs: connection.timeouts.answerMs,
     probing: true,
   };
   const reply = await ask(connection, call, { method: 'GET', path: '/api/version' });
-  return cleaned(read(VersionReply, reply, '/api/version', endpoint).version);
+  return cleanText(read(VersionReply, reply, '/api/version', endpoint).version);
 }

@@ -9,7 +9,7 @@ export interface FailureContext {
   readonly doing: string;
   /** Base address without credentials. */
   readonly endpoint: string;
-  /** True for the first question to a server, whose answer tells whether it is one. */
+  /** True for the first question to a server, whose answer shows whether it is one. */
   readonly probing?: boolean;
   readonly signal?: AbortSignal;
 }
@@ -18,10 +18,10 @@ export interface FailureContext {
 export function failureOf(thrown: unknown, context: FailureContext): ProvisionError {
   if (thrown instanceof ProvisionError) return thrown;
   if (context.signal?.aborted) return interrupted(thrown, context);
-  if (thrown instanceof ServerSaid) return serverSaid(thrown, context);
+  if (thrown instanceof ServerError) return serverSaid(thrown, context);
   if (thrown instanceof TimeoutError) return silent(thrown, context);
-  if (thrown instanceof Unreadable || thrown instanceof BodyTooLongError) return unreadable(thrown, context);
-  if (thrown instanceof CutShort) return died(thrown, context);
+  if (thrown instanceof UnreadableReply || thrown instanceof BodyTooLongError) return unreadable(thrown, context);
+  if (thrown instanceof IncompleteStream) return died(thrown, context);
   return connectionFailed(thrown, context);
 }
 
@@ -112,7 +112,7 @@ function died(thrown: unknown, context: FailureContext): ProvisionError {
   );
 }
 
-function serverSaid(said: ServerSaid, context: FailureContext): ProvisionError {
+function serverSaid(said: ServerError, context: FailureContext): ProvisionError {
   const { code, suggestions } = meaningOf(said, context.probing === true);
   const status = said.status === 200 || said.message.startsWith('HTTP ') ? '' : ` (HTTP ${said.status})`;
   const message =
@@ -215,7 +215,7 @@ const WORDS: readonly (readonly [RegExp, Meaning])[] = [
 ];
 
 /** The meaning of a server's error. While probing, only the status counts: the words may be anybody's. */
-export function meaningOf(said: ServerSaid, probing: boolean): Meaning {
+export function meaningOf(said: ServerError, probing: boolean): Meaning {
   const known = probing ? undefined : WORDS.find(([pattern]) => pattern.test(said.message));
   return known?.[1] ?? meaningOfStatus(said.status, probing);
 }
@@ -248,10 +248,10 @@ function meaningOfStatus(status: number, probing: boolean): Meaning {
   return { code: 'runtime-refused', suggestions: ["Check the server's log for the reason."] };
 }
 
-/** What can go wrong on the wire, before anybody gives it a meaning (see errors.ts). */
+/** What can go wrong on the wire, before it gets a meaning (see `failureOf`). */
 
 /** The server answered with an error: an HTTP status, or an error line inside a stream that began with 200. */
-export class ServerSaid extends Error {
+export class ServerError extends Error {
   override readonly name = 'ServerSaid';
   /** HTTP status; 200 for an error line that names none. */
   readonly status: number;
@@ -264,19 +264,19 @@ export class ServerSaid extends Error {
 }
 
 /** Something answered, but not in the words of an Ollama server. */
-export class Unreadable extends Error {
+export class UnreadableReply extends Error {
   override readonly name = 'Unreadable';
 }
 
 /** The stream ended before the line that says the work is done. */
-export class CutShort extends Error {
+export class IncompleteStream extends Error {
   override readonly name = 'CutShort';
 }
 
 const LONGEST = 400;
 
 /** Foreign text for our messages: no control or direction characters, no markup, one line, at most 400 characters. */
-export function cleaned(text: string): string {
+export function cleanText(text: string): string {
   const plain = /^\s*<(?:!doctype|html|head|\?xml)/i.test(text) ? withoutMarkup(text) : text;
   const line = plain
     // Terminal escapes go as a whole, so that their letters do not stay behind.

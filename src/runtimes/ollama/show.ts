@@ -5,7 +5,7 @@ import type { StoredModel } from '../contract.ts';
 import { sameModel } from '../names.ts';
 import { ask, type Connection } from './client.ts';
 import { parseParameters } from './parameters.ts';
-import { ServerSaid } from './server-errors.ts';
+import { ServerError } from './server-errors.ts';
 
 /** Only what is used; older servers leave fields out, newer ones add some. A field of another type is no Ollama's. */
 const ShowReply = z.object({
@@ -51,7 +51,7 @@ export async function findModel(
     ...addsBosOf(shown),
     ...(shown.template !== undefined && { template: shown.template }),
     ...(shown.parameters !== undefined && { parameters: shown.parameters }),
-    ...asked(shown.parameters ?? ''),
+    ...requestedParameters(shown.parameters ?? ''),
     ...(shown.license !== undefined && { license: shown.license }),
     ...(shown.system !== undefined && { system: shown.system }),
     ...(shown.capabilities && { capabilities: shown.capabilities }),
@@ -59,7 +59,7 @@ export async function findModel(
 }
 
 /** Stop strings and context length among the parameters. A server that shows no parameters has none. */
-function asked(text: string): Pick<StoredModel, 'stop' | 'contextLength'> {
+function requestedParameters(text: string): Pick<StoredModel, 'stop' | 'contextLength'> {
   const parameters = parseParameters(text);
   const stop = (parameters.get('stop') ?? []).map(String);
   const contextLength = z.int().positive().safeParse(parameters.get('num_ctx')?.at(-1)).data;
@@ -68,7 +68,7 @@ function asked(text: string): Pick<StoredModel, 'stop' | 'contextLength'> {
 
 async function show(connection: Connection, name: string, signal: AbortSignal): Promise<ShowReply | undefined> {
   const endpoint = connection.host.url;
-  const call = { doing: `asking what ${name} is`, endpoint, signal, silenceMs: connection.patience.answerMs };
+  const call = { doing: `asking what ${name} is`, endpoint, signal, silenceMs: connection.timeouts.answerMs };
   // Servers before 0.1.18 know only `name`, later ones prefer `model`.
   const request = { model: name, name };
   try {
@@ -86,7 +86,7 @@ async function show(connection: Connection, name: string, signal: AbortSignal): 
 
 /** True for the server's failure to read what it has: a full disk leaves a manifest of 0 bytes, a crash half a file. */
 export function isUnreadable(thrown: unknown): boolean {
-  if (!(thrown instanceof ProvisionError) || !(thrown.cause instanceof ServerSaid)) return false;
+  if (!(thrown instanceof ProvisionError) || !(thrown.cause instanceof ServerError)) return false;
   const { status, message } = thrown.cause;
   return status === 500 && /^(unexpected )?EOF$|invalid character .* (looking for|after|in)/.test(message);
 }
@@ -110,14 +110,14 @@ export function unreadableModel(name: string, endpoint: string, cause: unknown):
 export function isAbsent(thrown: unknown): boolean {
   return (
     thrown instanceof ProvisionError &&
-    thrown.cause instanceof ServerSaid &&
+    thrown.cause instanceof ServerError &&
     thrown.cause.status === 404 &&
     /not found/i.test(thrown.cause.message) &&
     !/page not found/i.test(thrown.cause.message)
   );
 }
 
-/** The entry of the server's list; cheap, and the only place that tells the manifest's digest. */
+/** The entry of the server's list; cheap, and the only call that reports the manifest's digest. */
 export async function findListed(
   connection: Connection,
   name: string,
@@ -129,7 +129,7 @@ export async function findListed(
 /** All models that the server lists: those whose manifests are sound. */
 export async function listModels(connection: Connection, signal: AbortSignal): Promise<ListedModel[]> {
   const endpoint = connection.host.url;
-  const call = { doing: 'listing the models', endpoint, signal, silenceMs: connection.patience.answerMs };
+  const call = { doing: 'listing the models', endpoint, signal, silenceMs: connection.timeouts.answerMs };
   const { models } = read(
     TagsReply,
     await ask(connection, call, { method: 'GET', path: '/api/tags' }),
@@ -154,7 +154,7 @@ function layerOf(modelfile: string): Pick<StoredModel, 'layerPath' | 'layerDiges
   return layerDigest === undefined ? {} : { layerPath, layerDigest };
 }
 
-/** A key of the file's metadata, told by show since 0.1.45. */
+/** A key of the file's metadata, which show reports since 0.1.45. */
 function addsBosOf({ model_info: info }: ShowReply): { addsBos?: boolean } {
   const addsBos = info?.['tokenizer.ggml.add_bos_token'];
   return typeof addsBos === 'boolean' ? { addsBos } : {};

@@ -14,7 +14,7 @@ import { blobFile } from './folder/files.ts';
 import { stubName } from './loopback/names.ts';
 import { configDigestOf } from './loopback/registry.ts';
 import { dropQuietly, pullStub } from './loopback/stub.ts';
-import { cameBack } from './reconnect.ts';
+import { waitForReconnect } from './reconnect.ts';
 import { isBroken, removeModel } from './remove.ts';
 import { findListed, findModel, type ListedModel } from './show.ts';
 import { chooseTransfer, possibleTransfers } from './transfer/choose.ts';
@@ -25,7 +25,7 @@ import { moveBytes } from './transfer/transfer.ts';
 /** Reading of files, as the wiring provides it. */
 export interface FileEffects {
   readonly open: OpenForReading;
-  /** Used for a file whose digest nobody knows, and for a claimed digest when no upload lets the server check it. */
+  /** Used for a file whose digest is not known, and for a claimed digest when no upload lets the server check it. */
   readonly hash: HashFile;
 }
 
@@ -33,7 +33,7 @@ export interface FileEffects {
 export interface StoreAt {
   readonly connection: Connection;
   readonly files: FileEffects;
-  readonly doors: LocalAccess;
+  readonly access: LocalAccess;
   readonly facts: ServerFacts;
 }
 
@@ -44,7 +44,7 @@ const FOLDER_WAYS: ReadonlySet<TransferWay> = new Set(['hard-link', 'reflink', '
 
 /** How a file would get in; changes nothing that stays. */
 export async function planTransfer(
-  { connection, doors, facts }: Omit<StoreAt, 'files'>,
+  { connection, access: doors, facts }: Omit<StoreAt, 'files'>,
   file: StorableFile,
   wanted: TransferWay | undefined,
   signal: AbortSignal,
@@ -70,7 +70,7 @@ interface Run {
 }
 
 /**
- * Gets a file into the server by the cheapest way that works, creates the model, and reads back what the server stored.
+ * Gets a file into the server by the cheapest method that works, creates the model, and reads back what the server stored.
  * Bytes that vanish before the create, and a server that dies and comes back, are met with one more try. On failure the
  * server is left as it was: a new name is removed again, and so is the entry without layers that 0.5.5 to 0.12.5 leave.
  */
@@ -80,7 +80,7 @@ export async function* storeModel(at: StoreAt, request: StoreRequest, signal: Ab
   const run: Run = { at, request, digest, startedAt: new Date(), moved: 0 };
   let finished = false;
   try {
-    const result = yield* withOneMoreTry(run, signal);
+    const result = yield* storeWithRetry(run, signal);
     finished = true;
     return result;
   } finally {
@@ -89,31 +89,31 @@ export async function* storeModel(at: StoreAt, request: StoreRequest, signal: Ab
   }
 }
 
-async function* withOneMoreTry(run: Run, signal: AbortSignal): Work<StoreResult> {
+async function* storeWithRetry(run: Run, signal: AbortSignal): Work<StoreResult> {
   try {
     return yield* storeOnce(run, signal);
   } catch (thrown) {
-    const told = await reasonToTryAgain(thrown, run, signal);
-    if (told === undefined) throw thrown;
-    yield { type: 'warning', message: told };
+    const reason = await reasonToRetry(thrown, run, signal);
+    if (reason === undefined) throw thrown;
+    yield { type: 'warning', message: reason };
     return yield* storeOnce(run, signal);
   }
 }
 
 /** Says what went wrong when it is worth another try. */
-async function reasonToTryAgain(thrown: unknown, run: Run, signal: AbortSignal): Promise<string | undefined> {
+async function reasonToRetry(thrown: unknown, run: Run, signal: AbortSignal): Promise<string | undefined> {
   const { at, digest } = run;
   if (signal.aborted) return undefined;
   if (blobVanished(thrown, digest)) {
     const there = await hasBlob(at.connection, digest, signal);
     return there ? undefined : `The server lost ${digest} before the create; uploading it again.`;
   }
-  if (!(thrown instanceof ProvisionError) || !GONE.has(thrown.code)) return undefined;
-  if (!(await cameBack(at.connection, signal))) return undefined;
+  if (!(thrown instanceof ProvisionError) || !DISCONNECTED.has(thrown.code)) return undefined;
+  if (!(await waitForReconnect(at.connection, signal))) return undefined;
   return 'The server stopped responding and is available again; retrying.';
 }
 
-const GONE: ReadonlySet<string> = new Set(['runtime-died', 'runtime-unreachable']);
+const DISCONNECTED: ReadonlySet<string> = new Set(['runtime-died', 'runtime-unreachable']);
 
 async function* storeOnce(run: Run, signal: AbortSignal): Work<StoreResult> {
   const { at, request, digest } = run;
@@ -122,7 +122,7 @@ async function* storeOnce(run: Run, signal: AbortSignal): Work<StoreResult> {
   const stub = stubName(name, digest);
   const used = { stub: false };
   try {
-    const way = yield* bring(run, stub, used, signal);
+    const way = yield* transferFile(run, stub, used, signal);
     run.before ??= { entry: await findListed(connection, name, signal) };
     const from = used.stub && facts.capabilities.has('gguf-rewrite') ? { from: stub } : {};
     yield* createModel(connection, { name, digest, spec, ...from }, facts, signal);
@@ -135,11 +135,11 @@ async function* storeOnce(run: Run, signal: AbortSignal): Work<StoreResult> {
   }
 }
 
-/** Brings the bytes to the server, by the first way that turns out to work, and makes the stub where one is of use. */
-async function* bring(run: Run, stub: string, used: { stub: boolean }, signal: AbortSignal): Work<TransferWay> {
+/** Transfers the bytes to the server by the first method that works, and makes the stub where one is useful. */
+async function* transferFile(run: Run, stub: string, used: { stub: boolean }, signal: AbortSignal): Work<TransferWay> {
   const { at, request, digest } = run;
   const { file, way: wanted } = request;
-  const facts = await inspectTransfer(at.connection, at.doors, at.facts, file, digest, signal, wanted);
+  const facts = await inspectTransfer(at.connection, at.access, at.facts, file, digest, signal, wanted);
   const plans = wanted === undefined ? possibleTransfers(facts) : [chooseTransfer(facts, wanted)];
   for (const { way } of plans) {
     try {
@@ -186,8 +186,8 @@ async function* makeStub(
   }
 }
 
-/** Failures of a pull that no other way would change. */
-const FINAL: ReadonlySet<string> = new Set([...GONE, 'disk-full', 'digest-mismatch', 'truncated-file', 'bug']);
+/** Failures of a pull that no other method would avoid. */
+const FINAL: ReadonlySet<string> = new Set([...DISCONNECTED, 'disk-full', 'digest-mismatch', 'truncated-file', 'bug']);
 
 function closedWay(wanted: TransferWay, cause: TransferUnavailable): ProvisionError {
   return new ProvisionError('bad-usage', `The file cannot be transferred by ${wanted}: ${cause.message}`, {
@@ -215,7 +215,7 @@ async function tidy(connection: Connection, name: string, before: ListedModel | 
       await removeModel(connection, name, signal);
     }
   } catch {
-    // The failure that brought us here is the one to tell; a server that is gone cannot be tidied.
+    // The original failure is the one to report; a server that is gone cannot be cleaned up.
   }
 }
 

@@ -6,7 +6,7 @@ const NAMESPACE = 'gemma-provision';
 const PULLED = new RegExp(`^127\\.0\\.0\\.1:(\\d{1,5})/${NAMESPACE}/[0-9a-f]{32}:(?:blob|probe)$`);
 const STUB = /^gemma-provision-transfer:[0-9a-f]{24}$/;
 
-/** A name that leads to a registry of ours, and that nobody else on this machine can guess. */
+/** A name that leads to a registry of ours, and that no other process on this machine can guess. */
 export function pulledName(port: number, tag: 'blob' | 'probe'): string {
   return `127.0.0.1:${port}/${NAMESPACE}/${randomBytes(16).toString('hex')}:${tag}`;
 }
@@ -22,7 +22,7 @@ export function stubName(model: string, digest: Digest): string {
   return `gemma-provision-transfer:${hash.slice(0, 24)}`;
 }
 
-/** True for a name that only exists while a file gets into the server: whoever finds one later may remove it. */
+/** True for a name that only exists while a file gets into the server: any run that finds one later may remove it. */
 export function isTransferName(name: string): boolean {
   return STUB.test(name) || PULLED.test(name);
 }

@@ -13,7 +13,7 @@ import { type Offer, startRegistry } from './registry.ts';
  * already are not asked for, nor read again. Returns the bytes that it took; it checks their digest itself.
  */
 export async function* pullStub(connection: Connection, stub: string, offer: Offer, signal: AbortSignal): Work<number> {
-  await sweep(connection, signal);
+  await removeStaleNames(connection, signal);
   const registry = await startRegistry(offer);
   try {
     yield* onlyBytes(pullLayers(connection, { model: registry.name, insecure: true }, signal), registry);
@@ -25,7 +25,7 @@ export async function* pullStub(connection: Connection, stub: string, offer: Off
   }
 }
 
-/** The steps of this pull are ours, not the user's: only bytes are told, where any were sent. */
+/** The steps of this pull are ours, not the user's: only bytes are reported, where any were sent. */
 async function* onlyBytes(pull: Work<void>, sender: { readonly sentBytes: number }): Work<void> {
   try {
     for (let step = await pull.next(); !step.done; step = await pull.next()) {
@@ -44,7 +44,7 @@ export async function dropQuietly(connection: Connection, name: string): Promise
 }
 
 /** Removes what killed runs left: names from registries that are gone. One that still listens is at work for another run. */
-async function sweep(connection: Connection, signal: AbortSignal): Promise<void> {
+async function removeStaleNames(connection: Connection, signal: AbortSignal): Promise<void> {
   for (const { name } of await listModels(connection, signal)) {
     const port = registryPortOf(name);
     if (port === undefined || !isTransferName(name) || (await isListening(port))) continue;
@@ -85,7 +85,7 @@ export async function canPullFromUs(
     const pull = pullLayers(connection, { model: registry.name, insecure: true }, limited);
     for (let step = await pull.next(); step.done !== true; step = await pull.next());
   } catch (thrown) {
-    // It must fail, there is no such model. Only when nobody answers at all that is for others to tell.
+    // It must fail, there is no such model. Only when no server answers at all, the caller reports it.
     if (signal.aborted || (thrown instanceof ProvisionError && thrown.code === 'runtime-unreachable')) throw thrown;
   } finally {
     await registry.close();

@@ -31,7 +31,7 @@ const OVERHEAD = 1.02;
 const REWRITE_SIZES = 2;
 
 /**
- * Every way that works, the cheapest first, all of them safe. Links and copies go without the server; where its create
+ * Every method that works, the cheapest first, all of them safe. Links and copies go without the server; where its create
  * rewrites files, the finished blob is handed to it by a pull of no bytes, so that nothing is rewritten.
  */
 export function possibleTransfers(facts: TransferFacts): TransferPlan[] {
@@ -48,12 +48,12 @@ function isWise(way: TransferWay, { file, rewrites }: TransferFacts): boolean {
 }
 
 /**
- * The way to take: the one that is wanted, else the cheapest. A hard link to a file that its owner may edit is only made
- * when it is asked for by name. Throws `bad-usage` for a wanted way that does not work here, with the reason.
+ * The method to use: the requested one, else the cheapest. A hard link to a file that its owner may edit is only made
+ * when it is asked for by name. Throws `bad-usage` for a requested method that does not work here, with the reason.
  */
 export function chooseTransfer(facts: TransferFacts, wanted: TransferWay | undefined): TransferPlan {
   const [cheapest] = possibleTransfers(facts);
-  // What is there already need not move in any way.
+  // What the server has already need not move at all.
   if (cheapest !== undefined && (wanted === undefined || facts.present)) return cheapest;
   const refused = wanted === undefined ? 'No method works.' : refusal(wanted, facts);
   if (wanted !== undefined && refused === undefined) return planFor(wanted, facts, 'requested');
@@ -68,7 +68,7 @@ export function chooseTransfer(facts: TransferFacts, wanted: TransferWay | undef
  */
 const ORDER: readonly TransferWay[] = ['present', 'hard-link', 'reflink', 'copy', 'stream', 'upload', 'loopback-pull'];
 
-/** Why a way does not work, as a whole sentence. */
+/** Why a method does not work, as a whole sentence. */
 function refusal(way: TransferWay, facts: TransferFacts): string | undefined {
   const { file, folder, pull } = facts;
   if (way === 'present') return facts.present ? undefined : 'The server does not have these bytes.';

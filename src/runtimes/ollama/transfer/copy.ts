@@ -13,9 +13,9 @@ import { becameShorter, notReadable } from '../readable.ts';
 import { type FolderWrite, folderError, isUnsupported, TransferUnavailable } from './folder-write.ts';
 
 /** Some ten times a second on a fast disk. */
-const TOLD_EVERY = 32 * MIB;
+const REPORT_EVERY = 32 * MIB;
 /** What is written goes to the disk meanwhile: the one wait at the end is then short. */
-const SYNCED_EVERY = 64 * MIB;
+const SYNC_EVERY = 64 * MIB;
 
 /**
  * Copies the file among the server's blobs: hashed on the way (but for a file of our cache), on the disk before it gets its name, complete or not
@@ -52,11 +52,11 @@ async function* copyInto(target: OpenFile, { folder, file, digest, signal }: Fol
   });
   const sync = syncMeanwhile(target);
   try {
-    // A file of our cache was checked when it came, and nobody edits it.
+    // A file of our cache was checked when it was downloaded, and is never edited.
     const hash = file.immutable === true && file.digest !== undefined ? undefined : createHash('sha256');
     const total = file.sizeBytes;
     let done = 0;
-    let told = 0;
+    let reported = 0;
     yield { type: 'bytes', id: 'copy', done, total };
     for await (const piece of readChunks(source, file.path, signal)) {
       const written = writeAll(target, piece);
@@ -65,8 +65,8 @@ async function* copyInto(target: OpenFile, { folder, file, digest, signal }: Fol
       await written;
       done += piece.length;
       sync.after(piece.length);
-      if (done - told < TOLD_EVERY) continue;
-      told = done;
+      if (done - reported < REPORT_EVERY) continue;
+      reported = done;
       yield { type: 'bytes', id: 'copy', done, total };
     }
     await sync.ended();
@@ -94,7 +94,7 @@ function syncMeanwhile(target: OpenFile): Syncing {
   return {
     after(bytes) {
       written += bytes;
-      if (running !== undefined || written < SYNCED_EVERY) return;
+      if (running !== undefined || written < SYNC_EVERY) return;
       written = 0;
       running = target
         .datasync()

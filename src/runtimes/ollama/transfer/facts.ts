@@ -13,7 +13,7 @@ import { canPullFromUs } from '../loopback/stub.ts';
 import type { FolderFacts, TransferFacts } from './choose.ts';
 import { reasonAgainstLink } from './link.ts';
 
-/** The ways into one server that do not lead through its API alone. */
+/** Transfers into one server that do not use its API alone. */
 export interface LocalTransfers {
   /** Where the models folder of a server on this machine may be; looked for when a file is to be stored. */
   readonly models?: (signal: AbortSignal) => Promise<ModelsFolder | undefined>;
@@ -54,7 +54,7 @@ function once<Answer>(question: (signal: AbortSignal) => Promise<Answer>): (sign
   };
 }
 
-/** Looks at everything that decides on the way. Of a file without a digest nothing can be present. */
+/** Inspects everything that decides on the method. Of a file without a digest nothing can be present. */
 export async function inspectTransfer(
   connection: Connection,
   doors: LocalAccess,
@@ -105,7 +105,7 @@ async function deviceOf({ files }: ProvenFolder, path: string): Promise<bigint |
 }
 
 /**
- * Does the server have these bytes? It tells only that the file exists; where its folder is known, a file of another
+ * Does the server have these bytes? The answer shows only that the file exists; where its folder is known, a file of another
  * size does not count.
  */
 export async function isPresent(
@@ -123,7 +123,7 @@ async function isWhole({ files, blobs }: ProvenFolder, digest: Digest, sizeBytes
   try {
     return (await files.stat(blobFile(blobs, digest), { bigint: true })).size === BigInt(sizeBytes);
   } catch (thrown) {
-    // What cannot be looked at is believed to the server.
+    // The server's answer counts for a file that cannot be inspected.
     return errnoOf(thrown) !== 'ENOENT';
   }
 }

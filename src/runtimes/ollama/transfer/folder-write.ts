@@ -14,7 +14,7 @@ export interface FolderWrite {
   readonly signal: AbortSignal;
 }
 
-/** A way that looked open and is not: the next one is tried. */
+/** A method that looked possible and is not: the next one is tried. */
 export class TransferUnavailable extends Error {
   override readonly name = 'TransferUnavailable';
 }
@@ -32,14 +32,14 @@ const CLOSED: ReadonlySet<string> = new Set([
   'EROFS',
 ]);
 
-/** Failures that tell of a file system or its permissions, not of the file. */
+/** Failures that concern a file system or its permissions, not the file. */
 export function isUnsupported(thrown: unknown): boolean {
   return CLOSED.has(errnoOf(thrown) ?? '');
 }
 
 /**
  * Makes sure that a file is what its digest says, where no server will look at the bytes. A file of our cache was
- * checked when it came, and nobody edits it.
+ * checked when it was downloaded, and is never edited.
  */
 export async function* verifyDigest({ file, hash, signal }: Pick<FolderWrite, 'file' | 'hash' | 'signal'>): Work<void> {
   if (file.immutable === true && file.digest !== undefined) return;

@@ -50,7 +50,7 @@ export async function* writeClone(put: FolderWrite): Work<number> {
     await files.copyFile(file.path, temporary, SHARE_BYTES).catch((cause: unknown) => {
       throw new TransferUnavailable(`cloning failed: ${messageOf(cause)}`, { cause });
     });
-    // Afterwards, so that a change between the two shows: a digest is only remembered for a file that nobody wrote to.
+    // Afterwards, so that a change between the two shows: a digest is only remembered for a file that did not change.
     yield* verifyDigest(put);
     const handle = await files.open(temporary, 'r');
     try {

@@ -25,31 +25,31 @@ export interface Move {
   readonly startedAt: Date;
 }
 
-/** Moves the bytes by one way and returns how many. A pull moves them later, with the stub. Throws `TransferUnavailable` for a way that turns out not to work. */
+/** Moves the bytes by one method and returns how many. A pull moves them later, with the stub. Throws `TransferUnavailable` for a method that turns out not to work. */
 export async function* moveBytes(move: Move, signal: AbortSignal): Work<number> {
   const { way, file } = move;
   if (way === 'loopback-pull') return 0;
-  if (way === 'present') return yield* alreadyThere(move, signal);
+  if (way === 'present') return yield* skipPresent(move, signal);
   if (way === 'stream' && isElsewhere(file)) {
-    return yield* keepingNoOrphan(move, streamBlob(move.connection, file, move.digest, signal));
+    return yield* withoutOrphan(move, streamBlob(move.connection, file, move.digest, signal));
   }
   if (!isHere(file)) throw new TransferUnavailable('the file is not on this machine');
   if (way === 'upload') {
     const upload = uploadBlob(move.connection, move.files.open, { file, digest: move.digest }, signal);
-    return yield* keepingNoOrphan(move, upload);
+    return yield* withoutOrphan(move, upload);
   }
-  return yield* intoFolder(move, file, signal);
+  return yield* moveIntoFolder(move, file, signal);
 }
 
-async function* alreadyThere({ file, files }: Move, signal: AbortSignal): Work<number> {
-  // Nothing moves, so nobody else would notice that the file is not what its digest says.
+async function* skipPresent({ file, files }: Move, signal: AbortSignal): Work<number> {
+  // Nothing moves, so no later step would notice that the file does not match its digest.
   if (isHere(file) && file.digest !== undefined) yield* verifyDigest({ file, hash: files.hash, signal });
   const title = `upload ${isHere(file) ? file.path : file.ref}`;
   yield { type: 'phase', id: 'upload', title, status: 'skipped', detail: 'the server has these bytes' };
   return 0;
 }
 
-async function* keepingNoOrphan({ startedAt, proven }: Move, sending: Work<number>): Work<number> {
+async function* withoutOrphan({ startedAt, proven }: Move, sending: Work<number>): Work<number> {
   try {
     return yield* sending;
   } catch (thrown) {
@@ -63,7 +63,7 @@ const PUT: Readonly<Partial<Record<TransferWay, (put: FolderWrite) => Work<numbe
   copy: writeCopy,
 };
 
-async function* intoFolder(
+async function* moveIntoFolder(
   { connection, files, way, digest, proven: folder }: Move,
   file: LocalFile,
   signal: AbortSignal,
@@ -101,7 +101,7 @@ function bodyOf(file: Elsewhere, signal: AbortSignal): CountedBody {
 }
 
 /**
- * After an upload under a wrong digest the server keeps the bytes under the right one, where nobody asks for them.
+ * After an upload under a wrong digest the server keeps the bytes under the right one, where no model uses them.
  * Removes them if the folder is known and they are new and in no manifest; else says that they are there. Returns what to
  * throw.
  */
@@ -114,8 +114,8 @@ export async function removeOrphanedBlob(
   const orphan = digestGot(thrown.cause);
   if (orphan === undefined) return thrown;
   if (folder !== undefined && (await removeOrphan(folder, orphan, startedAt))) return thrown;
-  const told = `The server keeps the uploaded bytes as ${orphan} until it restarts.`;
-  return new ProvisionError(thrown.code, `${thrown.message} ${told}`, {
+  const note = `The server keeps the uploaded bytes as ${orphan} until it restarts.`;
+  return new ProvisionError(thrown.code, `${thrown.message} ${note}`, {
     cause: thrown.cause,
     suggestions: thrown.suggestions,
   });
@@ -124,7 +124,7 @@ export async function removeOrphanedBlob(
 /** File systems take their times from a clock that ticks slower than ours, and so lags behind it. Milliseconds. */
 const CLOCK_LAG_MS = 100;
 
-/** True when the blob is gone, or was somebody's before. */
+/** True when the blob is gone, or existed before this run. */
 async function removeOrphan(folder: ProvenFolder, orphan: Digest, startedAt: Date): Promise<boolean> {
   const { files, blobs } = folder;
   const path = blobFile(blobs, orphan);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { answer } from '../../../../src/runtimes/embedded/answer.ts';
-import { DOCUMENT_END, requireHoldable } from '../../../../src/runtimes/embedded/json-schema.ts';
+import { DOCUMENT_END, requireEnforceable } from '../../../../src/runtimes/embedded/json-schema.ts';
 import { never } from '../../../helpers/failure.ts';
 import { byteEngine, bytesOf, SAMPLING } from './support.ts';
 
@@ -21,7 +21,7 @@ describe('a JSON Schema that the engine keeps', () => {
     [{ type: 'string', format: 'date-time' }],
     [{ type: 'object', properties: { pattern: { type: 'string' }, minimum: true } }],
   ])('%j', (schema) => {
-    expect(() => requireHoldable({ ...schema })).not.toThrow();
+    expect(() => requireEnforceable({ ...schema })).not.toThrow();
   });
 });
 
@@ -37,7 +37,7 @@ describe('a JSON Schema that it would keep only in part is refused, with the pla
     [{ $defs: { a: { if: {} } } }, '$.$defs.a.if'],
     [{ type: 'string', format: 'email' }, '$.format'],
   ])('%j', (schema, place) => {
-    expect(() => requireHoldable({ ...schema })).toThrow(
+    expect(() => requireEnforceable({ ...schema })).toThrow(
       expect.objectContaining({ code: 'runtime-refused', message: expect.stringContaining(` ${place} `) }),
     );
   });

@@ -98,7 +98,7 @@ export function fakeWorker(): WorkerProcess & {
     onMessage: (listener) => void messageListeners.push(listener),
     onEnd: (listener) => void endListeners.push(listener),
     lastLines: () => ['ggml: something broke'],
-    hold: (on) => void held.push(on),
+    keepAlive: (on) => void held.push(on),
     kill: () => ends('signal SIGKILL'),
     says: (message) => {
       for (const listener of messageListeners) listener(message);

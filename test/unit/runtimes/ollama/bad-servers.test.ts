@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
-import type { Patience } from '../../../../src/runtimes/ollama/client.ts';
+import type { Timeouts } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
 import { failureOf, never } from '../../../helpers/failure.ts';
@@ -28,7 +28,7 @@ afterEach(async () => {
   vi.restoreAllMocks();
 });
 
-function runtimeAt(url: string, patience: Partial<Patience> = {}): OllamaRuntime {
+function runtimeAt(url: string, timeouts: Partial<Timeouts> = {}): OllamaRuntime {
   return ollamaRuntime({
     host: parseHost(url),
     files: {
@@ -39,15 +39,15 @@ function runtimeAt(url: string, patience: Partial<Patience> = {}): OllamaRuntime
       },
     },
     now: () => performance.now(),
-    patience,
+    timeouts,
   });
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void;
 
-async function at(handler: Handler, patience: Partial<Patience> = {}): Promise<OllamaRuntime> {
+async function at(handler: Handler, timeouts: Partial<Timeouts> = {}): Promise<OllamaRuntime> {
   server = await serve(handler);
-  return runtimeAt(server.url, patience);
+  return runtimeAt(server.url, timeouts);
 }
 
 /** A good server but for what `special` answers; `special` returns false to leave a request alone. */

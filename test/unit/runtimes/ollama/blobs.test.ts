@@ -9,7 +9,7 @@ import { digestOf } from '../../../../src/core/digest.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import type { OpenForReading } from '../../../../src/disk/disk.ts';
 import { hasBlob, uploadBlob } from '../../../../src/runtimes/ollama/blobs.ts';
-import { PATIENCE, type Patience } from '../../../../src/runtimes/ollama/client.ts';
+import { TIMEOUTS, type Timeouts } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { failureOf, never } from '../../../helpers/failure.ts';
 import { plainHttp } from '../../../helpers/http.ts';
@@ -36,8 +36,8 @@ afterEach(async () => {
   server = undefined;
 });
 
-function connectionTo(url: string, patience: Partial<Patience> = {}) {
-  return { host: parseHost(url), http: plainHttp, patience: { ...PATIENCE, ...patience } };
+function connectionTo(url: string, timeouts: Partial<Timeouts> = {}) {
+  return { host: parseHost(url), http: plainHttp, timeouts: { ...TIMEOUTS, ...timeouts } };
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void;

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { TimeoutError } from '../../../../src/net/http.ts';
 import {
-  CutShort,
-  cleaned,
+  cleanText,
   failureOf,
+  IncompleteStream,
   meaningOf,
-  ServerSaid,
-  Unreadable,
+  ServerError,
+  UnreadableReply,
 } from '../../../../src/runtimes/ollama/server-errors.ts';
 
 const context = { doing: 'creating m:t', endpoint: 'http://h:11434' };
@@ -74,7 +74,7 @@ const TEXTS = [
 
 describe('what a server says', () => {
   test.each(TEXTS)('%s (%i) means %s', (text, status, code) => {
-    const error = failureOf(new ServerSaid(status, text), context);
+    const error = failureOf(new ServerError(status, text), context);
     expect(error.code).toBe(code);
     expect(error.message).toContain('creating m:t');
     expect(error.message).toContain(text === '' ? String(status) : text);
@@ -82,7 +82,7 @@ describe('what a server says', () => {
   });
 
   test('counts for nothing while nobody knows who says it', () => {
-    expect(meaningOf(new ServerSaid(500, 'no space left on device'), true).code).toBe('runtime-not-ollama');
+    expect(meaningOf(new ServerError(500, 'no space left on device'), true).code).toBe('runtime-not-ollama');
   });
 });
 
@@ -117,8 +117,8 @@ describe('what a connection does', () => {
   test('silence, noise and a stream cut short have their own codes', () => {
     expect(failureOf(new TimeoutError(90_000, 'byte'), context).message).toContain('1 m 30 s');
     expect(failureOf(new TimeoutError(90_000, 'connection'), context).code).toBe('runtime-unreachable');
-    expect(failureOf(new Unreadable('noise'), context).code).toBe('runtime-not-ollama');
-    expect(failureOf(new CutShort('cut'), context).code).toBe('runtime-died');
+    expect(failureOf(new UnreadableReply('noise'), context).code).toBe('runtime-not-ollama');
+    expect(failureOf(new IncompleteStream('cut'), context).code).toBe('runtime-died');
   });
 
   test('an abort wins over what it caused', () => {
@@ -138,10 +138,10 @@ describe('cleaned', () => {
     ['<!DOCTYPE html><html><head><style>p{}</style></head><body><p>No  entry</p></body></html>', 'No entry'],
     ['expected <bos> before <start_of_turn>', 'expected <bos> before <start_of_turn>'],
   ])('%j becomes %j', (text, clean) => {
-    expect(cleaned(text)).toBe(clean);
+    expect(cleanText(text)).toBe(clean);
   });
 
   test('cuts long text', () => {
-    expect(cleaned('x'.repeat(100_000))).toHaveLength(400);
+    expect(cleanText('x'.repeat(100_000))).toHaveLength(400);
   });
 });
