@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, '..');
 
 /** A phrase, and what to write instead. */
 const PHRASES: readonly (readonly [RegExp, string])[] = [
-  [/(?<!\b[Tt]here )\b(?:is|are|was) no (?!longer\b|more\b|such\b|other\b|room\b|need\b)[a-z]+/, 'is not a …'],
+  [/(?<!\b[Tt]here )\b(?:is|are|was) no (?!longer\b|more\b|such\b|other\b|room\b|need\b)[A-Za-z]+/, 'is not a …'],
   [/\btold\b|\btells? (?!me\b)/, 'report, show, say'],
   [/\bat hand\b/, 'available'],
   [/\bstands? (?:in|for)\b/, 'is used instead of, is'],

@@ -23,7 +23,7 @@ function identify(thrown: unknown, { interruptedBy, flags = [] }: FailureContext
 
 function interruption(signal: 'SIGINT' | 'SIGTERM'): Failure {
   const code = signal === 'SIGINT' ? 'interrupted' : 'terminated';
-  return failure(code, `stopped by ${signal}`, ['Run the same command again: it resumes where this one stopped.']);
+  return failure(code, `stopped by ${signal}`, ['Run the same command again; finished downloads are reused.']);
 }
 
 /** oclif's parse errors carry `parse`; its unknown-command error carries exit 2 and no class of its own. */
@@ -34,8 +34,12 @@ function isUsageError(thrown: unknown): thrown is Error {
 }
 
 function ofUsageError(error: Error, flags: readonly string[]): Failure {
-  const message = error.message.replace(/\n?See more help with --help/, '').trim();
-  const unknown = /Nonexistent flags?: (.+)/.exec(message)?.[1]?.split(', ') ?? [];
+  const message = error.message
+    .replace(/\n?See more help with --help/, '')
+    .replace(/\n?Note: --.* allow multiple values\.[^\n]*/, '')
+    .replace(/Nonexistent flag/, 'Unknown flag')
+    .trim();
+  const unknown = /Unknown flags?: (.+)/.exec(message)?.[1]?.split(', ') ?? [];
   const suggestions = unknown.flatMap((typed) => {
     const near = nearest(typed.replace(/^-+/, ''), flags);
     return near === undefined ? [] : [`Did you mean --${near}?`];

@@ -61,7 +61,7 @@ export function parseDigest(text: string): `sha256:${string}` {
   const hex = text.toLowerCase().replace(/^sha256[:-]/, '');
   const digest = `sha256:${hex}` as const;
   if (Digest.safeParse(digest).success) return digest;
-  throw new ProvisionError('bad-usage', `--digest ${text} is no SHA-256 digest`, {
+  throw new ProvisionError('bad-usage', `--digest ${text} is not a SHA-256 digest`, {
     suggestions: ['Write sha256: and 64 hex digits, as sha256sum prints them.'],
   });
 }

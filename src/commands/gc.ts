@@ -7,7 +7,7 @@ import type { GcReport } from '../provision/maintain/gc/schema.ts';
 export default class Gc extends BaseCommand<GcReport> {
   static override summary = 'List (with --apply: remove) leftovers of interrupted runs and replaced models.';
   static override description =
-    'Checks the cache and data folder of this tool, the runtime, and the models folder of an Ollama server on this machine. It never touches models or runs that are still in progress.';
+    'Checks the cache and data folder of this tool, the runtime, and the models folder of an Ollama server on this machine. It never touches installed models, or runs that are in progress.';
   static override examples = [
     '<%= config.bin %> gc',
     '<%= config.bin %> gc --apply',

@@ -3,6 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
 import { runtimeFlags } from '../cli/flags.ts';
 import type { RemoveReport } from '../provision/install/schema.ts';
+import { describeRuntime } from '../runtimes/registry.ts';
 
 export default class Remove extends BaseCommand<RemoveReport> {
   static override summary = 'Remove a model that this tool installed.';
@@ -26,7 +27,7 @@ export default class Remove extends BaseCommand<RemoveReport> {
     const app = await this.app(flags);
     const { remove } = await import('../provision/maintain/remove.ts');
     const report = await this.progress(await remove(app, args.name, flags));
-    const where = `${report.runtime.kind} at ${report.runtime.endpoint}`;
+    const where = describeRuntime(report.runtime);
     this.log(
       report.removedFromRuntime
         ? `Removed ${report.name} from ${where}.`

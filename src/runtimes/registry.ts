@@ -36,6 +36,11 @@ export function requestedRuntime(flags: RuntimeFlags, settings: RuntimeFlags): R
   return kind && RUNTIMES[kind];
 }
 
+/** How texts name the runtime of an endpoint: `ollama at http://127.0.0.1:11434`, `the embedded runtime`. */
+export function describeRuntime({ kind, endpoint }: RecordedRuntime): string {
+  return capabilitiesOf(kind).isServer ? `${kind} at ${endpoint}` : `the ${kind} runtime`;
+}
+
 /** Flags that lead to the runtime of a record. */
 export function flagsFor({ kind, endpoint }: RecordedRuntime): RuntimeFlags {
   return capabilitiesOf(kind).isServer ? { runtime: kind, host: endpoint } : { runtime: kind };

@@ -82,12 +82,16 @@ async function namesIn(files: Disk, folder: string): Promise<string[]> {
 function folderNotFile(folder: string, models: readonly string[]): ProvisionError {
   const first = models[0];
   const suggestions = [
-    first === undefined ? 'It contains no .gguf file.' : `Pass a file, for example ${join(folder, first)}`,
+    first === undefined
+      ? 'Pass a .gguf file, or a folder that contains one.'
+      : `Pass a file, for example ${join(folder, first)}`,
   ];
   if (models.length > 1) suggestions.push(`It contains: ${models.slice(0, 20).join(', ')}.`);
-  return new ProvisionError('bad-usage', `${folder} is a folder, but no file in it is specified.`, {
-    suggestions,
-  });
+  const message =
+    first === undefined
+      ? `The folder ${folder} contains no .gguf file.`
+      : `${folder} is a folder, but no file in it is specified.`;
+  return new ProvisionError('bad-usage', message, { suggestions });
 }
 
 function requireRegular(path: string, facts: FileFacts): void {

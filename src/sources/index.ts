@@ -31,15 +31,18 @@ function unknownForm(sources: readonly Source[], typed: string): ProvisionError 
     scheme,
     sources.map((source) => source.scheme),
   );
+  // A web-like address is neither a file name nor a library name.
+  const isAddress = ref.startsWith(`${scheme}://`);
   const hints = [
     near !== undefined && `Did you mean ${near}:${restOf(ref)}?`,
     near === undefined &&
+      !isAddress &&
       sources.some((each) => each.scheme === 'ollama') &&
       `For a model of the Ollama library write ollama:${ref}`,
-    `For a file whose name has a colon write file:${ref} or ./${ref}`,
+    !isAddress && `For a file whose name has a colon write file:${ref} or ./${ref}`,
     `Known forms: ${sources.map((each) => `${each.scheme}: (${each.description})`).join(', ')}.`,
   ];
-  return new ProvisionError('bad-usage', `No source knows the scheme ${scheme}: of the reference ${ref}.`, {
+  return new ProvisionError('bad-usage', `${scheme}: references are not supported: ${ref}`, {
     suggestions: hints.filter((hint) => typeof hint === 'string'),
   });
 }

@@ -16,6 +16,6 @@ export function gcText({ applied, items, reclaimableBytes, removed, notes }: GcR
   const sum = formatBytes(reclaimableBytes);
   const end = applied
     ? `${removed} of ${items.length} removed, ${sum} freed.`
-    : `${items.length} leftovers, ${sum} can be freed. Remove them with --apply.`;
+    : `${items.length} ${items.length === 1 ? 'leftover' : 'leftovers'}, ${sum} can be freed. Remove them with --apply.`;
   return printable([table(['SIZE', 'WHAT', 'WHERE', 'WHY'], rows, [0]), ...told, end].join('\n'));
 }

@@ -40,9 +40,9 @@ function facts(report: InstallReport): [string, string][] {
   if (smoke !== undefined) lines.push(['  Smoke', `${smoke.passed} passed, ${smoke.failed} failed (${smoke.suite})`]);
   if (prompt !== undefined) lines.push(['  Prompt', promptLine(prompt)]);
   const took = report.record?.memory;
-  if (report.changed && took !== undefined) lines.push(['  Took', tookText(took)]);
+  if (report.changed && took !== undefined) lines.push(['  Memory used', tookText(took)]);
   if (previous !== undefined)
-    lines.push(['  Before', `${previous.model}:${previous.quant} of ${previous.installedAt}`]);
+    lines.push(['  Replaced', `${previous.model}:${previous.quant}, installed ${previous.installedAt}`]);
   return lines;
 }
 

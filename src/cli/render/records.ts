@@ -34,7 +34,7 @@ export function recordText(record: InstallRecord): string {
     ['Smoke', smoke === undefined ? 'not run' : `${smoke.passed} passed, ${smoke.failed} failed (${smoke.suite})`],
     ['Installed', `${record.installedAt} by gemma-provision ${record.toolVersion}`],
   ];
-  if (previous) lines.push(['Before', `${previous.model}:${previous.quant} of ${previous.installedAt}`]);
+  if (previous) lines.push(['Replaced', `${previous.model}:${previous.quant}, installed ${previous.installedAt}`]);
   const parameters = Object.entries(record.parameters).map(([key, value]) => `  ${key} ${JSON.stringify(value)}`);
   const reasons = record.choice.reasons.map((reason) => `  - ${reason}`);
   return printable([pairs(lines), 'Parameters', ...parameters, 'Why', ...reasons].join('\n'));

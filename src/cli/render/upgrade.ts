@@ -1,5 +1,6 @@
 import type { InstallReport, UpgradeReport, UpgradeResult } from '../../provision/install/schema.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
+import { describeRuntime } from '../../runtimes/registry.ts';
 import { paint, printable, type Terminal } from '../terminal.ts';
 import { pairs } from './table.ts';
 
@@ -21,8 +22,8 @@ function line({ name, report, error }: UpgradeResult, terminal: Terminal): strin
 export function rollbackText(report: InstallReport, terminal: Terminal): string {
   const { smoke, record } = report;
   const when = record === undefined ? '' : `, installed ${record.installedAt}`;
-  const head = `${paint(terminal, 'green', report.name)} is ${versionOf(report)}${when}, again; no byte moved.`;
-  const lines: [string, string][] = [['  Runtime', `${report.runtime.kind} at ${report.runtime.endpoint}`]];
+  const head = `${paint(terminal, 'green', report.name)} was rolled back to ${versionOf(report)}${when}; no byte moved.`;
+  const lines: [string, string][] = [['  Runtime', describeRuntime(report.runtime)]];
   if (smoke !== undefined) lines.push(['  Smoke', `${smoke.passed} passed, ${smoke.failed} failed (${smoke.suite})`]);
   return printable([head, pairs(lines)].join('\n') + keptText(report));
 }

@@ -10,6 +10,7 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
+import { describeRuntime } from '../../runtimes/registry.ts';
 import { proveAfterSmoke, unprovenPrompt } from '../../smoke/prompt/prove.ts';
 import { PromptProof } from '../../smoke/prompt/schema.ts';
 import { templateMarkersOf } from '../../smoke/prompt/template.ts';
@@ -63,7 +64,7 @@ async function subjectOf(name: string, flags: Flags, app: AppContext): Promise<S
   const { runtime, identity } = await app.open(await locateModel(app, name, flags));
   const stored = await runtime.find(name, app.options.signal);
   if (stored === undefined) {
-    throw new ProvisionError('model-not-found', `${runtime.kind} has no model named ${name} at ${runtime.endpoint}`, {
+    throw new ProvisionError('model-not-found', `${describeRuntime(runtime)} has no model named ${name}`, {
       suggestions: ['List the installed models: gemma-provision list'],
     });
   }

@@ -4,7 +4,7 @@ import { didYouMean } from '../../core/suggest.ts';
 import { type Registry, readRecords } from '../../registry/index.ts';
 import { InstallRecord } from '../../registry/schema.ts';
 import { parseModelName } from '../../runtimes/names.ts';
-import { flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
+import { describeRuntime, flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { changeEffects } from '../install/provisioning.ts';
 
@@ -51,7 +51,7 @@ export async function locateModel(app: AppContext, name: string, flags: RuntimeF
   const [only] = found;
   if (only === undefined) return flags;
   if (found.length > 1) {
-    const places = found.map(({ runtime }) => `${runtime.kind} at ${runtime.endpoint}`).join(', ');
+    const places = found.map(({ runtime }) => describeRuntime(runtime)).join(', ');
     throw new ProvisionError('bad-usage', `${name} is installed in several runtimes: ${places}`, {
       suggestions: ['Choose one with --runtime, or with --host for a server.'],
     });

@@ -107,14 +107,19 @@ async function fileAt(
   throw new ProvisionError('bad-usage', `${ref} is not a file`);
 }
 
-export function nothingToInstall(model: Model, quant: string | undefined): ProvisionError {
+/** `from`: the reference in which there is no such file. */
+export function nothingToInstall(model: Model, quant: string | undefined, from?: string): ProvisionError {
   const wanted = quant === undefined ? model.id : `${model.id}:${quant}`;
   const file = model.quants.find(({ id }) => id === quant)?.file;
   const suggestions = [
     `Download ${file ?? 'a GGUF of it'} and pass it: --from ./${file ?? 'FILE.gguf'} (or the folder that contains it)`,
   ];
   if (model.library) suggestions.push(`Have Ollama pull its own build: --from ollama:${model.library.name}`);
-  return new ProvisionError('source-not-found', `${wanted} has no source: it is not bundled with this tool`, {
+  const message =
+    from === undefined
+      ? `${wanted} has no source: it is not bundled with this tool`
+      : `${from} does not contain a file of ${wanted}`;
+  return new ProvisionError('source-not-found', message, {
     suggestions,
   });
 }

@@ -75,7 +75,7 @@ async function resolveQuant(
     request.from === undefined
       ? await findPlaced(named.model, quant, request, inputs)
       : await findFile(request.from, { model: named.model, quant }, request, inputs);
-  if (file === undefined) throw nothingToInstall(named.model, quant);
+  if (file === undefined) throw nothingToInstall(named.model, quant, request.from);
   const header = await inputs.readHeader(file);
   checkHeader(named, header, locationOf(file));
   const actual = quantOf(named.model, header, '').quant;
@@ -122,14 +122,14 @@ async function resolveBest(
 ): Promise<ResolvedRequest> {
   const all = await availableQuants(named.model, request, inputs);
   const available = all.filter(({ id }) => !request.without?.includes(id));
-  if (available.length === 0) throw nothingToInstall(named.model, undefined);
+  if (available.length === 0) throw nothingToInstall(named.model, undefined, request.from);
   const kept = request.force ? undefined : await earlierChoice(named.model, available, request, inputs);
   if (kept !== undefined) return resolveQuant(named, kept.quant, kept.choice.reasons, request, inputs);
   const ranking = rank({ ...named.model, quants: available }, named.family, request, inputs);
   if (ranking.choice === undefined) {
     const [best] = ranking.candidates;
     if (!request.force || best === undefined)
-      throw best ? tooLarge(named.model, best) : nothingToInstall(named.model, undefined);
+      throw best ? tooLarge(named.model, best) : nothingToInstall(named.model, undefined, request.from);
     return resolveQuant(named, best.quant, ['forced, although nothing fits'], request, inputs);
   }
   return resolveQuant(named, ranking.choice.quant, ranking.choice.reasons, request, inputs);

@@ -91,7 +91,7 @@ function silent(thrown: TimeoutError, context: FailureContext): ProvisionError {
 function unreadable(thrown: unknown, context: FailureContext): ProvisionError {
   const message = context.probing
     ? `${context.endpoint} is not an Ollama server: ${messageOf(thrown)}.`
-    : `${context.endpoint} gave an unexpected answer while ${context.doing}: ${messageOf(thrown)}.`;
+    : `${context.endpoint} did not answer like an Ollama server while ${context.doing}: ${messageOf(thrown)}.`;
   return new ProvisionError('runtime-not-ollama', message, {
     cause: thrown,
     suggestions: ['Check host and port: --host HOST or OLLAMA_HOST.', 'A proxy in between may answer in its place.'],

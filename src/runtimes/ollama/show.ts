@@ -178,7 +178,7 @@ export function read<Schema extends z.ZodType>(
   const where = issue?.path.map(String).join('.') ?? '';
   throw new ProvisionError(
     'runtime-not-ollama',
-    `${endpoint} gave an unexpected answer to ${what}: ${where === '' ? 'the reply' : where}: ${issue?.message}`,
+    `${endpoint} did not answer like an Ollama server to ${what}: ${where === '' ? 'the reply' : where}: ${issue?.message}`,
     { cause: result.error, suggestions: ['Check host and port: --host HOST or OLLAMA_HOST.'] },
   );
 }

@@ -100,7 +100,7 @@ describe('with something else on the port', () => {
     expect(found.code).toBe(4);
     expect(found.of('server')).toMatchObject({
       status: 'problem',
-      detail: expect.stringMatching(/not? (an )?Ollama server/),
+      detail: expect.stringMatching(/not (an|answer like an) Ollama server/),
     });
     if (process.platform === 'linux') expect(found.of('server')?.detail).toContain(`(process ${process.pid})`);
   });

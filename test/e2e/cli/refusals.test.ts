@@ -161,7 +161,7 @@ describe('row 39: names that no parser should accept', () => {
     async (digest) => {
       const { code, error } = await install(MODEL, '--from', Q4, `--digest=${digest}`);
       expect([error.code, code]).toEqual(['bad-usage', 2]);
-      expect(error.message).toMatch(/is no SHA-256 digest/);
+      expect(error.message).toMatch(/is not a SHA-256 digest/);
     },
   );
 });

@@ -116,7 +116,7 @@ describe('failures', () => {
       oclif: {},
     });
     const failure = failureOf(error, { flags: ['from', 'force'] });
-    expect(failure).toMatchObject({ code: 'bad-usage', message: 'Nonexistent flag: --form' });
+    expect(failure).toMatchObject({ code: 'bad-usage', message: 'Unknown flag: --form' });
     expect(failure.suggestions[0]).toBe('Did you mean --from?');
   });
 

@@ -164,7 +164,9 @@ describe('a folder', () => {
       suggestions: [`Pass a file, for example ${join(folder, 'a.gguf')}`, 'It contains: a.gguf, b.gguf.'],
     });
     await mkdir(join(folder, 'empty'));
-    await expect(resolve('empty')).rejects.toMatchObject({ suggestions: ['It contains no .gguf file.'] });
+    await expect(resolve('empty')).rejects.toMatchObject({
+      message: expect.stringContaining('contains no .gguf file'),
+    });
   });
 
   test('whose wanted name is a folder itself', async () => {
