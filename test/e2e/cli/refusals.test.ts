@@ -118,7 +118,7 @@ describe('row 37: files that are not the model', () => {
 
   test('another model of the same architecture', async () => {
     const { code, error } = await install('gemma-3n-e4b:q4_k_m', '--from', Q4);
-    expect(error.message).toMatch(/is another gemma3n model than gemma-3n-e4b/);
+    expect(error.message).toMatch(/is a different gemma3n model than gemma-3n-e4b/);
     expect(code).toBe(16);
   });
 

@@ -116,7 +116,7 @@ test('what it cannot hold or read is refused before anything is loaded', async (
   const picture = { name: 'tiny', messages: [{ ...question, images: ['AAAA'] }] };
   await expect(ask(fresh.runtime, picture)).rejects.toMatchObject({
     code: 'runtime-refused',
-    message: expect.stringContaining('no pictures'),
+    message: expect.stringContaining('does not accept pictures'),
   });
   expect(fresh.workers).toEqual([]);
   await fresh.runtime.close();
