@@ -6,7 +6,7 @@ import { errnoOf } from '../core/errors.ts';
 import type { Disk, FileFacts, ReadableFile } from './port.ts';
 import { removeText, replaceText } from './replace-text.ts';
 
-export type { Disk, FileFacts, OpenFile, OpenForReading, ReadableFile, TextFiles } from './port.ts';
+export type { Disk, FileFacts, OpenFile, ReadableFile, TextFiles } from './port.ts';
 
 /** Two files share their bytes from then on (copy-on-write), or it fails; never over an existing file. */
 export const SHARE_BYTES = fs.constants.COPYFILE_FICLONE_FORCE | fs.constants.COPYFILE_EXCL;

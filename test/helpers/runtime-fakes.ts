@@ -1,5 +1,5 @@
 import { digestOf } from '../../src/core/digest.ts';
-import type { OpenForReading } from '../../src/disk/disk.ts';
+import type { OpenForReading } from '../../src/disk/port.ts';
 import { ModelSpec } from '../../src/modelfile/schema.ts';
 import type { ChatResult } from '../../src/runtimes/contract.ts';
 

@@ -2,7 +2,8 @@ import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { MIB } from '../../core/units.ts';
-import type { OpenForReading, ReadableFile } from '../../disk/disk.ts';
+import type { ReadableFile } from '../../disk/disk.ts';
+import type { OpenForReading } from '../../disk/port.ts';
 import { isCutOff } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
 import type { LocalFile } from '../../sources/contract.ts';
@@ -10,8 +11,6 @@ import { type Connection, errorOf } from './client.ts';
 import { reportProgress } from './progress.ts';
 import { becameShorter, notReadable } from './readable.ts';
 import { failureOf, ServerError } from './server-errors.ts';
-
-export type { OpenForReading, ReadableFile };
 
 export interface BlobUpload {
   readonly file: LocalFile;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { MIB } from '../../core/units.ts';
-import type { OpenForReading, ReadableFile } from '../../disk/disk.ts';
+import type { ReadableFile } from '../../disk/disk.ts';
+import type { OpenForReading } from '../../disk/port.ts';
 import type { OpenStreamingHash, StreamingHash } from './contract.ts';
 
 const CHUNK_BYTES = MIB;

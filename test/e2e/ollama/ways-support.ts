@@ -1,14 +1,14 @@
+import type { OpenForReading } from '../../../src/disk/port.ts';
 /** What the tests of the ways into a real server share. */
 
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { Digest } from '../../../src/core/digest.ts';
-import { digestOf } from '../../../src/core/digest.ts';
+import { type Digest, digestOf } from '../../../src/core/digest.ts';
 import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
 import { NO_DIGEST_CACHE } from '../../../src/disk/digest-cache.ts';
-import { type OpenForReading, realDisk } from '../../../src/disk/disk.ts';
+import { realDisk } from '../../../src/disk/disk.ts';
 import { createHasher } from '../../../src/disk/hash.ts';
 import type { ModelSpec } from '../../../src/modelfile/schema.ts';
 import type { StoreRequest, StoreResult } from '../../../src/runtimes/contract.ts';

@@ -6,8 +6,6 @@ import type { Disk } from '../../../disk/disk.ts';
 import type { FolderContents, FolderManifest } from '../../contents.ts';
 import { factsOf, looseJson, namesIn, readBlobs, unlessAbsent } from '../../read-blobs.ts';
 
-export type { FolderBlob, FolderContents, FolderManifest } from '../../contents.ts';
-
 /** A manifest is some KiB of JSON; the largest known have under 100 layers. */
 const MANIFEST_LIMIT = 4n * 1024n * 1024n;
 /** `manifests/<host>/<namespace>/<model>/<tag>`. */

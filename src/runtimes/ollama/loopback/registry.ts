@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Digest } from '../../../core/digest.ts';
 import { MIB } from '../../../core/units.ts';
-import type { OpenForReading } from '../../../disk/disk.ts';
+import type { OpenForReading } from '../../../disk/port.ts';
 import type { LocalFile } from '../../../sources/contract.ts';
 import { pulledName } from './names.ts';
 

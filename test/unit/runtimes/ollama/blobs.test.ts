@@ -7,7 +7,7 @@ import nock from 'nock';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
-import type { OpenForReading } from '../../../../src/disk/disk.ts';
+import type { OpenForReading } from '../../../../src/disk/port.ts';
 import { hasBlob, uploadBlob } from '../../../../src/runtimes/ollama/blobs.ts';
 import { TIMEOUTS, type Timeouts } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
