@@ -40,10 +40,10 @@ function isTold({ id, ok, blocking }: CheckData['verdicts'][number]): boolean {
 }
 
 function hiddenText(hidden: CheckData['verdicts']): string {
-  const lacking = hidden.filter(({ ok }) => !ok).length;
-  const fine = `${hidden.length - lacking} more are supported`;
-  const told = lacking === 0 ? fine : `${fine}, ${lacking} features are missing but not needed`;
-  return `${told}; --verbose shows them.`;
+  const missing = hidden.filter(({ ok }) => !ok).length;
+  const supported = `${hidden.length - missing} more are supported`;
+  const summary = missing === 0 ? supported : `${supported}, ${missing} features are missing but not needed`;
+  return `${summary}; --verbose shows them.`;
 }
 
 function markOf(ok: boolean, blocking: boolean, terminal: Terminal): string {

@@ -5,8 +5,8 @@ import { table } from './table.ts';
 
 /** `gc`: one line a leftover, then what was left alone. */
 export function gcText({ applied, items, reclaimableBytes, removed, notes }: GcReport): string {
-  const told = notes.map((note) => `Note: ${note}`);
-  if (items.length === 0) return printable([...told, 'There are no leftovers.'].join('\n'));
+  const remarks = notes.map((note) => `Note: ${note}`);
+  if (items.length === 0) return printable([...remarks, 'There are no leftovers.'].join('\n'));
   const rows = items.map(({ kind, path, name, sizeBytes, reason, problem }) => [
     formatBytes(sizeBytes),
     kind,
@@ -17,5 +17,5 @@ export function gcText({ applied, items, reclaimableBytes, removed, notes }: GcR
   const end = applied
     ? `${removed} of ${items.length} removed, ${sum} freed.`
     : `${items.length} ${items.length === 1 ? 'leftover' : 'leftovers'}, ${sum} can be freed. Remove them with --apply.`;
-  return printable([table(['SIZE', 'WHAT', 'WHERE', 'WHY'], rows, [0]), ...told, end].join('\n'));
+  return printable([table(['SIZE', 'WHAT', 'WHERE', 'WHY'], rows, [0]), ...remarks, end].join('\n'));
 }
