@@ -54,13 +54,9 @@ export default class Install extends BaseCommand<InstallReport> {
   override async run(): Promise<InstallReport> {
     const { args, flags } = await this.parse(Install);
     const app = await this.app(flags);
-    const [{ installModel }, { openPinned }] = await Promise.all([
-      import('../provision/install/install-model.ts'),
-      import('../provision/share/pinned.ts'),
-    ]);
+    const { installRequested } = await import('../provision/share/pinned.ts');
     const asked = installRequest(args.model, flags, flags.frozen ? {} : app.settings);
-    const pinned = await openPinned(app, asked, flags);
-    const work = installModel(app, pinned?.request ?? asked, flags, this.consent(flags), pinned);
+    const work = installRequested(app, asked, flags, this.consent(flags));
     const report = await this.progress(work);
     this.log(installText(report, this.terminal));
     return report;

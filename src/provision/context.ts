@@ -6,10 +6,9 @@ import type { Locker } from '../disk/lock.ts';
 import type { Registry } from '../registry/index.ts';
 import type { OpenRuntime, RuntimeContext, RuntimeFlags } from '../runtimes/contract.ts';
 import type { Bytes } from './bytes.ts';
-import type { Provisioning } from './install/provisioning.ts';
 import type { Paths } from './paths.ts';
 import type { TrustContext } from './plan/catalog-trust.ts';
-import type { HostContext, HostFlags } from './plan/host.ts';
+import type { HostContext } from './plan/host.ts';
 import type { Settings } from './settings.ts';
 
 export interface AppOptions {
@@ -132,50 +131,6 @@ export class AppContext {
     const opened = await openRuntime(flags, context);
     this.#opened.push(opened);
     return opened;
-  }
-
-  async provisioning(flags: HostFlags & RuntimeFlags): Promise<Provisioning> {
-    const [{ provisioningOf }, { openTemplates }, { hostProfile }, { speedInputs }] = await Promise.all([
-      import('./install/provisioning.ts'),
-      import('./plan/catalog.ts'),
-      import('./plan/host.ts'),
-      import('./plan/speed.ts'),
-    ]);
-    const isLive = flags.profile === undefined && flags['what-if'] === undefined;
-    const { root, version, signal } = this.options;
-    const [opened, catalog, templates, profile, bytes, registry, locker] = await Promise.all([
-      this.open(flags),
-      this.catalog(),
-      openTemplates(root),
-      hostProfile(flags, this.hostContext()),
-      this.bytes(),
-      this.registry(),
-      this.locker(),
-    ]);
-    const here = isLive && opened.facts.store !== undefined;
-    const watched = {
-      runtime: opened.identity,
-      here,
-      profile,
-      look: () => hostProfile(flags, this.hostContext()),
-    };
-    return provisioningOf({
-      root,
-      version,
-      catalog,
-      templates,
-      profile,
-      isLive,
-      opened,
-      bytes,
-      cacheFolder: this.paths.cache,
-      registry,
-      locker,
-      env: this.env,
-      speed: await speedInputs({ profile, here, app: this, ...(isLive && { identity: opened.identity }) }),
-      memoryUse: async (by) => (await import('./install/memory-watch.ts')).memoryUse(watched, by),
-      signal,
-    });
   }
 
   async close(): Promise<void> {

@@ -1,12 +1,25 @@
 import type { Digest } from '../../core/digest.ts';
 import type { HashFile } from '../../disk/hash.ts';
 import type { Locker } from '../../disk/lock.ts';
-import type { FoundJournal, Journal } from '../../registry/index.ts';
+import {
+  dropBaselines,
+  dropJournal,
+  dropRecord,
+  type FoundJournal,
+  findJournal,
+  findRecord,
+  findRecordToReplace,
+  type Journal,
+  putJournal,
+  putRecord,
+  type Registry,
+} from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
-import type { Runtime } from '../../runtimes/contract.ts';
+import type { Runtime, RuntimeIdentity } from '../../runtimes/contract.ts';
+import type { OpenRuntime } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { FetchFile, StreamFile } from '../../sources/contract.ts';
-import type { Checkpoint } from './crash.ts';
+import { type Checkpoint, crashAt } from './crash.ts';
 import type { Reconnect } from './reconnect.ts';
 
 /** The records of one runtime endpoint. */
@@ -75,4 +88,53 @@ export interface TransactionOptions {
   readonly keep?: boolean;
   /** The lock file or bundle that is installed from. */
   readonly lock?: Digest;
+}
+
+/** Where a change happens: an opened runtime, and where it is recorded. */
+export interface ChangeParts {
+  readonly opened: Pick<OpenRuntime, 'runtime' | 'identity'>;
+  readonly registry: Registry;
+  readonly locker: Locker;
+  readonly version: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** What every change of an installed model needs, from the real parts. */
+export function changeEffects({ opened, registry, locker, version, env }: ChangeParts): ChangeEffects {
+  const checkpoint = crashAt(env);
+  return {
+    runtime: opened.runtime,
+    records: recordsOf(registry, opened.identity),
+    journals: journalsOf(registry, opened.identity),
+    locker,
+    now: () => new Date(),
+    clock: () => performance.now(),
+    toolVersion: version,
+    ...(checkpoint !== undefined && { checkpoint }),
+  };
+}
+
+/** The records of one runtime endpoint. */
+export function recordsOf(registry: Registry, { kind, endpoint }: RuntimeIdentity): Records {
+  const keyOf = (name: string) => ({ name, runtime: { kind, endpoint } });
+  return {
+    find: (name, replace) => (replace ? findRecordToReplace : findRecord)(registry, keyOf(name)),
+    async put(record) {
+      await putRecord(registry, record);
+    },
+    async drop(name) {
+      await dropRecord(registry, keyOf(name));
+      await dropBaselines(registry, keyOf(name));
+    },
+  };
+}
+
+/** The journals of one runtime endpoint. */
+export function journalsOf(registry: Registry, { kind, endpoint }: RuntimeIdentity): Journals {
+  const keyOf = (name: string) => ({ name, runtime: { kind, endpoint } });
+  return {
+    find: (name) => findJournal(registry, keyOf(name)),
+    put: (journal) => putJournal(registry, journal),
+    drop: (name) => dropJournal(registry, keyOf(name)),
+  };
 }

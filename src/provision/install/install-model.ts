@@ -10,6 +10,7 @@ import type { AppContext } from '../context.ts';
 import type { HostFlags } from '../plan/host.ts';
 import type { InstallPlan } from '../plan/plan.ts';
 import type { InstallRequest } from '../plan/request.ts';
+import { openInstaller } from './installer.ts';
 import { acceptLicence, type Consent } from './licence.ts';
 import type { InstallReport } from './schema.ts';
 import { openSuite } from './smoke.ts';
@@ -44,18 +45,18 @@ export async function* installModel(
 ): Work<InstallReport> {
   // A mistyped reference is reported as such, even where the server is not reachable.
   if (request.from !== undefined) findSource((await app.bytes()).sources, request.from);
-  const provisioning = await app.provisioning(flags);
-  const planned = await provisioning.plan(request);
+  const installer = await openInstaller(app, flags);
+  const planned = await installer.plan(request);
   const openedSuite = async () => {
     if (flags['no-smoke'] === true) return undefined;
     const own = flags.suite === undefined ? pinned?.suite : undefined;
     return own ?? openSuite(app.options.root, flags.suite ?? planned.model.smokeSuite);
   };
   const plan = pinned === undefined ? planned : yield* pinned.apply(planned, openedSuite);
-  if (flags['dry-run'] === true) return provisioning.dryRun(plan, request.force);
+  if (flags['dry-run'] === true) return installer.dryRun(plan, request.force);
   await acceptLicence(app, plan.family.licence, consent);
   const options = { force: request.force, keep: flags['no-keep'] !== true };
-  return yield* provisioning.install(plan, {
+  return yield* installer.install(plan, {
     ...options,
     ...defined({ suite: await openedSuite(), lock: pinned?.digest }),
   });

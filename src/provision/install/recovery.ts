@@ -4,9 +4,11 @@ import type { Work } from '../../core/progress.ts';
 import type { Locker } from '../../disk/lock.ts';
 import { workUnderLock } from '../../disk/lock.ts';
 import type { ChangeJournal, RemoveJournal } from '../../registry/index.ts';
-import { lockName, stagingNameOf } from '../plan/plan.ts';
-import type { RecoveryEffects } from './effects.ts';
-import { recordAndClean, removeUnneeded, rollBack } from './journal.ts';
+import type { StoredModel } from '../../runtimes/contract.ts';
+import { type InstallPlan, lockName, stagingNameOf } from '../plan/plan.ts';
+import type { ChangeEffects, RecoveryEffects } from './effects.ts';
+import { JournalWriter, newJournal, recordAndClean, removeUnneeded, rollBack } from './journal.ts';
+import { installKey } from './stage.ts';
 import { BROKEN, findModel, sameModelIdentity } from './versions.ts';
 
 /** A whole, untested model that an interrupted install left; its journal stays until it is taken up or discarded. */
@@ -154,4 +156,33 @@ export async function finishRemoval(
   checkpoint?.('forget');
   await journals.drop(name);
   checkpoint?.('end');
+}
+
+/**
+ * The journal that an install starts with. Where an interrupted install made exactly what is wanted now, and the runtime
+ * still has it, it continues with that; any other interrupted install is rolled back.
+ */
+export async function* resumeOrDiscard(
+  interrupted: InterruptedInstall | undefined,
+  plan: InstallPlan,
+  effects: ChangeEffects,
+  signal: AbortSignal,
+): Work<{ readonly journalWriter: JournalWriter; readonly staged: StoredModel | undefined }> {
+  if (interrupted === undefined) return { journalWriter: startJournal(plan, effects), staged: undefined };
+  const { wanted, staged } = interrupted;
+  const isSame = wanted === installKey(plan);
+  const found = isSame ? await findModel(effects.runtime, staged.name, signal) : undefined;
+  if (found === undefined || found === BROKEN || !sameModelIdentity(found, staged.held)) {
+    yield* resolveInterrupted(interrupted, effects, signal);
+    return { journalWriter: startJournal(plan, effects), staged: undefined };
+  }
+  yield {
+    type: 'warning',
+    message: `the last install of ${plan.name} was interrupted; continuing with the staged model`,
+  };
+  return { journalWriter: new JournalWriter(interrupted, effects), staged: found };
+}
+
+function startJournal(plan: InstallPlan, effects: ChangeEffects): JournalWriter {
+  return new JournalWriter(newJournal('install', plan.name, effects), effects);
 }

@@ -1,6 +1,9 @@
+import type { InstallRecord } from '../../registry/schema.ts';
 import type { InstallPlan } from '../plan/plan.ts';
-import { fileSourceOf } from './record.ts';
+import { fileSourceOf, type Tested } from './record.ts';
 import type { InstallReport, StepId } from './schema.ts';
+import type { Candidate } from './stage.ts';
+import type { Steps } from './steps.ts';
 
 const FILE_STEPS: readonly StepId[] = ['verify', 'store', 'smoke', 'prove', 'promote', 'record', 'clean'];
 const FETCH_STEPS: readonly StepId[] = ['fetch', ...FILE_STEPS.slice(1)];
@@ -38,4 +41,32 @@ export function isFetched({ source, transfer }: InstallPlan): boolean {
 function sourceOf({ source }: InstallPlan): InstallReport['source'] {
   if (source.kind === 'library') return { ref: source.ref };
   return fileSourceOf(source.file);
+}
+
+interface Outcome {
+  readonly changed: boolean;
+  readonly bytesMoved: number;
+  readonly record: InstallRecord;
+  readonly tested: Tested;
+  readonly way: Candidate['way'];
+}
+
+/** The report of an install that was carried out, or that found everything in place. */
+export function installReport(plan: InstallPlan, steps: Steps, outcome: Outcome): InstallReport {
+  const { changed, bytesMoved, record, tested, way } = outcome;
+  const smoke = tested.smoke ?? (changed ? undefined : record.smoke);
+  const { way: planned, why, ...common } = planReport(plan);
+  return {
+    ...common,
+    dryRun: false,
+    changed,
+    steps: steps.list,
+    bytesMoved,
+    record,
+    source: record.source,
+    ...(way !== undefined && { way, ...(way === planned && why !== undefined && { why }) }),
+    ...(smoke !== undefined && { smoke }),
+    ...(tested.prompt !== undefined && { prompt: tested.prompt }),
+    ...(record.previous !== undefined && { previous: record.previous }),
+  };
 }

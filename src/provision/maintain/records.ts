@@ -6,7 +6,7 @@ import { InstallRecord } from '../../registry/schema.ts';
 import { parseModelName } from '../../runtimes/names.ts';
 import { describeRuntime, flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
-import { changeEffects } from '../install/provisioning.ts';
+import { changeEffects } from '../install/effects.ts';
 
 export const ListData = z.strictObject({
   records: z.array(InstallRecord),

@@ -13,7 +13,8 @@ import { fixedRuntimes, flagsFor, type OpenRuntime, ownStores, type RuntimeFlags
 import type { LocalFile } from '../../sources/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
-import { changeEffects, recordsOf } from '../install/provisioning.ts';
+import { changeEffects, recordsOf } from '../install/effects.ts';
+import { openInstaller } from '../install/installer.ts';
 import { openSuite } from '../install/smoke.ts';
 import { blobPath, createUncachedHasher, openModelFolder } from './places.ts';
 import type { RepairReport } from './problems.ts';
@@ -54,10 +55,10 @@ async function repairEffects(name: string, around: OpenedModel, app: AppContext)
     copies: async (digest) => findCopies(digest, await findRecordToReplace(name, opened, app), opened, app),
     fetch: (source) => tryFetch(source, flags, app),
     async *again(record, file) {
-      const provisioning = await app.provisioning(where);
-      const plan = await provisioning.planAgain(record, { kind: 'file', ...file });
+      const installer = await openInstaller(app, where);
+      const plan = await installer.planAgain(record, { kind: 'file', ...file });
       const suite = flags['no-smoke'] === true ? undefined : await openSuite(app.options.root, plan.model.smokeSuite);
-      const report = yield* provisioning.install(plan, { force: true, keep: true, ...(suite && { suite }) });
+      const report = yield* installer.install(plan, { force: true, keep: true, ...(suite && { suite }) });
       if (report.record === undefined) throw new TypeError('an install leaves a record');
       return report.record;
     },

@@ -12,8 +12,8 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import { flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
+import { type Installer, openInstaller } from '../install/installer.ts';
 import { acceptLicence, type Consent } from '../install/licence.ts';
-import type { Provisioning } from '../install/provisioning.ts';
 import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/schema.ts';
 import { openSuite } from '../install/smoke.ts';
 import type { HostFlags } from '../plan/host.ts';
@@ -82,13 +82,13 @@ export function upgrade(
 /** Upgrades one model; what goes wrong is thrown. */
 async function* upgradeOne(app: AppContext, name: string, flags: UpgradeFlags, consent: Consent): Work<UpgradeReport> {
   const where = await locateModel(app, name, flags);
-  const provisioning = await app.provisioning({ ...flags, ...where });
-  const record = await recordOf(name, provisioning, app);
-  const report = yield* upgradeRecord(record, flags, consent, provisioning, app);
+  const installer = await openInstaller(app, { ...flags, ...where });
+  const record = await recordOf(name, installer, app);
+  const report = yield* upgradeRecord(record, flags, consent, installer, app);
   return { results: [resultOf(record, { ok: true, report })] };
 }
 
-async function recordOf(name: string, { runtime }: Provisioning, app: AppContext): Promise<InstallRecord> {
+async function recordOf(name: string, { runtime }: Installer, app: AppContext): Promise<InstallRecord> {
   const { records } = await readRecords(await app.registry());
   const here = records.filter((each) => isIn(each, runtime));
   const found = here.find((each) => sameModel(each.name, name));
@@ -101,7 +101,7 @@ async function recordOf(name: string, { runtime }: Provisioning, app: AppContext
   });
 }
 
-function isIn({ runtime }: InstallRecord, { kind, endpoint }: Provisioning['runtime']): boolean {
+function isIn({ runtime }: InstallRecord, { kind, endpoint }: Installer['runtime']): boolean {
   return runtime.kind === kind && runtime.endpoint === endpoint;
 }
 
@@ -109,7 +109,7 @@ function isIn({ runtime }: InstallRecord, { kind, endpoint }: Provisioning['runt
 async function* upgradeAll(app: AppContext, flags: UpgradeFlags, consent: Consent): Work<UpgradeReport> {
   const { records, broken } = await readRecords(await app.registry());
   for (const { error } of broken) yield { type: 'warning', message: error.message };
-  const opened = new Map<string, Promise<Provisioning>>();
+  const opened = new Map<string, Promise<Installer>>();
   const results: UpgradeResult[] = [];
   for (const record of await selectRecords(records, flags, app)) {
     results.push(yield* tryUpgrade(record, flags, consent, opened, app));
@@ -133,12 +133,12 @@ async function* tryUpgrade(
   record: InstallRecord,
   flags: UpgradeFlags,
   consent: Consent,
-  opened: Map<string, Promise<Provisioning>>,
+  opened: Map<string, Promise<Installer>>,
   app: AppContext,
 ): Work<UpgradeResult> {
   try {
-    const provisioning = await openFor(record, flags, opened, app);
-    return resultOf(record, { ok: true, report: yield* upgradeRecord(record, flags, consent, provisioning, app) });
+    const installer = await openFor(record, flags, opened, app);
+    return resultOf(record, { ok: true, report: yield* upgradeRecord(record, flags, consent, installer, app) });
   } catch (error) {
     if (app.options.signal.aborted || isAbort(error)) throw error;
     const { code, message, suggestions, exitCode } = failureOf(error);
@@ -150,29 +150,29 @@ async function* tryUpgrade(
 function openFor(
   { runtime }: InstallRecord,
   flags: UpgradeFlags,
-  opened: Map<string, Promise<Provisioning>>,
+  opened: Map<string, Promise<Installer>>,
   app: AppContext,
-): Promise<Provisioning> {
+): Promise<Installer> {
   const key = `${runtime.kind} ${runtime.endpoint}`;
-  const provisioning = opened.get(key) ?? app.provisioning({ ...flags, host: undefined, ...flagsFor(runtime) });
-  opened.set(key, provisioning);
-  return provisioning;
+  const installer = opened.get(key) ?? openInstaller(app, { ...flags, host: undefined, ...flagsFor(runtime) });
+  opened.set(key, installer);
+  return installer;
 }
 
 async function* upgradeRecord(
   record: InstallRecord,
   flags: UpgradeFlags,
   consent: Consent,
-  provisioning: Provisioning,
+  installer: Installer,
   app: AppContext,
 ): Work<InstallReport> {
-  const plan = await provisioning.plan(upgradeRequest(record, await app.catalog()));
-  if (flags['dry-run'] === true) return provisioning.dryRun(plan, false);
+  const plan = await installer.plan(upgradeRequest(record, await app.catalog()));
+  if (flags['dry-run'] === true) return installer.dryRun(plan, false);
   await acceptLicence(app, plan.family.licence, consent);
   const suite =
     flags['no-smoke'] === true ? undefined : await openSuite(app.options.root, flags.suite ?? plan.model.smokeSuite);
   const options = { force: false, keep: flags['no-keep'] !== true, ...(suite !== undefined && { suite }) };
-  return yield* provisioning.install(plan, options);
+  return yield* installer.install(plan, options);
 }
 
 function resultOf(

@@ -19,8 +19,8 @@ import { notEnoughSpace } from '../../sources/cache/errors.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { matchFiles, readPrivateKey, readPublicKey, signManifest, verifySignature } from '../../trust/index.ts';
 import type { AppContext } from '../context.ts';
+import { type Installer, openInstaller } from '../install/installer.ts';
 import { acceptLicence, type Consent } from '../install/licence.ts';
-import type { Provisioning } from '../install/provisioning.ts';
 import { InstallReport } from '../install/schema.ts';
 import { PASSPHRASE_VARIABLE } from '../plan/catalog-trust.ts';
 import { readInstallableHeader } from '../plan/header.ts';
@@ -114,9 +114,9 @@ export async function* installBundle(
   flags: BundleFlags,
   consent: Consent,
 ): Work<BundleInstallData> {
-  const { plan, provisioning, suite, digest, signedBy, contents } = yield* planBundle(app, file, request, flags);
+  const { plan, installer, suite, digest, signedBy, contents } = yield* planBundle(app, file, request, flags);
   const verified = { file, digest, ...defined({ signedBy }), contents: [...contents] };
-  if (flags['dry-run'] === true) return { ...verified, install: provisioning.dryRun(plan, request.force) };
+  if (flags['dry-run'] === true) return { ...verified, install: installer.dryRun(plan, request.force) };
   await acceptLicence(app, plan.family.licence, consent);
   const tested = flags['no-smoke'] === true ? undefined : suite;
   const options = {
@@ -125,7 +125,7 @@ export async function* installBundle(
     lock: digest,
     ...defined({ suite: tested }),
   };
-  return { ...verified, install: yield* provisioning.install(plan, options) };
+  return { ...verified, install: yield* installer.install(plan, options) };
 }
 
 /** A bundle that holds what it says, and the plan of its install. */
@@ -133,7 +133,7 @@ interface PlannedBundle {
   readonly digest: Digest;
   readonly contents: readonly BundleContent[];
   readonly signedBy?: string;
-  readonly provisioning: Provisioning;
+  readonly installer: Installer;
   readonly plan: InstallPlan;
   readonly suite?: Suite;
 }
@@ -156,13 +156,13 @@ async function* planBundle(
     const signedBy = await requireSigned(bundle, path, flags.key ?? []);
     await checkHeader(file, bundle);
     const model = yield* extractToCache(file, bundle, app);
-    const provisioning = await app.provisioning(flags);
-    const plan = await planFromBundle(bundle, model, request, provisioning, app);
+    const installer = await openInstaller(app, flags);
+    const plan = await planFromBundle(bundle, model, request, installer, app);
     return {
       digest: bundle.digest,
       contents: bundle.files.map((each) => ({ ...each })),
       ...(signedBy !== undefined && { signedBy }),
-      provisioning,
+      installer,
       plan,
       ...(bundle.suite && { suite: bundle.suite }),
     };
@@ -238,12 +238,12 @@ async function planFromBundle(
   bundle: Bundle,
   model: LocalFile,
   asked: InstallRequest,
-  provisioning: Provisioning,
+  installer: Installer,
   app: AppContext,
 ): Promise<InstallPlan> {
   const { lock, gguf, suite, spec } = bundle;
   const request = buildRequest(lock, { ...asked, from: model.path }, await app.catalog());
-  const planned = await provisioning.plan(request);
+  const planned = await installer.plan(request);
   if (planned.source.kind !== 'file') throw new TypeError('a file makes a plan of a file');
   const { pinnedRef, provenance } = lock.source;
   const file: SourceFile = {

@@ -15,6 +15,7 @@ import { buildLock, LOCK_FILE_NAME, type Lockable, LockFile, parseLock, writeLoc
 import { capabilitiesOf, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { AppContext } from '../context.ts';
+import { openInstaller } from '../install/installer.ts';
 import { openSuite } from '../install/smoke.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import type { HostFlags } from '../plan/host.ts';
@@ -89,7 +90,7 @@ export interface LockFlags extends HostFlags, RuntimeFlags {
 /** Plans a request as an install does, then writes the lock file or, with `--check`, compares it with the plan. */
 export async function* lockModel(app: AppContext, asked: InstallRequest, flags: LockFlags): Work<LockData> {
   const request = flags.check ? (await openFrozen(flags.file, asked, app)).request : asked;
-  const plan = await (await app.provisioning(flags)).plan(request);
+  const plan = await (await openInstaller(app, flags)).plan(request);
   const suite = await openSuite(app.options.root, flags.suite ?? plan.model.smokeSuite);
   return yield* lockPlan(plan, { file: lockPath(flags.file), suite, check: flags.check }, app);
 }

@@ -22,6 +22,7 @@ import type { Suite } from '../../smoke/schema.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { isFileName } from '../../sources/oci/reference.ts';
 import type { AppContext } from '../context.ts';
+import { openInstaller } from '../install/installer.ts';
 import { openSuite } from '../install/smoke.ts';
 import { locateModel, recordsNamed } from '../maintain/records.ts';
 import { openTemplates } from '../plan/catalog.ts';
@@ -53,7 +54,7 @@ export async function* packageInstalled(name: string, flags: RuntimeFlags, app: 
   if (record === undefined) throw new TypeError('records are found or an error is thrown');
   const file = yield* locateBytes(record, where, app);
   const { signal, root, version } = app.options;
-  const plan = await (await app.provisioning(where)).planAgain(record, { kind: 'file', ...file });
+  const plan = await (await openInstaller(app, where)).planAgain(record, { kind: 'file', ...file });
   if (plan.source.kind !== 'file') throw new TypeError('a file makes a plan of a file');
   const { spec } = plan.source;
   const suite = yield* findPassedSuite(record, plan, root);

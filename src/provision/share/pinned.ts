@@ -1,18 +1,28 @@
+import type { Work } from '../../core/progress.ts';
 import type { AppContext } from '../context.ts';
-import type { Pinned } from '../install/install-model.ts';
+import { type InstallFlags, installModel, type Pinned } from '../install/install-model.ts';
+import type { Consent } from '../install/licence.ts';
+import type { InstallReport } from '../install/schema.ts';
 import type { InstallRequest } from '../plan/request.ts';
 
-export interface PinnedFlags {
+interface PinnedFlags {
   readonly frozen: boolean;
   readonly lock?: string | undefined;
 }
 
-/** Undefined for an install that decides for itself. Throws what reading the lock file or the registry throws. */
-export async function openPinned(
+/** The `install` command: as the user asked, or as a lock file or a published model says. Throws what its parts throw. */
+export async function* installRequested(
   app: AppContext,
   asked: InstallRequest,
-  flags: PinnedFlags,
-): Promise<Pinned | undefined> {
+  flags: InstallFlags & PinnedFlags,
+  consent: Consent,
+): Work<InstallReport> {
+  const pinned = await openPinned(app, asked, flags);
+  return yield* installModel(app, pinned?.request ?? asked, flags, consent, pinned);
+}
+
+/** Undefined for an install that decides for itself. Throws what reading the lock file or the registry throws. */
+async function openPinned(app: AppContext, asked: InstallRequest, flags: PinnedFlags): Promise<Pinned | undefined> {
   if (flags.frozen) {
     const { requireMatch, openFrozen } = await import('./lock.ts');
     const frozen = await openFrozen(flags.lock, asked, app);

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent, type Work } from '../../../../src/core/progress.ts';
 import type { Engine, MemoryEstimate } from '../../../../src/fit/schema.ts';
+import { installSmaller } from '../../../../src/provision/install/installer.ts';
 import {
   compareWithEstimate,
   fellShort,
@@ -13,7 +14,6 @@ import type { InstallReport } from '../../../../src/provision/install/schema.ts'
 import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
 import type { InstallRequest } from '../../../../src/provision/plan/request.ts';
 import { smallerPlan } from '../../../../src/provision/plan/smaller.ts';
-import { installSmaller } from '../../../../src/provision/plan/step-down.ts';
 import type { LoadedModel } from '../../../../src/runtimes/contract.ts';
 import { never } from '../../../helpers/failure.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';

@@ -17,7 +17,7 @@ import { BROKEN, findModel, identityOf, previousNameOf, sameModelIdentity } from
 export interface Candidate {
   readonly name: string;
   readonly stored: StoredModel;
-  /** Absent where the runtime fetched it itself, and where an earlier run made it. */
+  /** Absent where the runtime fetched it itself, and where an earlier run staged it. */
   readonly way?: TransferWay;
   readonly bytesMoved: number;
   /** The runtime had exactly this under this name before; only a pull can detect it. */
@@ -26,15 +26,15 @@ export interface Candidate {
   readonly temporaryNames: readonly string[];
 }
 
-/** What making a candidate needs. */
-export interface Making {
+/** What staging a candidate needs. */
+interface Staging {
   readonly plan: InstallPlan;
   readonly steps: Steps;
   readonly effects: TransactionEffects;
   readonly journalWriter: JournalWriter;
   readonly signal: AbortSignal;
-  /** What an interrupted run of the same install made whole already. */
-  readonly made: StoredModel | undefined;
+  /** What an interrupted run of the same install staged whole already. */
+  readonly staged: StoredModel | undefined;
 }
 
 /** What an install is about to make: the same install again may go on with what this one leaves. */
@@ -45,13 +45,18 @@ export function installKey({ source, family, model, quant }: InstallPlan): Diges
   return digestOf(JSON.stringify([digest, source.spec, family.architecture, model.id, quant]));
 }
 
+/** Creates the model where it can be tested: a file under the staging name, a library model under its own. */
+export function stage(staging: Staging): Work<Candidate> {
+  return staging.plan.source.kind === 'file' ? stageFile(staging) : pullFromLibrary(staging);
+}
+
 /** Creates the model from a file under the staging name. */
-export async function* prepareFile(making: Making): Work<Candidate> {
-  const { plan, steps, effects, journalWriter, signal, made } = making;
+async function* stageFile(staging: Staging): Work<Candidate> {
+  const { plan, steps, effects, journalWriter, signal, staged } = staging;
   const { stagingName: name } = plan;
-  if (made !== undefined) {
+  if (staged !== undefined) {
     yield* steps.skip('store', 'created by the run that was interrupted');
-    return { name, stored: made, bytesMoved: 0, unchanged: false, temporaryNames: [name] };
+    return { name, stored: staged, bytesMoved: 0, unchanged: false, temporaryNames: [name] };
   }
   const wanted = installKey(plan);
   await journalWriter.write({
@@ -61,13 +66,13 @@ export async function* prepareFile(making: Making): Work<Candidate> {
   });
   // Creating over what another tool or a lost journal left would mix two models' stories.
   await effects.runtime.remove(name, signal);
-  const candidate = yield* steps.run('store', store(making));
+  const candidate = yield* steps.run('store', store(staging));
   await journalWriter.write({ staged: { name, held: identityOf(candidate.stored) } });
   effects.checkpoint?.('stage');
   return candidate;
 }
 
-async function* store({ plan, effects, signal }: Making): Work<StepOutcome<Candidate>> {
+async function* store({ plan, effects, signal }: Staging): Work<StepOutcome<Candidate>> {
   if (plan.source.kind !== 'file') throw new TypeError('a library model is pulled, not stored');
   const { spec } = plan.source;
   const request = {
@@ -118,8 +123,8 @@ async function* watched<Result>(work: Work<Result>, { checkpoint }: TransactionE
  * Lets the server pull from its own library. What the library name had before is kept under another name first, since a
  * pull replaces it in place.
  */
-export async function* prepareLibrary(making: Making): Work<Candidate> {
-  const { plan, steps, effects, journalWriter, signal, made } = making;
+async function* pullFromLibrary(staging: Staging): Work<Candidate> {
+  const { plan, steps, effects, journalWriter, signal, staged } = staging;
   const { runtime } = effects;
   if (plan.source.kind !== 'library' || runtime.pull === undefined) {
     throw new ProvisionError('bad-usage', `${runtime.kind} has no library to pull from`, {
@@ -127,16 +132,16 @@ export async function* prepareLibrary(making: Making): Work<Candidate> {
     });
   }
   const { libraryName } = plan.source;
-  const before = made === undefined ? await setAside(libraryName, making) : beforeOf(libraryName, journalWriter);
+  const before = staged === undefined ? await setAside(libraryName, staging) : beforeOf(libraryName, journalWriter);
   const { backup } = before;
   const temporaryNames = [
     ...(backup === undefined ? [] : [backup]),
     // Under another name the library's own was only the way there.
     ...(before.was === undefined && !sameModel(plan.name, libraryName) ? [libraryName] : []),
   ];
-  if (made !== undefined) {
+  if (staged !== undefined) {
     yield* steps.skip('pull', 'pulled by the run that was interrupted');
-    return { name: libraryName, stored: made, bytesMoved: 0, unchanged: false, temporaryNames };
+    return { name: libraryName, stored: staged, bytesMoved: 0, unchanged: false, temporaryNames };
   }
   const pull = runtime.pull.bind(runtime);
   const pulling = () => watched(pull(libraryName, signal), effects);
@@ -161,9 +166,9 @@ interface Before {
   readonly backup: string | undefined;
 }
 
-/** Keeps what a library name has, under a name that the journal knows before it is made. */
-async function setAside(libraryName: string, making: Making): Promise<Before> {
-  const { plan, effects, journalWriter, signal } = making;
+/** Keeps what a library name has, under a name that the journal knows before it is staged. */
+async function setAside(libraryName: string, staging: Staging): Promise<Before> {
+  const { plan, effects, journalWriter, signal } = staging;
   const { runtime } = effects;
   const found = await findModel(runtime, libraryName, signal);
   const was = found === undefined || found === BROKEN ? undefined : identityOf(found);
