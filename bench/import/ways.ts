@@ -94,7 +94,7 @@ function adapter(server: OllamaServer, { loopback, folder }: { loopback: boolean
     doors: {
       loopback,
       ...(folder &&
-        models !== undefined && { models: async () => ({ path: models, files: realDisk, uid: process.getuid?.() }) }),
+        models !== undefined && { models: async () => ({ path: models, disk: realDisk, uid: process.getuid?.() }) }),
     },
   });
 }

@@ -49,6 +49,15 @@ export function parseDocument<Schema extends z.ZodType>(
   return checkDocument(schema, parseJson(text, document), document, knownKeys);
 }
 
+/** The value of a JSON text; undefined for a text that is not JSON, or absent. */
+export function looseJson(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Parses JSON text; throws `document.code` saying where the text stops being JSON. */
 export function parseJson(text: string, document: Document): unknown {
   try {

@@ -31,7 +31,7 @@ export const NO_DIGEST_CACHE: DigestCache = {
  * The cache in `<cacheDir>/digests.json`. It only ever saves time: a file that is broken, unreadable or cannot be
  * written counts as empty and never stops the work. Two runs at once may lose each other's newest entry, nothing more.
  */
-export function createDigestCache(files: TextFiles, cacheDir: string): DigestCache {
+export function createDigestCache(disk: TextFiles, cacheDir: string): DigestCache {
   const document = join(cacheDir, 'digests.json');
   const blobs = join(cacheDir, 'blobs') + sep;
   // No process writes into a file of our cache, but hard links to it come and go, and each changes its change time.
@@ -39,14 +39,14 @@ export function createDigestCache(files: TextFiles, cacheDir: string): DigestCac
   return {
     async find(path, facts) {
       const stamp = stampFor(path, facts);
-      const entry = (await readEntries(files, document)).find((each) => each.path === path && each.stamp === stamp);
+      const entry = (await readEntries(disk, document)).find((each) => each.path === path && each.stamp === stamp);
       return entry?.digest;
     },
     async remember(path, facts, digest) {
-      const others = (await readEntries(files, document)).filter((each) => each.path !== path);
+      const others = (await readEntries(disk, document)).filter((each) => each.path !== path);
       const entries = [...others, { path, stamp: stampFor(path, facts), digest }].slice(-MAX_ENTRIES);
       const text = `${JSON.stringify({ schemaVersion: 1, entries } satisfies z.infer<typeof CacheDocument>, null, 1)}\n`;
-      await files.replaceText(document, text).catch(() => undefined);
+      await disk.replaceText(document, text).catch(() => undefined);
     },
   };
 }
@@ -61,9 +61,9 @@ function linkedStamp(facts: FileFacts): string {
   return [facts.dev, facts.ino, facts.size, facts.mtimeNs, 'linked'].join('-');
 }
 
-async function readEntries(files: TextFiles, document: string): Promise<Entry[]> {
+async function readEntries(disk: TextFiles, document: string): Promise<Entry[]> {
   try {
-    const text = await files.readText(document);
+    const text = await disk.readText(document);
     const parsed = CacheDocument.safeParse(JSON.parse(text ?? 'null'));
     return parsed.success ? parsed.data.entries : [];
   } catch {

@@ -28,9 +28,9 @@ export const PROGRESS_STEP_BYTES = 32 * MIB;
  * against it. Throws `digest-mismatch`, `truncated-file` (changed or cut while being read), `file-access`,
  * `source-not-found`; an abort throws the signal's reason.
  */
-export function createHasher(files: Disk, cache: DigestCache): HashFile {
+export function createHasher(disk: Disk, cache: DigestCache): HashFile {
   return async function* hashFile(file, id, signal) {
-    const handle = await openForReading(files, file);
+    const handle = await openForReading(disk, file);
     try {
       const before = await handle.stat({ bigint: true });
       const known = await cache.find(file.path, before);
@@ -53,9 +53,9 @@ export function requireDigest(file: HashableFile, got: Digest): void {
   ]);
 }
 
-async function openForReading(files: Disk, file: HashableFile): Promise<ReadableFile> {
+async function openForReading(disk: Disk, file: HashableFile): Promise<ReadableFile> {
   try {
-    return await files.open(file.path, 'r');
+    return await disk.open(file.path, 'r');
   } catch (cause) {
     throw sourceError(file.path, cause);
   }

@@ -93,7 +93,7 @@ async function effectsOf(
     paths,
     ownFile: join(options.root, 'package.json'),
     now: () => Date.now(),
-    files: realDisk,
+    disk: realDisk,
     get: (url, { headers = {}, signal }) => askText(http, { method: 'GET', url, headers, kind: 'diagnosis', signal }),
     addresses: () => Object.values(networkInterfaces()).flatMap((each) => each ?? []),
     server: serverOf(flags, app, context.hash),

@@ -54,7 +54,7 @@ export interface DoctorEffects {
   readonly ownFile: string;
   /** Milliseconds since 1970. */
   now(): number;
-  readonly files: Disk;
+  readonly disk: Disk;
   /** One GET without a proxy; fails for a reply that is too long or too slow. */
   get(
     url: string,

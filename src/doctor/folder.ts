@@ -6,7 +6,7 @@ import { type Finding, ok, problem, warning } from './check.ts';
 import type { DoctorEffects } from './effects.ts';
 import type { DoctorView } from './view.ts';
 
-type Where = Pick<DoctorEffects, 'platform' | 'files'>;
+type Where = Pick<DoctorEffects, 'platform' | 'disk'>;
 
 /** The system's error codes for a folder that this user may not read. */
 export const HIDDEN: readonly string[] = ['EACCES', 'EPERM'];
@@ -19,11 +19,11 @@ export interface Place {
 }
 
 /** Throws an Error for a file in place of a folder, and the system's error for a path that cannot be read. */
-export async function nearestFolder({ platform, files }: Where, wanted: string): Promise<Place> {
+export async function nearestFolder({ platform, disk }: Where, wanted: string): Promise<Place> {
   const { dirname } = platform === 'win32' ? win32 : posix;
   for (let path = wanted; ; path = dirname(path)) {
     try {
-      if ((await files.stat(path, { bigint: true })).isDirectory()) return { path, exact: path === wanted };
+      if ((await disk.stat(path, { bigint: true })).isDirectory()) return { path, exact: path === wanted };
       throw new Error(`${path} is not a folder`);
     } catch (error) {
       const absent = ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
@@ -35,7 +35,7 @@ export async function nearestFolder({ platform, files }: Where, wanted: string):
 /** Free bytes where a folder is or will be. */
 export async function freeAt(where: Where, wanted: string): Promise<number> {
   const { path } = await nearestFolder(where, wanted);
-  const { free } = await where.files.space(path);
+  const { free } = await where.disk.space(path);
   if (Number.isFinite(free) && free >= 0) return free;
   throw new Error(`the reported free space of ${path} is not valid: ${free}`);
 }
@@ -50,7 +50,7 @@ export async function ownFolder(view: DoctorView, folder: string, below: readonl
   if (refused !== undefined) return refused;
   for (const name of below) {
     const path = join(folder, name);
-    const there = await view.files.stat(path, { bigint: true }).catch(() => undefined);
+    const there = await view.disk.stat(path, { bigint: true }).catch(() => undefined);
     const why = there === undefined ? undefined : await refusal(view, path);
     if (why !== undefined) return why;
   }
@@ -64,7 +64,7 @@ export async function ownFolder(view: DoctorView, folder: string, below: readonl
 async function refusal(view: DoctorView, folder: string): Promise<Finding | undefined> {
   try {
     const { path, exact } = await nearestFolder(view, folder);
-    await (exact ? tryWrite(view.files, path) : mayWrite(view.files, path));
+    await (exact ? tryWrite(view.disk, path) : mayWrite(view.disk, path));
     return undefined;
   } catch (error) {
     return problem(`${folder} cannot be written: ${reasonOf(error)}.`, remedyFor(error, folder));

@@ -41,7 +41,7 @@ export interface UserOfHost {
   readonly platform: string;
   readonly env: Env;
   readonly home: string;
-  readonly files: Disk;
+  readonly disk: Disk;
   /** Absent where the system has no user numbers. */
   readonly uid?: number;
 }
@@ -54,13 +54,13 @@ export async function findModelsFolder(
   if (passesOn) return undefined;
   const declared = environment === undefined ? undefined : folderIn(environment);
   if (declared !== undefined) return { path: declared, reach: `${root}${declared}`, certain: true };
-  const { platform, env, home, files, uid } = host;
+  const { platform, env, home, disk, uid } = host;
   if (socket !== undefined && socket.uid !== uid) {
-    const theirs = folderIn({ HOME: await homeOf(files, socket.uid) });
+    const theirs = folderIn({ HOME: await homeOf(disk, socket.uid) });
     return theirs === undefined ? undefined : { path: theirs, reach: theirs, certain: false };
   }
   const exists = (path: string) =>
-    files.stat(path, { bigint: true }).then(
+    disk.stat(path, { bigint: true }).then(
       () => true,
       () => false,
     );
@@ -68,8 +68,8 @@ export async function findModelsFolder(
   return { path, reach: path, certain: false };
 }
 
-async function homeOf(files: Disk, uid: number): Promise<string | undefined> {
-  const text = await files.readFile('/etc/passwd', 'utf8').catch(() => '');
+async function homeOf(disk: Disk, uid: number): Promise<string | undefined> {
+  const text = await disk.readFile('/etc/passwd', 'utf8').catch(() => '');
   const fields = text.split('\n').map((line) => line.split(':'));
   return fields.find(([, , number]) => number === String(uid))?.[5];
 }

@@ -3,11 +3,11 @@ import type { Disk } from '../disk/disk.ts';
  * Memory that the processes below `pid` hold in RAM, in bytes (VmRSS of /proc; shared pages count in each). Undefined
  * where the system has no /proc. Processes that end meanwhile, or belong to others, are left out.
  */
-export async function residentBelow(files: Disk, pid: number): Promise<number | undefined> {
-  const names = await files.readdir('/proc').catch(() => undefined);
+export async function residentBelow(disk: Disk, pid: number): Promise<number | undefined> {
+  const names = await disk.readdir('/proc').catch(() => undefined);
   if (names === undefined) return undefined;
   const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
-  const processes = await Promise.all(pids.map((each) => statusOf(files, each)));
+  const processes = await Promise.all(pids.map((each) => statusOf(disk, each)));
   const known = processes.filter((each) => each !== undefined);
   if (known.length === 0) return undefined;
   let bytes = 0;
@@ -27,8 +27,8 @@ interface Process {
   readonly residentBytes: number;
 }
 
-async function statusOf(files: Disk, pid: number): Promise<Process | undefined> {
-  const status = await files.readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+async function statusOf(disk: Disk, pid: number): Promise<Process | undefined> {
+  const status = await disk.readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const parent = /^PPid:\s+(\d+)$/m.exec(status)?.[1];
   if (parent === undefined) return undefined;
   // Kernel threads and zombies have none.

@@ -26,19 +26,19 @@ export interface ServerProcess {
 interface Where {
   /** `process.platform`. */
   readonly platform: string;
-  readonly files: Disk;
+  readonly disk: Disk;
 }
 
 /** Looks for the process that listens where `url` points. Works only on Linux; never throws, except when aborted. */
 export async function findServerProcess(
-  { platform, files }: Where,
+  { platform, disk }: Where,
   url: URL,
   signal: AbortSignal,
 ): Promise<ServerProcess> {
   if (platform !== 'linux') return { hidden: `the process of a server cannot be inspected on ${platform}` };
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
-  const tables = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map((path) => tableOf(files, path)));
+  const tables = await Promise.all(['/proc/net/tcp', '/proc/net/tcp6'].map((path) => tableOf(disk, path)));
   if (tables.every((table) => table === undefined)) return { hidden: '/proc/net/tcp cannot be read' };
   const socket = socketFor(
     tables.flatMap((table) => table ?? []),
@@ -46,7 +46,7 @@ export async function findServerProcess(
     port,
   );
   if (socket === undefined) return { hidden: `no socket of this system listens on port ${port}` };
-  const pid = await ownerOf(files, socket, signal);
+  const pid = await ownerOf(disk, socket, signal);
   if (pid === undefined) {
     const who = socket.uid === 0 ? 'root' : `the user with id ${socket.uid}`;
     return {
@@ -54,55 +54,55 @@ export async function findServerProcess(
       hidden: `the process behind port ${port} belongs to ${who}; only that user and root can inspect it`,
     };
   }
-  return { socket, ...(await describe(files, pid, port)) };
+  return { socket, ...(await describe(disk, pid, port)) };
 }
 
-async function tableOf(files: Disk, path: string): Promise<ListeningSocket[] | undefined> {
-  return files.readFile(path, 'utf8').then(parseSockets, () => undefined);
+async function tableOf(disk: Disk, path: string): Promise<ListeningSocket[] | undefined> {
+  return disk.readFile(path, 'utf8').then(parseSockets, () => undefined);
 }
 
 /** Ollama's own processes are looked at first: there may be thousands of others. */
-async function ownerOf(files: Disk, socket: ListeningSocket, signal: AbortSignal): Promise<number | undefined> {
-  const names = await files.readdir('/proc').catch(() => []);
+async function ownerOf(disk: Disk, socket: ListeningSocket, signal: AbortSignal): Promise<number | undefined> {
+  const names = await disk.readdir('/proc').catch(() => []);
   const pids = names.filter((name) => /^\d+$/.test(name)).map(Number);
-  const called = await Promise.all(pids.map(async (pid) => ({ pid, name: await nameOf(files, pid) })));
+  const called = await Promise.all(pids.map(async (pid) => ({ pid, name: await nameOf(disk, pid) })));
   const isOllama = ({ name }: { name: string | undefined }) => (name?.startsWith('ollama') ? 0 : 1);
   for (const { pid } of called.toSorted((a, b) => isOllama(a) - isOllama(b) || a.pid - b.pid)) {
     signal.throwIfAborted();
-    if (await holds(files, pid, socket.inode)) return pid;
+    if (await holds(disk, pid, socket.inode)) return pid;
   }
   return undefined;
 }
 
-async function nameOf(files: Disk, pid: number): Promise<string | undefined> {
-  return files.readFile(`/proc/${pid}/comm`, 'utf8').then(
+async function nameOf(disk: Disk, pid: number): Promise<string | undefined> {
+  return disk.readFile(`/proc/${pid}/comm`, 'utf8').then(
     (text) => text.trim(),
     () => undefined,
   );
 }
 
-async function holds(files: Disk, pid: number, inode: string): Promise<boolean> {
+async function holds(disk: Disk, pid: number, inode: string): Promise<boolean> {
   const folder = `/proc/${pid}/fd`;
-  for (const name of await files.readdir(folder).catch(() => [])) {
-    if ((await linkOf(files, `${folder}/${name}`)) === `socket:[${inode}]`) return true;
+  for (const name of await disk.readdir(folder).catch(() => [])) {
+    if ((await linkOf(disk, `${folder}/${name}`)) === `socket:[${inode}]`) return true;
   }
   return false;
 }
 
-async function linkOf(files: Disk, path: string): Promise<string | undefined> {
-  return files.readlink(path).catch(() => undefined);
+async function linkOf(disk: Disk, path: string): Promise<string | undefined> {
+  return disk.readlink(path).catch(() => undefined);
 }
 
 const REPLACED = / \(deleted\)$/;
 
-async function describe(files: Disk, pid: number, port: number): Promise<ServerProcess> {
+async function describe(disk: Disk, pid: number, port: number): Promise<ServerProcess> {
   const at = `/proc/${pid}`;
   const [called, program, environment, mounts, ourMounts] = await Promise.all([
-    nameOf(files, pid),
-    linkOf(files, `${at}/exe`),
-    environmentOf(files, pid),
-    linkOf(files, `${at}/ns/mnt`),
-    linkOf(files, '/proc/self/ns/mnt'),
+    nameOf(disk, pid),
+    linkOf(disk, `${at}/exe`),
+    environmentOf(disk, pid),
+    linkOf(disk, `${at}/ns/mnt`),
+    linkOf(disk, '/proc/self/ns/mnt'),
   ]);
   const path = program?.replace(REPLACED, '');
   const name = path === undefined ? called : posix.basename(path);
@@ -123,10 +123,10 @@ async function describe(files: Disk, pid: number, port: number): Promise<ServerP
   };
 }
 
-async function environmentOf(files: Disk, pid: number): Promise<Env | string> {
+async function environmentOf(disk: Disk, pid: number): Promise<Env | string> {
   const path = `/proc/${pid}/environ`;
   try {
-    return parseEnvironment(await files.readFile(path, 'utf8'));
+    return parseEnvironment(await disk.readFile(path, 'utf8'));
   } catch (error) {
     return `${path} cannot be read (${errnoOf(error) ?? 'no reason given'})`;
   }

@@ -64,7 +64,6 @@ export function openBytes(options: BytesOptions): Bytes {
   const cache = createCache({
     folder: cacheFolder,
     disk: realDisk,
-    files: realDisk,
     digests,
     hash,
     hashAgain: createHasher(realDisk, NO_DIGEST_CACHE),
@@ -91,7 +90,7 @@ export function openBytes(options: BytesOptions): Bytes {
     sources: [
       librarySource,
       ...remote.map((source) => cachedSource(source, cache)),
-      fileSource({ files: realDisk, digests, cwd: process.cwd() }),
+      fileSource({ disk: realDisk, digests, cwd: process.cwd() }),
     ],
     hash,
     fetch: cache.fetch,

@@ -71,7 +71,7 @@ export class AppContext {
 
   async registry(): Promise<Registry> {
     const { realDisk } = await import('../disk/disk.ts');
-    return { files: realDisk, dataDir: this.paths.data };
+    return { disk: realDisk, dataDir: this.paths.data };
   }
 
   async locker(): Promise<Locker> {

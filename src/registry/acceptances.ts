@@ -24,12 +24,12 @@ export async function recordAcceptance(registry: Registry, acceptance: Acceptanc
   const acceptances = await readAcceptances(registry);
   if (acceptances.some((each) => isSame(each, acceptance))) return;
   const file = { schemaVersion: 1, acceptances: [...acceptances, acceptance] } satisfies AcceptanceFile;
-  await registry.files.replaceText(pathIn(registry), `${JSON.stringify(AcceptanceFile.parse(file), null, 2)}\n`);
+  await registry.disk.replaceText(pathIn(registry), `${JSON.stringify(AcceptanceFile.parse(file), null, 2)}\n`);
 }
 
 async function readAcceptances(registry: Registry): Promise<Acceptance[]> {
   const path = pathIn(registry);
-  const text = await registry.files.readText(path);
+  const text = await registry.disk.readText(path);
   if (text === undefined) return [];
   const suggestions = [`Remove the file, then accept the licence again when you are asked: ${path}`];
   const document = { name: path, code: 'bad-record', suggestions } as const;

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { Digest, digestOf } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
-import { checkDocument, parseJson } from '../core/parse.ts';
+import { checkDocument, looseJson, parseJson } from '../core/parse.ts';
 import { RuntimeIdentity } from '../runtimes/contract.ts';
 import { comparedPart, compareWithBaseline, Regression } from '../smoke/regress.ts';
 import { SmokeResult, type Suite } from '../smoke/schema.ts';
-import { asBadRecord, fileNameOf, looseJson, type RecordKey, type Registry, refuseNewer } from './record-file.ts';
+import { asBadRecord, fileNameOf, type RecordKey, type Registry, refuseNewer } from './record-file.ts';
 
 /** A run of a suite in which nothing failed, with all that may explain a later difference. */
 export const BaselineRun = z.strictObject({
@@ -127,15 +127,15 @@ export async function keepBaseline(registry: Registry, key: RecordKey, run: Base
   const { kind, endpoint } = key.runtime;
   const runs = [bounded(run), ...newest].slice(0, MOST_SUITES);
   const file = { schemaVersion: 1, name: key.name, runtime: { kind, endpoint }, runs };
-  await registry.files.replaceText(path, `${JSON.stringify(BaselineFile.parse(file), null, 2)}\n`);
+  await registry.disk.replaceText(path, `${JSON.stringify(BaselineFile.parse(file), null, 2)}\n`);
   return path;
 }
 
 /** Forgets the baselines of a model, broken or not; true when there were some. */
 export async function dropBaselines(registry: Registry, key: RecordKey): Promise<boolean> {
   const path = pathOf(registry, key);
-  const present = (await registry.files.readText(path)) !== undefined;
-  if (present) await registry.files.remove(path);
+  const present = (await registry.disk.readText(path)) !== undefined;
+  if (present) await registry.disk.remove(path);
   return present;
 }
 
@@ -145,7 +145,7 @@ function pathOf({ dataDir }: Registry, key: RecordKey): string {
 
 async function readFile(registry: Registry, key: RecordKey): Promise<BaselineFile | undefined> {
   const path = pathOf(registry, key);
-  const text = await registry.files.readText(path);
+  const text = await registry.disk.readText(path);
   if (text === undefined) return undefined;
   const document = { name: path, code: 'bad-record', suggestions: remedies(path) } as const;
   const value = parseJson(text, document);
@@ -160,7 +160,7 @@ async function readFile(registry: Registry, key: RecordKey): Promise<BaselineFil
 /** Runs of a file that may be replaced: of a broken one, none. Throws `bad-record` for one that is too new. */
 async function runsToKeep(registry: Registry, key: RecordKey): Promise<BaselineRun[]> {
   const path = pathOf(registry, key);
-  const value = looseJson(await registry.files.readText(path));
+  const value = looseJson(await registry.disk.readText(path));
   refuseNewer(value, path);
   const file = BaselineFile.safeParse(value).data;
   return file !== undefined && fileNameOf(file) === fileNameOf(key) ? file.runs : [];

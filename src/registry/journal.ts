@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
+import { looseJson } from '../core/parse.ts';
 import { RuntimeIdentity } from '../runtimes/contract.ts';
-import { fileNameOf, looseJson, type RecordKey, type Registry } from './record-file.ts';
+import { fileNameOf, type RecordKey, type Registry } from './record-file.ts';
 import { InstallRecord } from './schema.ts';
 
 /** Higher versions hold what this one cannot carry out. */
@@ -72,26 +73,26 @@ export type FoundJournal = { readonly journal: Journal } | { readonly savedAs: s
 /** The journal of a name, if a run on it did not come to its end. Throws `bad-record` for one of a newer version. */
 export async function findJournal(registry: Registry, key: RecordKey): Promise<FoundJournal | undefined> {
   const path = pathOf(registry, key);
-  const text = await registry.files.readText(path);
+  const text = await registry.disk.readText(path);
   if (text === undefined) return undefined;
   const value = looseJson(text);
   refuseNewer(value, path);
   const parsed = Journal.safeParse(value).data;
   if (parsed !== undefined && fileNameOf(parsed) === fileNameOf(key)) return { journal: parsed };
   const savedAs = `${path}.broken`;
-  await registry.files.replaceText(savedAs, text);
-  await registry.files.remove(path);
+  await registry.disk.replaceText(savedAs, text);
+  await registry.disk.remove(path);
   return { savedAs };
 }
 
 /** Writes a journal in one step. The caller must hold the lock of the name. */
 export async function putJournal(registry: Registry, journal: Journal): Promise<void> {
   const text = `${JSON.stringify(Journal.parse(journal), null, 2)}\n`;
-  await registry.files.replaceText(pathOf(registry, journal), text);
+  await registry.disk.replaceText(pathOf(registry, journal), text);
 }
 
 export async function dropJournal(registry: Registry, key: RecordKey): Promise<void> {
-  await registry.files.remove(pathOf(registry, key));
+  await registry.disk.remove(pathOf(registry, key));
 }
 
 export interface ListedJournal {
@@ -104,11 +105,11 @@ export interface ListedJournal {
 /** The journals of all names, those under way included: only the lock of a name shows whether its run is alive. */
 export async function listJournals(registry: Registry): Promise<ListedJournal[]> {
   const folder = folderOf(registry);
-  const names = (await registry.files.list(folder)).filter((name) => name.endsWith('.json')).sort();
+  const names = (await registry.disk.list(folder)).filter((name) => name.endsWith('.json')).sort();
   const found: ListedJournal[] = [];
   for (const name of names) {
     const path = join(folder, name);
-    const journal = Journal.safeParse(looseJson(await registry.files.readText(path))).data;
+    const journal = Journal.safeParse(looseJson(await registry.disk.readText(path))).data;
     found.push({ path, ...(journal !== undefined && { journal }) });
   }
   return found;

@@ -10,7 +10,7 @@ import { InstallRecord } from './schema.ts';
 
 /** The state of this tool on this host. A writer must hold the lock (`withLock`). */
 export interface Registry {
-  readonly files: TextFiles;
+  readonly disk: TextFiles;
   /** Absolute path of our data folder. */
   readonly dataDir: string;
 }
@@ -75,15 +75,6 @@ export function refuseNewer(value: unknown, path: string, known = 1): void {
     `${path} was written by a newer version of gemma-provision (its schemaVersion is ${version.data.schemaVersion}, this version knows ${known}).`,
     { suggestions: ['Upgrade gemma-provision on this host; the file is left as it is.'] },
   );
-}
-
-/** The value of a state file that may be replaced; undefined when it is not JSON, or not there. */
-export function looseJson(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** What was thrown while a state file was read, as a `bad-record`. */

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { ProvisionError } from '../core/errors.ts';
+import { looseJson } from '../core/parse.ts';
 import {
   asBadRecord,
   fileNameOf,
   folderOf,
-  looseJson,
   migrateRecord,
   misplaced,
   parseRecord,
@@ -26,7 +26,7 @@ export async function readRecords(
   registry: Registry,
 ): Promise<{ readonly records: InstallRecord[]; readonly broken: BrokenRecord[] }> {
   const folder = folderOf(registry.dataDir);
-  const names = (await registry.files.list(folder)).filter((name) => name.endsWith('.json')).sort();
+  const names = (await registry.disk.list(folder)).filter((name) => name.endsWith('.json')).sort();
   const records: InstallRecord[] = [];
   const broken: BrokenRecord[] = [];
   for (const name of names) {
@@ -55,7 +55,7 @@ export async function findRecord(registry: Registry, key: RecordKey): Promise<In
 /** As `findRecord`, but a broken file counts as none, since it may be replaced. Throws `bad-record` for one that is too new. */
 export async function findRecordToReplace(registry: Registry, key: RecordKey): Promise<InstallRecord | undefined> {
   const path = pathOf(registry.dataDir, key);
-  const value = looseJson(await registry.files.readText(path));
+  const value = looseJson(await registry.disk.readText(path));
   refuseNewer(value, path, RECORD_VERSION);
   const record = InstallRecord.safeParse(migrateRecord(value)).data;
   return record !== undefined && fileNameOf(record) === fileNameOf(key) ? record : undefined;
@@ -67,21 +67,21 @@ export async function findRecordToReplace(registry: Registry, key: RecordKey): P
  */
 export async function putRecord(registry: Registry, record: InstallRecord): Promise<string> {
   const path = pathOf(registry.dataDir, record);
-  refuseNewer(looseJson(await registry.files.readText(path)), path, RECORD_VERSION);
-  await registry.files.replaceText(path, `${JSON.stringify(InstallRecord.parse(record), null, 2)}\n`);
+  refuseNewer(looseJson(await registry.disk.readText(path)), path, RECORD_VERSION);
+  await registry.disk.replaceText(path, `${JSON.stringify(InstallRecord.parse(record), null, 2)}\n`);
   return path;
 }
 
 /** Forgets a record, broken or not; true when there was one. */
 export async function dropRecord(registry: Registry, key: RecordKey): Promise<boolean> {
   const path = pathOf(registry.dataDir, key);
-  const present = (await registry.files.readText(path)) !== undefined;
-  if (present) await registry.files.remove(path);
+  const present = (await registry.disk.readText(path)) !== undefined;
+  if (present) await registry.disk.remove(path);
   return present;
 }
 
 async function readRecord(registry: Registry, path: string): Promise<InstallRecord | undefined> {
-  const text = await registry.files.readText(path);
+  const text = await registry.disk.readText(path);
   return text === undefined ? undefined : parseRecord(text, path);
 }
 
@@ -95,17 +95,17 @@ export interface BrokenFile {
 
 /** The file of a record that cannot be read; undefined when there is no file. */
 export async function setAside(registry: Registry, key: RecordKey): Promise<BrokenFile | undefined> {
-  const { files, dataDir } = registry;
+  const { disk, dataDir } = registry;
   const path = pathOf(dataDir, key);
-  const text = await files.readText(path);
+  const text = await disk.readText(path);
   if (text === undefined) return undefined;
   return {
     value: looseJson(text),
     async keep() {
       for (let count = 1; ; count += 1) {
         const kept = count === 1 ? `${path}.broken` : `${path}.broken-${count}`;
-        const there = await files.readText(kept);
-        if (there === undefined) await files.replaceText(kept, text);
+        const there = await disk.readText(kept);
+        if (there === undefined) await disk.replaceText(kept, text);
         if (there === undefined || there === text) return kept;
       }
     },

@@ -5,11 +5,11 @@ import type { Disk, FileFacts } from '../disk/disk.ts';
 import type { FolderBlob } from './contents.ts';
 
 /** The plain files of a folder of blobs; what is no plain file goes to `links`. */
-export async function readBlobs(files: Disk, folder: string, links: string[]): Promise<FolderBlob[]> {
+export async function readBlobs(disk: Disk, folder: string, links: string[]): Promise<FolderBlob[]> {
   const blobs: FolderBlob[] = [];
-  for (const name of await namesIn(files, folder)) {
+  for (const name of await namesIn(disk, folder)) {
     const path = join(folder, name);
-    const facts = await factsOf(files, path);
+    const facts = await factsOf(disk, path);
     if (facts === undefined || facts.isDirectory()) continue;
     if (!facts.isFile()) links.push(path);
     else blobs.push(blobOf(name, path, facts));
@@ -31,12 +31,12 @@ function digestNamed(name: string): Digest | undefined {
 }
 
 /** Sorted; empty for a folder that is not there. */
-export async function namesIn(files: Disk, folder: string): Promise<string[]> {
-  return ((await unlessAbsent(files.readdir(folder))) ?? []).sort();
+export async function namesIn(disk: Disk, folder: string): Promise<string[]> {
+  return ((await unlessAbsent(disk.readdir(folder))) ?? []).sort();
 }
 
-export async function factsOf(files: Disk, path: string): Promise<FileFacts | undefined> {
-  return await unlessAbsent(files.lstat(path, { bigint: true }));
+export async function factsOf(disk: Disk, path: string): Promise<FileFacts | undefined> {
+  return await unlessAbsent(disk.lstat(path, { bigint: true }));
 }
 
 /** Undefined for what is not there, or vanished meanwhile. */
@@ -46,13 +46,5 @@ export async function unlessAbsent<T>(asked: Promise<T>): Promise<T | undefined>
   } catch (thrown) {
     if (errnoOf(thrown) === 'ENOENT') return undefined;
     throw thrown;
-  }
-}
-
-export function looseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -10,24 +10,24 @@ import { Check, FILLER, type Judge, Suite } from './schema.ts';
 const KNOWN_FIELDS = [...Object.keys(Suite.shape), ...Object.keys(Check.shape)];
 
 /** Ids of the suites in a folder, sorted. */
-export async function suiteIds(files: TextFiles, folder: string): Promise<string[]> {
-  const names = await files.list(folder);
+export async function suiteIds(disk: TextFiles, folder: string): Promise<string[]> {
+  const names = await disk.list(folder);
   return names.flatMap((name) => (name.endsWith('.json') ? [name.slice(0, -'.json'.length)] : [])).sort();
 }
 
 /** A suite of the catalog by its id. Throws `file-not-found` with the nearest id, `bad-suite`. */
-export async function loadBuiltInSuite(files: TextFiles, folder: string, id: string): Promise<Suite> {
-  const ids = await suiteIds(files, folder);
+export async function loadBuiltInSuite(disk: TextFiles, folder: string, id: string): Promise<Suite> {
+  const ids = await suiteIds(disk, folder);
   if (!ids.includes(id))
     throw new ProvisionError('file-not-found', `There is no prompt suite ${JSON.stringify(id)}.`, {
       suggestions: [...didYouMean(id, ids), 'For a suite of your own pass its file: --suite ./suite.json'],
     });
-  return loadSuiteFile(files, join(folder, `${id}.json`));
+  return loadSuiteFile(disk, join(folder, `${id}.json`));
 }
 
 /** A suite from a file. Throws `file-not-found`, `file-access`, and `bad-suite` with the JSON path of every fault. */
-export async function loadSuiteFile(files: TextFiles, path: string): Promise<Suite> {
-  const text = await readText(files, path);
+export async function loadSuiteFile(disk: TextFiles, path: string): Promise<Suite> {
+  const text = await readText(disk, path);
   const suggestions = ['Compare it with a suite of the catalog, or check it against schemas/suite.schema.json.'];
   const suite = parseDocument(Suite, text, { name: path, code: 'bad-suite', suggestions }, KNOWN_FIELDS);
   const issues = await findSuiteIssues(suite);
@@ -36,10 +36,10 @@ export async function loadSuiteFile(files: TextFiles, path: string): Promise<Sui
   throw new ProvisionError('bad-suite', `${path} is not valid:\n${lines.join('\n')}`, { suggestions });
 }
 
-async function readText(files: TextFiles, path: string): Promise<string> {
+async function readText(disk: TextFiles, path: string): Promise<string> {
   let text: string | undefined;
   try {
-    text = await files.readText(path);
+    text = await disk.readText(path);
   } catch (cause) {
     throw new ProvisionError('file-access', `${path} cannot be read: ${messageOf(cause)}.`, {
       cause,

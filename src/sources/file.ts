@@ -10,7 +10,7 @@ import { defineSource, type ResolvedSource, type ResolveRequest, type Source } f
 import { pathOf, schemeOf } from './reference.ts';
 
 export interface FileSourceOptions {
-  readonly files: Disk;
+  readonly disk: Disk;
   readonly digests: DigestCache;
   /** Folder that relative paths count from; absolute. */
   readonly cwd: string;
@@ -29,14 +29,14 @@ export function fileSource(options: FileSourceOptions): Source {
 async function resolveFile(options: FileSourceOptions, request: ResolveRequest): Promise<ResolvedSource> {
   request.signal.throwIfAborted();
   const given = resolve(options.cwd, pathOf(request.ref));
-  const givenFacts = await factsOf(options.files, given);
+  const givenFacts = await factsOf(options.disk, given);
   const isFolder = givenFacts.isDirectory();
-  const path = isFolder ? join(given, await pick(options.files, given, request.fileName)) : given;
-  const facts = isFolder ? await factsOf(options.files, path) : givenFacts;
+  const path = isFolder ? join(given, await pick(options.disk, given, request.fileName)) : given;
+  const facts = isFolder ? await factsOf(options.disk, path) : givenFacts;
   request.signal.throwIfAborted();
   requireRegular(path, facts);
   requireSize(path, facts, request.expected?.sizeBytes);
-  await requireReadable(options.files, path);
+  await requireReadable(options.disk, path);
 
   const known = await options.digests.find(path, facts);
   const claimed = request.expected?.digest;
@@ -46,17 +46,17 @@ async function resolveFile(options: FileSourceOptions, request: ResolveRequest):
   return { kind: 'file', ...file, ...(digest && { digest }) };
 }
 
-async function factsOf(files: Disk, path: string): Promise<FileFacts> {
+async function factsOf(disk: Disk, path: string): Promise<FileFacts> {
   try {
-    return await files.stat(path, { bigint: true });
+    return await disk.stat(path, { bigint: true });
   } catch (cause) {
     throw sourceError(path, cause);
   }
 }
 
 /** The name of the wanted file as the folder spells it. */
-async function pick(files: Disk, folder: string, wanted: string | undefined): Promise<string> {
-  const names = await namesIn(files, folder);
+async function pick(disk: Disk, folder: string, wanted: string | undefined): Promise<string> {
+  const names = await namesIn(disk, folder);
   const models = names.filter((name) => name.toLowerCase().endsWith('.gguf')).sort();
   if (wanted === undefined) throw folderNotFile(folder, models);
   if (names.includes(wanted)) return wanted;
@@ -71,9 +71,9 @@ async function pick(files: Disk, folder: string, wanted: string | undefined): Pr
   });
 }
 
-async function namesIn(files: Disk, folder: string): Promise<string[]> {
+async function namesIn(disk: Disk, folder: string): Promise<string[]> {
   try {
-    return await files.readdir(folder);
+    return await disk.readdir(folder);
   } catch (cause) {
     throw diskError('read', folder, cause);
   }
@@ -116,9 +116,9 @@ function requireSize(path: string, facts: FileFacts, expected: number | undefine
 }
 
 /** Opening is the only honest test: permission bits say nothing about ACLs, network mounts or root. */
-async function requireReadable(files: Disk, path: string): Promise<void> {
+async function requireReadable(disk: Disk, path: string): Promise<void> {
   try {
-    const handle = await files.open(path, 'r');
+    const handle = await disk.open(path, 'r');
     await handle.close();
   } catch (cause) {
     throw diskError('read', path, cause);

@@ -32,9 +32,9 @@ async function judgeAccess(view: DoctorView, reach: string): Promise<Finding> {
 }
 
 async function writableBy(view: DoctorView, path: string, server: number | undefined): Promise<Finding> {
-  const facts = await view.files.stat(path, { bigint: true });
+  const facts = await view.disk.stat(path, { bigint: true });
   const [mode, uid] = [Number(facts.mode), Number(facts.uid)];
-  const refusal = await mayWrite(view.files, path).then(
+  const refusal = await mayWrite(view.disk, path).then(
     () => undefined,
     (error: unknown) => error,
   );
@@ -132,9 +132,9 @@ export const configFolder = defineCheck({
     const folder = view.paths.config;
     try {
       const { path, exact } = await nearestFolder(view, folder);
-      await mayWrite(view.files, path);
+      await mayWrite(view.disk, path);
       if (!exact) return ok(`${folder} does not exist, so the defaults are used.`);
-      const names = await view.files.readdir(path);
+      const names = await view.disk.readdir(path);
       return ok(`${folder}, ${names.includes('config.json') ? 'with' : 'without'} a config.json.`);
     } catch (error) {
       return warning(

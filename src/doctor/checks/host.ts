@@ -110,7 +110,7 @@ async function hasNoGpuLibraries(view: DoctorView, usesThisFolder: boolean): Pro
   const { program, root = '' } = await view.process();
   if (program === undefined || !usesThisFolder) return false;
   const folder = posix.join(posix.dirname(program), '../lib/ollama');
-  const libraries = await view.files.readdir(`${root}${folder}`).catch(() => []);
+  const libraries = await view.disk.readdir(`${root}${folder}`).catch(() => []);
   return libraries.length > 0 && !libraries.some((name) => /cuda|rocm|hip|vulkan/i.test(name));
 }
 
@@ -167,7 +167,7 @@ export const clock = defineCheck({
       const why = 'which is before this tool existed; secure downloads fail with such a clock';
       return problem(`The clock shows ${time}, ${why}.`, CLOCK_REMEDY);
     }
-    const installed = await view.files.stat(view.ownFile, { bigint: true }).then(
+    const installed = await view.disk.stat(view.ownFile, { bigint: true }).then(
       ({ mtimeNs }) => Number(mtimeNs / 1_000_000n),
       () => 0,
     );

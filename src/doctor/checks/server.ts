@@ -66,11 +66,11 @@ async function otherDetails(view: DoctorView, { code }: ProvisionError): Promise
   ];
 }
 
-async function findProgram({ env, platform, files }: DoctorView): Promise<string | undefined> {
+async function findProgram({ env, platform, disk }: DoctorView): Promise<string | undefined> {
   const { delimiter, join } = platform === 'win32' ? win32 : posix;
   const name = platform === 'win32' ? 'ollama.exe' : 'ollama';
   for (const folder of (env.PATH ?? '').split(delimiter).filter((each) => each !== '')) {
-    const there = await files.stat(join(folder, name), { bigint: true }).catch(() => undefined);
+    const there = await disk.stat(join(folder, name), { bigint: true }).catch(() => undefined);
     if (there !== undefined && !there.isDirectory()) return join(folder, name);
   }
   return undefined;
@@ -138,10 +138,10 @@ export const serverProgram = defineCheck({
     }),
 });
 
-async function missingHelpers({ files }: DoctorView, program: string, root: string): Promise<Finding[]> {
+async function missingHelpers({ disk }: DoctorView, program: string, root: string): Promise<Finding[]> {
   const own = posix.dirname(program);
   const folders = [posix.join(own, '../lib/ollama'), posix.join(own, 'lib/ollama'), own];
-  const names = await Promise.all(folders.map((folder) => files.readdir(`${root}${folder}`).catch(() => [])));
+  const names = await Promise.all(folders.map((folder) => disk.readdir(`${root}${folder}`).catch(() => [])));
   const there = new Set(names.flat());
   const missing = HELPERS.filter((helper) => !there.has(helper));
   if (missing.length === 0) return [];

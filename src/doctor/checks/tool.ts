@@ -117,7 +117,7 @@ export const locks = defineCheck({
   title: 'Locks',
   async run(view) {
     const folder = join(view.paths.data, 'locks');
-    const names = await view.files.readdir(folder).catch((error: unknown) => {
+    const names = await view.disk.readdir(folder).catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return [];
       throw error;
     });
@@ -130,7 +130,7 @@ export const locks = defineCheck({
 
 async function findingFor(view: DoctorView, folder: string, name: string): Promise<Finding | undefined> {
   const path = join(folder, name);
-  const facts = await view.files.stat(path, { bigint: true }).catch(() => undefined);
+  const facts = await view.disk.stat(path, { bigint: true }).catch(() => undefined);
   if (facts === undefined) return undefined;
   const who = await holderOf(view, path);
   if (who === undefined) return undefined;
@@ -150,7 +150,7 @@ async function findingFor(view: DoctorView, folder: string, name: string): Promi
 /** Undefined for a released lock. */
 async function holderOf(view: DoctorView, path: string): Promise<string | undefined> {
   try {
-    const text = await view.files.readFile(path, 'utf8');
+    const text = await view.disk.readFile(path, 'utf8');
     if (text.startsWith('released')) return undefined;
     const { command, pid } = LockHolder.parse(JSON.parse(text));
     return `gemma-provision ${command} (process ${pid})`;

@@ -1,5 +1,6 @@
 /** What a server is asked before it is judged: cheap questions, side by side, that change nothing on any version. */
 import { member } from '../../catalog/json-access.ts';
+import { looseJson } from '../../core/parse.ts';
 import type { Ask, Question, TextReply } from '../../net/text.ts';
 import {
   cleanText,
@@ -63,31 +64,22 @@ async function answerTo({ id, question }: Probe, ask: Ask): Promise<Evidence[]> 
 
 function versionIn({ status, contentType, text }: TextReply): string {
   if (status < 200 || status > 299) throw new ServerError(status, cleanText(errorIn(text)));
-  const version = member(parsed(text), 'version');
+  const version = member(looseJson(text), 'version');
   if (typeof version === 'string' && version !== '' && version.length <= 200) return cleanText(version);
   const what =
-    parsed(text) === undefined ? `${cleanText(contentType ?? '') || 'something'} that is not JSON` : 'no version';
+    looseJson(text) === undefined ? `${cleanText(contentType ?? '') || 'something'} that is not JSON` : 'no version';
   throw new UnreadableReply(`${what}: ${cleanText(text.slice(0, 200))}`);
 }
 
 function errorIn(text: string): string {
-  const error = member(parsed(text), 'error');
+  const error = member(looseJson(text), 'error');
   return typeof error === 'string' ? error : text.slice(0, 1000);
 }
 
 function namesIn({ status, text }: TextReply): string[] | undefined {
-  const models = status === 200 ? member(parsed(text), 'models') : undefined;
+  const models = status === 200 ? member(looseJson(text), 'models') : undefined;
   // Old servers write null for an empty list.
   if (models === null) return [];
   if (!Array.isArray(models)) return undefined;
   return models.map((model: unknown) => member(model, 'name')).filter((name) => typeof name === 'string');
-}
-
-/** Undefined for what is not JSON. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -18,7 +18,7 @@ const STALE_MS = 24 * 60 * 60 * 1000;
 const PROGRESS_ID = 'store';
 
 export interface PutBlob {
-  readonly files: Disk;
+  readonly disk: Disk;
   readonly digests: DigestCache;
   readonly now: () => Date;
   /** Where blobs lie; made when missing. */
@@ -47,8 +47,8 @@ export interface Blob {
  * `source-not-found`, `disk-full`, `file-access`, and `bad-usage` for a requested method that does not work.
  */
 export async function* putBlob(put: PutBlob): Work<Blob> {
-  const { files, file, folder, replace = false } = put;
-  if (!replace && file.digest !== undefined && (await sizeOf(files, blobPath(folder, file.digest))) === file.sizeBytes)
+  const { disk, file, folder, replace = false } = put;
+  if (!replace && file.digest !== undefined && (await sizeOf(disk, blobPath(folder, file.digest))) === file.sizeBytes)
     return { digest: file.digest, sizeBytes: file.sizeBytes, way: 'present', bytesMoved: 0 };
 
   await prepare(put);
@@ -57,11 +57,11 @@ export async function* putBlob(put: PutBlob): Work<Blob> {
     const made = yield* make(put, temporary);
     const { digest, sizeBytes, way } = made;
     const target = blobPath(folder, digest);
-    if (!replace && (await sizeOf(files, target)) === sizeBytes) return { ...made, way: 'present', bytesMoved: 0 };
-    await files.rename(temporary, target);
+    if (!replace && (await sizeOf(disk, target)) === sizeBytes) return { ...made, way: 'present', bytesMoved: 0 };
+    await disk.rename(temporary, target);
     return { ...made, bytesMoved: way === 'copy' || way === 'stream' ? sizeBytes : 0 };
   } finally {
-    await files.rm(temporary, { force: true });
+    await disk.rm(temporary, { force: true });
   }
 }
 
@@ -69,7 +69,7 @@ type Made = Omit<Blob, 'bytesMoved'>;
 
 /** Makes the temporary file by the cheapest method that works, or by the requested one, and verifies its digest. */
 async function* make(put: PutBlob, temporary: string): Work<Made> {
-  const { files, file, way: wanted } = put;
+  const { disk, file, way: wanted } = put;
   if (isElsewhere(file)) {
     requireWanted(wanted, ['stream']);
     return { ...(yield* streamAndHash(put, file, temporary)), way: 'stream' };
@@ -77,15 +77,15 @@ async function* make(put: PutBlob, temporary: string): Work<Made> {
   requireWanted(wanted, ['present', 'hard-link', 'reflink', 'copy']);
   const here = { ...put, file };
   if (wanted === 'hard-link' || (wanted === undefined && isLinkable(file))) {
-    const linked = await succeeds(files.link(file.path, temporary));
+    const linked = await succeeds(disk.link(file.path, temporary));
     if (linked) return { ...(yield* proven(here)), way: 'hard-link' };
     if (wanted !== undefined) throw closed(wanted, 'the file system does not allow a hard link there');
   }
-  const source = await factsOf(files, file.path);
-  const shared = wanted !== 'copy' && (await clone(files, file.path, temporary));
+  const source = await factsOf(disk, file.path);
+  const shared = wanted !== 'copy' && (await clone(disk, file.path, temporary));
   if (!shared && wanted === 'reflink') throw closed(wanted, 'the file system cannot clone files');
   const { digest, sizeBytes } = shared ? yield* hashClone(here, temporary) : yield* copyAndHash(here, temporary);
-  requireUnchanged(file.path, source, await factsOf(files, file.path));
+  requireUnchanged(file.path, source, await factsOf(disk, file.path));
   await put.digests.remember(file.path, source, digest);
   requireDigest(file, digest);
   return { digest, sizeBytes, way: shared ? 'reflink' : 'copy' };
@@ -97,9 +97,9 @@ export function isLinkable(file: LocalFile): boolean {
 }
 
 /** Digest and size of the file itself. Of our cache's files they are known, all others are read. */
-async function* proven({ file, files, digests, signal }: PutHere): Work<{ digest: Digest; sizeBytes: number }> {
+async function* proven({ file, disk, digests, signal }: PutHere): Work<{ digest: Digest; sizeBytes: number }> {
   if (isLinkable(file) && file.digest !== undefined) return { digest: file.digest, sizeBytes: file.sizeBytes };
-  return { digest: yield* createHasher(files, digests)(file, PROGRESS_ID, signal), sizeBytes: file.sizeBytes };
+  return { digest: yield* createHasher(disk, digests)(file, PROGRESS_ID, signal), sizeBytes: file.sizeBytes };
 }
 
 function requireWanted(wanted: TransferWay | undefined, possible: readonly TransferWay[]): void {
@@ -123,34 +123,34 @@ export function blobPath(folder: string, digest: Digest): string {
   return join(folder, digest.replace(':', '-'));
 }
 
-async function prepare({ files, folder, now }: PutBlob): Promise<void> {
+async function prepare({ disk, folder, now }: PutBlob): Promise<void> {
   try {
-    await files.mkdir(folder, { recursive: true });
-    const leftovers = (await files.readdir(folder)).filter((each) => each.startsWith(INCOMPLETE));
-    for (const name of leftovers) await removeIfOld(files, join(folder, name), now);
+    await disk.mkdir(folder, { recursive: true });
+    const leftovers = (await disk.readdir(folder)).filter((each) => each.startsWith(INCOMPLETE));
+    for (const name of leftovers) await removeIfOld(disk, join(folder, name), now);
   } catch (cause) {
     throw diskError('write', folder, cause);
   }
 }
 
-async function removeIfOld(files: Disk, path: string, now: () => Date): Promise<void> {
+async function removeIfOld(disk: Disk, path: string, now: () => Date): Promise<void> {
   // The run that it belongs to may end, and remove it, at any time.
-  const facts = await files.stat(path, { bigint: true }).catch(() => undefined);
+  const facts = await disk.stat(path, { bigint: true }).catch(() => undefined);
   if (facts === undefined || now().getTime() - Number(facts.mtimeNs / 1_000_000n) <= STALE_MS) return;
-  await files.rm(path, { force: true });
+  await disk.rm(path, { force: true });
 }
 
-async function factsOf(files: Disk, path: string): Promise<FileFacts> {
-  return files.stat(path, { bigint: true }).catch((cause: unknown) => Promise.reject(sourceError(path, cause)));
+async function factsOf(disk: Disk, path: string): Promise<FileFacts> {
+  return disk.stat(path, { bigint: true }).catch((cause: unknown) => Promise.reject(sourceError(path, cause)));
 }
 
 /** False where the file system cannot share bytes (ext4, NTFS, another volume), whatever it calls the reason. */
-async function clone(files: Disk, from: string, to: string): Promise<boolean> {
+async function clone(disk: Disk, from: string, to: string): Promise<boolean> {
   try {
-    await files.copyFile(from, to, SHARE_BYTES);
+    await disk.copyFile(from, to, SHARE_BYTES);
     return true;
   } catch {
-    await files.rm(to, { force: true });
+    await disk.rm(to, { force: true });
     return false;
   }
 }
@@ -159,21 +159,21 @@ interface PutHere extends PutBlob {
   readonly file: LocalFile;
 }
 
-async function* hashClone({ files, signal }: PutHere, temporary: string): Work<{ digest: Digest; sizeBytes: number }> {
-  const sizeBytes = (await sizeOf(files, temporary)) ?? 0;
-  const hash = createHasher(files, NO_DIGEST_CACHE);
+async function* hashClone({ disk, signal }: PutHere, temporary: string): Work<{ digest: Digest; sizeBytes: number }> {
+  const sizeBytes = (await sizeOf(disk, temporary)) ?? 0;
+  const hash = createHasher(disk, NO_DIGEST_CACHE);
   const digest = yield* hash({ ref: temporary, path: temporary, sizeBytes }, PROGRESS_ID, signal);
   return { digest, sizeBytes };
 }
 
 async function* copyAndHash(put: PutHere, temporary: string): Work<{ digest: Digest; sizeBytes: number }> {
-  const { files, file, signal } = put;
-  const source = await files
+  const { disk, file, signal } = put;
+  const source = await disk
     .open(file.path, 'r')
     .catch((cause: unknown) => Promise.reject(sourceError(file.path, cause)));
   try {
     const total = Number((await source.stat({ bigint: true })).size);
-    return yield* writeAndHash(files, temporary, readChunks(source, file.path, signal), total);
+    return yield* writeAndHash(disk, temporary, readChunks(source, file.path, signal), total);
   } finally {
     await source.close();
   }
@@ -181,19 +181,19 @@ async function* copyAndHash(put: PutHere, temporary: string): Work<{ digest: Dig
 
 /** From its source into the blob, with no copy between. */
 async function* streamAndHash(put: PutBlob, file: Elsewhere, temporary: string): Work<Omit<Made, 'way'>> {
-  const { files, signal } = put;
-  const made = yield* writeAndHash(files, temporary, exactly(file, signal), file.sizeBytes);
+  const { disk, signal } = put;
+  const made = yield* writeAndHash(disk, temporary, exactly(file, signal), file.sizeBytes);
   requireDigest({ ...file, path: file.ref }, made.digest);
   return made;
 }
 
 async function* writeAndHash(
-  files: Disk,
+  disk: Disk,
   temporary: string,
   pieces: AsyncIterable<Uint8Array>,
   total: number,
 ): Work<{ digest: Digest; sizeBytes: number }> {
-  const target = await files
+  const target = await disk
     .open(temporary, 'wx')
     .catch((cause: unknown) => Promise.reject(diskError('write', temporary, cause)));
   const hash = createHash('sha256');
@@ -229,9 +229,9 @@ async function writeAll(target: OpenFile, chunk: Uint8Array, path: string): Prom
 }
 
 /** Undefined when there is no such file. */
-export async function sizeOf(files: Disk, path: string): Promise<number | undefined> {
+export async function sizeOf(disk: Disk, path: string): Promise<number | undefined> {
   try {
-    return Number((await files.stat(path, { bigint: true })).size);
+    return Number((await disk.stat(path, { bigint: true })).size);
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT') return undefined;
     throw diskError('read', path, cause);

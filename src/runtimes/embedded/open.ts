@@ -45,7 +45,7 @@ function blobStore(paths: RuntimeContext['paths']): BlobStore {
   return {
     async *replace({ ref, path, sizeBytes, digest }, signal) {
       const digests = createDigestCache(realDisk, paths.cache);
-      const put = { files: realDisk, digests, now: () => new Date(), folder, signal };
+      const put = { disk: realDisk, digests, now: () => new Date(), folder, signal };
       yield* putBlob({ ...put, way: 'copy', replace: true, file: { ref, path, sizeBytes, digest } });
     },
     async drop(digest) {
@@ -62,8 +62,7 @@ export function openEmbeddedRuntime({ paths, env, root }: RuntimeContext): Runti
   const threads = threadsOf(env.GEMMA_PROVISION_THREADS);
   return embeddedRuntime({
     dataDir: paths.data,
-    files: realDisk,
-    texts: realDisk,
+    disk: realDisk,
     digests: createDigestCache(realDisk, paths.cache),
     now: () => new Date(),
     startWorker: forkWorker(workerFile(root)),

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
+import { looseJson } from '../../core/parse.ts';
 import type { Work } from '../../core/progress.ts';
 import type { DigestCache } from '../../disk/digest-cache.ts';
-import type { Disk, TextFiles } from '../../disk/disk.ts';
+import type { Disk } from '../../disk/disk.ts';
 import { diskError } from '../../disk/errors.ts';
 import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay } from '../contract.ts';
 import { parseModelName } from '../names.ts';
-import { looseJson } from '../read-blobs.ts';
 import { putBlob, sizeOf } from './blob.ts';
 import { embeddedBlobs, embeddedManifests } from './folder.ts';
 import { describe, Manifest, manifestFileName, parseManifest } from './manifest.ts';
@@ -16,8 +16,7 @@ import { planBlob } from './plan.ts';
 export interface StoreOptions {
   /** Absolute path of our data folder; everything lies in its `embedded` folder. */
   readonly dataDir: string;
-  readonly files: Disk;
-  readonly texts: TextFiles;
+  readonly disk: Disk;
   readonly digests: DigestCache;
   readonly now: () => Date;
 }
@@ -43,21 +42,21 @@ export function createModelStore(options: StoreOptions): ModelStore {
 
   async function read(name: string): Promise<Manifest | undefined> {
     const path = manifestPath(name);
-    const text = await options.texts.readText(path);
+    const text = await options.disk.readText(path);
     return text === undefined ? undefined : parseManifest(text, path);
   }
 
   /** An entry that a new one replaces may be broken. A bad name still throws. */
   async function readLoosely(name: string): Promise<Manifest | undefined> {
     const path = manifestPath(name);
-    const text = await options.texts.readText(path);
+    const text = await options.disk.readText(path);
     return Manifest.safeParse(looseJson(text ?? '')).data;
   }
 
   async function write(manifest: Manifest): Promise<void> {
     const text = `${JSON.stringify(Manifest.parse(manifest), null, 2)}\n`;
     try {
-      await options.texts.replaceText(manifestPath(manifest.name), text);
+      await options.disk.replaceText(manifestPath(manifest.name), text);
     } catch (cause) {
       throw diskError('write', models, cause);
     }
@@ -69,10 +68,10 @@ export function createModelStore(options: StoreOptions): ModelStore {
     async find(name) {
       const manifest = await read(name);
       if (manifest === undefined) return undefined;
-      return (await sizeOf(options.files, blobPath(manifest))) === manifest.sizeBytes ? manifest : undefined;
+      return (await sizeOf(options.disk, blobPath(manifest))) === manifest.sizeBytes ? manifest : undefined;
     },
 
-    plan: (file, way) => planBlob({ files: options.files, folder: blobs, file, ...(way && { way }) }),
+    plan: (file, way) => planBlob({ disk: options.disk, folder: blobs, file, ...(way && { way }) }),
 
     async *put({ name, file, way, architecture, spec }, signal) {
       const old = await readLoosely(name);
@@ -101,7 +100,7 @@ export function createModelStore(options: StoreOptions): ModelStore {
     async names() {
       const names: string[] = [];
       for (const file of (await namesIn(models)).filter((each) => each.endsWith('.json'))) {
-        const text = await options.texts.readText(join(models, file));
+        const text = await options.disk.readText(join(models, file));
         const manifest = Manifest.safeParse(looseJson(text ?? '')).data;
         if (manifest !== undefined) names.push(manifest.name);
       }
@@ -118,14 +117,14 @@ export function createModelStore(options: StoreOptions): ModelStore {
 
     async remove(name) {
       const old = await readLoosely(name);
-      await options.files.rm(manifestPath(name), { force: true });
+      await options.disk.rm(manifestPath(name), { force: true });
       if (old !== undefined) await dropIfUnused(old.digest);
     },
   };
 
   async function namesIn(folder: string): Promise<string[]> {
     try {
-      return await options.files.readdir(folder);
+      return await options.disk.readdir(folder);
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return [];
       throw diskError('read', folder, cause);
@@ -135,11 +134,11 @@ export function createModelStore(options: StoreOptions): ModelStore {
   /** Removes a blob that no manifest names. A manifest that cannot be read may name it: then it stays. */
   async function dropIfUnused(digest: Digest): Promise<void> {
     for (const name of (await namesIn(models)).filter((each) => each.endsWith('.json'))) {
-      const text = await options.texts.readText(join(models, name)).catch(() => '');
+      const text = await options.disk.readText(join(models, name)).catch(() => '');
       const manifest = Manifest.safeParse(looseJson(text ?? ''));
       if (!manifest.success || manifest.data.digest === digest) return;
     }
-    await options.files.rm(blobPath({ digest }), { force: true });
+    await options.disk.rm(blobPath({ digest }), { force: true });
   }
 }
 

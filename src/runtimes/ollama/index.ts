@@ -12,7 +12,7 @@ export const ollama = defineRuntime({
   },
   async processId(endpoint, signal) {
     if (!URL.canParse(endpoint)) return undefined;
-    const where = { platform: process.platform, files: realDisk };
+    const where = { platform: process.platform, disk: realDisk };
     const { pid, passesOn } = await findServerProcess(where, new URL(endpoint), signal);
     return passesOn ? undefined : pid;
   },

@@ -60,11 +60,11 @@ async function serverModels(
 ): Promise<ModelsFolder | undefined> {
   const { platform } = process;
   const uid = process.getuid?.();
-  const found = await findServerProcess({ platform, files: realDisk }, new URL(host.url), signal);
-  const user = { platform, env, home: homedir(), files: realDisk, ...(uid !== undefined && { uid }) };
+  const found = await findServerProcess({ platform, disk: realDisk }, new URL(host.url), signal);
+  const user = { platform, env, home: homedir(), disk: realDisk, ...(uid !== undefined && { uid }) };
   const folder = await findModelsFolder(user, found);
   if (folder === undefined || folder.reach !== folder.path) return undefined;
-  return { path: folder.path, files: realDisk, uid };
+  return { path: folder.path, disk: realDisk, uid };
 }
 
 /** Whether the folder is the server's is asked once for one opened runtime. */
@@ -113,7 +113,7 @@ export async function serverFolder(
 ): Promise<ServerFolder | { readonly refused: string }> {
   const proven = await runtime.folder(signal);
   if ('refused' in proven) return proven;
-  const where = { platform: process.platform, files: realDisk };
+  const where = { platform: process.platform, disk: realDisk };
   const { environment } = await findServerProcess(where, new URL(runtime.endpoint), signal);
   return {
     read: () => readModelsFolder(proven.path, realDisk),

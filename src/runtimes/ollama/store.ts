@@ -177,7 +177,7 @@ async function* makeStub(
     run.moved += yield* pullStub(at.connection, stub, offer, signal);
   } catch (thrown) {
     // The server keeps the small part of a pull whose large part failed, and would only drop it at its next start.
-    if (proven !== undefined) await proven.files.rm(blobFile(proven.blobs, configDigestOf(offer)), { force: true });
+    if (proven !== undefined) await proven.disk.rm(blobFile(proven.blobs, configDigestOf(offer)), { force: true });
     if (signal.aborted || !(thrown instanceof ProvisionError) || FINAL.has(thrown.code)) throw thrown;
     if (way === 'loopback-pull') throw new TransferUnavailable(thrown.message, { cause: thrown });
     used.stub = false;

@@ -1,7 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import type { Work } from '../../core/progress.ts';
 import type { DigestCache } from '../../disk/digest-cache.ts';
-import type { Disk, TextFiles } from '../../disk/disk.ts';
+import type { Disk } from '../../disk/disk.ts';
 import type { HashFile } from '../../disk/hash.ts';
 import type { FetchFile } from '../contract.ts';
 import type { Downloader } from '../download/contract.ts';
@@ -41,7 +41,6 @@ export interface CacheOptions {
   /** Absolute; created when the first file is stored. */
   readonly folder: string;
   readonly disk: Disk;
-  readonly files: TextFiles;
   readonly digests: DigestCache;
   readonly hash: HashFile;
   /** A hasher that remembers nothing, for `verify`. */
@@ -54,8 +53,8 @@ export interface CacheOptions {
 }
 
 export function createCache(options: CacheOptions): Cache {
-  const { folder, files, exclusive } = options;
-  const refs = createRefMemory(files, folder, exclusive);
+  const { folder, disk, exclusive } = options;
+  const refs = createRefMemory(disk, folder, exclusive);
   const parts = { ...options, layout: layoutOf(folder), refs };
   return {
     folder,

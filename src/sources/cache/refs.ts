@@ -21,9 +21,9 @@ export interface RefMemory {
 }
 
 /** The memory in `<cacheDir>/refs.json`. A file that is broken counts as empty; its next write replaces it. */
-export function createRefMemory(files: TextFiles, folder: string, exclusive: Exclusive): RefMemory {
+export function createRefMemory(disk: TextFiles, folder: string, exclusive: Exclusive): RefMemory {
   const path = join(folder, 'refs.json');
-  const all = () => readRefs(files, path);
+  const all = () => readRefs(disk, path);
 
   async function change(signal: AbortSignal, edit: (refs: CachedRef[]) => CachedRef[] | undefined): Promise<void> {
     if (edit(await all()) === undefined) return;
@@ -32,7 +32,7 @@ export function createRefMemory(files: TextFiles, folder: string, exclusive: Exc
       const refs = edit(await all());
       if (refs === undefined) return;
       const document = { schemaVersion: 1, refs: refs.slice(-MAX_REFS) } satisfies RefsDocument;
-      await files.replaceText(path, `${JSON.stringify(document, null, 1)}\n`);
+      await disk.replaceText(path, `${JSON.stringify(document, null, 1)}\n`);
     };
     const work = exclusive('cache refs', signal, () => quiet(write));
     await drive(work, () => undefined).catch(() => signal.throwIfAborted());
@@ -70,9 +70,9 @@ function sameMeaning(a: CachedRef, b: CachedRef): boolean {
   return JSON.stringify({ ...CachedRef.parse(a), at: '' }) === JSON.stringify({ ...CachedRef.parse(b), at: '' });
 }
 
-async function readRefs(files: TextFiles, path: string): Promise<CachedRef[]> {
+async function readRefs(disk: TextFiles, path: string): Promise<CachedRef[]> {
   try {
-    const parsed = RefsDocument.safeParse(JSON.parse((await files.readText(path)) ?? 'null'));
+    const parsed = RefsDocument.safeParse(JSON.parse((await disk.readText(path)) ?? 'null'));
     return parsed.success ? parsed.data.refs : [];
   } catch {
     return [];

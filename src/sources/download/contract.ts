@@ -35,7 +35,7 @@ export function stateFileOf(path: string): string {
 
 export interface DownloadEffects {
   readonly http: Http;
-  readonly files: Disk;
+  readonly disk: Disk;
   /** Hashes a file while it is written. */
   readonly openHash: OpenStreamingHash;
   /** Milliseconds since any fixed point, never set back. */

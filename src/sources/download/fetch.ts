@@ -20,7 +20,7 @@ export async function* fetchFile(
 ): Work<Downloaded> {
   signal.throwIfAborted();
   const client = new RangeClient(remote, effects, limits);
-  const part = await PartFile.open(effects.files, path, remote);
+  const part = await PartFile.open(effects.disk, path, remote);
   const fetching = new Fetching(effects, limits, remote, client, part, signal);
   try {
     for (let clean = false; ; clean = true) {

@@ -26,7 +26,7 @@ export function openDownloader(http: Http): Downloader {
   keepGarbageSmall();
   return createDownloader({
     http,
-    files: realDisk,
+    disk: realDisk,
     openHash: streamingHash((path) => realDisk.open(path, 'r')),
     clock: () => performance.now(),
     now: () => new Date(),

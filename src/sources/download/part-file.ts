@@ -73,7 +73,7 @@ export interface Identity {
 /** A file that is written in pieces, and the state file that lists the pieces that are complete. Throws `disk-full`, `file-access`. */
 export class PartFile {
   readonly path: string;
-  readonly #files: Disk;
+  readonly #disk: Disk;
   readonly #identity: Identity;
   readonly #data: OpenFile;
   #state: OpenFile | undefined;
@@ -91,17 +91,17 @@ export class PartFile {
   #finished = false;
   #rewriting = false;
 
-  private constructor(files: Disk, path: string, identity: Identity, data: OpenFile) {
-    this.#files = files;
+  private constructor(disk: Disk, path: string, identity: Identity, data: OpenFile) {
+    this.#disk = disk;
     this.path = path;
     this.#identity = identity;
     this.#data = data;
   }
 
   /** Opens what is there from an earlier run, or begins. What cannot be of this file is dropped. */
-  static async open(files: Disk, path: string, identity: Identity): Promise<PartFile> {
-    const data = await opened(files, path, OPEN);
-    const part = new PartFile(files, path, identity, data);
+  static async open(disk: Disk, path: string, identity: Identity): Promise<PartFile> {
+    const data = await opened(disk, path, OPEN);
+    const part = new PartFile(disk, path, identity, data);
     try {
       await part.#load();
       return part;
@@ -156,7 +156,7 @@ export class PartFile {
     await this.#syncing;
     await this.flushState();
     await this.#guarded(this.path, () => this.#data.sync());
-    await this.#guarded(stateFileOf(this.path), () => this.#files.unlink(stateFileOf(this.path)));
+    await this.#guarded(stateFileOf(this.path), () => this.#disk.unlink(stateFileOf(this.path)));
     this.#finished = true;
   }
 
@@ -172,7 +172,7 @@ export class PartFile {
   async remove(): Promise<void> {
     const state = stateFileOf(this.path);
     for (const path of [this.path, state, `${state}.new`]) {
-      await this.#files.unlink(path).catch((cause: unknown) => {
+      await this.#disk.unlink(path).catch((cause: unknown) => {
         if (errnoOf(cause) !== 'ENOENT') throw cacheError(path, 'remove', cause);
       });
     }
@@ -194,7 +194,7 @@ export class PartFile {
   async #stateText(): Promise<string | undefined> {
     const path = stateFileOf(this.path);
     try {
-      return await this.#files.readFile(path, 'utf8');
+      return await this.#disk.readFile(path, 'utf8');
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return undefined;
       throw cacheError(path, 'read', cause);
@@ -225,11 +225,11 @@ export class PartFile {
     const old = this.#state;
     this.#state = undefined;
     await old?.close();
-    const fresh = await opened(this.#files, `${path}.new`, OPEN | constants.O_TRUNC);
+    const fresh = await opened(this.#disk, `${path}.new`, OPEN | constants.O_TRUNC);
     this.#state = fresh;
     await this.#guarded(path, async () => {
       await this.#append(fresh, text);
-      await this.#files.rename(`${path}.new`, path);
+      await this.#disk.rename(`${path}.new`, path);
     });
   }
 
@@ -280,9 +280,9 @@ export class PartFile {
   }
 }
 
-async function opened(files: Disk, path: string, flags: number): Promise<OpenFile> {
+async function opened(disk: Disk, path: string, flags: number): Promise<OpenFile> {
   try {
-    return await files.open(path, flags, MODE);
+    return await disk.open(path, flags, MODE);
   } catch (cause) {
     throw cacheError(path, 'write', cause);
   }

@@ -38,8 +38,7 @@ export async function bench(changes: Partial<EmbeddedOptions> = {}): Promise<Ben
   const start = changes.startWorker ?? forkWorker(WORKER);
   const runtime = embeddedRuntime({
     dataDir,
-    files: realDisk,
-    texts: realDisk,
+    disk: realDisk,
     digests: createDigestCache(realDisk, join(dataDir, 'cache')),
     now: () => new Date(),
     engine: {

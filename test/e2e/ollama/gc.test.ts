@@ -57,7 +57,7 @@ describe.skipIf(reason !== undefined)(`leftovers on a real server${reason ? ` (s
     const effects = {
       identity: await runtime.identify(never),
       runtime,
-      registry: { files: realDisk, dataDir: home },
+      registry: { disk: realDisk, dataDir: home },
       locker: createFileLocker({ dir, command: 'gc' }),
       nonWaitingLocker: createFileLocker({ dir, command: 'gc', waitMs: 0 }),
       cache: {
@@ -67,7 +67,7 @@ describe.skipIf(reason !== undefined)(`leftovers on a real server${reason ? ` (s
         },
       },
       digestsInUse: async () => ({ digests: new Set<never>() }),
-      files: realDisk,
+      disk: realDisk,
       stateFolders: [home],
       listStaleLocks: () => listStaleLocks(realDisk, dir, now()),
       folder: await serverFolder(runtime, never),

@@ -55,7 +55,7 @@ export function adapter(
 
 /** All that there is: the server's folder, and a registry on loopback. */
 export function allDoors(models: string): LocalTransfers {
-  return { models: async () => ({ path: models, files: realDisk, uid: process.getuid?.() }), loopback: true };
+  return { models: async () => ({ path: models, disk: realDisk, uid: process.getuid?.() }), loopback: true };
 }
 
 export async function digestOfFile(path: string): Promise<Digest> {

@@ -104,8 +104,8 @@ describe('row 40: through the loader', () => {
       / {2}constructor: /,
     ],
   ])('%s is refused with its place, exit 16', async (_what, text, message) => {
-    const files = memoryFiles({ '/builtin/sample.json': json(sampleFamily()), '/mine.json': text });
-    const work = loadCatalog(files, { builtin: '/builtin', extra: ['/mine.json'] });
+    const disk = memoryFiles({ '/builtin/sample.json': json(sampleFamily()), '/mine.json': text });
+    const work = loadCatalog(disk, { builtin: '/builtin', extra: ['/mine.json'] });
     await expect(work).rejects.toMatchObject({
       code: 'bad-catalog',
       exitCode: 16,

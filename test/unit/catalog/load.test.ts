@@ -12,7 +12,7 @@ function ids(catalog: Catalog): string[] {
 
 describe('which files are read', () => {
   test('every .json directly in the folders, in the order of their names', async () => {
-    const files = memoryFiles({
+    const disk = memoryFiles({
       '/pkg/catalog/b.json': json(sampleFamily('beta', 'beta-1b')),
       '/pkg/catalog/a.json': json(sampleFamily('alpha', 'alpha-1b')),
       '/pkg/catalog/notes.txt': 'not json',
@@ -20,7 +20,7 @@ describe('which files are read', () => {
       '/pkg/catalog/deeper/c.json': 'not json',
       '/home/catalog/mine.json': json(sampleFamily('mine', 'mine-1b')),
     });
-    expect(ids(await loadCatalog(files, PLACES))).toEqual(['alpha', 'beta', 'mine']);
+    expect(ids(await loadCatalog(disk, PLACES))).toEqual(['alpha', 'beta', 'mine']);
   });
 
   test('a user folder that does not exist is no error', async () => {
@@ -61,12 +61,12 @@ describe('which files are read', () => {
 
 describe('origins', () => {
   test('each family knows the file that defined it and those laid over it', async () => {
-    const files = memoryFiles({
+    const disk = memoryFiles({
       ...BASE,
       '/home/catalog/mine.json': json({ schemaVersion: 1, id: 'sample', title: 'Mine' }),
       '/tmp/more.json': json({ schemaVersion: 1, id: 'sample', summary: 'More' }),
     });
-    const catalog = await loadCatalog(files, { ...PLACES, extra: ['/tmp/more.json'] });
+    const catalog = await loadCatalog(disk, { ...PLACES, extra: ['/tmp/more.json'] });
     expect(catalog.families).toHaveLength(1);
     expect(catalog.families[0]?.family).toMatchObject({ title: 'Mine', summary: 'More', publisher: 'Acme' });
     expect(catalog.families[0]?.origins).toEqual([
@@ -79,12 +79,12 @@ describe('origins', () => {
 
 describe('broken files', () => {
   test('the mistakes of all files are told at once, each under its path', async () => {
-    const files = memoryFiles({
+    const disk = memoryFiles({
       ...BASE,
       '/home/catalog/one.json': '{ "schemaVersion": 1,',
       '/home/catalog/two.json': json({ schemaVersion: 1, id: 'sample', titel: 'x', defaultProfile: 'crad' }),
     });
-    const error = await failureOf(loadCatalog(files, PLACES));
+    const error = await failureOf(loadCatalog(disk, PLACES));
     expect(error.code).toBe('bad-catalog');
     expect(error.exitCode).toBe(16);
     expect(error.message).toContain('/home/catalog/one.json is not a valid catalog file');
@@ -95,11 +95,11 @@ describe('broken files', () => {
   });
 
   test('an overlay of a broken family is not blamed for being partial', async () => {
-    const files = memoryFiles({
+    const disk = memoryFiles({
       '/pkg/catalog/sample.json': json({ ...sampleFamily(), title: 7 }),
       '/home/catalog/mine.json': json({ schemaVersion: 1, id: 'sample', title: 'Mine' }),
     });
-    const error = await failureOf(loadCatalog(files, PLACES));
+    const error = await failureOf(loadCatalog(disk, PLACES));
     expect(error.message).toContain('/pkg/catalog/sample.json');
     expect(error.message).not.toContain('/home/catalog/mine.json');
     expect(error.suggestions).toEqual(['The built-in catalog is damaged: install gemma-provision again.']);
@@ -107,8 +107,8 @@ describe('broken files', () => {
 
   test('a page of mistakes is cut with a count', async () => {
     const extra = Object.fromEntries(Array.from({ length: 80 }, (_, index) => [`zzzzzzzzzz${index}`, 1]));
-    const files = memoryFiles({ ...BASE, '/home/catalog/x.json': json({ schemaVersion: 1, id: 'sample', ...extra }) });
-    const error = await failureOf(loadCatalog(files, PLACES));
+    const disk = memoryFiles({ ...BASE, '/home/catalog/x.json': json({ schemaVersion: 1, id: 'sample', ...extra }) });
+    const error = await failureOf(loadCatalog(disk, PLACES));
     expect(error.message.split('\n')).toHaveLength(52);
     expect(error.message).toContain('… and 30 more');
   });

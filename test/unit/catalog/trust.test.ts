@@ -41,7 +41,7 @@ interface Setting extends Partial<CatalogTrust> {
 
 function load({ text, signature, place = 'flag', ...trust }: Setting) {
   const path = place === 'flag' ? FILE : '/user/mine.json';
-  const files = memoryFiles({
+  const disk = memoryFiles({
     '/builtin/sample.json': json(sampleFamily()),
     [path]: text,
     ...(signature !== undefined && { [`${path}.sig`]: signature }),
@@ -51,7 +51,7 @@ function load({ text, signature, place = 'flag', ...trust }: Setting) {
     ...(place === 'flag' ? { extra: [path] } : { user: '/user' }),
     trust: { keys: [ours.public], allowUnsigned: false, seen: memorySeen(), now: NOW, ...trust },
   };
-  return loadCatalog(files, places);
+  return loadCatalog(disk, places);
 }
 
 function refusal(code: 'untrusted' | 'stale-catalog', message: RegExp): Partial<ProvisionError> {
@@ -114,9 +114,9 @@ describe('row 41: whom a catalog file comes from', () => {
   });
 
   test('the built-in files need no signature', async () => {
-    const files = memoryFiles({ '/builtin/sample.json': json(sampleFamily()) });
+    const disk = memoryFiles({ '/builtin/sample.json': json(sampleFamily()) });
     const trust = { keys: [ours.public], allowUnsigned: false, seen: memorySeen(), now: NOW };
-    await expect(loadCatalog(files, { builtin: '/builtin', trust })).resolves.toMatchObject({
+    await expect(loadCatalog(disk, { builtin: '/builtin', trust })).resolves.toMatchObject({
       families: [{ family: { id: 'sample' } }],
     });
   });

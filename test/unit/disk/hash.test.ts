@@ -35,9 +35,9 @@ describe('hashing', () => {
 
   test('tells bytes from zero to the whole, in small memory', async () => {
     const file = await localFile('big.gguf', Buffer.alloc(100 * MIB, 3));
-    const { files, largestBuffer } = countingFiles();
+    const { disk, largestBuffer } = countingFiles();
     const events: ProgressEvent[] = [];
-    await drive(createHasher(files, NO_DIGEST_CACHE)(file, 'hash', never), (event) => events.push(event));
+    await drive(createHasher(disk, NO_DIGEST_CACHE)(file, 'hash', never), (event) => events.push(event));
     const done = bytesOf(events);
     expect(done[0]).toBe(0);
     expect(done.at(-1)).toBe(100 * MIB);
@@ -60,12 +60,12 @@ describe('hashing', () => {
 
   test('an abort stops the reading, throws its reason and closes the file', async () => {
     const file = await localFile('big.gguf', Buffer.alloc(80 * MIB, 3));
-    const { files, bytesRead } = countingFiles();
+    const { disk, bytesRead } = countingFiles();
     let closed = 0;
     const watched: Disk = {
-      ...files,
+      ...disk,
       open: async (path, flags) => {
-        const handle = await files.open(path, flags);
+        const handle = await disk.open(path, flags);
         return fileWith(handle, {
           close: () => {
             closed += 1;
@@ -112,7 +112,7 @@ describe('hashing', () => {
 
   test('a disk that fails half-way', async () => {
     const file = await localFile('model.gguf', Buffer.alloc(9 * MIB));
-    const files: Disk = {
+    const disk: Disk = {
       ...realDisk,
       open: async (path, flags) => {
         const handle = await fs.open(path, flags);
@@ -124,7 +124,7 @@ describe('hashing', () => {
         });
       },
     };
-    await expect(drive(createHasher(files, NO_DIGEST_CACHE)(file, 'hash', never), ignore)).rejects.toMatchObject({
+    await expect(drive(createHasher(disk, NO_DIGEST_CACHE)(file, 'hash', never), ignore)).rejects.toMatchObject({
       code: 'file-access',
     });
   });
@@ -133,10 +133,10 @@ describe('hashing', () => {
 describe('the digest cache', () => {
   test('a second run reads no byte of the model', async () => {
     const file = await localFile('model.gguf', 'GGUF');
-    const { files, bytesRead } = countingFiles();
+    const { disk, bytesRead } = countingFiles();
     const cacheDir = join(folder, 'cache');
     const hash = (): Promise<string> =>
-      drive(createHasher(files, createDigestCache(realDisk, cacheDir))(file, 'hash', never), ignore);
+      drive(createHasher(disk, createDigestCache(realDisk, cacheDir))(file, 'hash', never), ignore);
     expect(await hash()).toBe(digestOf('GGUF'));
     const first = bytesRead();
     expect(await hash()).toBe(digestOf('GGUF'));
@@ -155,8 +155,8 @@ describe('the digest cache', () => {
 
   test('other bytes of the same size, even with the old time put back, are read again', async () => {
     const file = await localFile('model.gguf', 'GGUF');
-    const { files, bytesRead } = countingFiles();
-    const hash = createHasher(files, createDigestCache(realDisk, join(folder, 'cache')));
+    const { disk, bytesRead } = countingFiles();
+    const hash = createHasher(disk, createDigestCache(realDisk, join(folder, 'cache')));
     await drive(hash(file, 'hash', never), ignore);
     const { atime, mtime } = await fs.stat(file.path);
     await writeFile(file.path, 'FUGG');

@@ -187,7 +187,7 @@ export function fakeEffects(over: Partial<DoctorEffects> = {}): DoctorEffects {
     paths: { config: '/home/anna/config', data: '/home/anna/data', cache: '/home/anna/cache' },
     ownFile: '/opt/tool/package.json',
     now: () => NOW,
-    files: fakeFiles({
+    disk: fakeFiles({
       ...processEntries('HOME=/home/anna\0'),
       '/opt/ollama/lib/ollama': { names: HELPERS },
       '/home/anna': { names: [] },
@@ -201,7 +201,7 @@ export function fakeEffects(over: Partial<DoctorEffects> = {}): DoctorEffects {
     embedded: { version: async () => '3.22.1', tryOut: async () => undefined, has: async () => true },
     registry: {
       dataDir: '/home/anna/data',
-      files: {
+      disk: {
         readText: async () => undefined,
         replaceText: async () => undefined,
         list: async () => [],

@@ -40,8 +40,8 @@ describe('clock', () => {
       status: 'problem',
       detail: expect.stringContaining('1970'),
     });
-    const files = fakeFiles({ '/opt/tool/package.json': { names: [], modifiedMs: NOW + 3 * 86_400_000 } });
-    expect(await check('clock', { files })).toMatchObject({ status: 'warning' });
+    const disk = fakeFiles({ '/opt/tool/package.json': { names: [], modifiedMs: NOW + 3 * 86_400_000 } });
+    expect(await check('clock', { disk })).toMatchObject({ status: 'warning' });
   });
   test('no server, no comparison', async () => {
     expect(await check('clock', { get: answers({}) })).toMatchObject({ status: 'ok' });
@@ -50,7 +50,7 @@ describe('clock', () => {
 });
 
 describe.each(['data', 'cache'])('%s-folder', (purpose) => {
-  const run = (entry: Entry) => check(`${purpose}-folder`, { files: fakeFiles({ [`/home/anna/${purpose}`]: entry }) });
+  const run = (entry: Entry) => check(`${purpose}-folder`, { disk: fakeFiles({ [`/home/anna/${purpose}`]: entry }) });
   test.each<[string, Entry, string, string]>([
     ['in order', { names: [] }, 'ok', 'free'],
     ['closed', { names: [], write: errno('EACCES') }, 'problem', 'permission denied'],
@@ -66,8 +66,8 @@ describe.each(['data', 'cache'])('%s-folder', (purpose) => {
 });
 
 test('data-folder: a subfolder that a run as another user left counts', async () => {
-  const files = fakeFiles({ '/home/anna/data/locks': { names: [], write: errno('EACCES') } });
-  expect(await check('data-folder', { files })).toMatchObject({
+  const disk = fakeFiles({ '/home/anna/data/locks': { names: [], write: errno('EACCES') } });
+  expect(await check('data-folder', { disk })).toMatchObject({
     status: 'problem',
     detail: expect.stringContaining('/home/anna/data/locks'),
     remedy: expect.stringContaining('chown'),
@@ -80,7 +80,7 @@ describe('config-folder', () => {
     ['with settings', { '/home/anna/config': { names: ['config.json'] } }, 'ok'],
     ['closed', { '/home/anna/config': { names: [], write: errno('EACCES') } }, 'warning'],
   ])('%s', async (_what, entries, status) => {
-    expect(await check('config-folder', { files: fakeFiles(entries) })).toMatchObject({ status });
+    expect(await check('config-folder', { disk: fakeFiles(entries) })).toMatchObject({ status });
   });
 });
 
@@ -154,19 +154,19 @@ describe('locks', () => {
   const holder = JSON.stringify({ pid: 12, place: 'here', command: 'install tiny', since, token: 'x' });
   test('none, one that is held, one of a dead run', async () => {
     expect(await check('locks')).toMatchObject({ status: 'ok' });
-    expect(await check('locks', { files: at(NOW - 1000, 'released\n') })).toMatchObject({ status: 'ok' });
-    expect(await check('locks', { files: at(NOW - 1000, holder) })).toMatchObject({
+    expect(await check('locks', { disk: at(NOW - 1000, 'released\n') })).toMatchObject({ status: 'ok' });
+    expect(await check('locks', { disk: at(NOW - 1000, holder) })).toMatchObject({
       status: 'warning',
       detail: expect.stringMatching(/^gemma-provision install tiny \(process 12\) holds a lock; .*exit code 15\.$/),
     });
-    expect(await check('locks', { files: at(NOW - 3_600_000, '{') })).toMatchObject({
+    expect(await check('locks', { disk: at(NOW - 3_600_000, '{') })).toMatchObject({
       status: 'warning',
       detail: expect.stringContaining('An unknown run died 1 h 0 m ago'),
     });
   });
   test('a folder that cannot be read is a warning', async () => {
-    const files = fakeFiles({ '/home/anna/data/locks': errno('EACCES') });
-    expect(await check('locks', { files })).toMatchObject({ status: 'warning' });
+    const disk = fakeFiles({ '/home/anna/data/locks': errno('EACCES') });
+    expect(await check('locks', { disk })).toMatchObject({ status: 'warning' });
   });
 });
 

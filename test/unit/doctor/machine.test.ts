@@ -26,7 +26,7 @@ describe('server-environment', () => {
   test('reports the variables of the server and of this user, without secrets', async () => {
     const env = { OLLAMA_HOST: 'http://anna:pa@ss@127.0.0.1:11434', PATH: '/bin' };
     const environment = 'OLLAMA_API_KEY=abc123\0OLLAMA_MODELS=/m\0HOME=/root\0';
-    const { status, detail } = await check('server-environment', { env, files: files({}, environment) });
+    const { status, detail } = await check('server-environment', { env, disk: files({}, environment) });
     expect(status).toBe('ok');
     expect(detail).toBe(
       'The server (process 77) has OLLAMA_API_KEY=(hidden), OLLAMA_MODELS=/m. Here: OLLAMA_HOST=http://***@127.0.0.1:11434.',
@@ -47,7 +47,7 @@ describe('server-environment', () => {
     ['OLLAMA_GO_TEMPLATE=1', 'TEMPLATE always overrides'],
     ['OLLAMA_DEBUG_LOG_REQUESTS=true', 'every prompt'],
   ])('%s has an unexpected effect', async (variable, words) => {
-    expect(await check('server-environment', { files: files({}, `${variable}\0`) })).toMatchObject({
+    expect(await check('server-environment', { disk: files({}, `${variable}\0`) })).toMatchObject({
       status: 'warning',
       detail: expect.stringContaining(words),
       remedy: expect.any(String),
@@ -64,18 +64,18 @@ describe('server-environment', () => {
     'OLLAMA_GO_TEMPLATE=0',
     'OLLAMA_DEBUG_LOG_REQUESTS=false',
   ])('%s does not', async (variable) => {
-    expect(await check('server-environment', { files: files({}, `${variable}\0`) })).toMatchObject({ status: 'ok' });
+    expect(await check('server-environment', { disk: files({}, `${variable}\0`) })).toMatchObject({ status: 'ok' });
   });
 
   test.each<[string, Partial<DoctorEffects>, RegExp]>([
-    ['another user', { files: unseen() }, /belongs to the user with id 1000/],
+    ['another user', { disk: unseen() }, /belongs to the user with id 1000/],
     [
       'an environment that is closed',
-      { files: files({ '/proc/77/environ': errno('EPERM') }) },
+      { disk: files({ '/proc/77/environ': errno('EPERM') }) },
       /environ cannot be read \(EPERM\)/,
     ],
-    ['no /proc', { files: fakeFiles({}) }, /\/proc\/net\/tcp cannot be read/],
-    ['no process on the port', { files: files({ '/proc/net/tcp': { text: 'nonsense\n\n 0: x y z' } }) }, /no socket/],
+    ['no /proc', { disk: fakeFiles({}) }, /\/proc\/net\/tcp cannot be read/],
+    ['no process on the port', { disk: files({ '/proc/net/tcp': { text: 'nonsense\n\n 0: x y z' } }) }, /no socket/],
     ['another system', { platform: 'darwin' }, /on darwin/],
     ['another machine', { server: far }, /only on its machine/],
   ])('cannot be seen: %s', async (_why, over, words) => {
@@ -91,24 +91,24 @@ describe('server-environment', () => {
       '/proc/77/exe': errno('ENOENT'),
       '/proc/77/environ': errno('ESRCH'),
     });
-    expect(await check('server-environment', { files: gone })).toMatchObject({ status: 'skipped' });
-    expect(await check('server-program', { files: gone })).toMatchObject({ status: 'skipped' });
+    expect(await check('server-environment', { disk: gone })).toMatchObject({ status: 'skipped' });
+    expect(await check('server-program', { disk: gone })).toMatchObject({ status: 'skipped' });
   });
 });
 
 describe('server-program', () => {
   test('helpers of 0.30 must be there', async () => {
     const lib = (names: string[]) => files({ '/opt/ollama/lib/ollama': { names } });
-    expect(await check('server-program', { files: lib(HELPERS) })).toMatchObject({ status: 'ok' });
-    expect(await check('server-program', { files: lib(['llama-server']) })).toMatchObject({
+    expect(await check('server-program', { disk: lib(HELPERS) })).toMatchObject({ status: 'ok' });
+    expect(await check('server-program', { disk: lib(['llama-server']) })).toMatchObject({
       status: 'problem',
       detail: expect.stringMatching(/^llama-quantize should be in \/opt\/ollama\/lib\/ollama/),
     });
-    expect(await check('server-program', { files: lib([]), server: server('0.24.0') })).toMatchObject({ status: 'ok' });
+    expect(await check('server-program', { disk: lib([]), server: server('0.24.0') })).toMatchObject({ status: 'ok' });
   });
   test('a program that was replaced under a running server', async () => {
     const old = files({ '/proc/77/exe': { link: '/usr/bin/ollama (deleted)' } });
-    expect(await check('server-program', { files: old, server: server('0.24.0') })).toMatchObject({
+    expect(await check('server-program', { disk: old, server: server('0.24.0') })).toMatchObject({
       status: 'warning',
       detail: expect.stringContaining(
         '/usr/bin/ollama was replaced or removed while the server was running: the old version, Ollama 0.24.0',
@@ -116,7 +116,7 @@ describe('server-program', () => {
     });
   });
   test('unseen or far away', async () => {
-    expect(await check('server-program', { files: unseen() })).toMatchObject({ status: 'skipped' });
+    expect(await check('server-program', { disk: unseen() })).toMatchObject({ status: 'skipped' });
     expect(await check('server-program', { server: far })).toMatchObject({ status: 'skipped' });
   });
 });
@@ -127,7 +127,7 @@ describe('models-folder', () => {
     over: Partial<DoctorEffects> = {},
     uid = 1000,
     environment = 'OLLAMA_MODELS=/m\0',
-  ) => check('models-folder', { files: fakeFiles({ ...processEntries(environment, { uid }), ...entries }), ...over });
+  ) => check('models-folder', { disk: fakeFiles({ ...processEntries(environment, { uid }), ...entries }), ...over });
 
   test.each<[string, Entry, number, string]>([
     ['its own user may write', { names: [] }, 1000, 'ok'],
@@ -177,7 +177,7 @@ describe('models-folder', () => {
 
   test('a folder that this user may not look into is not judged', async () => {
     expect(await run({ '/m': errno('EACCES') })).toMatchObject({ status: 'skipped' });
-    expect(await check('disk-space', { files: files({ '/m': errno('EACCES') }, 'OLLAMA_MODELS=/m\0') })).toMatchObject({
+    expect(await check('disk-space', { disk: files({ '/m': errno('EACCES') }, 'OLLAMA_MODELS=/m\0') })).toMatchObject({
       status: 'skipped',
     });
   });
@@ -185,17 +185,17 @@ describe('models-folder', () => {
   test('behind a process that only passes requests on, nothing is guessed', async () => {
     const docker = { '/proc/77/exe': { link: '/usr/bin/docker-proxy' }, '/proc/77/environ': { text: 'HOME=/root\0' } };
     expect(await run(docker)).toMatchObject({ status: 'skipped' });
-    expect(await check('server-program', { files: files(docker) })).toMatchObject({
+    expect(await check('server-program', { disk: files(docker) })).toMatchObject({
       status: 'skipped',
       detail: expect.stringContaining('belongs to docker-proxy (process 77), which forwards requests'),
     });
-    expect(await check('disk-space', { files: files(docker) })).toMatchObject({ status: 'skipped' });
+    expect(await check('disk-space', { disk: files(docker) })).toMatchObject({ status: 'skipped' });
   });
 
   test('without any information, the usual folder', async () => {
     const over = {
       platform: 'darwin',
-      files: fakeFiles({ '/home/anna/.ollama/models': { names: [], write: errno('EACCES') } }),
+      disk: fakeFiles({ '/home/anna/.ollama/models': { names: [], write: errno('EACCES') } }),
     };
     expect(await check('models-folder', over)).toMatchObject({
       status: 'skipped',
@@ -214,7 +214,7 @@ describe('disk-space', () => {
     ['0.24.0', 3, 'problem', '3.06 GiB'],
     ['0.24.0', 5, 'ok', 'one copy'],
   ])('%s with %d GiB free: %s', async (version, gib, status, words) => {
-    expect(await check('disk-space', { server: server(version), files: free(gib) })).toMatchObject({
+    expect(await check('disk-space', { server: server(version), disk: free(gib) })).toMatchObject({
       status,
       detail: expect.stringContaining(words),
     });
@@ -222,7 +222,7 @@ describe('disk-space', () => {
   test('the embedded runtime puts one copy into the data folder', async () => {
     const over = {
       server: server(UNREACHABLE),
-      files: fakeFiles({ '/home/anna/data': { names: [], free: GIB } }),
+      disk: fakeFiles({ '/home/anna/data': { names: [], free: GIB } }),
     };
     expect(await check('disk-space', over)).toMatchObject({
       status: 'problem',
@@ -230,7 +230,7 @@ describe('disk-space', () => {
     });
   });
   test('a number that makes no sense is a warning, a server far away is skipped', async () => {
-    expect(await check('disk-space', { files: free(Number.NaN) })).toMatchObject({ status: 'warning' });
+    expect(await check('disk-space', { disk: free(Number.NaN) })).toMatchObject({ status: 'warning' });
     expect(await check('disk-space', { server: far })).toMatchObject({ status: 'skipped' });
     const none = { server: server(UNREACHABLE), wanted: { usesServer: true, serverOnly: true } } as const;
     expect(await check('disk-space', none)).toMatchObject({ status: 'skipped' });
@@ -238,7 +238,7 @@ describe('disk-space', () => {
 });
 
 describe('exposure', () => {
-  const bound = (address: string) => ({ files: fakeFiles(processEntries('', { address })) });
+  const bound = (address: string) => ({ disk: fakeFiles(processEntries('', { address })) });
   test.each([
     ['0100007F', 'ok', 'only on 127.0.0.1'],
     ['00000000', 'warning', 'every address (0.0.0.0)'],
@@ -252,7 +252,7 @@ describe('exposure', () => {
     });
   });
   test('where sockets cannot be seen, its own addresses are tried', async () => {
-    const over = { platform: 'darwin', files: fakeFiles({}) };
+    const over = { platform: 'darwin', disk: fakeFiles({}) };
     const tried: string[] = [];
     const get: DoctorEffects['get'] = async (url) => {
       tried.push(url);
@@ -313,11 +313,11 @@ describe('proxy', () => {
       detail: expect.stringContaining('https_proxy is set here, but not for the server'),
     });
     const theirs = files({}, 'HTTPS_PROXY=http://u:p@proxy:3128\0');
-    expect(await check('proxy', { files: theirs })).toMatchObject({
+    expect(await check('proxy', { disk: theirs })).toMatchObject({
       status: 'ok',
       detail: expect.stringContaining('pulls through http://***@proxy:3128'),
     });
-    expect(await check('proxy', { files: files({}, 'HTTP_PROXY=http://proxy:3128\0') })).toMatchObject({
+    expect(await check('proxy', { disk: files({}, 'HTTP_PROXY=http://proxy:3128\0') })).toMatchObject({
       status: 'warning',
     });
   });

@@ -38,8 +38,8 @@ describe('server', () => {
   });
 
   test('a substitute or a proxy on the port is named', async () => {
-    const files = fakeFiles({ ...processEntries(''), '/proc/77/exe': { link: '/opt/koboldcpp' } });
-    expect(await check('server', { files })).toMatchObject({
+    const disk = fakeFiles({ ...processEntries(''), '/proc/77/exe': { link: '/opt/koboldcpp' } });
+    expect(await check('server', { disk })).toMatchObject({
       status: 'ok',
       detail: expect.stringContaining('used by koboldcpp (process 77)'),
     });
@@ -69,8 +69,8 @@ describe('server', () => {
   });
 
   test('reports a program that is installed but not running', async () => {
-    const files = fakeFiles({ '/usr/bin/ollama': { text: '' } });
-    expect(await check('server', { server: absent, env: { PATH: '/bin::/usr/bin' }, files })).toMatchObject({
+    const disk = fakeFiles({ '/usr/bin/ollama': { text: '' } });
+    expect(await check('server', { server: absent, env: { PATH: '/bin::/usr/bin' }, disk })).toMatchObject({
       detail: expect.stringContaining('/usr/bin/ollama is installed, but not running there.'),
     });
   });
@@ -79,12 +79,12 @@ describe('server', () => {
     const foreign = server(
       new ProvisionError('runtime-not-ollama', 'Something answers, but it is not an Ollama server.'),
     );
-    const files = fakeFiles({ ...processEntries(''), '/proc/77/exe': { link: '/usr/sbin/nginx' } });
-    expect(await check('server', { server: foreign, files, wanted: serverOnly })).toMatchObject({
+    const disk = fakeFiles({ ...processEntries(''), '/proc/77/exe': { link: '/usr/sbin/nginx' } });
+    expect(await check('server', { server: foreign, disk, wanted: serverOnly })).toMatchObject({
       status: 'problem',
       detail: expect.stringContaining('The port is served by nginx (process 77).'),
     });
-    expect(await check('server', { server: foreign, files: fakeFiles({}) })).toMatchObject({ status: 'warning' });
+    expect(await check('server', { server: foreign, disk: fakeFiles({}) })).toMatchObject({ status: 'warning' });
   });
 
   test('a host that cannot be used, and a refusal, block auto as well', async () => {
@@ -232,14 +232,14 @@ describe('gpu', () => {
   test('no model loaded: unknown, unless the build has no libraries for it', async () => {
     expect(await check('gpu', { profile: card })).toMatchObject({ status: 'skipped' });
     const build = (names: string[]) => fakeFiles({ ...processEntries('A=b\0'), '/opt/ollama/lib/ollama': { names } });
-    expect(await check('gpu', { profile: card, files: build(['libggml-cpu.so', 'llama-server']) })).toMatchObject({
+    expect(await check('gpu', { profile: card, disk: build(['libggml-cpu.so', 'llama-server']) })).toMatchObject({
       status: 'warning',
       detail: expect.stringContaining('no GPU libraries'),
     });
-    expect(await check('gpu', { profile: card, files: build(['libggml-cpu.so', 'cuda_v12']) })).toMatchObject({
+    expect(await check('gpu', { profile: card, disk: build(['libggml-cpu.so', 'cuda_v12']) })).toMatchObject({
       status: 'skipped',
     });
-    expect(await check('gpu', { profile: card, server: server('0.5.13'), files: build(['runners']) })).toMatchObject({
+    expect(await check('gpu', { profile: card, server: server('0.5.13'), disk: build(['runners']) })).toMatchObject({
       status: 'skipped',
     });
   });
@@ -251,9 +251,9 @@ describe('gpu', () => {
     });
     expect(await check('gpu', { profile, server: server('0.24.0') })).toMatchObject({ status: 'ok' });
     const enabled = fakeFiles(processEntries('OLLAMA_IGPU_ENABLE=true\0'));
-    expect(await check('gpu', { profile, files: enabled })).toMatchObject({ status: 'skipped' });
+    expect(await check('gpu', { profile, disk: enabled })).toMatchObject({ status: 'skipped' });
     expect(
-      await check('gpu', { profile, files: enabled, get: ps({ name: 'a', size: 1, size_vram: 0 }) }),
+      await check('gpu', { profile, disk: enabled, get: ps({ name: 'a', size: 1, size_vram: 0 }) }),
     ).toMatchObject({
       status: 'warning',
       detail: expect.stringContaining('Radeon 780M is available, but a runs only on the processor.'),
@@ -295,14 +295,14 @@ describe('context', () => {
     ['0', 'ok', '4096 tokens'],
     ['', 'ok', '4096 tokens'],
   ])('OLLAMA_CONTEXT_LENGTH=%s of the server: %s', async (value, status, words) => {
-    expect(await check('context', { files: setTo(value) })).toMatchObject({
+    expect(await check('context', { disk: setTo(value) })).toMatchObject({
       status,
       detail: expect.stringContaining(words),
     });
   });
   test('a variable here may not reach the server', async () => {
     const env = { OLLAMA_CONTEXT_LENGTH: '65536' };
-    expect(await check('context', { env, files: fakeFiles({}) })).toMatchObject({
+    expect(await check('context', { env, disk: fakeFiles({}) })).toMatchObject({
       status: 'warning',
       detail: expect.stringContaining('here (the server has its own environment)'),
     });

@@ -20,14 +20,14 @@ function proc(processes: Readonly<Record<number, readonly [parent: number, kilob
 }
 
 test('children and their children count, the process itself and others do not', async () => {
-  const files = proc({ 1: [0, 10], 5: [1, 100], 6: [5, 200], 7: [6, 400], 8: [1, 800] });
-  expect(await residentBelow(files, 5)).toBe(600 * 1024);
-  expect(await residentBelow(files, 7)).toBe(0);
+  const disk = proc({ 1: [0, 10], 5: [1, 100], 6: [5, 200], 7: [6, 400], 8: [1, 800] });
+  expect(await residentBelow(disk, 5)).toBe(600 * 1024);
+  expect(await residentBelow(disk, 7)).toBe(0);
 });
 
 test('a process without memory of its own, or one that ended meanwhile, is left out', async () => {
-  const files = proc({ 5: [1, 1], 6: [5], 7: [5, 4] });
-  const gone = { ...files, readdir: async () => ['5', '6', '7', '9'] };
+  const disk = proc({ 5: [1, 1], 6: [5], 7: [5, 4] });
+  const gone = { ...disk, readdir: async () => ['5', '6', '7', '9'] };
   expect(await residentBelow(gone, 5)).toBe(4 * 1024);
 });
 

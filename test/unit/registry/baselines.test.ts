@@ -153,8 +153,8 @@ describe('a baseline file that cannot be used', () => {
 
   test('not readable: is told', async () => {
     const registry = memoryRegistry();
-    const files = { ...registry.files, readText: () => Promise.reject(new Error('EACCES: permission denied')) };
-    const { problem } = await findBaseline({ ...registry, files }, KEY, 'gemma');
+    const disk = { ...registry.disk, readText: () => Promise.reject(new Error('EACCES: permission denied')) };
+    const { problem } = await findBaseline({ ...registry, disk }, KEY, 'gemma');
     expect(problem).toMatchObject({ code: 'bad-record', message: expect.stringContaining('EACCES') });
     expect(problem?.suggestions.join(' ')).toContain('Check who may read');
   });

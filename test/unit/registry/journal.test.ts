@@ -17,7 +17,7 @@ let texts: Map<string, string>;
 function registry() {
   return {
     dataDir: '/data',
-    files: {
+    disk: {
       readText: async (path: string) => texts.get(path),
       replaceText: async (path: string, text: string) => void texts.set(path, text),
       list: async (folder: string) =>

@@ -142,8 +142,8 @@ describe('broken records', () => {
     const registry = memoryRegistry();
     const refusing = {
       ...registry,
-      files: {
-        ...registry.files,
+      disk: {
+        ...registry.disk,
         list: () => Promise.resolve(['a.json', 'notes.txt']),
         readText: () => Promise.reject(new Error('EACCES: permission denied')),
       },

@@ -11,7 +11,7 @@ export function memoryRegistry(): Registry & {
 } {
   const files = memoryDisk();
   return {
-    files,
+    disk: files,
     dataDir: '/data',
     write: files.write,
     get texts() {

@@ -18,10 +18,10 @@ beforeEach(async () => {
 function resolve(
   ref: string,
   more: Partial<ResolveRequest> = {},
-  files: Disk = realDisk,
+  disk: Disk = realDisk,
   digests: DigestCache = NO_DIGEST_CACHE,
 ): Promise<ResolvedSource> {
-  return fileSource({ files, digests, cwd: folder }).resolve({ ref, signal: never, ...more });
+  return fileSource({ disk, digests, cwd: folder }).resolve({ ref, signal: never, ...more });
 }
 
 describe('forms of a reference', () => {
@@ -56,7 +56,7 @@ describe('forms of a reference', () => {
   });
 
   test('one letter and a colon is a drive, not a scheme', () => {
-    const source = fileSource({ files: realDisk, digests: NO_DIGEST_CACHE, cwd: folder });
+    const source = fileSource({ disk: realDisk, digests: NO_DIGEST_CACHE, cwd: folder });
     expect(source.matches('C:\\models\\a.gguf')).toBe(true);
     expect(source.matches('hf:owner/repo/a.gguf')).toBe(false);
     expect(source.matches('FILE:a.gguf')).toBe(true);

@@ -11,7 +11,7 @@ import { never } from '../../helpers/failure.ts';
 import { OTHER_DIGEST, temporaryFolder } from './support.ts';
 
 const web = webSource({ http: () => Promise.reject(new Error('no network')) });
-const sources = [librarySource, fileSource({ files: realDisk, digests: NO_DIGEST_CACHE, cwd: '/' })];
+const sources = [librarySource, fileSource({ disk: realDisk, digests: NO_DIGEST_CACHE, cwd: '/' })];
 
 describe('resolveSource', () => {
   test('goes to the source that knows the form', async () => {

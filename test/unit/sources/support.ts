@@ -11,10 +11,10 @@ export function temporaryFolder(): Promise<string> {
 }
 
 /** The real file system that counts the bytes it gave away. */
-export function countingFiles(): { files: Disk; bytesRead: () => number; largestBuffer: () => number } {
+export function countingFiles(): { disk: Disk; bytesRead: () => number; largestBuffer: () => number } {
   let bytes = 0;
   let largest = 0;
-  const files = diskWith({
+  const disk = diskWith({
     open: async (path, flags) => {
       const file = await realDisk.open(path, flags);
       return fileWith(file, {
@@ -27,7 +27,7 @@ export function countingFiles(): { files: Disk; bytesRead: () => number; largest
       });
     },
   });
-  return { files, bytesRead: () => bytes, largestBuffer: () => largest };
+  return { disk, bytesRead: () => bytes, largestBuffer: () => largest };
 }
 
 export function failingWith(code: string, operation: keyof Disk): Disk {

@@ -20,7 +20,7 @@ export interface GcEffects {
   readonly cache: Pick<Cache, 'prune'>;
   /** Digests that records came from; `broken`: one that cannot be read. */
   digestsInUse(): Promise<{ readonly digests: ReadonlySet<Digest>; readonly broken?: ProvisionError }>;
-  readonly files: Disk;
+  readonly disk: Disk;
   /** Folders of this tool in which state files lie. */
   readonly stateFolders: readonly string[];
   listStaleLocks(): Promise<readonly StaleLock[]>;
@@ -61,8 +61,8 @@ export interface Findings {
 export const NOTHING: Findings = { candidates: [], notes: [] };
 
 /** What a file takes; nothing when it is gone meanwhile. */
-export async function diskUseOf(files: Disk, path: string): Promise<DiskUse[]> {
-  const facts = await fileUsage(files, path);
+export async function diskUseOf(disk: Disk, path: string): Promise<DiskUse[]> {
+  const facts = await fileUsage(disk, path);
   if (facts === undefined) return [];
   const { inode, links, bytes } = facts;
   return [{ path, inode, links, bytes }];

@@ -112,7 +112,7 @@ async function* collectCache(
   const inUse = new Set([...digests, ...(await digestsOfInterruptedRuns(effects))]);
   const found = yield* effects.cache.prune({ inUse, apply: false }, signal);
   const takes = new Map<string, DiskUse[]>();
-  for (const { path } of found.items) takes.set(path, await diskUseOf(effects.files, path));
+  for (const { path } of found.items) takes.set(path, await diskUseOf(effects.disk, path));
   const pruned = apply ? yield* effects.cache.prune({ inUse, apply: true }, signal) : found;
   return { outcomes: pruned.items.map((item) => cacheOutcome(item, takes.get(item.path) ?? [])), notes: [] };
 }
@@ -154,7 +154,7 @@ async function gcEffects({ runtime, identity, serverFolder }: OpenRuntime, app: 
     nonWaitingLocker: createFileLocker({ dir: locks, command: options.command, waitMs: 0 }),
     cache,
     digestsInUse: () => digestsInUse(registry),
-    files: realDisk,
+    disk: realDisk,
     stateFolders: stateFolders(paths),
     listStaleLocks: () => listStaleLocks(realDisk, locks, now()),
     ...(folder !== undefined && { folder }),

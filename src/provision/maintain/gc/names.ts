@@ -157,7 +157,7 @@ async function measureNames(
   for (const { name, digests } of manifests) {
     if (!isGoing(name)) continue;
     const own = blobs.filter(({ digest }) => digest !== undefined && digests.includes(digest) && !stay.has(digest));
-    sizes.set(name, (await Promise.all(own.map(({ path }) => diskUseOf(effects.files, path)))).flat());
+    sizes.set(name, (await Promise.all(own.map(({ path }) => diskUseOf(effects.disk, path)))).flat());
   }
   return sizes;
 }
@@ -192,15 +192,15 @@ async function sizesFromRuntime(
 /** A run takes hours at most: what is older was left by one that is dead, of any user. Milliseconds. */
 export const NAME_GRACE_MS = 24 * 3_600_000;
 
-type Asking = Pick<GcEffects, 'folder' | 'files' | 'now' | 'runtime'>;
+type Asking = Pick<GcEffects, 'folder' | 'disk' | 'now' | 'runtime'>;
 
 /** Why a name may belong to a run of another user; undefined when it is too old for that. Only we use the embedded runtime. */
-export async function mayBeInUse(name: string, { folder, files, now }: Asking): Promise<string | undefined> {
+export async function mayBeInUse(name: string, { folder, disk, now }: Asking): Promise<string | undefined> {
   if (folder === undefined) return undefined;
   const unseen = 'its age cannot be determined from here, and another user or machine may be using it';
   if ('refused' in folder) return unseen;
   const manifest = (await folder.read()).manifests.find((each) => sameModel(each.name, name));
-  const facts = manifest && (await fileUsage(files, manifest.path));
+  const facts = manifest && (await fileUsage(disk, manifest.path));
   if (facts === undefined) return unseen;
   const ageMs = now().getTime() - Math.max(facts.modifiedMs, facts.changedMs);
   if (ageMs >= NAME_GRACE_MS) return undefined;

@@ -18,12 +18,12 @@ const INCOMPLETE = /^\.incomplete-/;
 
 /** Temporary files of state writers, what was saved aside because it could not be read, and lock files of the past. */
 export async function findStateFiles(effects: GcEffects): Promise<Findings> {
-  const { files, stateFolders, now } = effects;
+  const { disk, stateFolders, now } = effects;
   const candidates: Candidate[] = [];
   for (const folder of stateFolders) {
-    for (const name of (await files.list(folder)).sort()) {
+    for (const name of (await disk.list(folder)).sort()) {
       const path = join(folder, name);
-      const facts = WRITERS.test(name) || SAVED_ASIDE.test(name) ? await fileUsage(files, path) : undefined;
+      const facts = WRITERS.test(name) || SAVED_ASIDE.test(name) ? await fileUsage(disk, path) : undefined;
       if (facts === undefined) continue;
       if (SAVED_ASIDE.test(name))
         candidates.push(await fileCandidate('state-file', path, 'saved aside because it could not be read', effects));
@@ -36,17 +36,17 @@ export async function findStateFiles(effects: GcEffects): Promise<Findings> {
   return { candidates, notes: [] };
 }
 
-async function fileCandidate(kind: GcKind, path: string, reason: string, { files }: GcEffects): Promise<Candidate> {
-  const before = await fileUsage(files, path);
+async function fileCandidate(kind: GcKind, path: string, reason: string, { disk }: GcEffects): Promise<Candidate> {
+  const before = await fileUsage(disk, path);
   return {
     kind,
     path,
     reason,
-    takes: await diskUseOf(files, path),
+    takes: await diskUseOf(disk, path),
     async remove() {
-      const facts = await fileUsage(files, path);
+      const facts = await fileUsage(disk, path);
       if (facts !== undefined && facts.inode !== before?.inode) return 'another file is in its place now';
-      await files.rm(path, { force: true });
+      await disk.rm(path, { force: true });
       return undefined;
     },
   };
@@ -63,7 +63,7 @@ export async function findStoredFiles(effects: GcEffects, signal: AbortSignal): 
 }
 
 async function findUnusedBlobs(store: OwnStore, effects: GcEffects, signal: AbortSignal): Promise<Findings> {
-  const names = (await effects.files.list(store.blobs))
+  const names = (await effects.disk.list(store.blobs))
     .sort()
     .filter((name) => WHOLE.test(name) || INCOMPLETE.test(name));
   if (names.length === 0) return NOTHING;
@@ -87,14 +87,14 @@ async function blobCandidate(store: OwnStore, name: string, effects: GcEffects):
     kind: 'stored-file',
     path,
     reason: INCOMPLETE.test(name) ? 'incomplete; the run that wrote it ended' : `no model of ${store.title} uses it`,
-    takes: await diskUseOf(effects.files, path),
+    takes: await diskUseOf(effects.disk, path),
     async remove(signal) {
       const busy = await describeRunsInProgress(store.runtime, effects, signal);
       if (busy !== undefined) return busy;
       const { named, unknown } = await referencedBlobs(store, effects);
       if (named.has(name)) return 'a model uses it now';
       if (unknown !== undefined && WHOLE.test(name)) return `${unknown} cannot be read and may use it`;
-      await effects.files.rm(path, { force: true });
+      await effects.disk.rm(path, { force: true });
       return undefined;
     },
   };
@@ -103,13 +103,13 @@ async function blobCandidate(store: OwnStore, name: string, effects: GcEffects):
 /** Names of the blobs in manifests, by any digest in their text: too many are safer than too few. */
 async function referencedBlobs(
   { manifests }: OwnStore,
-  { files }: GcEffects,
+  { disk }: GcEffects,
 ): Promise<{ named: ReadonlySet<string>; unknown?: string }> {
   const named = new Set<string>();
   let unknown: string | undefined;
-  for (const name of (await files.list(manifests)).sort().filter((each) => each.endsWith('.json'))) {
+  for (const name of (await disk.list(manifests)).sort().filter((each) => each.endsWith('.json'))) {
     const path = join(manifests, name);
-    const text = (await files.readText(path).catch(() => undefined)) ?? '';
+    const text = (await disk.readText(path).catch(() => undefined)) ?? '';
     const digests = [...text.matchAll(/sha256:[0-9a-f]{64}/g)];
     if (digests.length === 0) unknown = path;
     for (const [digest] of digests) named.add(digest.replace(':', '-'));

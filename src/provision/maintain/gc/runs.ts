@@ -92,7 +92,7 @@ async function journalCandidate(path: string, journal: Journal, effects: GcEffec
     path,
     name,
     reason: `of an interrupted ${operation} that left nothing behind`,
-    takes: await diskUseOf(effects.files, path),
+    takes: await diskUseOf(effects.disk, path),
     async remove(signal) {
       const held = await effects.nonWaitingLocker
         .acquire(lockName(journal.runtime, name), signal)
@@ -105,7 +105,7 @@ async function journalCandidate(path: string, journal: Journal, effects: GcEffec
         const now = (await listJournals(effects.registry)).find((each) => each.path === path)?.journal;
         if (now !== undefined && (await isUnfinished(now, effects, signal)))
           return 'the next run on its name completes it';
-        await effects.files.rm(path, { force: true });
+        await effects.disk.rm(path, { force: true });
         return undefined;
       } finally {
         await held.release();

@@ -67,7 +67,7 @@ async function manifestCandidate(
     path,
     name,
     reason: `${broken}, and keeps the server from removing what it does not need`,
-    takes: await diskUseOf(effects.files, path),
+    takes: await diskUseOf(effects.disk, path),
     async remove(signal) {
       const busy = await describeRunsInProgress(effects.identity, effects, signal);
       if (busy !== undefined) return busy;
@@ -75,7 +75,7 @@ async function manifestCandidate(
       if (now === undefined) return undefined;
       if (now.broken === undefined) return 'it can be read now';
       const why = await reasonToKeepManifest(now, effects);
-      if (why === undefined) await effects.files.rm(path, { force: true });
+      if (why === undefined) await effects.disk.rm(path, { force: true });
       return why;
     },
   };
@@ -83,8 +83,8 @@ async function manifestCandidate(
 
 /** Only what says nothing goes: an empty file, or the beginning of one. What is JSON of another shape may be read by others. */
 async function reasonToKeepManifest({ path, name }: FolderManifest, effects: GcEffects): Promise<string | undefined> {
-  const facts = await fileUsage(effects.files, path);
-  const text = await effects.files.readText(path).catch(() => undefined);
+  const facts = await fileUsage(effects.disk, path);
+  const text = await effects.disk.readText(path).catch(() => undefined);
   if (facts === undefined || text === undefined) return 'it cannot be read from here';
   if (isJson(text)) return 'it contains JSON of an unknown kind';
   if (effects.now().getTime() - facts.modifiedMs < MANIFEST_GRACE_MS) return 'it was written just now';
@@ -146,14 +146,14 @@ const REASONS: Partial<Readonly<Record<GcKind, string>>> = {
 /** Digests in manifests. One that cannot be understood counts with every digest in its text; `unknown`: one that cannot be read. */
 async function referencedDigests(
   { manifests, links }: FolderContents,
-  { files }: GcEffects,
+  { disk }: GcEffects,
 ): Promise<{ digests: ReadonlySet<Digest>; unknown?: string }> {
   const digests = new Set<Digest>(manifests.flatMap((each) => each.digests));
   // A manifest behind a symbolic link is one for the server, and was not followed here.
   let unknown = links.find((path) => /[\\/]manifests[\\/]/.test(path));
   for (const { path, broken } of manifests) {
     if (broken === undefined) continue;
-    const text = await files.readText(path).catch(() => undefined);
+    const text = await disk.readText(path).catch(() => undefined);
     if (text === undefined) unknown = path;
     for (const [digest] of (text ?? '').matchAll(/sha256:[0-9a-f]{64}/g)) digests.add(Digest.parse(digest));
   }
@@ -165,7 +165,7 @@ async function isYoung({ path, name }: FolderBlob, all: readonly FolderBlob[], e
   const pull = PULL.exec(name)?.[1];
   const paths =
     pull === undefined ? [path] : all.filter((each) => each.name.startsWith(`${pull}-`)).map((each) => each.path);
-  const facts = await Promise.all(paths.map((each) => fileUsage(effects.files, each)));
+  const facts = await Promise.all(paths.map((each) => fileUsage(effects.disk, each)));
   return facts.some((each) => each !== undefined && ageOf(each, effects) < SERVER_GRACE_MS);
 }
 
@@ -184,7 +184,7 @@ async function blobCandidate(
     kind,
     path,
     reason: REASONS[kind] ?? '',
-    takes: await diskUseOf(effects.files, path),
+    takes: await diskUseOf(effects.disk, path),
     async remove(signal) {
       const busy = await describeRunsInProgress(effects.identity, effects, signal);
       if (busy !== undefined) return busy;
@@ -193,7 +193,7 @@ async function blobCandidate(
       if (digest !== undefined && digests.has(digest)) return 'a model needs it now';
       if (kind === 'server-blob' && unknown !== undefined) return `${unknown} cannot be read and may need it`;
       if (await isYoung(blob, contents.blobs, effects)) return 'another process is writing it';
-      await effects.files.rm(path, { force: true });
+      await effects.disk.rm(path, { force: true });
       return undefined;
     },
   };

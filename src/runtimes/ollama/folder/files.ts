@@ -7,7 +7,7 @@ import type { Disk } from '../../../disk/disk.ts';
 export interface ModelsFolder {
   /** Absolute path of what `OLLAMA_MODELS` names: it holds `blobs` and `manifests`. */
   readonly path: string;
-  readonly files: Disk;
+  readonly disk: Disk;
   /** This process's user; undefined on Windows, which has no such numbers. */
   readonly uid: number | undefined;
 }

@@ -13,7 +13,7 @@ export interface ProvenFolder {
   readonly path: string;
   /** Where the blobs lie, without symbolic links. */
   readonly blobs: string;
-  readonly files: Disk;
+  readonly disk: Disk;
   readonly device: bigint;
   /** Who the blobs belong to, taken for the server's user. */
   readonly uid: number;
@@ -61,16 +61,16 @@ export async function proveFolder(
     if (!(await hasBlob(connection, digest, signal))) return { refused: 'is not where the server keeps its models' };
     return { ...looked, reflinks: await clones(looked, path) };
   } finally {
-    await folder.files.rm(path, { force: true }).catch(() => undefined);
+    await folder.disk.rm(path, { force: true }).catch(() => undefined);
   }
 }
 
 type Looked = Omit<ProvenFolder, 'reflinks'>;
 
-async function lookAt({ path, files, uid: self }: ModelsFolder): Promise<Looked | RefusedFolder> {
+async function lookAt({ path, disk, uid: self }: ModelsFolder): Promise<Looked | RefusedFolder> {
   try {
-    const blobs = await files.realpath(join(path, 'blobs'));
-    const facts = await files.stat(blobs, { bigint: true });
+    const blobs = await disk.realpath(join(path, 'blobs'));
+    const facts = await disk.stat(blobs, { bigint: true });
     if (!facts.isDirectory()) return { refused: 'has no blobs folder' };
     if (self !== undefined && (facts.mode & WORLD_WRITABLE) !== 0n) return { refused: 'is writable by every user' };
     const uid = Number(facts.uid);
@@ -78,8 +78,8 @@ async function lookAt({ path, files, uid: self }: ModelsFolder): Promise<Looked 
     if (self !== undefined && self !== 0 && self !== uid) {
       return { refused: `belongs to the user with id ${uid}, and files written there would not` };
     }
-    const mode = await modeIn(files, blobs);
-    return { path, blobs, files, device: facts.dev, uid, gid: Number(facts.gid), mode, self };
+    const mode = await modeIn(disk, blobs);
+    return { path, blobs, disk, device: facts.dev, uid, gid: Number(facts.gid), mode, self };
   } catch (thrown) {
     const absent = errnoOf(thrown) === 'ENOENT';
     return { refused: absent ? 'does not exist' : `cannot be inspected: ${errnoOf(thrown) ?? messageOf(thrown)}` };
@@ -87,11 +87,11 @@ async function lookAt({ path, files, uid: self }: ModelsFolder): Promise<Looked 
 }
 
 /** As the server's own blobs; a new folder has none yet. */
-async function modeIn(files: Disk, blobs: string): Promise<number> {
-  const names = (await files.readdir(blobs)).filter((name) => /^sha256-[0-9a-f]{64}$/.test(name));
+async function modeIn(disk: Disk, blobs: string): Promise<number> {
+  const names = (await disk.readdir(blobs)).filter((name) => /^sha256-[0-9a-f]{64}$/.test(name));
   const seen: FileFacts[] = [];
   for (const name of names.slice(0, LOOKED_AT)) {
-    const facts = await files.lstat(join(blobs, name), { bigint: true }).catch(() => undefined);
+    const facts = await disk.lstat(join(blobs, name), { bigint: true }).catch(() => undefined);
     // A blob of 0444 is a hard link of ours.
     if (facts?.isFile() && (facts.mode & 0o200n) !== 0n) seen.push(facts);
   }
@@ -102,7 +102,7 @@ async function modeIn(files: Disk, blobs: string): Promise<number> {
 /** Returns why not. */
 async function writeProbe(folder: Looked, path: string, bytes: Uint8Array): Promise<string | undefined> {
   try {
-    const handle = await folder.files.open(path, 'wx', folder.mode);
+    const handle = await folder.disk.open(path, 'wx', folder.mode);
     try {
       await handle.write(bytes, 0, bytes.length);
       await giveToServer(handle, folder);
@@ -124,14 +124,14 @@ export async function giveToServer(
   if (self !== undefined) await handle.chmod(mode);
 }
 
-async function clones({ files, blobs }: Looked, path: string): Promise<boolean> {
+async function clones({ disk, blobs }: Looked, path: string): Promise<boolean> {
   const clone = temporaryIn(blobs);
   try {
-    await files.copyFile(path, clone, SHARE_BYTES);
+    await disk.copyFile(path, clone, SHARE_BYTES);
     return true;
   } catch {
     return false;
   } finally {
-    await files.rm(clone, { force: true }).catch(() => undefined);
+    await disk.rm(clone, { force: true }).catch(() => undefined);
   }
 }

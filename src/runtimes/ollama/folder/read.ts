@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { Digest, digestOf } from '../../../core/digest.ts';
 import { errnoOf, messageOf } from '../../../core/errors.ts';
+import { looseJson } from '../../../core/parse.ts';
 import type { Disk } from '../../../disk/disk.ts';
 import type { FolderContents, FolderManifest } from '../../contents.ts';
-import { factsOf, looseJson, namesIn, readBlobs, unlessAbsent } from '../../read-blobs.ts';
+import { factsOf, namesIn, readBlobs, unlessAbsent } from '../../read-blobs.ts';
 
 /** A manifest is some KiB of JSON; the largest known have under 100 layers. */
 const MANIFEST_LIMIT = 4n * 1024n * 1024n;
@@ -21,26 +22,26 @@ const ManifestFile = z.object({ config: Layer, layers: z.array(Layer).nullish() 
  * manifests are among the findings. `manifests` and `blobs` themselves may be symbolic links, as for the server; nothing
  * within them is followed. Throws what the file system throws, but not for what is not there or vanishes meanwhile.
  */
-export async function readModelsFolder(path: string, files: Disk): Promise<FolderContents> {
+export async function readModelsFolder(path: string, disk: Disk): Promise<FolderContents> {
   const links: string[] = [];
   const manifests: FolderManifest[] = [];
-  const root = await unlessAbsent(files.realpath(join(path, 'manifests')));
-  if (root !== undefined) await walk({ files, links, manifests }, root, []);
-  const folder = await unlessAbsent(files.realpath(join(path, 'blobs')));
-  const blobs = folder === undefined ? [] : await readBlobs(files, folder, links);
+  const root = await unlessAbsent(disk.realpath(join(path, 'manifests')));
+  if (root !== undefined) await walk({ disk, links, manifests }, root, []);
+  const folder = await unlessAbsent(disk.realpath(join(path, 'blobs')));
+  const blobs = folder === undefined ? [] : await readBlobs(disk, folder, links);
   return { folder: path, manifests, blobs, links };
 }
 
 interface Walk {
-  readonly files: Disk;
+  readonly disk: Disk;
   readonly links: string[];
   readonly manifests: FolderManifest[];
 }
 
 async function walk(state: Walk, folder: string, parts: readonly string[]): Promise<void> {
-  for (const name of await namesIn(state.files, folder)) {
+  for (const name of await namesIn(state.disk, folder)) {
     const path = join(folder, name);
-    const facts = await factsOf(state.files, path);
+    const facts = await factsOf(state.disk, path);
     if (facts === undefined) continue;
     const here = [...parts, name];
     if (facts.isDirectory()) {
@@ -48,14 +49,14 @@ async function walk(state: Walk, folder: string, parts: readonly string[]): Prom
       if (here.length < DEPTH) await walk(state, path, here);
     } else if (!facts.isFile()) state.links.push(path);
     else if (here.length === DEPTH && !name.startsWith('.')) {
-      const manifest = await readManifest(state.files, path, nameOf(here), facts.size);
+      const manifest = await readManifest(state.disk, path, nameOf(here), facts.size);
       if (manifest !== undefined) state.manifests.push(manifest);
     }
   }
 }
 
 async function readManifest(
-  files: Disk,
+  disk: Disk,
   path: string,
   name: string,
   size: bigint,
@@ -65,7 +66,7 @@ async function readManifest(
   if (size > MANIFEST_LIMIT) return broken('is too large for a manifest');
   let text: string;
   try {
-    text = await files.readFile(path, 'utf8');
+    text = await disk.readFile(path, 'utf8');
   } catch (thrown) {
     if (errnoOf(thrown) === 'ENOENT') return undefined;
     return broken(`cannot be read: ${errnoOf(thrown) ?? messageOf(thrown)}`);

@@ -24,10 +24,10 @@ const SYNC_EVERY = 64 * MIB;
  */
 export async function* writeCopy(put: FolderWrite): Work<number> {
   const { folder, digest, signal } = put;
-  const { files, blobs } = folder;
+  const { disk, blobs } = folder;
   const temporary = temporaryIn(blobs);
   try {
-    const target = await files.open(temporary, 'wx', folder.mode);
+    const target = await disk.open(temporary, 'wx', folder.mode);
     try {
       yield* copyInto(target, put);
       await giveToServer(target, folder);
@@ -36,18 +36,18 @@ export async function* writeCopy(put: FolderWrite): Work<number> {
       await target.close();
     }
     signal.throwIfAborted();
-    await files.rename(temporary, blobFile(blobs, digest));
+    await disk.rename(temporary, blobFile(blobs, digest));
     return put.file.sizeBytes;
   } catch (thrown) {
     if (isUnsupported(thrown)) throw new TransferUnavailable(`copying failed: ${messageOf(thrown)}`, { cause: thrown });
     throw folderError(folder, thrown);
   } finally {
-    await files.rm(temporary, { force: true }).catch(() => undefined);
+    await disk.rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
 async function* copyInto(target: OpenFile, { folder, file, digest, signal }: FolderWrite): Work<void> {
-  const source = await folder.files.open(file.path, 'r').catch((cause: unknown) => {
+  const source = await folder.disk.open(file.path, 'r').catch((cause: unknown) => {
     throw notReadable(file, cause);
   });
   const sync = syncMeanwhile(target);
@@ -144,7 +144,7 @@ export async function* replaceBlob(
 /** Removes a blob, if it is there, so that the server takes the next one that it is sent. Throws `file-access`. */
 export async function dropBlob(folder: ProvenFolder, digest: Digest): Promise<void> {
   try {
-    await folder.files.rm(blobFile(folder.blobs, digest), { force: true });
+    await folder.disk.rm(blobFile(folder.blobs, digest), { force: true });
   } catch (thrown) {
     throw folderError(folder, thrown);
   }

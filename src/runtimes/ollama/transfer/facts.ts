@@ -96,9 +96,9 @@ async function inspectFolder(file: StorableFile, folder: ProvenFolder): Promise<
 }
 
 /** The volume of a file, or of the nearest folder above one that is still to be fetched. */
-async function deviceOf({ files }: ProvenFolder, path: string): Promise<bigint | undefined> {
+async function deviceOf({ disk }: ProvenFolder, path: string): Promise<bigint | undefined> {
   for (let at = path, above = parentOf(at); ; at = above, above = parentOf(at)) {
-    const facts: FileFacts | undefined = await files.stat(at, { bigint: true }).catch(() => undefined);
+    const facts: FileFacts | undefined = await disk.stat(at, { bigint: true }).catch(() => undefined);
     if (facts !== undefined) return facts.dev;
     if (above === at) return undefined;
   }
@@ -119,9 +119,9 @@ export async function isPresent(
   return folder === undefined || (await isWhole(folder, digest, sizeBytes));
 }
 
-async function isWhole({ files, blobs }: ProvenFolder, digest: Digest, sizeBytes: number): Promise<boolean> {
+async function isWhole({ disk, blobs }: ProvenFolder, digest: Digest, sizeBytes: number): Promise<boolean> {
   try {
-    return (await files.stat(blobFile(blobs, digest), { bigint: true })).size === BigInt(sizeBytes);
+    return (await disk.stat(blobFile(blobs, digest), { bigint: true })).size === BigInt(sizeBytes);
   } catch (thrown) {
     // The server's answer counts for a file that cannot be inspected.
     return errnoOf(thrown) !== 'ENOENT';

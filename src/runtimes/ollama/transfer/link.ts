@@ -11,7 +11,7 @@ const READ_BY_OWNER = 0o400n;
 /** Why a file cannot be linked into the folder, as a whole sentence; undefined when it can. */
 export async function reasonAgainstLink(file: LocalFile, folder: ProvenFolder): Promise<string | undefined> {
   if (folder.self === undefined) return file.immutable ? 'Read-only files are not linked on Windows.' : undefined;
-  const facts = await folder.files.lstat(file.path, { bigint: true }).catch(() => undefined);
+  const facts = await folder.disk.lstat(file.path, { bigint: true }).catch(() => undefined);
   // A file that is still to be fetched will be ours.
   const uid = facts === undefined ? folder.self : Number(facts.uid);
   if (facts !== undefined && !facts.isFile()) return 'The file is a symbolic link.';
@@ -25,34 +25,34 @@ export async function reasonAgainstLink(file: LocalFile, folder: ProvenFolder): 
 export async function* writeHardLink(put: FolderWrite): Work<number> {
   const { folder, file, digest } = put;
   yield* verifyDigest(put);
-  const { files, blobs } = folder;
+  const { disk, blobs } = folder;
   const temporary = temporaryIn(blobs);
   try {
-    await files.link(file.path, temporary);
+    await disk.link(file.path, temporary);
     // In one step, and over a blob that is not whole.
-    await files.rename(temporary, blobFile(blobs, digest));
+    await disk.rename(temporary, blobFile(blobs, digest));
     return 0;
   } catch (thrown) {
     if (isUnsupported(thrown)) throw new TransferUnavailable(`linking failed: ${messageOf(thrown)}`, { cause: thrown });
     throw folderError(folder, thrown);
   } finally {
     // Also when the rename did nothing: both names were the same file already.
-    await files.rm(temporary, { force: true }).catch(() => undefined);
+    await disk.rm(temporary, { force: true }).catch(() => undefined);
   }
 }
 
 /** Shares the file's bytes with a new blob, copy-on-write. Moves no byte. */
 export async function* writeClone(put: FolderWrite): Work<number> {
   const { folder, file, digest } = put;
-  const { files, blobs } = folder;
+  const { disk, blobs } = folder;
   const temporary = temporaryIn(blobs);
   try {
-    await files.copyFile(file.path, temporary, SHARE_BYTES).catch((cause: unknown) => {
+    await disk.copyFile(file.path, temporary, SHARE_BYTES).catch((cause: unknown) => {
       throw new TransferUnavailable(`cloning failed: ${messageOf(cause)}`, { cause });
     });
     // Afterwards, so that a change between the two shows: a digest is only remembered for a file that did not change.
     yield* verifyDigest(put);
-    const handle = await files.open(temporary, 'r');
+    const handle = await disk.open(temporary, 'r');
     try {
       await giveToServer(handle, folder);
       // Windows syncs only what was opened for writing, and its file systems do so at the rename.
@@ -60,11 +60,11 @@ export async function* writeClone(put: FolderWrite): Work<number> {
     } finally {
       await handle.close();
     }
-    await files.rename(temporary, blobFile(blobs, digest));
+    await disk.rename(temporary, blobFile(blobs, digest));
     return 0;
   } catch (thrown) {
     throw folderError(folder, thrown);
   } finally {
-    await files.rm(temporary, { force: true }).catch(() => undefined);
+    await disk.rm(temporary, { force: true }).catch(() => undefined);
   }
 }

@@ -73,7 +73,7 @@ async function* moveIntoFolder(
   if (folder === undefined || put === undefined) throw new TransferUnavailable('the models folder is not known');
   const moved = yield* put({ folder, file, digest, hash: files.hash, signal });
   if (await hasBlob(connection, digest, signal)) return moved;
-  await folder.files.rm(blobFile(folder.blobs, digest), { force: true }).catch(() => undefined);
+  await folder.disk.rm(blobFile(folder.blobs, digest), { force: true }).catch(() => undefined);
   throw new TransferUnavailable('the server does not find the file in its models folder');
 }
 
@@ -127,13 +127,13 @@ const CLOCK_LAG_MS = 100;
 
 /** True when the blob is gone, or existed before this run. */
 async function removeOrphan(folder: ProvenFolder, orphan: Digest, startedAt: Date): Promise<boolean> {
-  const { files, blobs } = folder;
+  const { disk, blobs } = folder;
   const path = blobFile(blobs, orphan);
   try {
-    const { birthtimeNs } = await files.lstat(path, { bigint: true });
+    const { birthtimeNs } = await disk.lstat(path, { bigint: true });
     if (birthtimeNs < BigInt(startedAt.getTime() - CLOCK_LAG_MS) * 1_000_000n) return true;
     if (await isNamed(folder, orphan)) return true;
-    await files.rm(path, { force: true });
+    await disk.rm(path, { force: true });
     return true;
   } catch {
     return false;
@@ -144,23 +144,23 @@ async function removeOrphan(folder: ProvenFolder, orphan: Digest, startedAt: Dat
 const MANIFEST_DEPTH = 4;
 
 /** Is a blob in any manifest? Throws where one cannot be read. */
-async function isNamed({ path, files }: ProvenFolder, digest: Digest): Promise<boolean> {
+async function isNamed({ path, disk }: ProvenFolder, digest: Digest): Promise<boolean> {
   let level = [join(path, 'manifests')];
   for (let depth = 0; depth < MANIFEST_DEPTH; depth += 1) {
     const next: string[] = [];
     for (const folder of level) {
-      next.push(...(await namesIn(files, folder)).map((name) => join(folder, name)));
+      next.push(...(await namesIn(disk, folder)).map((name) => join(folder, name)));
     }
     level = next;
   }
-  for (const manifest of level) if ((await files.readFile(manifest, 'utf8')).includes(digest)) return true;
+  for (const manifest of level) if ((await disk.readFile(manifest, 'utf8')).includes(digest)) return true;
   return false;
 }
 
 /** A new server has no manifests, and some systems put files of their own among the folders. */
-async function namesIn(files: Disk, folder: string): Promise<string[]> {
+async function namesIn(disk: Disk, folder: string): Promise<string[]> {
   try {
-    return await files.readdir(folder);
+    return await disk.readdir(folder);
   } catch (thrown) {
     if (['ENOENT', 'ENOTDIR'].includes(errnoOf(thrown) ?? '')) return [];
     throw thrown;

@@ -59,7 +59,7 @@ export class World {
 
   readonly registry = {
     dataDir: '/data',
-    files: {
+    disk: {
       readText: async (path: string) => this.files.get(path)?.text,
       replaceText: async (path: string, text: string) => void this.write(path, text, { ageMs: 0 }),
       list: async (folder: string) => this.list(folder),
@@ -105,7 +105,7 @@ export class World {
       nonWaitingLocker: locker,
       cache: { prune: (options) => this.#prune(options) },
       digestsInUse: async () => ({ digests: new Set() }),
-      files: this.#disk(),
+      disk: this.#disk(),
       stateFolders: ['/data', '/data/registry', '/data/journal'],
       listStaleLocks: async () => [],
       folder: {
@@ -143,7 +143,7 @@ export class World {
     const isFolder = (path: string) => [...this.files.keys()].some((each) => each.startsWith(`${path}/`));
     const absent = (path: string) => Object.assign(new Error(`no ${path}`), { code: 'ENOENT' });
     return diskWith({
-      ...this.registry.files,
+      ...this.registry.disk,
       rm: async (path) => void this.files.delete(path),
       realpath: async (path) => (isFolder(path) ? path : Promise.reject(absent(path))),
       readFile: async (path) => this.files.get(path)?.text ?? Promise.reject(absent(path)),

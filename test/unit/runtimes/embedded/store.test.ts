@@ -80,7 +80,7 @@ describe('putting a model', () => {
   test('remembers the digest of the source, so that the next run reads nothing', async () => {
     const cache = createDigestCache(realDisk, join(options.dataDir, 'cache'));
     const file = await sourceFile('GGUF');
-    await put('gemma', file, { digests: cache, files: withoutClone() });
+    await put('gemma', file, { digests: cache, disk: withoutClone() });
     expect(await cache.find(file.path, await fs.stat(file.path, { bigint: true }))).toBe(digestOf('GGUF'));
   });
 
@@ -96,8 +96,8 @@ describe('putting a model', () => {
   test('works alike where the file system shares bytes', async () => {
     const sharing: Disk = { ...realDisk, copyFile: (from, to) => fs.copyFile(from, to), open: fs.open };
     const file = await sourceFile('GGUF');
-    expect(await put('gemma', file, { files: sharing })).toMatchObject({ way: 'reflink', bytesMoved: 0 });
-    await expect(put('gemma', { ...file, digest: OTHER_DIGEST }, { files: sharing })).rejects.toMatchObject({
+    expect(await put('gemma', file, { disk: sharing })).toMatchObject({ way: 'reflink', bytesMoved: 0 });
+    await expect(put('gemma', { ...file, digest: OTHER_DIGEST }, { disk: sharing })).rejects.toMatchObject({
       code: 'digest-mismatch',
     });
     expect(await blobs()).toEqual([blobName('GGUF')]);
@@ -126,8 +126,8 @@ describe('a put that fails leaves nothing behind', () => {
   });
 
   test('a full disk', async () => {
-    const files = withoutClone({ code: 'ENOSPC' });
-    await expect(put('gemma', await sourceFile('GGUF'), { files })).rejects.toMatchObject({
+    const disk = withoutClone({ code: 'ENOSPC' });
+    await expect(put('gemma', await sourceFile('GGUF'), { disk })).rejects.toMatchObject({
       code: 'disk-full',
       exitCode: 12,
     });
@@ -135,8 +135,8 @@ describe('a put that fails leaves nothing behind', () => {
   });
 
   test('a disk that refuses', async () => {
-    const files = withoutClone({ code: 'EROFS' });
-    await expect(put('gemma', await sourceFile('GGUF'), { files })).rejects.toMatchObject({ code: 'file-access' });
+    const disk = withoutClone({ code: 'EROFS' });
+    await expect(put('gemma', await sourceFile('GGUF'), { disk })).rejects.toMatchObject({ code: 'file-access' });
     await expectNothing();
   });
 
@@ -147,11 +147,11 @@ describe('a put that fails leaves nothing behind', () => {
   });
 
   test('a manifest that cannot be written', async () => {
-    const texts = {
+    const disk = {
       ...realDisk,
       replaceText: () => Promise.reject(Object.assign(new Error('full'), { code: 'ENOSPC' })),
     };
-    await expect(put('gemma', await sourceFile('GGUF'), { texts })).rejects.toMatchObject({ code: 'disk-full' });
+    await expect(put('gemma', await sourceFile('GGUF'), { disk })).rejects.toMatchObject({ code: 'disk-full' });
     await expectNothing();
   });
 
@@ -249,7 +249,7 @@ describe('copying and removing', () => {
   test('a folder of manifests that cannot be listed keeps every blob', async () => {
     await put('gemma', await sourceFile('GGUF'));
     const readdir = (): Promise<never> => Promise.reject(Object.assign(new Error('EACCES'), { code: 'EACCES' }));
-    const store = createModelStore({ ...options, files: { ...realDisk, readdir } });
+    const store = createModelStore({ ...options, disk: { ...realDisk, readdir } });
     await expect(store.remove('gemma')).rejects.toMatchObject({ code: 'file-access' });
     expect(await blobs()).toEqual([blobName('GGUF')]);
   });
@@ -331,14 +331,14 @@ describe('the ways in', () => {
   });
 
   test('row 47: the cache on another file system: shared or copied instead', async () => {
-    const files: Disk = {
+    const disk: Disk = {
       ...realDisk,
       link: () => Promise.reject(Object.assign(new Error('EXDEV'), { code: 'EXDEV' })),
     };
-    const { way } = await by(await cached(), undefined, { files });
+    const { way } = await by(await cached(), undefined, { disk });
     expect(['reflink', 'copy']).toContain(way);
     await createModelStore(options).remove('gemma');
-    await expect(by(await cached(), 'hard-link', { files })).rejects.toMatchObject({ code: 'bad-usage', exitCode: 2 });
+    await expect(by(await cached(), 'hard-link', { disk })).rejects.toMatchObject({ code: 'bad-usage', exitCode: 2 });
     expect(await blobs()).toEqual([]);
   });
 

@@ -22,8 +22,7 @@ export const SPEC: ModelSpec = {
 export async function storeOptions(changes: Partial<StoreOptions> = {}): Promise<StoreOptions> {
   return {
     dataDir: await mkdtemp(join(tmpdir(), 'store-')),
-    files: realDisk,
-    texts: realDisk,
+    disk: realDisk,
     digests: NO_DIGEST_CACHE,
     now: () => new Date('2026-08-30T10:00:00.000Z'),
     ...changes,

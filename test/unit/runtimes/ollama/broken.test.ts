@@ -27,10 +27,10 @@ async function serverWith(models: readonly string[]): Promise<{ server: FakeOlla
     response.writeHead(500, { 'content-type': 'application/json' }).end('{"error":"EOF"}');
     return true;
   };
-  const { files } = countingFiles();
+  const { disk } = countingFiles();
   const runtime = ollamaRuntime({
     host: parseHost(server.host),
-    files: { open: zeroFile, hash: createHasher(files, NO_DIGEST_CACHE) },
+    files: { open: zeroFile, hash: createHasher(disk, NO_DIGEST_CACHE) },
     now: () => 0,
   });
   return { server, runtime };

@@ -47,8 +47,8 @@ afterEach(async () => {
 });
 
 const uid = process.getuid?.();
-const doorsTo = (path: string, files: Disk = realDisk): LocalTransfers => ({
-  models: async () => ({ path, files, uid }),
+const doorsTo = (path: string, disk: Disk = realDisk): LocalTransfers => ({
+  models: async () => ({ path, disk, uid }),
   loopback: true,
 });
 
@@ -130,7 +130,7 @@ describe('the folder is only used when it is proven to be the server’s own', (
     fake = await fakeOllama('0.24.0', { models });
     const other = join(folder, 'other');
     await make(other);
-    const runtime = at(fake, { models: async () => ({ path: other, files: realDisk, uid }) });
+    const runtime = at(fake, { models: async () => ({ path: other, disk: realDisk, uid }) });
     expect(await runtime.folder(never)).toEqual({ refused: expect.stringContaining(reason) });
     expect((await store(runtime, await own())).result.way).toBe('upload');
     expect(await readdir(join(other, 'blobs')).catch(() => [])).toEqual([]);
@@ -145,11 +145,11 @@ describe('the folder is only used when it is proven to be the server’s own', (
 
   test('a folder that cannot be written to is not used', async () => {
     fake = await fakeOllama('0.24.0', { models });
-    const files: Disk = {
+    const disk: Disk = {
       ...realDisk,
       open: async () => Promise.reject(Object.assign(new Error('read-only file system'), { code: 'EROFS' })),
     };
-    expect(await at(fake, doorsTo(models, files)).folder(never)).toEqual({ refused: expect.stringContaining('EROFS') });
+    expect(await at(fake, doorsTo(models, disk)).folder(never)).toEqual({ refused: expect.stringContaining('EROFS') });
   });
 
   test('the probe is removed although the server fails', async () => {
@@ -169,7 +169,7 @@ describe('the folder is only used when it is proven to be the server’s own', (
 
   test('a folder of another user is not used, unless we are root', async () => {
     fake = await fakeOllama('0.24.0', { models });
-    const somebody = { models: async () => ({ path: models, files: realDisk, uid: 4_000_000_000 }) };
+    const somebody = { models: async () => ({ path: models, disk: realDisk, uid: 4_000_000_000 }) };
     expect(await at(fake, somebody).folder(never)).toEqual({ refused: expect.stringContaining('belongs to the user') });
   });
 });
@@ -320,7 +320,7 @@ describe('what turns out not to work', () => {
   test('row 28: a copy that is given up leaves nothing', async () => {
     fake = await fakeOllama('0.24.0', { models });
     const stop = new AbortController();
-    const files: Disk = {
+    const disk: Disk = {
       ...realDisk,
       async open(path, flags, mode) {
         if (flags === 'wx' && path.endsWith('.incomplete')) stop.abort(new ProvisionError('interrupted', 'stop'));
@@ -328,7 +328,7 @@ describe('what turns out not to work', () => {
       },
     };
     const request: StoreRequest = { name: 'm:t', file: await own(), architecture: 'gemma3n', spec: SPEC, way: 'copy' };
-    const work = at(fake, doorsTo(models, files)).store(request, stop.signal);
+    const work = at(fake, doorsTo(models, disk)).store(request, stop.signal);
     const error = await failureOf(drive(work, () => {}));
     expect(error.exitCode).toBe(130);
     expect(await blobs()).toEqual([]);

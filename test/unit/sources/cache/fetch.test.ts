@@ -55,8 +55,8 @@ describe('a fetch', () => {
 
   test('a second one moves no byte and reads no byte, also by another cache object', async () => {
     await run(testCache({ folder }).cache.fetch(remoteFile(), never));
-    const { files, bytesRead } = countingFiles();
-    const again = testCache({ folder, files, origin: new Map() });
+    const { disk, bytesRead } = countingFiles();
+    const again = testCache({ folder, disk, origin: new Map() });
     const { result } = await run(again.cache.fetch(remoteFile(), never));
     expect(result.bytesMoved).toBe(0);
     expect(again.fetched).toEqual([]);
@@ -66,8 +66,8 @@ describe('a fetch', () => {
   test('a hard link to the file, as an import makes it, does not make it be read again', async () => {
     await run(testCache({ folder }).cache.fetch(remoteFile(), never));
     await link(blobOf(), join(folder, 'in-another-folder'));
-    const { files, bytesRead } = countingFiles();
-    expect((await run(testCache({ folder, files }).cache.find(DIGEST, never))).result?.path).toBe(blobOf());
+    const { disk, bytesRead } = countingFiles();
+    expect((await run(testCache({ folder, disk }).cache.find(DIGEST, never))).result?.path).toBe(blobOf());
     expect(bytesRead()).toBe(0);
   });
 

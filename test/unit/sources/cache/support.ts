@@ -32,7 +32,6 @@ export function remoteFile(content: Buffer = CONTENT, more: Partial<RemoteFile> 
 export interface TestCacheOptions {
   readonly folder: string;
   readonly disk?: Partial<Disk>;
-  readonly files?: Disk;
   /** What the origin has, by digest. */
   readonly origin?: ReadonlyMap<Digest, Buffer>;
   readonly downloader?: Pick<Downloader, 'fetch'>;
@@ -53,15 +52,13 @@ export function testCache(options: TestCacheOptions): TestCache {
   const fetched: Digest[] = [];
   const disk = { ...realDisk, ...options.disk };
   const digests = createDigestCache(realDisk, folder);
-  const files = options.files ?? disk;
   const origin = options.origin ?? new Map([[DIGEST, CONTENT]]);
   const cache = createCache({
     folder,
     disk,
-    files: realDisk,
     digests,
-    hash: createHasher(files, digests),
-    hashAgain: createHasher(files, NO_DIGEST_CACHE),
+    hash: createHasher(disk, digests),
+    hashAgain: createHasher(disk, NO_DIGEST_CACHE),
     downloader: options.downloader ?? { fetch: (file, path) => fromMemory(origin, fetched, file, path) },
     exclusive: options.exclusive ?? lockIn(folder),
     now: options.now ?? (() => new Date('2026-05-06T07:08:09Z')),

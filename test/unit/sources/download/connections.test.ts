@@ -115,7 +115,7 @@ describe('row 18: a disk that fails', () => {
   ])('%s in the middle: what came is kept, and the next run goes on', async (errno, code, why) => {
     const server = await origin();
     const into = await folder();
-    const error = await refusalOf(fetchTo(into, remoteOf(server), downloader({}, { files: failing(errno, 2 * MIB) })));
+    const error = await refusalOf(fetchTo(into, remoteOf(server), downloader({}, { disk: failing(errno, 2 * MIB) })));
     expect(error).toMatchObject({ code, exitCode: 12 });
     expect(error.message).toContain(join(into, 'm.gguf'));
     expect(error.message).toContain(why);
@@ -126,7 +126,7 @@ describe('row 18: a disk that fails', () => {
 
   test('full from the start: no empty file is left', async () => {
     const [into, server] = [await folder(), await origin()];
-    const error = await refusalOf(fetchTo(into, remoteOf(server), downloader({}, { files: failing('ENOSPC', 0) })));
+    const error = await refusalOf(fetchTo(into, remoteOf(server), downloader({}, { disk: failing('ENOSPC', 0) })));
     expect(error.code).toBe('disk-full');
     expect(await left(into)).toEqual([]);
   });

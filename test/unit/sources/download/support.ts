@@ -81,7 +81,7 @@ export function downloader(
   const waits: number[] = [];
   const effects: DownloadEffects = {
     http: client.http,
-    files: realDisk,
+    disk: realDisk,
     openHash: OPEN_HASH,
     clock: () => performance.now(),
     now: () => new Date(),
