@@ -252,12 +252,12 @@ describe('gpu', () => {
     expect(await check('gpu', { profile, server: server('0.24.0') })).toMatchObject({ status: 'ok' });
     const enabled = fakeFiles(processEntries('OLLAMA_IGPU_ENABLE=true\0'));
     expect(await check('gpu', { profile, disk: enabled })).toMatchObject({ status: 'skipped' });
-    expect(
-      await check('gpu', { profile, disk: enabled, get: ps({ name: 'a', size: 1, size_vram: 0 }) }),
-    ).toMatchObject({
-      status: 'warning',
-      detail: expect.stringContaining('Radeon 780M is available, but a runs only on the processor.'),
-    });
+    expect(await check('gpu', { profile, disk: enabled, get: ps({ name: 'a', size: 1, size_vram: 0 }) })).toMatchObject(
+      {
+        status: 'warning',
+        detail: expect.stringContaining('Radeon 780M is available, but a runs only on the processor.'),
+      },
+    );
     expect(await check('gpu', { profile, get: ps({ name: 'a', size: 1, size_vram: 1 }) })).toMatchObject({
       status: 'ok',
     });

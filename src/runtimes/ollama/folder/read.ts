@@ -55,12 +55,7 @@ async function walk(state: Walk, folder: string, parts: readonly string[]): Prom
   }
 }
 
-async function readManifest(
-  disk: Disk,
-  path: string,
-  name: string,
-  size: bigint,
-): Promise<FolderManifest | undefined> {
+async function readManifest(disk: Disk, path: string, name: string, size: bigint): Promise<FolderManifest | undefined> {
   const broken = (why: string): FolderManifest => ({ name, path, digests: [], broken: why });
   if (size === 0n) return broken('is empty');
   if (size > MANIFEST_LIMIT) return broken('is too large for a manifest');
