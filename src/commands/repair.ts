@@ -8,7 +8,7 @@ import { type RepairReport, repairExit } from '../provision/maintain/problems.ts
 export default class Repair extends BaseCommand<RepairReport> {
   static override summary = 'Fix what verify found wrong with an installed model.';
   static override description =
-    'Uses a good copy on this machine if there is one: the file that the model came from, the cache, or another runtime; otherwise the network. A model that is missing or was changed is created again as recorded and tested; the current model is lost. A record that cannot be read is kept beside the new one. Exits with 18 when a problem remains.';
+    'Uses a good copy on this machine if there is one: the file that the model came from, the cache, or another runtime; otherwise the network. A model that is missing is created again as recorded and tested. A model that was changed outside this tool is left alone unless --force is given; then it is lost. A record that cannot be read is kept beside the new one. Exits with 18 when a problem remains.';
   static override examples = [
     '<%= config.bin %> repair gemma-3n-e4b:q4_k_m',
     { description: 'without using the network', command: '<%= config.bin %> repair gemma-3n-e4b:q4_k_m --offline' },
@@ -23,6 +23,7 @@ export default class Repair extends BaseCommand<RepairReport> {
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
+    force: Flags.boolean({ description: 'also replace a model that was changed outside this tool' }),
     offline: Flags.boolean({ description: 'do not use the network' }),
     'no-smoke': Flags.boolean({ description: 'skip the smoke test of a recreated model' }),
   };

@@ -22,6 +22,7 @@ export {
 } from './journal.ts';
 export type { RecordKey, Registry } from './record-file.ts';
 export {
+  type BrokenFile,
   type BrokenRecord,
   dropRecord,
   findRecord,

@@ -78,11 +78,17 @@ export async function findJournal(registry: Registry, key: RecordKey): Promise<F
   const value = looseJson(text);
   refuseNewer(value, path);
   const parsed = Journal.safeParse(value).data;
-  if (parsed !== undefined && fileNameOf(parsed) === fileNameOf(key)) return { journal: parsed };
+  if (parsed !== undefined && isOf(parsed, key)) return { journal: parsed };
   const savedAs = `${path}.broken`;
   await registry.disk.replaceText(savedAs, text);
   await registry.disk.remove(path);
   return { savedAs };
+}
+
+/** The journal is of this name, and so is the record that it holds. */
+function isOf(journal: Journal, key: RecordKey): boolean {
+  const record = journal.operation === 'remove' ? undefined : journal.after?.record;
+  return [journal, record ?? journal].every((each) => fileNameOf(each) === fileNameOf(key));
 }
 
 /** Writes a journal in one step. The caller must hold the lock of the name. */

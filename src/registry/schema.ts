@@ -85,6 +85,11 @@ const RecordBody = z.strictObject({
   lock: Digest.optional(),
   toolVersion: z.string(),
   installedAt: When,
+  /**
+   * When `repair` rebuilt this record from what the runtime reports. `proven`: the broken file still named the digest of
+   * the model that the runtime has. Absent for a record that an install wrote.
+   */
+  rebuilt: z.strictObject({ at: When, proven: z.boolean() }).optional(),
 });
 
 /** A version that was replaced. */

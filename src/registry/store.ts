@@ -87,6 +87,7 @@ async function readRecord(registry: Registry, path: string): Promise<InstallReco
 
 /** What is left of a record file, for the writer of a new one. */
 export interface BrokenFile {
+  readonly text: string;
   /** Its JSON value; undefined where it is none. */
   readonly value: unknown;
   /** Copies the file beside itself, never over an earlier copy, and returns where to. */
@@ -100,6 +101,7 @@ export async function setAside(registry: Registry, key: RecordKey): Promise<Brok
   const text = await disk.readText(path);
   if (text === undefined) return undefined;
   return {
+    text,
     value: looseJson(text),
     async keep() {
       for (let count = 1; ; count += 1) {

@@ -1,6 +1,5 @@
 import { defined } from '../../core/defined.ts';
 import { digestOf } from '../../core/digest.ts';
-import { ProvisionError } from '../../core/errors.ts';
 import type { ProgressEvent, Work } from '../../core/progress.ts';
 import { formatBytes } from '../../core/units.ts';
 import { workUnderLock } from '../../disk/lock.ts';
@@ -12,7 +11,7 @@ import { type InstallPlan, lockName, type SourceFile } from '../plan/plan.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
 import { type JournalWriter, rollBackOnFailure } from './journal.ts';
 import { type Promotion, promoteAndRecord } from './promote.ts';
-import { isProven, isUpToDate, recordOf, type Tested } from './record.ts';
+import { isProven, isUpToDate, recordOf, refuseForeignModel, type Tested } from './record.ts';
 import { recoverForInstall, resolveInterrupted, resumeOrDiscard } from './recovery.ts';
 import { installReport, isFetched } from './report.ts';
 import type { InstallReport } from './schema.ts';
@@ -37,6 +36,8 @@ interface Run {
   readonly steps: Steps;
   /** Our record under the final name, before this run. */
   readonly before: InstallRecord | undefined;
+  /** What the runtime had under it. */
+  readonly present: StoredModel | undefined;
 }
 
 /**
@@ -68,10 +69,10 @@ async function* installUnderLock(
   const interrupted = yield* recoverForInstall(name, effects, signal);
   const before = await effects.records.find(name, force ? 'replace' : undefined);
   const found = await findModel(effects.runtime, name, signal);
-  if (!force && before === undefined && found !== undefined) refuseForeignName(planned);
+  if (!force) refuseForeignName(planned, before, found);
   // One that cannot be read holds nothing worth keeping, and is written anew.
   const present = found === BROKEN ? undefined : found;
-  const run: Run = { options, effects, signal, before, steps: new Steps(effects.clock) };
+  const run: Run = { options, effects, signal, before, present, steps: new Steps(effects.clock) };
 
   const plan = yield* verifyFile(planned, run);
   const digest = plan.source.kind === 'file' ? plan.source.file.digest : undefined;
@@ -95,7 +96,7 @@ async function* change(
   journalWriter: JournalWriter,
   run: Run,
 ): Work<InstallReport> {
-  const { options, effects, signal, steps, before } = run;
+  const { options, effects, signal, steps, before, present } = run;
   const { name } = planned;
 
   const { plan, bytes } = yield* fetchFile(planned, staged, journalWriter, run);
@@ -103,7 +104,7 @@ async function* change(
   if (!options.force && candidate.unchanged && before !== undefined && isProven(before, options)) {
     await journalWriter.write({ step: 'clean' });
     const needless = candidate.temporaryNames.filter((each) => each !== before.previous?.keptAs);
-    yield* cleanStep(name, needless, steps, effects, signal);
+    yield* cleanStep(journalWriter.journal, needless, steps, effects, signal);
     return yield* reportInPlace(plan, before, run, ['smoke', 'prove', 'promote', 'record']);
   }
 
@@ -111,24 +112,26 @@ async function* change(
   const tested = yield* testCandidate(candidate, { plan, ...run });
 
   const recordWith = await recordMaker(plan, candidate, tested, run);
-  const promotion = { name, candidate, before, keep: options.keep ?? true, recordWith };
+  const promotion = { name, candidate, before, present, keep: options.keep ?? true, recordWith };
   const record = yield* promoteAndRecord(promotion, { steps, journalWriter, effects, signal });
 
-  yield* cleanStep(name, journalWriter.journal.after?.drop ?? [], steps, effects, signal);
+  yield* cleanStep(journalWriter.journal, journalWriter.journal.after?.drop ?? [], steps, effects, signal);
   const bytesMoved = bytes + candidate.bytesMoved;
   return installReport(plan, steps, { changed: true, bytesMoved, record, tested, way: candidate.way });
 }
 
-/** A name that exists in the runtime but in no record of ours belongs to another user. */
-function refuseForeignName({ name, runtime, source }: InstallPlan): void {
+/** A name belongs to another user where the runtime has something under it that this tool did not put there. */
+function refuseForeignName(
+  { name, runtime, source }: InstallPlan,
+  before: InstallRecord | undefined,
+  found: StoredModel | typeof BROKEN | undefined,
+): void {
   // A pull of a library name that is there already is what that name is for.
   if (source.kind === 'library' && sameModel(source.libraryName, name)) return;
-  throw new ProvisionError('foreign-model', `${name} exists in ${runtime.kind} and was not installed by this tool`, {
-    suggestions: [
-      'Install under another name with --name.',
-      'Or replace it with --force: the model that currently uses this name will be lost.',
-    ],
-  });
+  refuseForeignModel(name, runtime.kind, before, found, [
+    'Install under another name with --name.',
+    'Or replace it: gemma-provision install with --force; the model that currently uses this name will be lost.',
+  ]);
 }
 
 /** Too little memory or disk stops an install that would move bytes; force turns that into warnings. */

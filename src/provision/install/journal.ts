@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
-import type { Work } from '../../core/progress.ts';
-import type { ChangeJournal, Restore } from '../../registry/index.ts';
+import { drive, type Work } from '../../core/progress.ts';
+import type { ChangeJournal, Held, Restore } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime } from '../../runtimes/contract.ts';
 import type { ChangeEffects, RecoveryEffects } from './effects.ts';
 import { isGone, rollbackSignal, waitForRuntime } from './reconnect.ts';
-import { BROKEN, findModel, sameModelIdentity } from './versions.ts';
+import { BROKEN, findModel, isSurelySame, leftAlone, removeIfOurs, sameModelIdentity } from './versions.ts';
 
 type Changes = Partial<Pick<ChangeJournal, 'step' | 'undo' | 'wanted' | 'staged' | 'after'>>;
 
@@ -62,27 +62,27 @@ export async function* rollBackOnFailure<Result>(
     return result;
   } catch (error) {
     open = false;
-    throw await rollBackFailed(journalWriter.journal, effects, signal, error);
+    throw yield* rollBackFailed(journalWriter.journal, effects, signal, error);
   } finally {
-    // A consumer that gives up returns the generator instead of throwing into it.
-    if (open) await rollBackFailed(journalWriter.journal, effects, signal, undefined);
+    // A consumer that gives up returns the generator instead of throwing into it, and hears no warning any more.
+    if (open) await drive(rollBackFailed(journalWriter.journal, effects, signal, undefined), () => undefined);
   }
 }
 
 /** Takes a change back; returns what is to be thrown. */
-async function rollBackFailed(
+async function* rollBackFailed(
   journal: ChangeJournal,
   effects: ChangeEffects,
   signal: AbortSignal,
   error: unknown,
-): Promise<unknown> {
+): Work<unknown> {
   const { name, step, after } = journal;
   if (step === 'clean') return error;
   const by = rollbackSignal(signal);
   try {
     if (after !== undefined && step === 'record' && (await isRecorded(after.record, effects)))
-      await removeUnneeded(name, after.drop, effects, by);
-    else await rollBackReconnecting(journal, effects, by, step === 'promote' && !signal.aborted);
+      yield* removeUnneeded(journal, after.drop, effects, by);
+    else yield* rollBackReconnecting(journal, effects, by, step === 'promote' && !signal.aborted);
     return error;
   } catch (failed) {
     // Staging and kept names are in the journal, which stays: the next run on this name brings it to its end.
@@ -96,18 +96,18 @@ async function isRecorded(record: InstallRecord, { records }: ChangeEffects): Pr
   return isDeepStrictEqual(await records.find(record.name), record);
 }
 
-async function rollBackReconnecting(
+async function* rollBackReconnecting(
   journal: ChangeJournal,
   effects: ChangeEffects,
   signal: AbortSignal,
   waits: boolean,
-): Promise<void> {
+): Work<void> {
   try {
-    await rollBack(journal, effects, signal);
+    yield* rollBack(journal, effects, signal);
   } catch (failed) {
     if (!waits || !isGone(failed)) throw failed;
     if (!(await waitForRuntime(effects.runtime, journal.name, signal, effects.reconnect))) throw failed;
-    await rollBack(journal, effects, signal);
+    yield* rollBack(journal, effects, signal);
   }
 }
 
@@ -127,31 +127,49 @@ function rollbackFailed(name: string, error: unknown, failed: unknown): Provisio
 
 /** Rolling a change back by its journal, and completing it. Both can be repeated at any time. */
 
-/** Restores every name and removes what the run made. If the runtime throws, the journal is kept. */
-export async function rollBack(
+/** What a run put under names: what it staged, and what passed its tests. */
+function madeBy({ staged, after }: Pick<ChangeJournal, 'staged' | 'after'>): Held[] {
+  return [staged?.held, after?.held].filter((held) => held !== undefined);
+}
+
+/**
+ * Restores every name and removes what the run made. A name that has neither what it had before nor what the run put
+ * there was changed by somebody else since: it is left alone and reported. If the runtime throws, the journal is kept.
+ */
+export async function* rollBack(
   journal: ChangeJournal,
   { runtime, journals }: Pick<RecoveryEffects, 'runtime' | 'journals'>,
   signal: AbortSignal,
-): Promise<void> {
+): Work<void> {
   const { restores, drop } = journal.undo;
-  for (const restore of restores) await restoreName(restore, drop, runtime, signal);
-  for (const name of drop) await runtime.remove(name, signal);
+  const made = madeBy(journal);
+  for (const restore of restores)
+    if (!(await restoreName(restore, { drop, made }, runtime, signal))) yield leftAlone(restore.name);
+  for (const name of drop) if (!(await removeIfOurs(name, made, runtime, signal))) yield leftAlone(name);
   await journals.drop(journal.name);
 }
 
+interface Undo {
+  readonly drop: readonly string[];
+  readonly made: readonly Held[];
+}
+
+/** False: the name has a model that is not ours. */
 async function restoreName(
   restore: Restore,
-  drop: readonly string[],
+  { drop, made }: Undo,
   runtime: Runtime,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { name, was, from } = restore;
   const now = await findModel(runtime, name, signal);
+  const isOurs = now === undefined || now === BROKEN || made.some((held) => isSurelySame(now, held));
   if (was === undefined) {
-    if (now !== undefined) await runtime.remove(name, signal);
-    return;
+    if (now !== undefined && isOurs) await runtime.remove(name, signal);
+    return isOurs;
   }
-  if (now !== undefined && now !== BROKEN && sameModelIdentity(now, was)) return;
+  if (now !== undefined && now !== BROKEN && sameModelIdentity(now, was)) return true;
+  if (!isOurs) return false;
   const good = from === undefined ? undefined : await findModel(runtime, from, signal);
   if (from === undefined || good === undefined || good === BROKEN || !sameModelIdentity(good, was))
     throw notRestored(restore);
@@ -159,11 +177,12 @@ async function restoreName(
     await runtime.copy(from, name, signal);
   } catch {
     // A full disk has room again once the new model is gone.
-    for (const other of drop) if (other !== from) await runtime.remove(other, signal);
+    for (const other of drop) if (other !== from) await removeIfOurs(other, made, runtime, signal);
     await runtime.copy(from, name, signal);
   }
   const after = await findModel(runtime, name, signal);
   if (after === undefined || after === BROKEN || !sameModelIdentity(after, was)) throw notRestored(restore);
+  return true;
 }
 
 function notRestored({ name }: Restore): ProvisionError {
@@ -176,26 +195,27 @@ function notRestored({ name }: Restore): ProvisionError {
 }
 
 /** Writes the record of a model that has its name, then removes what only the way there needed. */
-export async function recordAndClean(
-  { name }: Pick<ChangeJournal, 'name'>,
+export async function* recordAndClean(
+  journal: ChangeJournal,
   { record, drop }: NonNullable<ChangeJournal['after']>,
   effects: RecoveryEffects,
   signal: AbortSignal,
-): Promise<void> {
+): Work<void> {
   await effects.records.put(record);
   effects.checkpoint?.('record');
-  await removeUnneeded(name, drop, effects, signal);
+  yield* removeUnneeded(journal, drop, effects, signal);
 }
 
 /** The last step of a change: what is not needed any more goes, then the journal. */
-export async function removeUnneeded(
-  name: string,
+export async function* removeUnneeded(
+  journal: Pick<ChangeJournal, 'name' | 'staged' | 'after'>,
   drop: readonly string[],
   { runtime, journals, checkpoint }: Pick<RecoveryEffects, 'runtime' | 'journals' | 'checkpoint'>,
   signal: AbortSignal,
-): Promise<void> {
-  for (const other of drop) await runtime.remove(other, signal);
+): Work<void> {
+  const made = madeBy(journal);
+  for (const other of drop) if (!(await removeIfOurs(other, made, runtime, signal))) yield leftAlone(other);
   checkpoint?.('clean');
-  await journals.drop(name);
+  await journals.drop(journal.name);
   checkpoint?.('end');
 }

@@ -8,7 +8,7 @@ import { sameModel } from '../../runtimes/names.ts';
 import type { ChangeEffects } from './effects.ts';
 import type { JournalWriter } from './journal.ts';
 import { retryAfterReconnect } from './reconnect.ts';
-import { isUnchanged } from './record.ts';
+import { isOurs } from './record.ts';
 import type { Steps } from './steps.ts';
 import {
   BROKEN,
@@ -31,6 +31,8 @@ export interface Promotion {
   };
   /** Our record under the name, before this run. */
   readonly before: InstallRecord | undefined;
+  /** What the runtime had under the name when the run began. */
+  readonly present: StoredModel | undefined;
   /** Keep what is replaced for a rollback. */
   readonly keep: boolean;
   recordWith(previous: Previous | undefined): InstallRecord;
@@ -67,13 +69,15 @@ interface Change {
 
 /** Decides what is kept, what goes, and what a failure gives back. */
 async function planPromotion(promotion: Promotion, { journalWriter, effects, signal }: Around): Promise<Change> {
-  const { name, candidate, before, keep } = promotion;
+  const { name, candidate, before, present, keep } = promotion;
   const { restores, drop } = journalWriter.journal.undo;
   const inPlace = restores.find((restore) => sameModel(restore.name, name));
   const was = inPlace === undefined ? await identityUnder(name, effects, signal) : inPlace.was;
+  if (inPlace === undefined && was !== undefined && (present === undefined || !sameModelIdentity(was, present)))
+    throw changedMeanwhile(name);
   const isOther = was !== undefined && !isSameVersion(was, candidate.stored);
   const backup = isOther ? previousNameOf(name, was) : undefined;
-  const keptAs = keep && before !== undefined && was !== undefined && isUnchanged(before, was) ? backup : undefined;
+  const keptAs = keep && before !== undefined && was !== undefined && isOurs(before, was) ? backup : undefined;
   const isMade = backup !== undefined && sameOrAbsent(was, await identityUnder(backup, effects, signal));
   const isSame = before !== undefined && isSameVersion(before.stored, candidate.stored);
   const earlier = before?.previous?.keptAs;
@@ -92,6 +96,16 @@ async function planPromotion(promotion: Promotion, { journalWriter, effects, sig
     },
     after: { held: identityOf(candidate.stored), record, drop: [...new Set(needless)].filter(isText) },
   };
+}
+
+function changedMeanwhile(name: string): ProvisionError {
+  return new ProvisionError(
+    'foreign-model',
+    `${name} was given another model while this run was working; it was left alone`,
+    {
+      suggestions: ['Run the same command again under another name with --name, or with --force.'],
+    },
+  );
 }
 
 function isText(name: string | undefined): name is string {

@@ -1,15 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Digest } from '../../core/digest.ts';
 import { digestOf } from '../../core/digest.ts';
+import { ProvisionError } from '../../core/errors.ts';
 import type { Held } from '../../registry/index.ts';
 import type { InstallRecord, MeasuredMemory, RecordedProof } from '../../registry/schema.ts';
-import type { StoredModel, TransferWay } from '../../runtimes/contract.ts';
+import type { RuntimeIdentity, StoredModel, TransferWay } from '../../runtimes/contract.ts';
+import { capabilitiesOf } from '../../runtimes/registry.ts';
 import type { PromptProof } from '../../smoke/prompt/schema.ts';
 import type { SmokeResult, Suite } from '../../smoke/schema.ts';
 import type { InstallPlan, SourceFile } from '../plan/plan.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
 import type { Previous } from './versions.ts';
-import { sameModelIdentity } from './versions.ts';
+import { BROKEN, sameModelIdentity } from './versions.ts';
 
 /** Name of the library's own template in records. */
 const LIBRARY_TEMPLATE = 'ollama-library';
@@ -144,7 +146,7 @@ export function isUpToDate(
   if (plan.source.kind === 'library' || before === undefined || present === undefined) return false;
   if (digest === undefined || before.source.digest !== digest) return false;
   if (before.model !== plan.model.id || before.quant !== plan.quant) return false;
-  return isProven(before, options) && sameModelfile(plan, before) && isUnchanged(before, present);
+  return isProven(before, options) && sameModelfile(plan, before) && isOurs(before, present);
 }
 
 /** True when no smoke test is wanted now, or one was passed then and the prompt was looked at. */
@@ -162,7 +164,28 @@ function sameModelfile(plan: InstallPlan, before: InstallRecord): boolean {
   );
 }
 
-/** False when the entry was changed outside this tool. */
-export function isUnchanged(before: Pick<InstallRecord, 'stored'>, present: Held): boolean {
-  return sameModelIdentity(before.stored, present);
+/** True when what the runtime has under a name is surely what this tool put there: unchanged, by a record of its own. */
+export function isOurs({ stored, rebuilt }: Pick<InstallRecord, 'stored' | 'rebuilt'>, present: Held): boolean {
+  return rebuilt?.proven !== false && sameModelIdentity(stored, present);
+}
+
+/**
+ * Throws `foreign-model` where a name has a model that this tool did not put there: without a record of ours, changed
+ * since, or with a record that was only rebuilt. `suggestions`: how to go on all the same.
+ */
+export function refuseForeignModel(
+  name: string,
+  runtime: RuntimeIdentity['kind'],
+  record: InstallRecord | undefined,
+  present: StoredModel | typeof BROKEN | undefined,
+  suggestions: readonly string[],
+): void {
+  if (present === undefined || (record !== undefined && (present === BROKEN || isOurs(record, present)))) return;
+  // In a store of our own a changed entry is damage: nobody else makes models there.
+  if (record !== undefined && !capabilitiesOf(runtime).isServer) return;
+  let why = `${name} was changed since this tool installed it`;
+  if (record === undefined) why = `${name} exists in ${runtime} and was not installed by this tool`;
+  else if (record.rebuilt?.proven === false)
+    why = `the record of ${name} was rebuilt from what ${runtime} reports, so it is unknown who made the model`;
+  throw new ProvisionError('foreign-model', why, { suggestions });
 }

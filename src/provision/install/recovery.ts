@@ -5,11 +5,12 @@ import type { Locker } from '../../disk/lock.ts';
 import { workUnderLock } from '../../disk/lock.ts';
 import type { ChangeJournal, RemoveJournal } from '../../registry/index.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
+import { sameModel } from '../../runtimes/names.ts';
 import { type InstallPlan, lockName, stagingNameOf } from '../plan/plan.ts';
 import type { ChangeEffects, RecoveryEffects } from './effects.ts';
 import { JournalWriter, newJournal, recordAndClean, removeUnneeded, rollBack } from './journal.ts';
-import { installKey } from './stage.ts';
-import { BROKEN, findModel, sameModelIdentity } from './versions.ts';
+import { installKey, stagedNameOf } from './stage.ts';
+import { BROKEN, findModel, isSurelySame, leftAlone, removeIfOurs, sameModelIdentity } from './versions.ts';
 
 /** A whole, untested model that an interrupted install left; its journal stays until it is taken up or discarded. */
 export type InterruptedInstall = ChangeJournal & { readonly staged: NonNullable<ChangeJournal['staged']> };
@@ -82,12 +83,12 @@ export async function* resolveInterrupted(
   const { name, operation, step, after } = journal;
   const summary = `the last ${operation} of ${name} was interrupted (step ${step})`;
   if (after !== undefined && (await nameHas(name, after.held, effects, signal))) {
-    await recordAndClean(journal, after, effects, signal);
+    yield* recordAndClean(journal, after, effects, signal);
     yield { type: 'warning', message: `${summary}; the new model had passed its tests and is now recorded` };
     return;
   }
   try {
-    await rollBack(journal, effects, signal);
+    yield* rollBack(journal, effects, signal);
     yield { type: 'warning', message: `${summary} and was rolled back` };
   } catch (error) {
     if (!(error instanceof ProvisionError) || error.code !== 'needs-repair') throw error;
@@ -107,7 +108,7 @@ async function* promoteInterrupted(
   if (after !== undefined && staged !== undefined && (await nameHas(staged.name, after.held, effects, signal))) {
     await effects.runtime.copy(staged.name, name, signal);
     if (await nameHas(name, after.held, effects, signal)) {
-      await recordAndClean(journal, after, effects, signal);
+      yield* recordAndClean(journal, after, effects, signal);
       yield {
         type: 'warning',
         message: `${summary}; ${message}, so the new model, which had passed its tests, replaced it`,
@@ -115,7 +116,7 @@ async function* promoteInterrupted(
       return;
     }
   }
-  await removeUnneeded(name, undo.drop, effects, signal);
+  yield* removeUnneeded(journal, undo.drop, effects, signal);
   yield { type: 'warning', message: [`${summary}; ${message}.`, ...suggestions].join(' ') };
 }
 
@@ -134,24 +135,25 @@ async function* finishInterruptedRemoval(
   effects: RecoveryEffects,
   signal: AbortSignal,
 ): Work<void> {
-  await finishRemoval(journal, effects, signal);
+  yield* finishRemoval(journal, effects, signal);
   yield { type: 'warning', message: `the removal of ${journal.name} was interrupted and is now complete` };
 }
 
 /**
  * Removes a model, its earlier versions and its record. The runtime first: the next run can fix a record without a
- * model, but nothing finds a model without a record. A name that another user has since given to another model stays.
+ * model, but nothing finds a model without a record. What the runtime has under a name and nobody recorded stays.
  */
-export async function finishRemoval(
+export async function* finishRemoval(
   { name, had, drop }: RemoveJournal,
   { runtime, records, journals, checkpoint }: RecoveryEffects,
   signal: AbortSignal,
-): Promise<void> {
+): Work<void> {
   const now = had === undefined ? undefined : await findModel(runtime, name, signal);
-  if (now === BROKEN || (now !== undefined && had !== undefined && sameModelIdentity(now, had)))
+  if (now === BROKEN || (now !== undefined && had !== undefined && isSurelySame(now, had)))
     await runtime.remove(name, signal);
+  else if (now !== undefined) yield leftAlone(name);
   checkpoint?.('remove');
-  for (const other of drop) await runtime.remove(other, signal);
+  for (const other of drop) if (!(await removeIfOurs(other, [], runtime, signal))) yield leftAlone(other);
   await records.drop(name);
   checkpoint?.('forget');
   await journals.drop(name);
@@ -170,7 +172,7 @@ export async function* resumeOrDiscard(
 ): Work<{ readonly journalWriter: JournalWriter; readonly staged: StoredModel | undefined }> {
   if (interrupted === undefined) return { journalWriter: startJournal(plan, effects), staged: undefined };
   const { wanted, staged } = interrupted;
-  const isSame = wanted === installKey(plan);
+  const isSame = wanted === installKey(plan) && sameModel(staged.name, stagedNameOf(plan));
   const found = isSame ? await findModel(effects.runtime, staged.name, signal) : undefined;
   if (found === undefined || found === BROKEN || !sameModelIdentity(found, staged.held)) {
     yield* resolveInterrupted(interrupted, effects, signal);

@@ -45,6 +45,11 @@ export function installKey({ source, family, model, quant }: InstallPlan): Diges
   return digestOf(JSON.stringify([digest, source.spec, family.architecture, model.id, quant]));
 }
 
+/** The name under which a plan's model is tested. */
+export function stagedNameOf({ source, stagingName }: InstallPlan): string {
+  return source.kind === 'file' ? stagingName : source.libraryName;
+}
+
 /** Creates the model where it can be tested: a file under the staging name, a library model under its own. */
 export function stage(staging: Staging): Work<Candidate> {
   return staging.plan.source.kind === 'file' ? stageFile(staging) : pullFromLibrary(staging);

@@ -56,16 +56,21 @@ export class Steps {
 
 /** The change is recorded already, so what cannot be removed now is a warning; its journal stays for the next run. */
 export async function* cleanStep(
-  name: string,
+  journal: Parameters<typeof removeUnneeded>[0],
   drop: readonly string[],
   steps: Steps,
   effects: ChangeEffects,
   signal: AbortSignal,
 ): AsyncGenerator<ProgressEvent, void, undefined> {
   try {
-    yield* steps.run('clean', async () => ({ result: await removeUnneeded(name, drop, effects, signal) }));
+    yield* steps.run(
+      'clean',
+      (async function* () {
+        return { result: yield* removeUnneeded(journal, drop, effects, signal) };
+      })(),
+    );
   } catch {
     const what = drop.length === 0 ? 'its journal' : drop.join(', ');
-    yield { type: 'warning', message: `${what} could not be removed; the next run on ${name} will remove it` };
+    yield { type: 'warning', message: `${what} could not be removed; the next run on ${journal.name} will remove it` };
   }
 }

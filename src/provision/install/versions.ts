@@ -1,9 +1,11 @@
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import type { ProgressEvent } from '../../core/progress.ts';
 import type { Held } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
 import { parseModelName } from '../../runtimes/names.ts';
+import { isStagingName } from '../plan/plan.ts';
 
 /** What names of the runtime answer with, compared by digests. */
 
@@ -32,6 +34,36 @@ export function identityOf({ entryDigest, layerDigest }: Held): Held {
 export function sameModelIdentity(a: Held, b: Held): boolean {
   if (a.entryDigest !== undefined && b.entryDigest !== undefined) return a.entryDigest === b.entryDigest;
   return a.layerDigest === undefined || b.layerDigest === undefined || a.layerDigest === b.layerDigest;
+}
+
+/** True only when both sides report the digest of the entry (or, where one does not, of the model layer) and it is equal. */
+export function isSurelySame(a: Held, b: Held): boolean {
+  if (a.entryDigest !== undefined && b.entryDigest !== undefined) return a.entryDigest === b.entryDigest;
+  return a.layerDigest !== undefined && a.layerDigest === b.layerDigest;
+}
+
+/**
+ * Removes a name that a journal or a record says is ours: one that only this tool makes, or one that still has what we
+ * put there. Any other is left alone. Returns whether the name is gone.
+ */
+export async function removeIfOurs(
+  name: string,
+  made: readonly Held[],
+  runtime: Pick<Runtime, 'find' | 'remove'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!isStagingName(name) && !isPreviousName(name)) {
+    const now = await findModel(runtime, name, signal);
+    if (now === undefined) return true;
+    if (now === BROKEN || !made.some((held) => isSurelySame(now, held))) return false;
+  }
+  await runtime.remove(name, signal);
+  return true;
+}
+
+/** What is reported of a name that holds another model than the one that this tool put there. */
+export function leftAlone(name: string): ProgressEvent {
+  return { type: 'warning', message: `${name} has a model that this tool did not put there; it was left alone` };
 }
 
 /** Model part of the names under which replaced versions wait for a rollback. */

@@ -1,15 +1,17 @@
 /** Rebuilds a record whose file cannot be read, from what the runtime reports and from what can still be read of the file. */
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import * as z from 'zod';
 import type { Catalog } from '../../catalog/load.ts';
 import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
+import { defined } from '../../core/defined.ts';
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import type { BrokenFile } from '../../registry/index.ts';
 import { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
 import { parseParameters } from '../../runtimes/ollama/parameters.ts';
-import type { OpenRuntime } from '../../runtimes/registry.ts';
+import { capabilitiesOf, type OpenRuntime } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { readInstallableHeader } from '../plan/header.ts';
@@ -22,6 +24,10 @@ export interface RebuildInput {
   readonly stored: StoredModel;
   /** JSON value of the broken file, of whatever form; undefined where it is none. */
   readonly remains: unknown;
+  /** The broken file names the digest of what the runtime has: this tool recorded it. */
+  readonly proven: boolean;
+  /** Where the bytes can be had again, if that is known. */
+  readonly source?: InstallRecord['source'];
   readonly catalog: Catalog;
   /** Text of a chat template by its name; undefined when there is none. */
   chatTemplate(name: string): Promise<string | undefined>;
@@ -47,6 +53,7 @@ export async function buildRecord(parts: RebuildInput): Promise<InstallRecord | 
     // The runtime's own word wins where it has one.
     ...(text !== undefined && { template: { name: family.chatTemplate, digest: digestOf(text) } }),
     schemaVersion: 2,
+    rebuilt: { at: parts.now.toISOString(), proven: parts.proven },
     name: parts.name,
     runtime: parts.runtime,
     architecture: family.architecture,
@@ -58,7 +65,7 @@ export async function buildRecord(parts: RebuildInput): Promise<InstallRecord | 
 }
 
 function deriveFields(
-  { stored, identified, now, toolVersion }: RebuildInput,
+  { stored, identified, source, now, toolVersion }: RebuildInput,
   family: Family,
   model: Model | undefined,
 ) {
@@ -67,7 +74,7 @@ function deriveFields(
     family: family.id,
     model: model?.id ?? family.id,
     quant: identified?.quant ?? stored.quant?.toLowerCase() ?? 'unknown',
-    source: {
+    source: source ?? {
       ref: stored.layerDigest ?? 'unknown',
       ...(stored.layerDigest && { digest: stored.layerDigest }),
       ...(stored.sizeBytes !== undefined && { sizeBytes: stored.sizeBytes }),
@@ -129,7 +136,7 @@ function parametersOf({ parameters }: StoredModel): InstallRecord['parameters'] 
 /** A record for what a name holds in the runtime; undefined when there is no such model, or none of the catalog. */
 export async function rebuildRecord(
   name: string,
-  remains: unknown,
+  file: Pick<BrokenFile, 'text' | 'value'> | undefined,
   opened: OpenRuntime,
   app: AppContext,
 ): Promise<InstallRecord | undefined> {
@@ -138,17 +145,39 @@ export async function rebuildRecord(
   if (stored === undefined) return undefined;
   const [catalog, { chats }] = await Promise.all([app.catalog(), openTemplates(root)]);
   const identified = await identifyStored(stored, opened, app);
+  const { isServer } = capabilitiesOf(opened.identity.kind);
   return buildRecord({
     name,
     runtime: opened.identity,
     stored,
-    remains,
+    remains: file?.value,
+    // In a store of our own nobody else makes models.
+    proven: !isServer || (stored.entryDigest !== undefined && file?.text.includes(stored.entryDigest) === true),
+    ...defined({ source: await knownSource(stored, catalog, app) }),
     catalog,
     chatTemplate: async (wanted) => chats.get(wanted)?.text,
     ...(identified !== undefined && { identified }),
     now: new Date(),
     toolVersion: version,
   });
+}
+
+/** Where the bytes of a stored model come from: a file that ships with this tool, or what our cache remembers. */
+async function knownSource(
+  { layerDigest: digest }: StoredModel,
+  { families }: Catalog,
+  app: AppContext,
+): Promise<InstallRecord['source'] | undefined> {
+  if (digest === undefined) return undefined;
+  const quants = families.flatMap(({ family }) => family.models.flatMap((model) => model.quants));
+  const bundled = quants.find((quant) => quant.digest === digest)?.bundled;
+  if (bundled !== undefined) {
+    const path = join(app.options.root, bundled);
+    return { ref: path, path, digest };
+  }
+  const { cache } = await app.bytes();
+  const cached = (await cache.refs.ofDigest(digest)).at(-1);
+  return cached && { ref: cached.ref, pinnedRef: cached.pinnedRef, digest };
 }
 
 /** By the header of its file, where that lies on this machine and the catalog knows such a model. */

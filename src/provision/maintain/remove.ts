@@ -8,7 +8,7 @@ import { parseModelName } from '../../runtimes/names.ts';
 import { type RuntimeFlags, runtimeOf } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import type { ChangeEffects } from '../install/effects.ts';
-import { isUnchanged } from '../install/record.ts';
+import { refuseForeignModel } from '../install/record.ts';
 import { finishRemoval, workOnName } from '../install/recovery.ts';
 import type { RemoveReport } from '../install/schema.ts';
 import { BROKEN, findModel, identityOf } from '../install/versions.ts';
@@ -45,22 +45,25 @@ export function removeModel(
   return workOnName(name, effects, signal, (held) => removeUnderLock(name, force, effects, held));
 }
 
-async function removeUnderLock(
+async function* removeUnderLock(
   name: string,
   force: boolean,
   effects: RemoveEffects,
   signal: AbortSignal,
-): Promise<RemoveReport> {
+): Work<RemoveReport> {
   const record = await effects.records.find(name);
   const present = await findModel(effects.runtime, name, signal);
   if (record === undefined)
     throw present ? notInstalledByUs(name, effects.runtime) : unknownModel(name, effects.knownNames);
-  if (present !== undefined && present !== BROKEN && !force && !isUnchanged(record, present)) throw changedSince(name);
+  if (!force)
+    refuseForeignModel(name, effects.runtime.kind, record, present, [
+      'Inspect it first, or use --force to remove it anyway.',
+    ]);
   const journal = removeJournal(record, present, effects);
   await effects.journals.put(journal);
   effects.checkpoint?.('plan');
   // Never rolled back: from here on, the next run that takes the lock of the name continues it.
-  await finishRemoval(journal, effects, signal);
+  yield* finishRemoval(journal, effects, signal);
   return removeReport(record, present !== undefined);
 }
 
@@ -93,12 +96,6 @@ function notInstalledByUs(name: string, { kind }: Runtime): ProvisionError {
     suggestions: [
       command === undefined ? 'Run gemma-provision list to see installed models.' : `Remove it yourself: ${command}`,
     ],
-  });
-}
-
-function changedSince(name: string): ProvisionError {
-  return new ProvisionError('foreign-model', `${name} was changed since this tool installed it`, {
-    suggestions: ['Inspect it first, or use --force to remove it anyway.'],
   });
 }
 

@@ -21,6 +21,8 @@ export interface WritableModelFolder extends ModelFolder {
 
 export interface RepairEffects extends RecoveryEffects {
   readonly locker: Locker;
+  /** Replace a model that was changed since: with `--force`, and where only this tool makes models. */
+  readonly replacesChanged: boolean;
   /** Reads every time: it remembers nothing. */
   readonly hash: HashFile;
   /** Looked at anew each time. */

@@ -28,6 +28,8 @@ export async function* repairModel(name: string, effects: RepairEffects, signal:
     repairInPlace(name, progress, effects, held),
   );
   if (checked.ok) return resultOf(record, checked, progress);
+  if (!effects.replacesChanged && checked.problems.some(({ kind }) => CHANGED.has(kind)))
+    return { ...resultOf(record, checked, progress), suggestions: changedSuggestions(record) };
   const needed = checked.problems.some((problem) => needsNewEntry(name, problem));
   const file = needed ? yield* findSourceFile(record, effects, signal) : undefined;
   if (file === undefined) return resultOf(record, checked, progress);
@@ -45,6 +47,16 @@ export async function* repairModel(name: string, effects: RepairEffects, signal:
   yield* workOnName(name, effects, signal, () => effects.records.put(now));
   progress.repairs.push(`${name} was created again from ${file.path}`);
   return resultOf(now, yield* verifyAgain(now, effects, signal), progress);
+}
+
+/** The name has another model than the one that was recorded: whose it is cannot be seen from here. */
+const CHANGED: ReadonlySet<string> = new Set(['entry-drift', 'layer-drift', 'template-drift', 'parameter-drift']);
+
+function changedSuggestions({ name }: InstallRecord): string[] {
+  return [
+    `${name} was changed outside this tool, so it was left alone. Restore the recorded model: gemma-provision repair ${name} --force`,
+    'Keep the changed model under another name first if you need it.',
+  ];
 }
 
 /** The same entry again is what the record speaks of, its test and its past included. */

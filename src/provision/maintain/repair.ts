@@ -9,7 +9,14 @@ import { readRecords, setAside } from '../../registry/index.ts';
 import { pathOf } from '../../registry/record-file.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { parseModelName } from '../../runtimes/names.ts';
-import { fixedRuntimes, flagsFor, type OpenRuntime, ownStores, type RuntimeFlags } from '../../runtimes/registry.ts';
+import {
+  capabilitiesOf,
+  fixedRuntimes,
+  flagsFor,
+  type OpenRuntime,
+  ownStores,
+  type RuntimeFlags,
+} from '../../runtimes/registry.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
@@ -26,6 +33,7 @@ import { repairModel } from './repair-model.ts';
 export interface RepairFlags extends RuntimeFlags {
   readonly offline?: boolean | undefined;
   readonly 'no-smoke'?: boolean | undefined;
+  readonly force?: boolean | undefined;
 }
 
 /** Puts one model right. Throws what `repair` throws. */
@@ -50,6 +58,7 @@ async function repairEffects(name: string, around: OpenedModel, app: AppContext)
   const key = { name, runtime: opened.identity };
   return {
     ...changeEffects({ opened, registry, locker, version, env: app.env }),
+    replacesChanged: flags.force === true || !capabilitiesOf(opened.identity.kind).isServer,
     hash: createUncachedHasher(),
     place: () => openModelFolder(opened, app),
     copies: async (digest) => findCopies(digest, await findRecordToReplace(name, opened, app), opened, app),
@@ -64,7 +73,7 @@ async function repairEffects(name: string, around: OpenedModel, app: AppContext)
     },
     async rebuild() {
       const file = await setAside(registry, key);
-      return rebuildRecord(name, file?.value, opened, app);
+      return rebuildRecord(name, file, opened, app);
     },
     async setAside() {
       const file = await setAside(registry, key);

@@ -16,7 +16,7 @@ import type { ChangeEffects } from '../install/effects.ts';
 import { JournalWriter, newJournal, rollBackOnFailure } from '../install/journal.ts';
 import { promoteAndRecord } from '../install/promote.ts';
 import { isGone, retryAfterReconnect } from '../install/reconnect.ts';
-import { isUnchanged, suiteOf } from '../install/record.ts';
+import { refuseForeignModel, suiteOf } from '../install/record.ts';
 import { workOnName } from '../install/recovery.ts';
 import type { InstallReport } from '../install/schema.ts';
 import { openSuite } from '../install/smoke.ts';
@@ -59,20 +59,35 @@ async function* rollBackUnderLock(
   const before = await effects.records.find(name);
   if (before === undefined) throw unknownModel(name);
   const present = await findModel(effects.runtime, before.name, signal);
-  if (present !== undefined && present !== BROKEN && !options.force && !isUnchanged(before, present))
-    throw changedSinceInstall(name);
+  if (!options.force)
+    refuseForeignModel(name, effects.runtime.kind, before, present, [
+      'Inspect it first, or use --force to roll back anyway; the current model will be lost.',
+    ]);
   const { previous, keptAs } = previousVersionOf(before);
   const stored = await findPreviousModel(previous, keptAs, effects, signal);
   const steps = new Steps(effects.clock);
   const journalWriter = new JournalWriter(newJournal('rollback', before.name, effects), effects);
   await journalWriter.write({ step: 'prove', staged: { name: keptAs, held: identityOf(stored) } });
   effects.checkpoint?.('plan');
-  const work = swapVersions({ before, previous, keptAs, stored, options, steps, journalWriter, effects, signal });
+  const now = present === BROKEN ? undefined : present;
+  const work = swapVersions({
+    before,
+    present: now,
+    previous,
+    keptAs,
+    stored,
+    options,
+    steps,
+    journalWriter,
+    effects,
+    signal,
+  });
   return yield* rollBackOnFailure(journalWriter, effects, signal, work);
 }
 
 interface SwapContext {
   readonly before: InstallRecord;
+  readonly present: StoredModel | undefined;
   readonly previous: Previous;
   readonly keptAs: string;
   readonly stored: StoredModel;
@@ -84,13 +99,14 @@ interface SwapContext {
 }
 
 async function* swapVersions(swap: SwapContext): Work<InstallReport> {
-  const { before, previous, keptAs, stored, steps, journalWriter, effects, signal } = swap;
+  const { before, present, previous, keptAs, stored, steps, journalWriter, effects, signal } = swap;
   const tested = yield* test(swap);
   const { keptAs: _, ...body } = previous;
   const promotion = {
     name: before.name,
     candidate: { name: keptAs, stored, temporaryNames: [keptAs] },
     before,
+    present,
     keep: true,
     recordWith: (replaced: Previous | undefined): InstallRecord => ({
       ...body,
@@ -100,7 +116,7 @@ async function* swapVersions(swap: SwapContext): Work<InstallReport> {
     }),
   };
   const record = yield* promoteAndRecord(promotion, { steps, journalWriter, effects, signal });
-  yield* cleanStep(before.name, journalWriter.journal.after?.drop ?? [], steps, effects, signal);
+  yield* cleanStep(journalWriter.journal, journalWriter.journal.after?.drop ?? [], steps, effects, signal);
   return reportOf(record, steps);
 }
 
@@ -183,12 +199,6 @@ function previousUnusable(previous: Previous, keptAs: string, why: string): Prov
 function reinstallSuggestion(name: string, { source }: Previous): string {
   const digest = source.digest === undefined ? '' : ` --digest ${source.digest}`;
   return `Install that version again: gemma-provision install --from ${source.ref}${digest} --name ${name}`;
-}
-
-function changedSinceInstall(name: string): ProvisionError {
-  return new ProvisionError('foreign-model', `${name} was changed since this tool installed it`, {
-    suggestions: ['Inspect it first, or use --force to roll back anyway; the current model will be lost.'],
-  });
 }
 
 function unknownModel(name: string): ProvisionError {

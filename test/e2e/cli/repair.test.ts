@@ -190,6 +190,8 @@ describe('row 25: a record file', () => {
     const { family, model, quant, template, parameters, licence } = good;
     expect(now).toMatchObject({ family, model, quant, template, parameters, licence: { id: licence.id } });
     expect(now.stored.entryDigest).toBe(good.stored.entryDigest);
+    expect(now.rebuilt).toMatchObject({ proven: true });
+    expect(digestOf(readFileSync(now.source.path))).toBe(DIGEST);
     const aside = readdirSync(inData('registry')).filter(
       (each) => each.startsWith('mended-') && !each.endsWith('.json'),
     );

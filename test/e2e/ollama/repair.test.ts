@@ -240,13 +240,17 @@ describe.skipIf(reason !== undefined)(`damage on a real Ollama${reason ? ` (skip
     await expectGood();
   });
 
-  test('a name that somebody changed is drift, exit 4, and gets back what was recorded', SLOW, async () => {
+  test('row 49: a name that somebody changed is drift, exit 4, and is restored only with --force', SLOW, async () => {
     const recorded = (await record())?.stored;
     await api('POST', '/api/create', { model: NAME, from: FOREIGN, system: 'You are a cat.', stream: false });
     const found = await verify(NAME);
     expect(found.code).toBe(4);
     expect(found.data?.results[0]?.problems.map(({ kind }) => kind)).toContain('entry-drift');
-    expect((await repair('--offline')).code).toBe(0);
+    const left = await repair('--offline');
+    expect(left).toMatchObject({ code: 18, data: { results: [{ ok: false, changed: false }] } });
+    expect(left.data?.results[0]?.suggestions.join()).toContain(`repair ${NAME} --force`);
+    expect((await home.json('remove', [NAME, ...at()])).error.code).toBe('foreign-model');
+    expect((await repair('--offline', '--force')).code).toBe(0);
     expect((await record())?.stored).toEqual(recorded);
     await expectGood();
   });

@@ -155,11 +155,12 @@ describe('the same install again', () => {
     expect(runtime.models.has(NAME)).toBe(true);
   });
 
-  test('a model that somebody changed is installed again', async () => {
+  test('a model that somebody changed is installed again with force', async () => {
     await run();
     const entry = runtime.models.get(NAME);
     if (entry) runtime.models.set(NAME, { ...entry, entryDigest: digestOf('edited') });
-    expect((await run()).changed).toBe(true);
+    await expect(run()).rejects.toMatchObject({ code: 'foreign-model' });
+    expect((await run(undefined, { force: true })).changed).toBe(true);
   });
 
   test('force installs again', async () => {

@@ -90,6 +90,7 @@ function copy(path: string, digest: Digest = LAYER): LocalFile {
 function mend(changes: Partial<RepairEffects> = {}) {
   const effects: RepairEffects = {
     ...state.effects(),
+    replacesChanged: false,
     hash,
     place: async () => place(),
     copies: async () => [],
@@ -228,6 +229,20 @@ describe('repair', () => {
     expect(result).toMatchObject({ ok: true, changed: true, problems: [] });
     expect(disk.get('/blobs/layer')).toBe('good bytes');
     expect(asked.filter((each) => !each.startsWith('hash'))).toEqual(['replace from /bad', 'replace from /good']);
+  });
+
+  test('row 49: a model that was changed since is left alone unless it may be replaced', async () => {
+    const entry = state.runtime.models.get(NAME) ?? expect.fail('installed');
+    state.runtime.models.set(NAME, { ...entry, entryDigest: digestOf('edited') });
+    const changes = { copies: async () => [copy('/m.gguf')] };
+    disk.set('/m.gguf', 'good bytes');
+    const left = await mend(changes);
+    expect(left).toMatchObject({ ok: false, changed: false });
+    expect(left.problems.map(({ kind }) => kind)).toContain('entry-drift');
+    expect(left.suggestions.join()).toContain(`gemma-provision repair ${NAME} --force`);
+    expect(asked.filter((each) => each.startsWith('again'))).toEqual([]);
+    await mend({ ...changes, replacesChanged: true });
+    expect(asked).toContain('again from /m.gguf');
   });
 
   test('row 35: the network is the last resort', async () => {

@@ -114,7 +114,7 @@ describe('what is replaced', () => {
     const entry = state.runtime.models.get(NAME);
     if (entry === undefined) throw new Error('installed');
     state.runtime.models.set(NAME, { ...entry, entryDigest: digestOf('edited') });
-    await put('two');
+    await put('two', { force: true });
     expect(state.records.get(NAME)?.previous?.keptAs).toBeUndefined();
     expect([...state.runtime.models.keys()]).toEqual([NAME]);
   });
