@@ -1,45 +1,97 @@
+/** How near to this machine an address is. Lists: the IANA registries of special-purpose addresses, IPv4 and IPv6. */
 import { BlockList, isIP } from 'node:net';
 
-/** Networks that no address on the internet is in: this machine, its neighbours, and what clouds keep secrets at. */
-const PRIVATE = new BlockList();
-for (const [network, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  // Link-local, with 169.254.169.254, where cloud machines find their credentials.
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-] as const) {
-  PRIVATE.addSubnet(network, bits, 'ipv4');
+/**
+ * `link-local` is apart: neighbours on one wire, and 169.254.169.254, where cloud machines find their credentials.
+ * `private` is everything that no server on the internet has as its address, reserved and multicast networks included.
+ */
+export type Reach = 'public' | 'private' | 'loopback' | 'link-local';
+
+/** NAT64 carries an IPv4 address in the last 32 bits of this network. */
+const NAT64 = '64:ff9b::';
+
+/**
+ * A list of networks such as `10.0.0.0/8`. An IPv4 network also covers its addresses in IPv6 form, as NAT64 carries them
+ * and as `::ffff:10.0.0.1`, which `BlockList` itself sees through.
+ */
+function networks(...list: readonly string[]): BlockList {
+  const block = new BlockList();
+  for (const entry of list) {
+    const [network = '', bits = ''] = entry.split('/');
+    if (isIP(network) === 4) {
+      block.addSubnet(network, Number(bits), 'ipv4');
+      block.addSubnet(`${NAT64}${network}`, 96 + Number(bits), 'ipv6');
+    } else block.addSubnet(network, Number(bits), 'ipv6');
+  }
+  return block;
 }
-PRIVATE.addAddress('::', 'ipv6');
-PRIVATE.addAddress('::1', 'ipv6');
-PRIVATE.addSubnet('fc00::', 7, 'ipv6');
-PRIVATE.addSubnet('fe80::', 10, 'ipv6');
+
+const LOOPBACK = networks('127.0.0.0/8', '::1/128');
+/** A connection to "any address" reaches this machine. */
+const ANY = networks('0.0.0.0/8', '::/128');
+const LINK_LOCAL = networks('169.254.0.0/16', 'fe80::/10');
+const PRIVATE = networks(
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  // Multicast, reserved, broadcast.
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+  // Forms that carry an IPv4 address: compatible, translated, NAT64 of one network, Teredo (in 2001::/23), 6to4.
+  '::/96',
+  '::ffff:0:0:0/96',
+  '64:ff9b:1::/48',
+  '2001::/23',
+  '2002::/16',
+  '100::/64',
+  '2001:db8::/32',
+  '3fff::/20',
+  '5f00::/16',
+  'fc00::/7',
+  // Site-local, as it was called before fc00::/7.
+  'fec0::/10',
+  'ff00::/8',
+);
+
+/** Where an address leads. It must be one, without brackets; a zone such as `%eth0` is ignored. */
+export function reachOfAddress(address: string): Reach {
+  const bare = address.replace(/%.*$/, '');
+  const family = isIP(bare) === 4 ? 'ipv4' : 'ipv6';
+  if (LINK_LOCAL.check(bare, family)) return 'link-local';
+  if (LOOPBACK.check(bare, family) || ANY.check(bare, family)) return 'loopback';
+  return PRIVATE.check(bare, family) ? 'private' : 'public';
+}
+
+/** Where the host of a URL leads, as far as its text says: nobody is asked what a name means. */
+export function reachOfHost(hostname: string): Reach {
+  const host = bareHost(hostname);
+  if (isIP(host) !== 0) return reachOfAddress(host);
+  if (host === 'localhost' || host.endsWith('.localhost')) return 'loopback';
+  return host === 'metadata.google.internal' ? 'link-local' : 'public';
+}
+
+/** True for `127.0.0.1`, `[::1]`, `localhost`, `10.1.2.3`, …: everything that is not on the internet by its text. */
+export function isPrivateHost(hostname: string): boolean {
+  return reachOfHost(hostname) !== 'public';
+}
 
 /** True for this machine's own addresses and name, as an address or as the host of a URL. */
-export function isLoopback(host: string): boolean {
-  const address = host.replace(/^\[|\]$/g, '');
-  return address === '::1' || address === 'localhost' || /^127\.[\d.]+$/.test(address);
+export function isLoopback(hostname: string): boolean {
+  const host = bareHost(hostname);
+  const family = isIP(host);
+  return family === 0 ? host === 'localhost' : LOOPBACK.check(host, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** An IPv4 address in its IPv6 form, also as NAT64 translates it, carries it in the last two groups. */
-const CARRIED = /^(?:::ffff:|::|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
-
-/** True for `127.0.0.1`, `[::1]`, `localhost`, `10.1.2.3`, … by the name alone: nobody is asked what other names mean. */
-export function isPrivateHost(hostname: string): boolean {
-  const host = hostname
+function bareHost(hostname: string): string {
+  return hostname
     .replace(/^\[|\]$/g, '')
     .replace(/\.$/, '')
     .toLowerCase();
-  if (isIP(host) === 0)
-    return host === 'localhost' || host.endsWith('.localhost') || host === 'metadata.google.internal';
-  const [, high, low] = CARRIED.exec(host) ?? [];
-  if (high === undefined || low === undefined) return PRIVATE.check(host, isIP(host) === 4 ? 'ipv4' : 'ipv6');
-  const [first, second] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
-  return host === '::1' || PRIVATE.check([first >> 8, first & 255, second >> 8, second & 255].join('.'), 'ipv4');
 }

@@ -1,6 +1,6 @@
 import { errnoOf } from '../core/errors.ts';
 import type { Http, HttpReply, HttpRequest } from './http.ts';
-import { parseRetryAfter } from './retry-after.ts';
+import { backoffMs, parseRetryAfter, RETRY } from './retry-policy.ts';
 
 export interface PatienceEffects {
   readonly now: () => Date;
@@ -12,12 +12,6 @@ export interface PatienceEffects {
 
 /** Times that a question is put, the first one included. */
 const TRIES = 3;
-/** Doubled after every failure; the real wait lies between 0 and this, in ms, so that many clients do not come back at once. */
-const WAIT_MS = 500;
-/** A server that wants a longer pause than this, in ms, is not waited for: the user decides. */
-const RETRY_AFTER_CAP_MS = 60_000;
-
-const FAULTS = [500, 502, 503, 504];
 /** A connection that broke, and a name server that was busy. What is refused or unknown is so a second later, too. */
 const BROKEN = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'EAI_AGAIN'];
 
@@ -56,14 +50,14 @@ function settled(outcome: Outcome): HttpReply {
 
 /** Undefined where it is not worth trying again. */
 function waitAfter(outcome: Outcome, tried: number, { now, random }: PatienceEffects): number | undefined {
-  const jitter = random() * WAIT_MS * 2 ** (tried - 1);
+  const jitter = backoffMs(tried, random);
   if ('thrown' in outcome) return BROKEN.includes(errnoOf(outcome.thrown) ?? '') ? jitter : undefined;
   const { status } = outcome.reply;
   const wanted = parseRetryAfter(outcome.reply.header('retry-after'), now());
-  if (wanted !== undefined && wanted > RETRY_AFTER_CAP_MS) return undefined;
+  if (wanted !== undefined && wanted > RETRY.retryAfterCapMs) return undefined;
   // Who has asked too often and is not told when to come back would only ask too often again.
   if (status === 429) return wanted === undefined ? undefined : wanted + jitter;
-  return FAULTS.includes(status) ? (wanted ?? 0) + jitter : undefined;
+  return RETRY.statuses.includes(status) ? (wanted ?? 0) + jitter : undefined;
 }
 
 function isQuestion({ method, body }: HttpRequest): boolean {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { ProvisionError } from '../../core/errors.ts';
+import { isLoopback } from '../../net/private-addresses.ts';
 
 /** Where a server is, read from what `OLLAMA_HOST` or `--host` says. */
 export interface HostAddress {
@@ -161,11 +162,6 @@ function connectable(scheme: string, host: string, port: string, path: string): 
   // A browser's URL reads 1234 as 0.0.4.210; Ollama reads it as a name. Neither is what anybody means.
   if (isIP(target) === 0 && isIP(url.hostname) !== 0) refuse(`${JSON.stringify(host)} is not a host name`, host);
   return text;
-}
-
-function isLoopback(host: string): boolean {
-  const ip = goIp(host);
-  return host.toLowerCase() === 'localhost' || ip === '::1' || ip?.startsWith('127.') === true;
 }
 
 function refuse(reason: string, host = ''): never {

@@ -1,8 +1,9 @@
 import { GIB, KIB, MIB } from '../../core/units.ts';
 import { POLICIES } from '../../net/limits.ts';
+import { RETRY, type RetryWaits } from '../../net/retry-policy.ts';
 
 /** Times in ms, sizes in bytes. */
-export interface DownloadLimits {
+export interface DownloadLimits extends RetryWaits {
   /** From a request to the head of its answer. */
   readonly answerMs: number;
   /** A connection that receives nothing for this long is closed. */
@@ -15,9 +16,6 @@ export interface DownloadLimits {
   readonly progressBytes: number;
   /** Requests in a row without progress. */
   readonly tries: number;
-  /** The first wait between tries is random below this; the bound doubles up to the cap. */
-  readonly waitMs: number;
-  readonly waitCapMs: number;
   /** A server that asks for a longer wait is not waited for. */
   readonly retryAfterCapMs: number;
   /** The maximum number of parallel connections. */
@@ -44,9 +42,9 @@ export const LIMITS: DownloadLimits = {
   stallMs: 150_000,
   progressBytes: 64 * KIB,
   tries: 5,
-  waitMs: 500,
-  waitCapMs: 15_000,
-  retryAfterCapMs: 60_000,
+  waitMs: RETRY.waitMs,
+  waitCapMs: RETRY.waitCapMs,
+  retryAfterCapMs: RETRY.retryAfterCapMs,
   maxConnections: 24,
   measureMs: 150,
   minSplitBytes: 2 * MIB,

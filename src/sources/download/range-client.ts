@@ -4,14 +4,12 @@ import { checkAnswer } from '../../net/answer.ts';
 import { networkFault, shownUrl, statusFault } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
 import { follow, type Reached } from '../../net/redirects.ts';
-import { parseRetryAfter } from '../../net/retry-after.ts';
+import { parseRetryAfter, RETRY } from '../../net/retry-policy.ts';
 import type { RemoteFile } from '../contract.ts';
 import type { DownloadEffects } from './contract.ts';
 import { RequestFailure } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
 
-/** Statuses after which the same request may succeed. */
-const AGAIN = [408, 425, 429, 500, 502, 503, 504];
 /** What TLS refuses is refused again. */
 const CERTIFICATE = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(VERIFY|GET_ISSUER))/;
 
@@ -109,7 +107,7 @@ export class RangeClient {
     const reached = await this.#follow(first.url, first.headers, wanted, signal);
     // An address that a redirect led to may be valid for minutes only.
     const { status } = reached.reply;
-    const stale = status >= 400 && status < 500 && !AGAIN.includes(status) && status !== 416;
+    const stale = status >= 400 && status < 500 && !RETRY.statuses.includes(status) && status !== 416;
     const renews = status === 401 && !renewed && this.#remote.access.renew !== undefined;
     if (!stale || (known === undefined && !renews)) {
       if (status < 400) this.#reached = { url: reached.url, headers: reached.headers };
@@ -206,7 +204,7 @@ export class RangeClient {
     const { status } = reply;
     const retryAfter = reply.header('retry-after');
     const fault = statusFault(url, status, retryAfter);
-    if (!AGAIN.includes(status)) return new RequestFailure('final', fault);
+    if (!RETRY.statuses.includes(status)) return new RequestFailure('final', fault);
     const waitMs = parseRetryAfter(retryAfter, this.#effects.now());
     if (waitMs === undefined || waitMs <= this.#limits.retryAfterCapMs)
       return new RequestFailure('again', fault, waitMs);

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../net/retry-policy.ts';
 import type { DownloadEffects } from './contract.ts';
 import type { RequestFailure } from './errors.ts';
 import type { DownloadLimits } from './limits.ts';
@@ -48,10 +49,11 @@ export class RetryPolicy {
     if (kind !== 'again' || this.stalled) return undefined;
     this.#failures += 1;
     if (this.#failures >= this.#limits.tries) return undefined;
-    const { waitMs: base, waitCapMs } = this.#limits;
-    // Full jitter: many clients that were disconnected together do not reconnect together.
-    const jitter = this.#effects.random() * Math.min(waitCapMs, base * 2 ** (this.#failures - 1));
-    const wait = waitMs === undefined ? jitter : waitMs + this.#effects.random() * base;
+    const { random } = this.#effects;
+    const wait =
+      waitMs === undefined
+        ? backoffMs(this.#failures, random, this.#limits)
+        : waitMs + backoffMs(1, random, this.#limits);
     // Waiting does not count as silence of the server.
     this.#since += wait;
     return wait;

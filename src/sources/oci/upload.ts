@@ -7,6 +7,7 @@ import type { Work } from '../../core/progress.ts';
 import { networkFault, shownUrl } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
 import { isPrivateHost } from '../../net/private-addresses.ts';
+import { backoffMs } from '../../net/retry-policy.ts';
 import { contentMismatch, type Repository, unexpectedAnswer } from './client.ts';
 import type { OciOptions } from './session.ts';
 import { type Session, shortBody } from './session.ts';
@@ -26,7 +27,6 @@ export interface UploadBlob {
 }
 
 const TRIES = 4;
-const FIRST_WAIT_MS = 500;
 
 /**
  * Uploads a blob unless the registry has it; returns the bytes sent, those of broken tries included. A try that breaks is
@@ -49,7 +49,7 @@ export async function* uploadBlob(
       signal.throwIfAborted();
       if (tried >= TRIES || !isPassing(error)) throw error;
       yield { type: 'warning', message: `The upload failed (${messageOf(error)}); retrying.` };
-      await options.sleep(waitAfter(tried, options), signal);
+      await options.sleep(backoffMs(tried, options.random), signal);
       // The answer alone may have been lost.
       if (await repository.has(blob.digest, signal)) return sent.bytes;
     }
@@ -156,13 +156,9 @@ export async function putManifest(
     } catch (error) {
       signal.throwIfAborted();
       if (tried >= TRIES || !isPassing(error)) throw error;
-      await options.sleep(waitAfter(tried, options), signal);
+      await options.sleep(backoffMs(tried, options.random), signal);
     }
   }
-}
-
-function waitAfter(tried: number, { random }: UploadOptions): number {
-  return FIRST_WAIT_MS * 2 ** (tried - 1) * (0.5 + random());
 }
 
 export interface NamedManifest {

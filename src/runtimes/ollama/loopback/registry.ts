@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Digest } from '../../../core/digest.ts';
 import { MIB } from '../../../core/units.ts';
 import type { OpenForReading } from '../../../disk/port.ts';
+import { listenOnLoopback } from '../../../net/loopback.ts';
 import type { LocalFile } from '../../../sources/contract.ts';
 import { pulledName } from './names.ts';
 
@@ -32,10 +33,9 @@ const PIECE_BYTES = MIB;
 export async function startRegistry(offer: Offer | undefined): Promise<LoopbackRegistry> {
   const state = { asked: false, sentBytes: 0, path: '' };
   const documents = offer === undefined ? undefined : documentsOf(offer);
-  const server = createServer((request, response) => {
+  const { port, close } = await listenOnLoopback((request, response) => {
     void answer(request, response, { offer, documents, state }).catch(() => response.destroy());
   });
-  const port = await listen(server);
   const name = pulledName(port, offer === undefined ? 'probe' : 'blob');
   state.path = `/v2/${name.slice(name.indexOf('/') + 1, name.lastIndexOf(':'))}/`;
   return {
@@ -46,23 +46,8 @@ export async function startRegistry(offer: Offer | undefined): Promise<LoopbackR
     get sentBytes() {
       return state.sentBytes;
     },
-    async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeAllConnections();
-      await closed;
-    },
+    close,
   };
-}
-
-function listen(server: Server): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      if (address === null || typeof address === 'string') reject(new Error('no port'));
-      else resolve(address.port);
-    });
-  });
 }
 
 /** The config that a pull of this offer leaves with the server. */

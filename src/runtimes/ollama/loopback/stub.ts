@@ -1,6 +1,6 @@
-import { connect } from 'node:net';
 import { ProvisionError } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
+import { isListening } from '../../../net/loopback.ts';
 import type { Connection } from '../client.ts';
 import { pullLayers } from '../pull.ts';
 import { copyModel, removeModel } from '../remove.ts';
@@ -50,19 +50,6 @@ async function removeStaleNames(connection: Connection, signal: AbortSignal): Pr
     if (port === undefined || !isTransferName(name) || (await isListening(port))) continue;
     await dropQuietly(connection, name);
   }
-}
-
-function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port, timeout: 1_000 });
-    const done = (listening: boolean) => () => {
-      socket.destroy();
-      resolve(listening);
-    };
-    socket.once('connect', done(true));
-    socket.once('timeout', done(true));
-    socket.once('error', done(false));
-  });
 }
 
 /** A server that can reach us does so within milliseconds. */
