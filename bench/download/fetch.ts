@@ -2,6 +2,7 @@
 
 import { Digest } from '../../src/core/digest.ts';
 import { drive } from '../../src/core/progress.ts';
+import { realDisk } from '../../src/disk/disk.ts';
 import { createHttp } from '../../src/net/client.ts';
 import { openDownloader } from '../../src/sources/download/index.ts';
 
@@ -15,7 +16,7 @@ const remote = {
   digest: Digest.parse(digest) as `sha256:${string}`,
   access: { url, headers: {} },
 };
-const work = openDownloader(client.http).fetch(remote, path, new AbortController().signal);
+const work = openDownloader(client.http, realDisk).fetch(remote, path, new AbortController().signal);
 const { bytesMoved } = await drive(work, () => {});
 await client.close();
 console.log(bytesMoved);

@@ -13,6 +13,12 @@ export const SHARE_BYTES = fs.constants.COPYFILE_FICLONE_FORCE | fs.constants.CO
 /** The same where the file system can, and a copy elsewhere. */
 export const SHARE_OR_COPY = fs.constants.COPYFILE_FICLONE | fs.constants.COPYFILE_EXCL;
 
+const { O_RDWR, O_CREAT, O_TRUNC, O_NOFOLLOW = 0 } = fs.constants;
+/** Opens a file for reading and writing, creates it if it is absent, and refuses a link in its place. */
+export const OPEN_OR_CREATE = O_RDWR | O_CREAT | O_NOFOLLOW;
+/** The same, and empties it. */
+export const OPEN_EMPTY = OPEN_OR_CREATE | O_TRUNC;
+
 export const realDisk: Disk = {
   stat: (path) => fs.stat(path, { bigint: true }),
   lstat: (path) => fs.lstat(path, { bigint: true }),

@@ -2,8 +2,6 @@ import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { resolveModel } from '../catalog/lookup.ts';
 import { ProvisionError } from '../core/errors.ts';
-import { realDisk } from '../disk/disk.ts';
-import type { HashFile } from '../disk/hash.ts';
 import { createHttp } from '../net/client.ts';
 import { askText } from '../net/text.ts';
 import { AppContext, type AppOptions } from '../provision/context.ts';
@@ -11,11 +9,8 @@ import { resolvePaths } from '../provision/paths.ts';
 import { hostProfile } from '../provision/plan/host.ts';
 import { STAGING_PREFIX } from '../provision/plan/plan.ts';
 import { DEFAULT_MODEL } from '../provision/plan/resolve-request.ts';
-import { doctorEmbedded } from '../runtimes/embedded/doctor.ts';
-import { parseHost, plainHttpWarning, requireTls } from '../runtimes/ollama/host.ts';
-import { ollamaRuntime } from '../runtimes/ollama/runtime.ts';
-import { type RuntimeFlags, requestedRuntime } from '../runtimes/registry.ts';
-import type { DoctorEffects, ServerEffects, Wanted } from './effects.ts';
+import { diagnosticEffects, type RuntimeFlags, requestedRuntime } from '../runtimes/registry.ts';
+import type { DoctorEffects, Wanted } from './effects.ts';
 import { runDoctor } from './run.ts';
 import type { DoctorData } from './schema.ts';
 import { type Subject, subjectOf } from './subject.ts';
@@ -25,9 +20,6 @@ export interface DoctorFlags extends RuntimeFlags {
   /** Flags as they were typed: what the environment set is in `host` and `runtime` too. */
   readonly typed: Readonly<Record<string, string | undefined>>;
 }
-
-/** Shorter than in an install: a server that takes longer to report its version is a finding. Milliseconds. */
-const PATIENCE = { connectMs: 2_500, answerMs: 3_000 };
 
 /** Checks everything that an install depends on. Throws for a model that the catalog does not know. */
 export async function doctorOf(
@@ -93,11 +85,10 @@ async function effectsOf(
     paths,
     ownFile: join(options.root, 'package.json'),
     now: () => Date.now(),
-    disk: realDisk,
+    disk: app.disk,
     get: (url, { headers = {}, signal }) => askText(http, { method: 'GET', url, headers, kind: 'diagnosis', signal }),
     addresses: () => Object.values(networkInterfaces()).flatMap((each) => each ?? []),
-    server: serverOf(flags, app, context.hash),
-    embedded: doctorEmbedded(context),
+    ...(await diagnosticEffects(flags, context)),
     registry: await app.registry(),
     configuration: {
       flags: flags.typed,
@@ -120,21 +111,4 @@ function wantedBy({ host, runtime }: DoctorFlags, { settings }: AppContext): Wan
   if (requested === undefined) return { usesServer: true, serverOnly: host !== undefined };
   const { isServer } = requested.capabilities;
   return { usesServer: isServer, serverOnly: isServer };
-}
-
-function serverOf(flags: DoctorFlags, app: AppContext, hash: HashFile): ServerEffects | ProvisionError {
-  try {
-    const host = parseHost(flags.host ?? app.settings.host ?? app.env.OLLAMA_HOST);
-    if (app.requiresTls) requireTls(host);
-    const files = { open: (path: string) => realDisk.open(path, 'r'), hash };
-    const runtime = ollamaRuntime({ host, files, now: () => performance.now(), timeouts: PATIENCE });
-    const { url, headers, loopback, warnings } = host;
-    const plain = plainHttpWarning(host);
-    if (plain !== undefined) app.warnOnce(plain);
-    const version = async (signal: AbortSignal) => (await runtime.identify(signal)).version;
-    return { endpoint: url, headers, loopback, warnings, version };
-  } catch (error) {
-    if (error instanceof ProvisionError) return error;
-    throw error;
-  }
 }

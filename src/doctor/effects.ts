@@ -7,20 +7,8 @@ import type { Disk } from '../disk/disk.ts';
 import type { HostProfile } from '../hardware/schema.ts';
 import type { TextReply } from '../net/text.ts';
 import type { Registry } from '../registry/index.ts';
-import type { EmbeddedEffects } from '../runtimes/embedded/doctor.ts';
+import type { EmbeddedEffects, ServerEffects } from '../runtimes/registry.ts';
 import type { Subject } from './subject.ts';
-
-/** The Ollama server that was asked for. */
-export interface ServerEffects {
-  /** Base of every request. Safe to print. */
-  readonly endpoint: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly loopback: boolean;
-  /** Doubtful parts of the host's text. */
-  readonly warnings: readonly string[];
-  /** Its version. Throws `runtime-unreachable`, `runtime-not-ollama`, `runtime-timeout` and what a server may refuse. */
-  version(signal: AbortSignal): Promise<string>;
-}
 
 export interface OwnAddress {
   readonly address: string;

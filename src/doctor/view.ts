@@ -5,8 +5,9 @@ import { findModelsFolder, type ModelsFolder } from '../hardware/models-folder.t
 import type { HostProfile } from '../hardware/schema.ts';
 import { findServerProcess, type ServerProcess } from '../hardware/server-process.ts';
 import { isLoopback } from '../net/private-addresses.ts';
+import type { ServerEffects } from '../runtimes/registry.ts';
 import { allowsFallBack } from '../runtimes/registry.ts';
-import type { DoctorEffects, ServerEffects } from './effects.ts';
+import type { DoctorEffects } from './effects.ts';
 import { type Loaded, loadedIn, namesIn } from './replies.ts';
 
 /** What an install would use: the server, the embedded runtime, or nothing. */

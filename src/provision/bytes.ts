@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { createDigestCache, NO_DIGEST_CACHE } from '../disk/digest-cache.ts';
-import { realDisk } from '../disk/disk.ts';
+import type { Disk } from '../disk/disk.ts';
 import { createHasher, type HashFile } from '../disk/hash.ts';
 import { workUnderLock } from '../disk/lock.ts';
 import type { HttpClient } from '../net/client.ts';
@@ -26,6 +26,7 @@ import { ociSource } from '../sources/oci/source.ts';
 import { librarySource } from '../sources/ollama-library.ts';
 
 export interface BytesOptions {
+  readonly disk: Disk;
   readonly cacheFolder: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** PEM file of certificate authorities to trust beside the system's. */
@@ -55,18 +56,18 @@ export interface Bytes {
 const LOOK_MS = 2_000;
 
 export function openBytes(options: BytesOptions): Bytes {
-  const { cacheFolder, env } = options;
-  const digests = createDigestCache(realDisk, cacheFolder);
-  const hash = createHasher(realDisk, digests);
+  const { disk, cacheFolder, env } = options;
+  const digests = createDigestCache(disk, cacheFolder);
+  const hash = createHasher(disk, digests);
   const client = once(() => connect(options));
   const http: Http = async (request) => (await client()).http(request);
-  const downloader = once(async () => (await import('../sources/download/index.ts')).openDownloader(http));
+  const downloader = once(async () => (await import('../sources/download/index.ts')).openDownloader(http, disk));
   const cache = createCache({
     folder: cacheFolder,
-    disk: realDisk,
+    disk,
     digests,
     hash,
-    hashAgain: createHasher(realDisk, NO_DIGEST_CACHE),
+    hashAgain: createHasher(disk, NO_DIGEST_CACHE),
     downloader: {
       async *fetch(file, path, signal) {
         return yield* (await downloader()).fetch(file, path, signal);
@@ -76,7 +77,7 @@ export function openBytes(options: BytesOptions): Bytes {
     now: () => new Date(),
     clock: () => performance.now(),
   });
-  const places = { env, home: homedir(), readText: realDisk.readText };
+  const places = { env, home: homedir(), readText: disk.readText };
   const asking = patientHttp(http, { now: () => new Date(), sleep: interruptibleSleep, random: Math.random });
   const oci = {
     http: asking,
@@ -90,7 +91,7 @@ export function openBytes(options: BytesOptions): Bytes {
     sources: [
       librarySource,
       ...remote.map((source) => cachedSource(source, cache)),
-      fileSource({ disk: realDisk, digests, cwd: process.cwd() }),
+      fileSource({ disk, digests, cwd: process.cwd() }),
     ],
     hash,
     fetch: cache.fetch,
@@ -128,15 +129,15 @@ function exclusiveIn({ cacheFolder, command }: BytesOptions): Exclusive {
   };
 }
 
-async function connect({ env, ca }: BytesOptions): Promise<HttpClient> {
+async function connect({ disk, env, ca }: BytesOptions): Promise<HttpClient> {
   const { createHttp } = await import('../net/client.ts');
-  return createHttp({ env, ...(ca !== undefined && { ca: await readCertificates(ca) }) });
+  return createHttp({ env, ...(ca !== undefined && { ca: await readCertificates(ca, disk) }) });
 }
 
-async function readCertificates(file: string): Promise<string> {
+async function readCertificates(file: string, disk: Disk): Promise<string> {
   const path = resolve(file);
   try {
-    return await realDisk.readFile(path, 'utf8');
+    return await disk.readFile(path, 'utf8');
   } catch (cause) {
     throw new ProvisionError('bad-configuration', `The certificates in ${path} cannot be read: ${messageOf(cause)}`, {
       cause,

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Catalog } from '../catalog/load.ts';
-import { realDisk } from '../disk/disk.ts';
+import { type Disk, realDisk } from '../disk/disk.ts';
 import type { Locker } from '../disk/lock.ts';
 import type { Registry } from '../registry/index.ts';
 import type { OpenRuntime, RuntimeContext, RuntimeFlags } from '../runtimes/contract.ts';
@@ -35,16 +35,18 @@ export class AppContext {
   readonly paths: Paths;
   readonly settings: Settings;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly disk: Disk;
   #catalog: Promise<Catalog> | undefined;
   #bytes: Promise<Bytes> | undefined;
   #opened: OpenRuntime[] = [];
   readonly #reported = new Set<string>();
 
-  constructor(options: AppOptions, paths: Paths, settings: Settings, env: AppContext['env']) {
+  constructor(options: AppOptions, paths: Paths, settings: Settings, env: AppContext['env'], disk: Disk = realDisk) {
     this.options = options;
     this.paths = paths;
     this.settings = settings;
     this.env = env;
+    this.disk = disk;
   }
 
   catalog(): Promise<Catalog> {
@@ -58,7 +60,7 @@ export class AppContext {
     const extra = [...(this.settings.catalog ?? []), ...catalogFiles];
     const keys = catalogKeys ?? this.settings['catalog-key'] ?? [];
     // Loaded where there is anything to decide: most runs have no catalog but the built-in one.
-    if (extra.length === 0 && !(await exists(join(this.paths.config, 'catalog'))))
+    if (extra.length === 0 && !(await this.#exists(join(this.paths.config, 'catalog'))))
       return openCatalog(root, this.paths, extra);
     const { catalogTrust } = await import('./plan/catalog-trust.ts');
     return openCatalog(root, this.paths, extra, await catalogTrust({ keys, allowUnsigned }, this.trustContext()));
@@ -70,8 +72,7 @@ export class AppContext {
   }
 
   async registry(): Promise<Registry> {
-    const { realDisk } = await import('../disk/disk.ts');
-    return { disk: realDisk, dataDir: this.paths.data };
+    return { disk: this.disk, dataDir: this.paths.data };
   }
 
   async locker(): Promise<Locker> {
@@ -88,17 +89,35 @@ export class AppContext {
   async #openBytes(): Promise<Bytes> {
     const { openBytes } = await import('./bytes.ts');
     const ca = this.env.GEMMA_PROVISION_CA ?? this.settings.ca;
-    return openBytes({ cacheFolder: this.paths.cache, env: this.env, ca, command: this.options.command });
+    return openBytes({
+      disk: this.disk,
+      cacheFolder: this.paths.cache,
+      env: this.env,
+      ca,
+      command: this.options.command,
+    });
   }
 
   /** The models folder of an Ollama on this machine, as far as it can be known from here. */
   async models(): Promise<string> {
     const { guessModelsFolder } = await import('../hardware/models-folder.ts');
-    return guessModelsFolder({ platform: process.platform, env: this.env, home: homedir(), exists });
+    return guessModelsFolder({
+      platform: process.platform,
+      env: this.env,
+      home: homedir(),
+      exists: (path) => this.#exists(path),
+    });
   }
 
   hostContext(): HostContext {
     return { paths: this.paths, env: this.env, models: () => this.models(), signal: this.options.signal };
+  }
+
+  #exists(path: string): Promise<boolean> {
+    return this.disk.access(path).then(
+      () => true,
+      () => false,
+    );
   }
 
   get requiresTls(): boolean {
@@ -112,8 +131,9 @@ export class AppContext {
 
   async runtimeContext(): Promise<RuntimeContext> {
     const { hash } = await this.bytes();
-    const { paths, settings, env, options } = this;
+    const { disk, paths, settings, env, options } = this;
     return {
+      disk,
       paths,
       settings,
       env,
@@ -139,11 +159,4 @@ export class AppContext {
       this.#bytes?.then(({ close }) => close()),
     ]);
   }
-}
-
-function exists(path: string): Promise<boolean> {
-  return realDisk.access(path).then(
-    () => true,
-    () => false,
-  );
 }

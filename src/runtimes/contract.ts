@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Digest } from '../core/digest.ts';
 import type { Work } from '../core/progress.ts';
+import type { Disk } from '../disk/disk.ts';
 import type { HashFile } from '../disk/hash.ts';
 import type { Engine as EstimatedEngine } from '../fit/schema.ts';
 import type { ModelSpec } from '../modelfile/schema.ts';
@@ -227,6 +228,8 @@ export interface ModelFolder {
 /** The folder of a server on this machine, proven to be its own: what else cleaning it up must know. */
 export interface ServerFolder {
   read(): Promise<FolderContents>;
+  /** True for the name of a file that a killed run of this tool left beside the blobs. */
+  isTemporary(fileName: string): boolean;
   /** The server does not remove blobs that no model uses (OLLAMA_NOPRUNE). */
   readonly keepsAll: boolean;
 }
@@ -236,6 +239,8 @@ export interface OpenRuntime {
   readonly runtime: Runtime;
   readonly identity: RuntimeIdentity;
   readonly facts: RuntimeFacts;
+  /** True for a name that exists only while a file gets into the runtime; absent where a transfer needs none. */
+  isTransferName?(name: string): boolean;
   /** Reads the folder of its models again at each call. */
   readFolder(signal: AbortSignal): Promise<ModelFolder>;
   /** Only for a server. `refused`: why the folder cannot be used, as a whole sentence. */
@@ -250,6 +255,7 @@ export interface RuntimeFlags {
 
 /** What opening a runtime needs of its surroundings. */
 export interface RuntimeContext {
+  readonly disk: Disk;
   readonly paths: { readonly data: string; readonly cache: string };
   /** Settings of `config.json`, which flags override. */
   readonly settings: RuntimeFlags;

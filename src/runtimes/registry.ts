@@ -10,11 +10,17 @@ import {
   type RuntimeIdentity,
   RuntimeKind,
 } from './contract.ts';
+import type { EmbeddedEffects } from './embedded/doctor.ts';
 import { embedded } from './embedded/index.ts';
+import type { ServerEffects } from './ollama/doctor.ts';
 import { ollama } from './ollama/index.ts';
 
 export type { OpenRuntime, RuntimeFlags } from './contract.ts';
+export type { EmbeddedEffects } from './embedded/doctor.ts';
+export type { ServerEffects } from './ollama/doctor.ts';
 export { ollamaFacts } from './ollama/facts.ts';
+export { serverAddress } from './ollama/host.ts';
+export { askServerVersion } from './ollama/version.ts';
 
 const RUNTIMES: { readonly [Kind in RuntimeKind]: RuntimeDefinition<Kind> } = { ollama, embedded };
 
@@ -54,6 +60,18 @@ export function fixedRuntimes(): RecordedRuntime[] {
 /** What runtimes keep in our data folder. */
 export function ownStores(dataDir: string): OwnStore[] {
   return Object.values(RUNTIMES).flatMap(({ ownStore }) => ownStore?.(dataDir) ?? []);
+}
+
+/** What the doctor asks of each runtime. Nothing is opened before it is asked. */
+export async function diagnosticEffects(
+  flags: RuntimeFlags,
+  context: RuntimeContext,
+): Promise<{ readonly server: ServerEffects | ProvisionError; readonly embedded: EmbeddedEffects }> {
+  const [{ doctorServer }, { doctorEmbedded }] = await Promise.all([
+    import('./ollama/doctor.ts'),
+    import('./embedded/doctor.ts'),
+  ]);
+  return { server: doctorServer(flags, context), embedded: doctorEmbedded(context) };
 }
 
 /** Failures of the server after which `auto` uses the embedded runtime. */

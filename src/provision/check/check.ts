@@ -8,7 +8,7 @@ import { parseServerVersion } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { createHttp } from '../../net/client.ts';
 import { askWithin } from '../../net/text.ts';
-import { type HostAddress, parseHost, plainHttpWarning, requireTls } from '../../runtimes/ollama/host.ts';
+import { serverAddress } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { isDoubtful, judge } from './judge.ts';
 import { askRound, type Round } from './round.ts';
@@ -77,25 +77,19 @@ export async function checkSupport(app: AppContext, request: CheckRequest): Prom
   if (version !== undefined) requireVersion(version);
   const wanted = await resolveTarget(request, app);
   if (version !== undefined) return answer({ version, endpoint: NOT_ASKED }, wanted, undefined, []);
-  const host = parseHost(request.host ?? app.settings.host ?? app.env.OLLAMA_HOST);
-  if (app.requiresTls) requireTls(host);
+  const plainHttp: string[] = [];
+  const { settings, env, requiresTls } = app;
+  const warn = (message: string) => void plainHttp.push(message);
+  const host = serverAddress(request, { settings, env, requireTls: requiresTls, warn });
   const { signal } = app.options;
   const { http } = createHttp({ env: {} });
   const { ask, close } = askWithin(http, host, (request.timeout ?? TIMEOUT_SECONDS) * 1000, signal);
   try {
     const round = await askRound({ ask, endpoint: host.url, signal, doubtful: isDoubtful });
-    return answer({ version: round.version, endpoint: host.url }, wanted, round, [
-      ...host.warnings,
-      ...plainHttp(host),
-    ]);
+    return answer({ version: round.version, endpoint: host.url }, wanted, round, [...host.warnings, ...plainHttp]);
   } finally {
     close();
   }
-}
-
-function plainHttp(host: HostAddress): string[] {
-  const warning = plainHttpWarning(host);
-  return warning === undefined ? [] : [warning];
 }
 
 function refuseContradiction({ model, family }: CheckRequest): void {

@@ -2,13 +2,7 @@
 import { member } from '../../catalog/json-access.ts';
 import { looseJson } from '../../core/parse.ts';
 import type { Ask, Question, TextReply } from '../../net/text.ts';
-import {
-  cleanText,
-  type FailureContext,
-  failureOf,
-  ServerError,
-  UnreadableReply,
-} from '../../runtimes/ollama/server-errors.ts';
+import { askServerVersion } from '../../runtimes/registry.ts';
 import { type Evidence, evidenceOf, PROBES, type Probe } from './evidence.ts';
 
 export interface Round {
@@ -29,7 +23,6 @@ interface RoundOptions {
   readonly doubtful: (version: string) => boolean;
 }
 
-const VERSION: Question = { method: 'GET', path: '/api/version' };
 const TAGS: Question = { method: 'GET', path: '/api/tags' };
 
 /**
@@ -37,13 +30,8 @@ const TAGS: Question = { method: 'GET', path: '/api/tags' };
  * GETs and no POST in its log. Throws `runtime-unreachable`, `runtime-timeout`, `runtime-not-ollama` as every command.
  */
 export async function askRound({ ask, endpoint, signal, doubtful }: RoundOptions): Promise<Round> {
-  const context: FailureContext = { doing: 'asking for its version', endpoint, probing: true, signal };
   const tags = ask(TAGS).catch(() => undefined);
-  const version = await ask(VERSION)
-    .then(versionIn)
-    .catch((thrown: unknown) => {
-      throw failureOf(thrown, context);
-    });
+  const version = await askServerVersion(ask, endpoint, signal);
   const probes = doubtful(version) ? PROBES : [];
   const answers = await Promise.all(probes.map((probe) => answerTo(probe, ask)));
   const list = await tags;
@@ -60,20 +48,6 @@ async function answerTo({ id, question }: Probe, ask: Ask): Promise<Evidence[]> 
     (reply) => evidenceOf(id, reply),
     () => [],
   );
-}
-
-function versionIn({ status, contentType, text }: TextReply): string {
-  if (status < 200 || status > 299) throw new ServerError(status, cleanText(errorIn(text)));
-  const version = member(looseJson(text), 'version');
-  if (typeof version === 'string' && version !== '' && version.length <= 200) return cleanText(version);
-  const what =
-    looseJson(text) === undefined ? `${cleanText(contentType ?? '') || 'something'} that is not JSON` : 'no version';
-  throw new UnreadableReply(`${what}: ${cleanText(text.slice(0, 200))}`);
-}
-
-function errorIn(text: string): string {
-  const error = member(looseJson(text), 'error');
-  return typeof error === 'string' ? error : text.slice(0, 1000);
 }
 
 function namesIn({ status, text }: TextReply): string[] | undefined {

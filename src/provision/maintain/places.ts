@@ -2,15 +2,14 @@
 import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
-import { realDisk } from '../../disk/disk.ts';
 import { createHasher, type HashFile } from '../../disk/hash.ts';
 import type { OpenRuntime } from '../../runtimes/contract.ts';
 import type { AppContext } from '../context.ts';
 import type { WritableModelFolder } from './repair-blobs.ts';
 
 /** Reads every time: what it is asked about may have changed meanwhile. */
-export function createUncachedHasher(): HashFile {
-  return createHasher(realDisk, NO_DIGEST_CACHE);
+export function createUncachedHasher({ disk }: AppContext): HashFile {
+  return createHasher(disk, NO_DIGEST_CACHE);
 }
 
 /** Reads the folder again at each call. */

@@ -10,8 +10,9 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { BrokenFile } from '../../registry/index.ts';
 import { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
-import { parseParameters } from '../../runtimes/ollama/parameters.ts';
+import { parseParameters } from '../../runtimes/parameters.ts';
 import { capabilitiesOf, type OpenRuntime } from '../../runtimes/registry.ts';
+
 import type { AppContext } from '../context.ts';
 import { openTemplates } from '../plan/catalog.ts';
 import { readInstallableHeader } from '../plan/header.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { drive, type Work } from '../../core/progress.ts';
-import { realDisk } from '../../disk/disk.ts';
+import type { Disk } from '../../disk/disk.ts';
 import { readRecords, setAside } from '../../registry/index.ts';
 import { pathOf } from '../../registry/record-file.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
@@ -59,7 +59,7 @@ async function repairEffects(name: string, around: OpenedModel, app: AppContext)
   return {
     ...changeEffects({ opened, registry, locker, version, env: app.env }),
     replacesChanged: flags.force === true || !capabilitiesOf(opened.identity.kind).isServer,
-    hash: createUncachedHasher(),
+    hash: createUncachedHasher(app),
     place: () => openModelFolder(opened, app),
     copies: async (digest) => findCopies(digest, await findRecordToReplace(name, opened, app), opened, app),
     fetch: (source) => tryFetch(source, flags, app),
@@ -120,13 +120,13 @@ async function findCopies(
   const { contents } = await openModelFolder(opened, app);
   const own = 'refused' in contents ? [] : contents.blobs.filter((blob) => blob.digest === digest);
   const paths = [...ours, ...folders.map((folder) => blobPath(folder, digest)), ...own.map(({ path }) => path)];
-  const files = await Promise.all([...new Set(paths)].map((path) => fileAt(path, digest)));
+  const files = await Promise.all([...new Set(paths)].map((path) => fileAt(path, digest, app.disk)));
   const kept = cached === undefined ? [] : [{ ref: cached.path, ...cached, immutable: true as const }];
   return [...files.slice(0, ours.length), ...kept, ...files.slice(ours.length)].filter((file) => file !== undefined);
 }
 
-async function fileAt(path: string, digest: Digest): Promise<LocalFile | undefined> {
-  const facts = await realDisk.stat(path, { bigint: true }).catch(() => undefined);
+async function fileAt(path: string, digest: Digest, disk: Disk): Promise<LocalFile | undefined> {
+  const facts = await disk.stat(path, { bigint: true }).catch(() => undefined);
   return facts?.isFile() ? { ref: path, path, sizeBytes: Number(facts.size), digest } : undefined;
 }
 

@@ -10,8 +10,7 @@ import { type BrokenRecord, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { isJinja } from '../../runtimes/jinja.ts';
-import { parameterDifferences } from '../../runtimes/ollama/compare.ts';
-import { parseParameters } from '../../runtimes/ollama/parameters.ts';
+import { parameterDifferences, parseParameters } from '../../runtimes/parameters.ts';
 import { capabilitiesOf, flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { type OpenRun, openRunOf } from '../install/open-run.ts';
@@ -246,7 +245,7 @@ export async function verify(
   const request = { records, broken: all?.broken ?? [], quick: flags.quick === true };
   const impatient = await createNonWaitingLocker(app);
   const effects = {
-    hash: createUncachedHasher(),
+    hash: createUncachedHasher(app),
     openRun: (record: Pick<InstallRecord, 'name' | 'runtime'>) =>
       openRunOf(record, { registry, impatient }, app.options.signal),
     place: async (runtime: InstallRecord['runtime']) =>

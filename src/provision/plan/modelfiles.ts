@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import * as z from 'zod';
 import { resolveModel } from '../../catalog/lookup.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import { realDisk } from '../../disk/disk.ts';
+import type { Disk } from '../../disk/disk.ts';
 import { ModelfileDifference } from '../../modelfile/schema.ts';
 import type { AppContext } from '../context.ts';
 import { openTemplates } from './catalog.ts';
@@ -59,25 +59,25 @@ export async function checkModelfiles(app: AppContext, named?: string): Promise<
   const { compareModelfiles, expectedModelfiles } = await import('../../modelfile/generate.ts');
   const families = (await app.catalog()).families.map(({ family }) => family);
   const expected = expectedModelfiles(families, await openTemplates(root));
-  const actual = await filesBelow(folder, 'modelfiles');
+  const actual = await filesBelow(app.disk, folder, 'modelfiles');
   return { folder, checked: expected.size, differences: compareModelfiles(expected, actual) };
 }
 
-async function filesBelow(folder: string, prefix: string): Promise<Map<string, string>> {
+async function filesBelow(disk: Disk, folder: string, prefix: string): Promise<Map<string, string>> {
   const texts = new Map<string, string>();
-  for (const path of await filesIn(folder)) {
-    texts.set(`${prefix}/${relative(folder, path).replaceAll('\\', '/')}`, await realDisk.readFile(path, 'utf8'));
+  for (const path of await filesIn(disk, folder)) {
+    texts.set(`${prefix}/${relative(folder, path).replaceAll('\\', '/')}`, await disk.readFile(path, 'utf8'));
   }
   return texts;
 }
 
 /** Paths of the regular files in a folder and below it; links are not followed. */
-async function filesIn(folder: string): Promise<string[]> {
+async function filesIn(disk: Disk, folder: string): Promise<string[]> {
   const paths: string[] = [];
-  for (const name of await realDisk.readdir(folder)) {
+  for (const name of await disk.readdir(folder)) {
     const path = join(folder, name);
-    const facts = await realDisk.lstat(path, { bigint: true });
-    if (facts.isDirectory()) paths.push(...(await filesIn(path)));
+    const facts = await disk.lstat(path, { bigint: true });
+    if (facts.isDirectory()) paths.push(...(await filesIn(disk, path)));
     if (facts.isFile()) paths.push(path);
   }
   return paths;

@@ -1,7 +1,6 @@
 /** From an installed model to what `publish` and `bundle create` send out. */
 
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import * as z from 'zod';
 import { loadRange } from '../../compat/lookup.ts';
@@ -9,9 +8,8 @@ import { Digest, digestOf } from '../../core/digest.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { redactReference } from '../../core/redact.ts';
-import { MIB } from '../../core/units.ts';
-import { realDisk } from '../../disk/disk.ts';
 import { diskError } from '../../disk/errors.ts';
+import { readChunks } from '../../disk/read-chunks.ts';
 import { renderModelfile } from '../../modelfile/render.ts';
 import { modelfileTemplateOf } from '../../modelfile/templates.ts';
 import { buildLock } from '../../package/lock-file.ts';
@@ -83,29 +81,30 @@ export async function* packageInstalled(name: string, flags: RuntimeFlags, app: 
     ...(suite && { suite }),
     gguf: { fileName, digest: file.digest, size: file.sizeBytes },
   });
-  return { record, pack, open: () => readVerified(file) };
+  return { record, pack, open: () => readVerified(file, app) };
 }
 
 /** A file that was hashed once may have been changed since: it is hashed while it is sent, and the last bytes are held back. */
-async function* readVerified({ path, digest, sizeBytes }: HashedFile): AsyncGenerator<Uint8Array, void, undefined> {
+async function* readVerified(
+  { path, digest, sizeBytes }: HashedFile,
+  { disk, options }: AppContext,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const hash = createHash('sha256');
   let done = 0;
-  for await (const chunk of readStream(path)) {
-    hash.update(chunk);
-    done += chunk.length;
-    if (done > sizeBytes || (done === sizeBytes && `sha256:${hash.copy().digest('hex')}` !== digest))
-      throw fileChanged(path);
-    yield chunk;
+  const file = await disk.open(path, 'r').catch((cause: unknown) => Promise.reject(diskError('read', path, cause)));
+  try {
+    for await (const chunk of readChunks(file, path, options.signal)) {
+      hash.update(chunk);
+      done += chunk.length;
+      if (done > sizeBytes || (done === sizeBytes && `sha256:${hash.copy().digest('hex')}` !== digest))
+        throw fileChanged(path);
+      // What sends it may keep it longer than the reader does.
+      yield Buffer.from(chunk);
+    }
+  } finally {
+    await file.close();
   }
   if (done < sizeBytes) throw fileChanged(path);
-}
-
-async function* readStream(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* createReadStream(path, { highWaterMark: 4 * MIB });
-  } catch (cause) {
-    throw diskError('read', path, cause);
-  }
 }
 
 function fileChanged(path: string): ProvisionError {
@@ -135,7 +134,7 @@ async function* locateBytes(record: InstallRecord, flags: RuntimeFlags, app: App
     try {
       const got = yield* hash({ ref: path, path, sizeBytes: 0 }, 'hash', signal);
       if (got !== digest) continue;
-      const { size } = await realDisk.stat(path, { bigint: true });
+      const { size } = await app.disk.stat(path, { bigint: true });
       return { ref: path, path, digest, sizeBytes: Number(size) };
     } catch (error) {
       signal.throwIfAborted();

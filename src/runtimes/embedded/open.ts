@@ -1,10 +1,8 @@
 import { randomInt } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { ProvisionError } from '../../core/errors.ts';
 import { createDigestCache } from '../../disk/digest-cache.ts';
-import { realDisk } from '../../disk/disk.ts';
 import { diskError } from '../../disk/errors.ts';
 import type { BlobStore, OpenRuntime, Runtime, RuntimeContext, RuntimeFacts } from '../contract.ts';
 import { putBlob } from './blob.ts';
@@ -19,8 +17,8 @@ export async function openEmbedded(context: RuntimeContext): Promise<OpenRuntime
     identity: await runtime.identify(context.signal),
     facts: factsFor(context.paths.data),
     readFolder: async () => ({
-      contents: await readEmbeddedFolder(context.paths.data, realDisk),
-      store: blobStore(context.paths),
+      contents: await readEmbeddedFolder(context.paths.data, context.disk),
+      store: blobStore(context),
     }),
   };
 }
@@ -40,33 +38,31 @@ function factsFor(dataDir: string): RuntimeFacts {
   };
 }
 
-function blobStore(paths: RuntimeContext['paths']): BlobStore {
+function blobStore({ disk, paths }: RuntimeContext): BlobStore {
   const folder = embeddedBlobs(paths.data);
   return {
     async *replace({ ref, path, sizeBytes, digest }, signal) {
-      const digests = createDigestCache(realDisk, paths.cache);
-      const put = { disk: realDisk, digests, now: () => new Date(), folder, signal };
+      const digests = createDigestCache(disk, paths.cache);
+      const put = { disk, digests, now: () => new Date(), folder, signal };
       yield* putBlob({ ...put, way: 'copy', replace: true, file: { ref, path, sizeBytes, digest } });
     },
     async drop(digest) {
       const path = join(folder, digest.replace(':', '-'));
-      await realDisk
-        .rm(path, { force: true })
-        .catch((cause: unknown) => Promise.reject(diskError('remove', path, cause)));
+      await disk.rm(path, { force: true }).catch((cause: unknown) => Promise.reject(diskError('remove', path, cause)));
     },
   };
 }
 
 /** The embedded runtime with its models in our data folder. */
-export function openEmbeddedRuntime({ paths, env, root }: RuntimeContext): Runtime {
+export function openEmbeddedRuntime({ disk, paths, env, root }: RuntimeContext): Runtime {
   const threads = threadsOf(env.GEMMA_PROVISION_THREADS);
   return embeddedRuntime({
     dataDir: paths.data,
-    disk: realDisk,
-    digests: createDigestCache(realDisk, paths.cache),
+    disk,
+    digests: createDigestCache(disk, paths.cache),
     now: () => new Date(),
     startWorker: forkWorker(workerFile(root)),
-    engine: { resolve: (name) => import.meta.resolve(name), readText: realDisk.readText },
+    engine: { resolve: (name) => import.meta.resolve(name), readText: disk.readText },
     physicalCores: physicalCores(),
     randomSeed: () => randomInt(2 ** 32 - 1),
     gpu: env.GEMMA_PROVISION_GPU === 'off' ? 'off' : 'auto',
@@ -76,9 +72,8 @@ export function openEmbeddedRuntime({ paths, env, root }: RuntimeContext): Runti
 
 /** The built worker, or its source when the sources run as they are. */
 export function workerFile(root: string): string {
-  const built = join(root, 'dist/embedded-worker.js');
-  const source = join(root, 'src/runtimes/embedded/worker.ts');
-  return import.meta.filename.endsWith('.ts') && existsSync(source) ? source : built;
+  const { dirname, filename } = import.meta;
+  return filename.endsWith('.ts') ? join(dirname, 'worker.ts') : join(root, 'dist/embedded-worker.js');
 }
 
 /** Node counts logical cores; on x64 two of them usually share a physical one. */

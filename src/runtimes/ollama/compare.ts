@@ -2,7 +2,7 @@ import type { ServerFacts } from '../../compat/lookup.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { StoredModel, StoreRequest } from '../contract.ts';
 import { isJinja } from '../jinja.ts';
-import { parseParameters } from './parameters.ts';
+import { parameterDifferences, parseParameters } from '../parameters.ts';
 
 /** Where the server's own word differs from what was sent, one sentence each; empty when it stored all of it. */
 export function differencesOf(
@@ -53,36 +53,4 @@ function firstDifference(a: string, b: string): number {
   let index = 0;
   while (index < a.length && a[index] === b[index]) index += 1;
   return index + 1;
-}
-
-type Values = readonly (string | number | boolean)[];
-
-/** One sentence each; `sent`: what was requested, `stored`: what `show` reports now. */
-export function parameterDifferences(
-  sent: StoreRequest['spec']['parameters'],
-  stored: ReadonlyMap<string, Values>,
-): string[] {
-  const wanted = new Map(Object.entries(sent).map(([key, value]) => [key, Array.isArray(value) ? value : [value]]));
-  const lost = [...wanted].flatMap(([key, values]) => parameterDifference(key, values, stored.get(key)));
-  const added = [...stored]
-    .filter(([key]) => !wanted.has(key))
-    .map(([key, values]) => `The server added the parameter ${key} ${shown(values)}.`);
-  return [...lost, ...added];
-}
-
-function parameterDifference(key: string, sent: Values, stored: Values | undefined): string[] {
-  if (sent.length === 0 && stored === undefined) return [];
-  if (stored === undefined) return [`The server did not store the parameter ${key} ${shown(sent)}.`];
-  const same = sent.length === stored.length && sent.every((value) => stored.some((other) => sameValue(value, other)));
-  return same ? [] : [`The server stored the parameter ${key} as ${shown(stored)}, not ${shown(sent)}.`];
-}
-
-/** Old servers keep numbers as 32-bit floats, so 0.7 comes back as 0.7 only to seven digits. */
-function sameValue(a: string | number | boolean, b: string | number | boolean): boolean {
-  if (typeof a === 'number' && typeof b === 'number') return Math.abs(a - b) <= 1e-6 * Math.max(1, Math.abs(a));
-  return a === b;
-}
-
-function shown(values: Values): string {
-  return values.map((value) => JSON.stringify(value)).join(', ');
 }

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { ProvisionError } from '../../core/errors.ts';
 import { isLoopback } from '../../net/private-addresses.ts';
+import type { RuntimeContext, RuntimeFlags } from '../contract.ts';
 
 /** Where a server is, read from what `OLLAMA_HOST` or `--host` says. */
 export interface HostAddress {
@@ -42,6 +43,21 @@ export function parseHost(text: string | undefined): HostAddress {
     loopback: isLoopback(connectableHost(host)),
     warnings,
   };
+}
+
+/**
+ * The address that the flag, else the settings file, else `OLLAMA_HOST` names. Warns of a connection in the clear; throws
+ * `bad-configuration`, and `tls-required` before anything is asked.
+ */
+export function serverAddress(
+  flags: Pick<RuntimeFlags, 'host'>,
+  { settings, env, requireTls: isTlsRequired, warn }: Pick<RuntimeContext, 'settings' | 'env' | 'requireTls' | 'warn'>,
+): HostAddress {
+  const host = parseHost(flags.host ?? settings.host ?? env.OLLAMA_HOST);
+  if (isTlsRequired) requireTls(host);
+  const warning = plainHttpWarning(host);
+  if (warning !== undefined) warn(warning);
+  return host;
 }
 
 /** The warning about a connection to another host in the clear; undefined for https and for this machine. */

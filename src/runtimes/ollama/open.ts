@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { messageOf } from '../../core/errors.ts';
 import { NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
-import { realDisk } from '../../disk/disk.ts';
+import type { Disk } from '../../disk/disk.ts';
 import { createHasher } from '../../disk/hash.ts';
 import { findModelsFolder } from '../../hardware/models-folder.ts';
 import { isTrue, ollamaValue } from '../../hardware/ollama-environment.ts';
@@ -10,23 +10,24 @@ import { findServerProcess } from '../../hardware/server-process.ts';
 import type { FolderContents } from '../contents.ts';
 import type { BlobStore, ModelFolder, OpenRuntime, RuntimeContext, RuntimeFlags, ServerFolder } from '../contract.ts';
 import { ollamaFacts } from './facts.ts';
-import type { ModelsFolder } from './folder/files.ts';
+import { isTemporary, type ModelsFolder } from './folder/files.ts';
 import type { ProvenFolder } from './folder/probe.ts';
 import { readModelsFolder } from './folder/read.ts';
-import { type HostAddress, parseHost, plainHttpWarning, requireTls } from './host.ts';
+import { type HostAddress, serverAddress } from './host.ts';
+import { isTransferName } from './loopback/names.ts';
 import { type OllamaRuntime, ollamaRuntime } from './runtime.ts';
 import { dropBlob, replaceBlob } from './transfer/copy.ts';
 
-type Env = RuntimeContext['env'];
+type Surroundings = Pick<RuntimeContext, 'disk' | 'env'>;
 
 /** Throws `tls-required` before anything is asked, then what `identify` throws. */
 export async function openOllama(flags: RuntimeFlags, context: RuntimeContext): Promise<OpenRuntime> {
-  const host = hostFrom(flags, context);
-  const files = { open: (path: string) => realDisk.open(path, 'r'), hash: context.hash };
+  const host = serverAddress(flags, context);
+  const files = { open: (path: string) => context.disk.open(path, 'r'), hash: context.hash };
   const doors = {
     loopback: true,
     // Only looked for when a file is to be stored: most commands store none.
-    models: (signal: AbortSignal) => serverModels(host, context.env, signal),
+    models: (signal: AbortSignal) => serverModels(host, context, signal),
   };
   const runtime = ollamaRuntime({ host, files, now: () => performance.now(), doors });
   const identity = await runtime.identify(context.signal);
@@ -35,18 +36,10 @@ export async function openOllama(flags: RuntimeFlags, context: RuntimeContext): 
     runtime,
     identity,
     facts: ollamaFacts(identity.version, host.warnings, store),
-    readFolder: (signal) => readFolder(runtime, host, context.env, signal),
-    serverFolder: (signal) => serverFolder(runtime, signal),
+    isTransferName,
+    readFolder: (signal) => readFolder(runtime, host, context, signal),
+    serverFolder: (signal) => serverFolder(runtime, context.disk, signal),
   };
-}
-
-/** The flag, else the settings file, else `OLLAMA_HOST`. */
-function hostFrom(flags: RuntimeFlags, context: RuntimeContext): HostAddress {
-  const host = parseHost(flags.host ?? context.settings.host ?? context.env.OLLAMA_HOST);
-  if (context.requireTls) requireTls(host);
-  const warning = plainHttpWarning(host);
-  if (warning !== undefined) context.warn(warning);
-  return host;
 }
 
 /**
@@ -55,28 +48,28 @@ function hostFrom(flags: RuntimeFlags, context: RuntimeContext): HostAddress {
  */
 async function serverModels(
   host: Pick<HostAddress, 'url'>,
-  env: Env,
+  { disk, env }: Surroundings,
   signal: AbortSignal,
 ): Promise<ModelsFolder | undefined> {
   const { platform } = process;
   const uid = process.getuid?.();
-  const found = await findServerProcess({ platform, disk: realDisk }, new URL(host.url), signal);
-  const user = { platform, env, home: homedir(), disk: realDisk, ...(uid !== undefined && { uid }) };
+  const found = await findServerProcess({ platform, disk }, new URL(host.url), signal);
+  const user = { platform, env, home: homedir(), disk, ...(uid !== undefined && { uid }) };
   const folder = await findModelsFolder(user, found);
   if (folder === undefined || folder.reach !== folder.path) return undefined;
-  return { path: folder.path, disk: realDisk, uid };
+  return { path: folder.path, disk, uid };
 }
 
 /** Whether the folder is the server's is asked once for one opened runtime. */
 async function readFolder(
   runtime: OllamaRuntime,
   host: HostAddress,
-  env: Env,
+  around: Surroundings,
   signal: AbortSignal,
 ): Promise<ModelFolder> {
   const folder = await runtime.folder(signal);
-  if ('refused' in folder) return { contents: (await readOnly(host, env, signal)) ?? folder };
-  const contents = await readContents(folder.path);
+  if ('refused' in folder) return { contents: (await readOnly(host, around, signal)) ?? folder };
+  const contents = await readContents(folder);
   return 'refused' in contents ? { contents } : { contents, store: blobStore(folder) };
 }
 
@@ -84,15 +77,19 @@ async function readFolder(
  * A folder that this user may read and not write to, as that of a system's service. It is not proven to be the server's:
  * a caller that uses a name in it compares the digest of its manifest with the server's.
  */
-async function readOnly(host: HostAddress, env: Env, signal: AbortSignal): Promise<FolderContents | undefined> {
-  const folder = host.loopback ? await serverModels(host, env, signal) : undefined;
-  const contents = folder && (await readContents(folder.path));
+async function readOnly(
+  host: HostAddress,
+  around: Surroundings,
+  signal: AbortSignal,
+): Promise<FolderContents | undefined> {
+  const folder = host.loopback ? await serverModels(host, around, signal) : undefined;
+  const contents = folder && (await readContents(folder));
   return contents === undefined || 'refused' in contents || contents.manifests.length === 0 ? undefined : contents;
 }
 
-async function readContents(path: string): Promise<ModelFolder['contents']> {
+async function readContents({ path, disk }: Pick<ModelsFolder, 'path' | 'disk'>): Promise<ModelFolder['contents']> {
   try {
-    return await readModelsFolder(path, realDisk);
+    return await readModelsFolder(path, disk);
   } catch (error) {
     return { refused: `${path} cannot be read: ${messageOf(error)}.` };
   }
@@ -101,7 +98,7 @@ async function readContents(path: string): Promise<ModelFolder['contents']> {
 function blobStore(folder: ProvenFolder): BlobStore {
   return {
     // Hashes what is written, without the digests that are remembered.
-    replace: (file, signal) => replaceBlob(folder, file, createHasher(realDisk, NO_DIGEST_CACHE), signal),
+    replace: (file, signal) => replaceBlob(folder, file, createHasher(folder.disk, NO_DIGEST_CACHE), signal),
     drop: (digest) => dropBlob(folder, digest),
   };
 }
@@ -109,14 +106,16 @@ function blobStore(folder: ProvenFolder): BlobStore {
 /** The folder of a server on this machine, if it is proven to be its own. */
 export async function serverFolder(
   runtime: OllamaRuntime,
+  disk: Disk,
   signal: AbortSignal,
 ): Promise<ServerFolder | { readonly refused: string }> {
   const proven = await runtime.folder(signal);
   if ('refused' in proven) return proven;
-  const where = { platform: process.platform, disk: realDisk };
+  const where = { platform: process.platform, disk };
   const { environment } = await findServerProcess(where, new URL(runtime.endpoint), signal);
   return {
-    read: () => readModelsFolder(proven.path, realDisk),
+    read: () => readModelsFolder(proven.path, disk),
+    isTemporary,
     keepsAll: environment !== undefined && isTrue(ollamaValue(environment, 'OLLAMA_NOPRUNE')),
   };
 }

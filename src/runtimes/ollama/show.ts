@@ -3,8 +3,8 @@ import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { StoredModel } from '../contract.ts';
 import { sameModel } from '../names.ts';
+import { parseParameters } from '../parameters.ts';
 import { ask, type Connection } from './client.ts';
-import { parseParameters } from './parameters.ts';
 import { ServerError } from './server-errors.ts';
 
 /** Only what is used; older servers leave fields out, newer ones add some. A field of another type is no Ollama's. */

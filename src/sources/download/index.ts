@@ -1,6 +1,6 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
-import { realDisk } from '../../disk/disk.ts';
+import type { Disk } from '../../disk/disk.ts';
 import type { Http } from '../../net/http.ts';
 import type { DownloadEffects, Downloader } from './contract.ts';
 import { fetchFile } from './fetch.ts';
@@ -21,13 +21,13 @@ export function createDownloader(effects: DownloadEffects, limits: Partial<Downl
   };
 }
 
-/** The downloader on this machine's disk and clock. */
-export function openDownloader(http: Http): Downloader {
+/** The downloader on this machine's clock. */
+export function openDownloader(http: Http, disk: Disk): Downloader {
   keepGarbageSmall();
   return createDownloader({
     http,
-    disk: realDisk,
-    openHash: streamingHash((path) => realDisk.open(path, 'r')),
+    disk,
+    openHash: streamingHash((path) => disk.open(path, 'r')),
     clock: () => performance.now(),
     now: () => new Date(),
     sleep: interruptibleSleep,

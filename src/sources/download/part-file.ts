@@ -1,9 +1,10 @@
-import { constants } from 'node:fs';
 import * as z from 'zod';
 import { Digest } from '../../core/digest.ts';
 import { errnoOf } from '../../core/errors.ts';
+import { looseJson } from '../../core/parse.ts';
 import { MIB } from '../../core/units.ts';
 import type { Disk, OpenFile } from '../../disk/disk.ts';
+import { OPEN_EMPTY, OPEN_OR_CREATE } from '../../disk/disk.ts';
 import { cacheError } from '../cache/errors.ts';
 import { stateFileOf } from './contract.ts';
 import { Ranges } from './ranges.ts';
@@ -40,7 +41,7 @@ export function parseState(text: string): State | undefined {
   const [first = '', ...lines] = text.split('\n');
   // Behind the last line end is nothing, or a line that was not finished.
   lines.pop();
-  const head = StateHead.safeParse(jsonOf(first)).data;
+  const head = StateHead.safeParse(looseJson(first)).data;
   if (head === undefined) return undefined;
   const ranges = new Ranges();
   for (const line of lines) {
@@ -50,16 +51,6 @@ export function parseState(text: string): State | undefined {
   return { head, ranges };
 }
 
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** A link in our place is not followed: it would lead out of the folder. */
-const OPEN = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
 const MODE = 0o600;
 
 /** Written bytes are sent to the disk in the background whenever so many have come together. */
@@ -100,7 +91,7 @@ export class PartFile {
 
   /** Opens what is there from an earlier run, or begins. What cannot be of this file is dropped. */
   static async open(disk: Disk, path: string, identity: Identity): Promise<PartFile> {
-    const data = await opened(disk, path, OPEN);
+    const data = await opened(disk, path, OPEN_OR_CREATE);
     const part = new PartFile(disk, path, identity, data);
     try {
       await part.#load();
@@ -225,7 +216,7 @@ export class PartFile {
     const old = this.#state;
     this.#state = undefined;
     await old?.close();
-    const fresh = await opened(this.#disk, `${path}.new`, OPEN | constants.O_TRUNC);
+    const fresh = await opened(this.#disk, `${path}.new`, OPEN_EMPTY);
     this.#state = fresh;
     await this.#guarded(path, async () => {
       await this.#append(fresh, text);

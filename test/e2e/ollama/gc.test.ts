@@ -14,7 +14,6 @@ import { createFileLocker } from '../../../src/disk/locker.ts';
 import { listStaleLocks } from '../../../src/disk/stale-locks.ts';
 import { collectGarbage, type GcOptions } from '../../../src/provision/maintain/gc/gc.ts';
 import type { GcReport } from '../../../src/provision/maintain/gc/schema.ts';
-import { isTemporary } from '../../../src/runtimes/ollama/folder/files.ts';
 import { isTransferName } from '../../../src/runtimes/ollama/loopback/names.ts';
 import { serverFolder } from '../../../src/runtimes/ollama/open.ts';
 import type { OllamaRuntime } from '../../../src/runtimes/ollama/runtime.ts';
@@ -70,9 +69,8 @@ describe.skipIf(reason !== undefined)(`leftovers on a real server${reason ? ` (s
       disk: realDisk,
       stateFolders: [home],
       listStaleLocks: () => listStaleLocks(realDisk, dir, now()),
-      folder: await serverFolder(runtime, never),
+      folder: await serverFolder(runtime, realDisk, never),
       isTransferName,
-      isTemporary,
       now,
     };
     return drive(collectGarbage({ apply: false, previous: false, ...options }, effects, never), () => {});

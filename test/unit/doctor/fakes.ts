@@ -3,11 +3,12 @@ import { ProvisionError } from '../../../src/core/errors.ts';
 import { GIB } from '../../../src/core/units.ts';
 import type { Disk } from '../../../src/disk/disk.ts';
 import { CHECKS } from '../../../src/doctor/checks/all.ts';
-import type { DoctorEffects, ServerEffects } from '../../../src/doctor/effects.ts';
+import type { DoctorEffects } from '../../../src/doctor/effects.ts';
 import { runDoctor } from '../../../src/doctor/run.ts';
 import type { CheckResult } from '../../../src/doctor/schema.ts';
 import type { HostProfile } from '../../../src/hardware/schema.ts';
 import type { TextReply } from '../../../src/net/text.ts';
+import type { ServerEffects } from '../../../src/runtimes/registry.ts';
 import { errno, memoryDisk } from '../../helpers/disk.ts';
 
 export const NOW = Date.parse('2026-12-01T12:00:00Z');

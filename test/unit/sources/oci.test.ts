@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { drive } from '../../../src/core/progress.ts';
+import { realDisk } from '../../../src/disk/disk.ts';
 import { createHttp } from '../../../src/net/client.ts';
 import { openDownloader } from '../../../src/sources/download/index.ts';
 import { checkRealm, parseChallenges } from '../../../src/sources/oci/challenge.ts';
@@ -427,7 +428,7 @@ test('a blob is fetched from the storage that the registry sends us to, without 
   const found = await ociSource(options).resolve({ ref: `oci:${registry.host}/models/tiny:v1`, signal: never });
   if (found.kind !== 'remote') throw new Error('not remote');
   const path = join(await mkdtemp(join(tmpdir(), 'oci-')), 'model');
-  await drive(openDownloader(options.http).fetch(found, path, never), () => {});
+  await drive(openDownloader(options.http, realDisk).fetch(found, path, never), () => {});
   expect(hashOf(await readFile(path))).toBe(hashOf(MODEL));
   const atStorage = registry.requests.filter(({ host }) => host === 'storage');
   expect(atStorage.length).toBeGreaterThan(0);
@@ -494,7 +495,7 @@ test('a token that runs out in the middle of a download is replaced, and the dow
   const found = await ociSource(options).resolve({ ref: `oci:${registry.host}/models/tiny:v1`, signal: never });
   if (found.kind !== 'remote') throw new Error('not remote');
   const path = join(await mkdtemp(join(tmpdir(), 'oci-')), 'model');
-  await drive(openDownloader(options.http).fetch(found, path, never), () => {});
+  await drive(openDownloader(options.http, realDisk).fetch(found, path, never), () => {});
   expect(hashOf(await readFile(path))).toBe(hashOf(MODEL));
   expect(cuts).toBe(1);
   expect(registry.requests.filter(({ line }) => line.startsWith('GET /token')).length).toBeGreaterThan(1);
@@ -563,7 +564,7 @@ test.skipIf(!hasRegistry)(
     ] as const) {
       const path = join(folder, name);
       if (before !== undefined) await writeFile(path, before);
-      const { bytesMoved } = await drive(openDownloader(options.http).fetch(found, path, never), () => {});
+      const { bytesMoved } = await drive(openDownloader(options.http, realDisk).fetch(found, path, never), () => {});
       expect(hashOf(await readFile(path)), name).toBe(hashOf(MODEL));
       expect(bytesMoved, name).toBe(name === 'same' ? 0 : MODEL.length);
     }

@@ -28,8 +28,6 @@ export interface GcEffects {
   readonly folder?: ServerFolder | { readonly refused: string };
   /** A name that only exists while a file gets into the runtime. */
   isTransferName(name: string): boolean;
-  /** A file of this tool beside the server's blobs. */
-  isTemporary(name: string): boolean;
   readonly now: () => Date;
 }
 

@@ -16,11 +16,8 @@ import { findServerFiles } from './server.ts';
 export type { GcEffects } from './candidates.ts';
 
 import { join } from 'node:path';
-import { realDisk } from '../../../disk/disk.ts';
 import { createFileLocker } from '../../../disk/locker.ts';
 import { listStaleLocks } from '../../../disk/stale-locks.ts';
-import { isTemporary } from '../../../runtimes/ollama/folder/files.ts';
-import { isTransferName } from '../../../runtimes/ollama/loopback/names.ts';
 import { type OpenRuntime, ownStores, type RuntimeFlags } from '../../../runtimes/registry.ts';
 import type { AppContext } from '../../context.ts';
 import { digestsInUse } from '../cache.ts';
@@ -140,8 +137,11 @@ export async function gc(app: AppContext, flags: GcFlags): Promise<Work<GcReport
   return collectGarbage({ apply: flags.apply, previous: flags.previous }, effects, app.options.signal);
 }
 
-async function gcEffects({ runtime, identity, serverFolder }: OpenRuntime, app: AppContext): Promise<GcEffects> {
-  const { paths, options } = app;
+async function gcEffects(
+  { runtime, identity, serverFolder, isTransferName = () => false }: OpenRuntime,
+  app: AppContext,
+): Promise<GcEffects> {
+  const { disk, paths, options } = app;
   const [registry, locker, { cache }] = await Promise.all([app.registry(), app.locker(), app.bytes()]);
   const locks = join(paths.data, 'locks');
   const now = () => new Date();
@@ -154,12 +154,11 @@ async function gcEffects({ runtime, identity, serverFolder }: OpenRuntime, app: 
     nonWaitingLocker: createFileLocker({ dir: locks, command: options.command, waitMs: 0 }),
     cache,
     digestsInUse: () => digestsInUse(registry),
-    disk: realDisk,
+    disk,
     stateFolders: stateFolders(paths),
-    listStaleLocks: () => listStaleLocks(realDisk, locks, now()),
+    listStaleLocks: () => listStaleLocks(disk, locks, now()),
     ...(folder !== undefined && { folder }),
     isTransferName,
-    isTemporary,
     now,
   };
 }

@@ -113,7 +113,7 @@ async function findBlobs(folder: ServerFolder, contents: FolderContents, effects
   const notes = new Set<string>();
   let young = 0;
   for (const blob of contents.blobs) {
-    const kind = kindOf(blob, effects);
+    const kind = kindOf(blob, folder);
     if (kind === undefined || (blob.digest !== undefined && digests.has(blob.digest))) continue;
     if (kind === 'server-blob' && unknown !== undefined) {
       notes.add(`Blobs of the server were kept: ${unknown} cannot be read and may need them.`);
@@ -129,7 +129,7 @@ async function findBlobs(folder: ServerFolder, contents: FolderContents, effects
   return { candidates, notes: [...notes] };
 }
 
-function kindOf({ name }: FolderBlob, { isTemporary }: GcEffects): GcKind | undefined {
+function kindOf({ name }: FolderBlob, { isTemporary }: ServerFolder): GcKind | undefined {
   if (WHOLE.test(name)) return 'server-blob';
   if (PULL.test(name)) return 'server-pull';
   if (UPLOAD.test(name)) return 'server-upload';

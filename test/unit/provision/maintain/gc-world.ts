@@ -110,13 +110,13 @@ export class World {
       listStaleLocks: async () => [],
       folder: {
         keepsAll: this.keepsAll,
+        isTemporary,
         read: async () => {
           this.onRead();
           return readModelsFolder(MODELS, this.#disk());
         },
       },
       isTransferName,
-      isTemporary,
       now: () => new Date(NOW),
     };
   }

@@ -4,7 +4,7 @@ import { digestOf } from '../../../../src/core/digest.ts';
 import type { ModelSpec } from '../../../../src/modelfile/schema.ts';
 import type { StoredModel } from '../../../../src/runtimes/contract.ts';
 import { differencesOf } from '../../../../src/runtimes/ollama/compare.ts';
-import { parseParameters } from '../../../../src/runtimes/ollama/parameters.ts';
+import { parseParameters } from '../../../../src/runtimes/parameters.ts';
 import { specOf } from '../../../helpers/runtime-fakes.ts';
 
 const digest = digestOf('file');

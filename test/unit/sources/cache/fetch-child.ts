@@ -2,10 +2,11 @@
 
 import { Digest } from '../../../../src/core/digest.ts';
 import { drive } from '../../../../src/core/progress.ts';
+import { realDisk } from '../../../../src/disk/disk.ts';
 import { openBytes } from '../../../../src/provision/bytes.ts';
 
 const [cacheFolder = '', url = '', digest = '', size = '0'] = process.argv.slice(2);
-const bytes = openBytes({ cacheFolder, env: {}, command: `child ${process.pid}` });
+const bytes = openBytes({ disk: realDisk, cacheFolder, env: {}, command: `child ${process.pid}` });
 const file = {
   ref: url,
   pinnedRef: `${url}#${digest}`,

@@ -1,7 +1,9 @@
 /** A process that downloads until it is killed. */
+
 import * as z from 'zod';
 import type { Digest } from '../../../../src/core/digest.ts';
 import { drive } from '../../../../src/core/progress.ts';
+import { realDisk } from '../../../../src/disk/disk.ts';
 import { createHttp } from '../../../../src/net/client.ts';
 import { openDownloader } from '../../../../src/sources/download/index.ts';
 
@@ -19,5 +21,5 @@ const Work = z.object({
 
 const { path, remote } = Work.parse(JSON.parse(process.argv[2] ?? ''));
 const client = createHttp({ env: {} });
-await drive(openDownloader(client.http).fetch(remote, path, new AbortController().signal), () => {});
+await drive(openDownloader(client.http, realDisk).fetch(remote, path, new AbortController().signal), () => {});
 await client.close();

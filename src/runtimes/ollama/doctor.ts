@@ -1,0 +1,34 @@
+import { ProvisionError } from '../../core/errors.ts';
+import type { RuntimeContext, RuntimeFlags } from '../contract.ts';
+import { serverAddress } from './host.ts';
+import { ollamaRuntime } from './runtime.ts';
+
+/** The Ollama server that was asked for. */
+export interface ServerEffects {
+  /** Base of every request. Safe to print. */
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly loopback: boolean;
+  /** Doubtful parts of the host's text. */
+  readonly warnings: readonly string[];
+  /** Its version. Throws `runtime-unreachable`, `runtime-not-ollama`, `runtime-timeout` and what a server may refuse. */
+  version(signal: AbortSignal): Promise<string>;
+}
+
+/** Shorter than in an install: a server that takes longer to report its version is a finding. Milliseconds. */
+const TIMEOUTS = { connectMs: 2_500, answerMs: 3_000 };
+
+/** An error is returned for a host that no client can connect to: that is a finding too. */
+export function doctorServer(flags: RuntimeFlags, context: RuntimeContext): ServerEffects | ProvisionError {
+  try {
+    const host = serverAddress(flags, context);
+    const files = { open: (path: string) => context.disk.open(path, 'r'), hash: context.hash };
+    const runtime = ollamaRuntime({ host, files, now: () => performance.now(), timeouts: TIMEOUTS });
+    const { url, headers, loopback, warnings } = host;
+    const version = async (signal: AbortSignal) => (await runtime.identify(signal)).version;
+    return { endpoint: url, headers, loopback, warnings, version };
+  } catch (error) {
+    if (error instanceof ProvisionError) return error;
+    throw error;
+  }
+}
