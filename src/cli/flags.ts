@@ -114,3 +114,8 @@ export const recommendationFlags = {
   table: Flags.boolean({ description: 'also show every quant at several context lengths and KV cache types' }),
   html: Flags.string({ helpValue: 'FILE', description: 'also write the recommendation as an HTML page' }),
 };
+
+/** Where a command writes a file that the user named. */
+export const outputFlags = {
+  force: Flags.boolean({ description: 'replace an existing file that this tool did not write' }),
+};

@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { hostProfileFlags, runtimeFlags } from '../cli/flags.ts';
+import { hostProfileFlags, outputFlags, runtimeFlags } from '../cli/flags.ts';
 import { hardwareText } from '../cli/render/hardware.ts';
 import type { HardwareData } from '../provision/plan/host.ts';
 
@@ -18,6 +18,7 @@ export default class Hardware extends BaseCommand<HardwareData> {
     ...hostProfileFlags,
     sources: Flags.boolean({ description: 'also show where each fact came from' }),
     save: Flags.string({ helpValue: 'FILE', description: 'write the profile to a file, for --profile' }),
+    ...outputFlags,
   };
 
   override async run(): Promise<HardwareData> {
@@ -25,7 +26,7 @@ export default class Hardware extends BaseCommand<HardwareData> {
     const app = await this.app(flags);
     const { hostProfile, saveProfile } = await import('../provision/plan/host.ts');
     const profile = await hostProfile(flags, app.hostContext());
-    if (flags.save !== undefined) await saveProfile(flags.save, profile);
+    if (flags.save !== undefined) await saveProfile(flags.save, profile, flags.force);
     this.log(hardwareText(profile, flags.sources || flags.verbose));
     return { profile };
   }

@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { catalogFlags, choiceFlags, hostProfileFlags, runtimeFlags, whatFlags } from '../cli/flags.ts';
+import { catalogFlags, choiceFlags, hostProfileFlags, outputFlags, runtimeFlags, whatFlags } from '../cli/flags.ts';
 import { lockText } from '../cli/render/lock.ts';
 import { installRequest } from '../cli/requests.ts';
 import type { LockData } from '../provision/share/lock.ts';
@@ -33,14 +33,15 @@ export default class Lock extends BaseCommand<LockData> {
       description: 'lock file (default: gemma-provision.lock in the current folder)',
     }),
     check: Flags.boolean({ description: 'only compare the file with the current plan' }),
+    ...outputFlags,
   };
 
   override async run(): Promise<LockData> {
     const { args, flags } = await this.parse(Lock);
     const app = await this.app(flags);
     const { lockModel } = await import('../provision/share/lock.ts');
-    // A lock file holds for all hosts, so the settings of this one do not apply to it.
-    const request = installRequest(args.model, flags, flags.check ? {} : app.settings);
+    // A lock file holds for all hosts, so the settings of this one do not apply to it. `--force` is about the file.
+    const request = installRequest(args.model, { ...flags, force: false }, flags.check ? {} : app.settings);
     const data = await this.progress(lockModel(app, request, flags));
     if (data.differences.length > 0) this.negative();
     this.log(lockText(data, flags.check));

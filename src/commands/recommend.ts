@@ -1,7 +1,14 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { catalogFlags, choiceFlags, hostProfileFlags, recommendationFlags, runtimeFlags } from '../cli/flags.ts';
+import {
+  catalogFlags,
+  choiceFlags,
+  hostProfileFlags,
+  outputFlags,
+  recommendationFlags,
+  runtimeFlags,
+} from '../cli/flags.ts';
 import { recommendationText } from '../cli/render/recommend.ts';
 import { installRequest } from '../cli/requests.ts';
 import type { RecommendData } from '../provision/plan/recommend.ts';
@@ -29,6 +36,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
     ...hostProfileFlags,
     ...catalogFlags,
     ...recommendationFlags,
+    ...outputFlags,
     from: Flags.string({
       helpValue: 'REF',
       description:
@@ -42,9 +50,11 @@ export default class Recommend extends BaseCommand<RecommendData> {
     const { args, flags } = await this.parse(Recommend);
     const app = await this.app(flags);
     const { recommendFor } = await import('../provision/plan/recommend.ts');
-    const request = installRequest(args.model, flags, app.settings);
+    // `--force` is about the page.
+    const request = installRequest(args.model, { ...flags, force: false }, app.settings);
     const { data: ranking, warnings } = await recommendFor(request, flags, app);
-    const data = flags.html === undefined ? ranking : { ...ranking, html: await this.#page(flags.html, ranking) };
+    const { html, force } = flags;
+    const data = html === undefined ? ranking : { ...ranking, html: await this.#page({ file: html, force }, ranking) };
     for (const warning of warnings) this.warn(warning);
     this.log(recommendationText(data, this.terminal));
     if (data.html !== undefined) this.log(`\nPage: ${data.html}`);
@@ -52,8 +62,8 @@ export default class Recommend extends BaseCommand<RecommendData> {
     return data;
   }
 
-  async #page(file: string, data: RecommendData): Promise<string> {
+  async #page(page: { readonly file: string; readonly force: boolean }, data: RecommendData): Promise<string> {
     const { writePage } = await import('../report/page.ts');
-    return writePage(file, data, this.config.root);
+    return writePage(page, data, this.config.root);
   }
 }

@@ -48,16 +48,21 @@ async function put(path: string, text: string, disk: Disk): Promise<string | und
 
 async function putOnce(target: string, text: string, disk: Disk): Promise<void> {
   const folder = dirname(target);
-  const temporary = join(folder, `.${basename(target).slice(0, 120)}.${randomUUID()}${TEMPORARY}`);
+  const temporary = temporaryBeside(target);
   const before = await disk.stat(target, { bigint: true }).catch(() => undefined);
   try {
     const writtenNs = await write(temporary, text, before, disk);
     await disk.rename(temporary, target);
-    await sweep(folder, writtenNs, disk);
+    await sweepTemporaries(folder, writtenNs, disk);
   } catch (cause) {
     await disk.unlink(temporary).catch(() => undefined);
     throw cause;
   }
+}
+
+/** A name for what is written beside a file and renamed when it is whole. What a killed writer leaves is removed later. */
+export function temporaryBeside(path: string): string {
+  return join(dirname(path), `.${basename(path).slice(0, 120)}.${randomUUID()}${TEMPORARY}`);
 }
 
 /** When it was written, by the clock of its file system. */
@@ -79,8 +84,8 @@ async function copyOwner(handle: OpenFile, { mode, uid, gid }: FileFacts): Promi
   await handle.chmod(Number(mode) & 0o7777).catch(() => undefined);
 }
 
-/** Removes what killed writers left. Both times are the file system's own, so no wrong clock of this machine counts. */
-async function sweep(folder: string, nowNs: bigint, disk: Disk): Promise<void> {
+/** Removes what killed writers left in a folder long ago. Both times are the file system's own, so no wrong clock of this machine counts. */
+export async function sweepTemporaries(folder: string, nowNs: bigint, disk: Disk): Promise<void> {
   const names = await disk.readdir(folder).catch(() => []);
   for (const name of names.filter((each) => each.endsWith(TEMPORARY))) {
     const path = join(folder, name);

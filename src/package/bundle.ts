@@ -3,6 +3,7 @@
 import { canonicalJson, digestOf } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { parseDocument } from '../core/parse.ts';
+import type { OutputKind } from '../disk/output-file.ts';
 import { parseManifest, pickManifest } from '../sources/oci/artifact.ts';
 import {
   type Descriptor,
@@ -131,6 +132,28 @@ export async function readBundle(file: RandomAccess): Promise<Bundle> {
   const model = reader.entry({ ...contents.gguf });
   return { ...contents, ...(signature !== undefined && { signature }), model };
 }
+
+/** What `bundle create` may replace without being forced to. */
+export const BUNDLE_KIND: OutputKind = {
+  name: 'a bundle',
+  example: 'model.tar',
+  async matches(file, size) {
+    const tar: RandomAccess = {
+      name: 'the file',
+      size,
+      read: async (buffer, position) => (await file.read(buffer, 0, buffer.length, position)).bytesRead,
+    };
+    try {
+      const index = (await readTar(tar)).find(({ name }) => name === INDEX_FILE);
+      if (index === undefined) return false;
+      const listed = Index.safeParse(JSON.parse((await readSmallFile(tar, index)).toString('utf8')));
+      return listed.data?.manifests.some(({ artifactType }) => artifactType === MODEL_ARTIFACT) === true;
+    } catch (error) {
+      if (error instanceof ProvisionError || error instanceof SyntaxError) return false;
+      throw error;
+    }
+  },
+};
 
 async function readSignature(
   index: Index,

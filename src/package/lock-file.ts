@@ -77,7 +77,7 @@ export function parseLock(text: string, name: string): LockFile {
   const document = {
     name,
     code: 'bad-lock-file',
-    suggestions: ['Create it again with: gemma-provision lock'],
+    suggestions: ['Create it again with: gemma-provision lock --force'],
   } as const;
   const value = parseJson(text, document);
   const { data } = z.object({ schemaVersion: z.int().min(2) }).safeParse(value);

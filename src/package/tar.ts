@@ -51,6 +51,7 @@ export async function readTar(file: RandomAccess): Promise<TarEntry[]> {
   let paxSize: number | undefined;
   for (let at = 0, headers = 0; ; headers += 1) {
     if (headers > MOST_ENTRIES) throw invalidBundle(file, `it has more than ${MOST_ENTRIES} files`);
+    if (at === 0 && !(await isTar(file))) throw notABundle(file);
     const header = await readBlock(file, at);
     if (header.every((byte) => byte === 0)) {
       if (paxSize !== undefined) throw invalidBundle(file, 'a size belongs to no file');
@@ -76,6 +77,11 @@ export async function readTar(file: RandomAccess): Promise<TarEntry[]> {
   }
 }
 
+/** A text, a page or a model was given instead of a bundle, however short it is: that is not damage. */
+async function isTar(file: RandomAccess): Promise<boolean> {
+  return file.size >= BLOCK && (await readBlock(file, 0)).toString('latin1', 257, 262) === 'ustar';
+}
+
 interface Header {
   readonly name: string;
   readonly size: number;
@@ -83,8 +89,7 @@ interface Header {
 }
 
 function parseHeader(file: RandomAccess, header: Buffer): Header {
-  if (parseOctal(file, header, 148, 8) !== checksumOf(header))
-    throw invalidBundle(file, 'it is not a tar file, or it is damaged');
+  if (parseOctal(file, header, 148, 8) !== checksumOf(header)) throw invalidBundle(file, 'it is damaged');
   if (header.toString('latin1', 257, 263) !== 'ustar\0') throw invalidBundle(file, 'it is not a ustar file');
   const prefix = decodeText(header, 345, 155);
   const name = `${prefix === '' ? '' : `${prefix}/`}${decodeText(header, 0, 100)}`
@@ -161,6 +166,12 @@ export async function readExactly(file: RandomAccess, position: number, length: 
 
 function truncated({ name }: RandomAccess): ProvisionError {
   return new ProvisionError('truncated-file', `${name} is truncated.`, { suggestions: ['Copy the bundle again.'] });
+}
+
+function notABundle({ name }: RandomAccess): ProvisionError {
+  return new ProvisionError('bad-bundle', `${name} is not a bundle: it is not a tar file.`, {
+    suggestions: ['Create a bundle with: gemma-provision bundle create'],
+  });
 }
 
 export function invalidBundle({ name }: Pick<RandomAccess, 'name'>, why: string): ProvisionError {

@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { catalogFlags, runtimeFlags } from '../../cli/flags.ts';
+import { catalogFlags, outputFlags, runtimeFlags } from '../../cli/flags.ts';
 import { bundleText } from '../../cli/render/bundle.ts';
 import type { BundleCreateData } from '../../provision/share/bundle.ts';
 
@@ -24,6 +24,7 @@ export default class BundleCreate extends BaseCommand<BundleCreateData> {
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
+    ...outputFlags,
     sign: Flags.string({
       helpValue: 'FILE',
       description: 'sign the bundle with this private key (PEM, P-256 or P-384)',

@@ -1,6 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { outputFlags } from '../../cli/flags.ts';
 import type { CatalogSignData } from '../../provision/plan/catalog-trust.ts';
 
 export default class CatalogSign extends BaseCommand<CatalogSignData> {
@@ -13,13 +14,14 @@ export default class CatalogSign extends BaseCommand<CatalogSignData> {
   };
   static override flags = {
     key: Flags.string({ required: true, helpValue: 'FILE', description: 'private key (PEM, P-256 or P-384)' }),
+    ...outputFlags,
   };
 
   override async run(): Promise<CatalogSignData> {
     const { args, flags } = await this.parse(CatalogSign);
     const app = await this.app(flags);
     const { signCatalogFile } = await import('../../provision/plan/catalog-files.ts');
-    const data = await signCatalogFile(app, args.file, flags.key);
+    const data = await signCatalogFile(app, args.file, flags);
     if (data.version === undefined)
       this.warn(`${args.file} has no "version", so an older signed file cannot be distinguished from it.`);
     this.log(`${data.signature} signs ${args.file} with the key ${data.key.slice(0, 16)}….`);

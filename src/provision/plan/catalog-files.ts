@@ -46,9 +46,13 @@ export const CatalogValidateData = z.strictObject({
 export type CatalogValidateData = z.infer<typeof CatalogValidateData>;
 
 /** Signs a user's catalog file, which must be valid. */
-export async function signCatalogFile(app: AppContext, file: string, keyFile: string): Promise<CatalogSignData> {
+export async function signCatalogFile(
+  app: AppContext,
+  file: string,
+  flags: { readonly key: string; readonly force: boolean },
+): Promise<CatalogSignData> {
   await refuseInvalid(app.options.root, app.paths, file);
-  return signCatalog(file, keyFile, app.env[PASSPHRASE_VARIABLE]);
+  return signCatalog(file, { keyFile: flags.key, passphrase: app.env[PASSPHRASE_VARIABLE], force: flags.force });
 }
 
 /** Verifies a user's catalog file. Without `keyFiles` the keys of the settings count. */

@@ -16,6 +16,7 @@ import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import { realDisk } from '../../disk/disk.ts';
 import { type Locker, withLock } from '../../disk/lock.ts';
+import { jsonKind, requireOutput } from '../../disk/output-file.ts';
 import { type PublicKey, readPrivateKey, readPublicKey, signManifest } from '../../trust/index.ts';
 import type { Paths } from '../paths.ts';
 
@@ -54,21 +55,28 @@ export async function catalogTrust({ keys, allowUnsigned }: TrustOptions, app: T
   return { keys: await publicKeys(keys), allowUnsigned, seen: seenHere(app), now: new Date() };
 }
 
+export interface SignOptions {
+  /** Path of the private key. */
+  readonly keyFile: string;
+  readonly passphrase: string | undefined;
+  /** Replaces a file at the signature's place that is not a signature. */
+  readonly force: boolean;
+}
+
+const SIGNATURE = jsonKind('a signature', 'family.json.sig', ['mediaType', 'verificationMaterial']);
+
 /** The signature goes beside the file. */
-export async function signCatalog(
-  file: string,
-  keyFile: string,
-  passphrase: string | undefined,
-): Promise<CatalogSignData> {
+export async function signCatalog(file: string, { keyFile, passphrase, force }: SignOptions): Promise<CatalogSignData> {
+  const signature = signaturePathOf(file);
+  const path = await requireOutput(realDisk, { typed: signature, kind: SIGNATURE, force });
   const text = await realDisk.readFile(file, 'utf8');
   const key = readPrivateKey(await readKey(keyFile), {
     name: keyFile,
     passphrase,
     passphraseHint: `Set its passphrase in the environment: ${PASSPHRASE_VARIABLE}=…`,
   });
-  const signature = signaturePathOf(file);
   const files = [{ name: '.', digest: digestOf(text) }];
-  await realDisk.replaceText(signature, signManifest({ subject: basename(file), files }, key));
+  await realDisk.replaceText(path, signManifest({ subject: basename(file), files }, key));
   return { file, signature, key: key.hint, ...publishedStatus(text) };
 }
 

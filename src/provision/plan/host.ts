@@ -2,6 +2,7 @@ import { cpus, hostname, release, totalmem } from 'node:os';
 import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
 import { realDisk } from '../../disk/disk.ts';
+import { jsonKind, requireOutput } from '../../disk/output-file.ts';
 import { parseProfile } from '../../hardware/saved.ts';
 import { HostProfile } from '../../hardware/schema.ts';
 import type { Paths } from '../paths.ts';
@@ -68,6 +69,10 @@ async function probe({ paths, env, models, signal }: HostContext): Promise<HostP
   });
 }
 
-export async function saveProfile(file: string, profile: HostProfile): Promise<void> {
-  await realDisk.writeFile(file, `${JSON.stringify(profile, null, 2)}\n`, { flag: 'w' });
+const PROFILE = jsonKind('a host profile', 'profile.json', ['schemaVersion', 'cpu', 'memory', 'gpus', 'disks']);
+
+/** Throws `bad-usage` where the file is another one or its folder does not exist. */
+export async function saveProfile(file: string, profile: HostProfile, force: boolean): Promise<void> {
+  const path = await requireOutput(realDisk, { typed: file, flag: '--save', kind: PROFILE, force });
+  await realDisk.replaceText(path, `${JSON.stringify(profile, null, 2)}\n`);
 }

@@ -1,21 +1,20 @@
 /** `bundle create` and `bundle install`. */
 
-import { basename, join, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
 import { Digest } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import { freeBytes, realDisk } from '../../disk/disk.ts';
-import { workUnderLock } from '../../disk/lock.ts';
+import { realDisk } from '../../disk/disk.ts';
+import { requireOutput } from '../../disk/output-file.ts';
 import { readGgufHeader } from '../../gguf/header.ts';
-import { type Bundle, bundleFiles, digestMismatch, modelBytes, readBundle } from '../../package/bundle.ts';
+import { BUNDLE_KIND, type Bundle, bundleFiles, digestMismatch, modelBytes, readBundle } from '../../package/bundle.ts';
 import { compareLocks, requireNoDifferences } from '../../package/frozen.ts';
 import { buildLock } from '../../package/lock-file.ts';
 import { type RandomAccess, readExactly, tarSize, writeTar } from '../../package/tar.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
-import { notEnoughSpace } from '../../sources/cache/errors.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import { matchFiles, readPrivateKey, readPublicKey, signManifest, verifySignature } from '../../trust/index.ts';
 import type { AppContext } from '../context.ts';
@@ -59,9 +58,9 @@ export async function* createBundle(
   app: AppContext,
   name: string,
   typed: string,
-  flags: RuntimeFlags & { readonly sign?: string | undefined },
+  flags: RuntimeFlags & { readonly sign?: string | undefined; readonly force: boolean },
 ): Work<BundleCreateData> {
-  const file = resolve(typed);
+  const file = await requireOutput(realDisk, { typed, kind: BUNDLE_KIND, force: flags.force });
   const key = flags.sign === undefined ? undefined : await openPrivateKey(flags.sign, app);
   const { record, pack, open } = yield* packageInstalled(name, flags, app);
   const signature = key === undefined ? undefined : signManifest({ subject: record.name, files: pack.files }, key);
@@ -204,33 +203,17 @@ async function checkHeader(file: RandomAccess, { model, gguf }: Bundle): Promise
   }
 }
 
-/** Out of the tar into the cache, its digest checked on the way. A copy that a killed run left is overwritten. */
+/** Reads all of the model in the tar and brings it into the cache, unless that has it already. */
 async function* extractToCache(file: RandomAccess, { gguf, model }: Bundle, app: AppContext): Work<LocalFile> {
-  const { signal } = app.options;
   const { cache } = await app.bytes();
-  const found = yield* cache.find(gguf.digest, signal);
-  if (found !== undefined) return { ref: file.name, ...found };
-  // Among the partial files, where `cache list` shows it and `cache prune` takes away what a killed run left.
-  const folder = join(cache.folder, 'partial');
-  await realDisk.mkdir(folder, { recursive: true, mode: 0o700 });
-  const free = await freeBytes(realDisk, folder);
-  if (free !== undefined && free < gguf.size) throw notEnoughSpace(cache.folder, gguf.fileName, gguf.size, free);
-  const temporary = join(folder, `${gguf.digest.replace(':', '-')}.bundle`);
-  const locker = await app.locker();
-  return yield* workUnderLock(locker, `bundle ${gguf.digest}`, signal, async function* (held) {
-    const written = yield* writeAtomically(
-      temporary,
-      modelBytes(file, model),
-      { id: 'unpack', total: gguf.size },
-      held,
-    );
-    if (written.digest !== gguf.digest) {
-      await realDisk.rm(temporary, { force: true });
-      throw digestMismatch(file, gguf.digest, written.digest);
-    }
-    const adopted = yield* cache.adopt({ path: temporary, digest: gguf.digest, move: true }, held);
-    return { ref: file.name, ...adopted };
-  });
+  const incoming = {
+    fileName: gguf.fileName,
+    digest: gguf.digest,
+    sizeBytes: gguf.size,
+    open: () => modelBytes(file, model),
+    mismatch: (got: Digest) => digestMismatch(file, gguf.digest, got),
+  };
+  return { ref: file.name, ...(yield* cache.receive(incoming, app.options.signal)) };
 }
 
 /** The normal plan of what the lock file says, with template, licence and suite of the bundle instead of this host's. */

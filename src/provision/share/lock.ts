@@ -10,6 +10,7 @@ import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk } from '../../disk/disk.ts';
+import { jsonKind, requireOutput } from '../../disk/output-file.ts';
 import { compareLocks, type Difference, fillFromLock, requireNoDifferences } from '../../package/frozen.ts';
 import { buildLock, LOCK_FILE_NAME, type Lockable, LockFile, parseLock, writeLock } from '../../package/lock-file.ts';
 import { capabilitiesOf, type RuntimeFlags } from '../../runtimes/registry.ts';
@@ -85,14 +86,23 @@ export interface LockFlags extends HostFlags, RuntimeFlags {
   readonly file?: string | undefined;
   readonly check: boolean;
   readonly suite?: string | undefined;
+  /** Replaces a file that is not a lock file. */
+  readonly force: boolean;
 }
+
+const LOCK = jsonKind('a lock file', LOCK_FILE_NAME, ['schemaVersion', 'source', 'template', 'toolVersion']);
 
 /** Plans a request as an install does, then writes the lock file or, with `--check`, compares it with the plan. */
 export async function* lockModel(app: AppContext, asked: InstallRequest, flags: LockFlags): Work<LockData> {
   const request = flags.check ? (await openFrozen(flags.file, asked, app)).request : asked;
+  if (!flags.check) await requireLockOutput(flags);
   const plan = await (await openInstaller(app, flags)).plan(request);
   const suite = await openSuite(app.options.root, flags.suite ?? plan.model.smokeSuite);
   return yield* lockPlan(plan, { file: lockPath(flags.file), suite, check: flags.check }, app);
+}
+
+async function requireLockOutput({ file = LOCK_FILE_NAME, force }: LockFlags): Promise<void> {
+  await requireOutput(realDisk, { typed: file, flag: '--file', kind: LOCK, force });
 }
 
 /** Writes the file, or with `check` only compares it. Writing the same again leaves the file alone. */

@@ -5,18 +5,18 @@ import type { Disk } from '../../disk/disk.ts';
 import type { HashFile } from '../../disk/hash.ts';
 import type { FetchFile } from '../contract.ts';
 import type { Downloader } from '../download/contract.ts';
-import { adoptFile, type Incoming } from './adopt.ts';
 import { listContents, verifyContents } from './contents.ts';
 import { fetchIntoCache } from './fetch.ts';
 import type { Exclusive } from './fetch-lock.ts';
 import { layoutOf } from './layout.ts';
 import { type PruneOptions, pruneContents } from './prune.ts';
+import { type Incoming, receiveFile } from './receive.ts';
 import { createRefMemory, type RefMemory } from './refs.ts';
 import type { CacheContents, CachePruning, CacheVerification } from './schema.ts';
 import { findBlob, type VerifiedBlob } from './verified-blob.ts';
 
-export type { Incoming } from './adopt.ts';
 export type { PruneOptions } from './prune.ts';
+export type { Incoming } from './receive.ts';
 export type { VerifiedBlob } from './verified-blob.ts';
 
 /** Verified files by their digest: `<folder>/blobs/sha256-…`; what is not whole yet is in `<folder>/partial`. */
@@ -29,8 +29,8 @@ export interface Cache {
   find(digest: Digest, signal: AbortSignal): Work<VerifiedBlob | undefined>;
   /** From the cache, or over the network into it. Throws what the download throws, `file-access`, `disk-full`, `busy`. */
   readonly fetch: FetchFile;
-  /** Adds a file that was not downloaded. Throws `digest-mismatch`, `source-not-found`, `file-access`, `disk-full`, `busy`. */
-  adopt(incoming: Incoming, signal: AbortSignal): Work<VerifiedBlob>;
+  /** Reads and verifies a file that is not downloaded; the cache has it then. Throws as `receiveFile`. */
+  receive(incoming: Incoming, signal: AbortSignal): Work<VerifiedBlob>;
   list(): Promise<CacheContents>;
   /** Reads every file again; with `remove`, corrupt ones are removed. */
   verify(options: { readonly remove: boolean }, signal: AbortSignal): Work<CacheVerification>;
@@ -62,7 +62,7 @@ export function createCache(options: CacheOptions): Cache {
     now: options.now,
     find: (digest, signal) => findBlob(parts, digest, signal),
     fetch: (file, signal) => fetchIntoCache(parts, file, signal),
-    adopt: (incoming, signal) => adoptFile(parts, incoming, signal),
+    receive: (incoming, signal) => receiveFile(parts, incoming, signal),
     list: () => listContents(parts),
     verify: (how, signal) => verifyContents({ ...parts, hash: options.hashAgain }, how, signal),
     prune: (how, signal) => pruneContents(parts, how, signal),

@@ -1,6 +1,6 @@
 /** From one machine to another without a network, and through a registry: with the built command line. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
@@ -67,6 +67,42 @@ test('a bundle with one wrong bit is refused, and nothing is installed', { timeo
   expect(refused.error.message).toMatch(/wanted sha256:[0-9a-f]{64}\n {2}got {4}sha256:/);
   expect((await second.json('list', [])).data?.records).toEqual([]);
   expect((await second.json('cache list', [])).data).toMatchObject({ blobs: [], partials: [] });
+  // Also where the model is installed already, and by whom only wants to know whether the bundle is good.
+  for (const more of [[], ['--dry-run'], ['--name', 'other']]) {
+    const checked = await first.json('bundle install', [path, ...more, ...INSTALL]);
+    expect(checked).toMatchObject({ code: 11, error: { code: 'digest-mismatch' } });
+  }
+});
+
+test('a text is not a bundle, however short it is, and a folder is a slip', { timeout: 60_000 }, async () => {
+  const path = join(first.path, 'notes.txt');
+  for (const text of ['hello\n', 'hello\n'.repeat(2000)]) {
+    writeFileSync(path, text);
+    const { code, error } = await first.json('bundle install', [path, ...INSTALL]);
+    expect({ code, message: error.message }).toEqual({ code: 16, message: expect.stringContaining('is not a bundle') });
+  }
+  expect(await first.json('bundle install', [first.path, ...INSTALL])).toMatchObject({ code: 2 });
+});
+
+test('no output file replaces a file of another kind, and no folder is made for it', { timeout: 120_000 }, async () => {
+  const [own, nowhere] = [join(first.path, 'precious.txt'), join(first.path, 'nowhere')];
+  writeFileSync(own, 'precious');
+  const answers = async (path: string) => [
+    await first.json('bundle create', [NAME, path, ...HERE]),
+    await first.json('lock', [NAME, '--file', path, ...HERE]),
+    await first.json('hardware', ['--save', path]),
+    await first.json('recommend', ['--html', path, ...HERE]),
+  ];
+  for (const { code, error } of await answers(own)) {
+    expect({ code, message: error.message }).toEqual({ code: 2, message: expect.stringContaining('exists and is not') });
+  }
+  expect(readFileSync(own, 'utf8')).toBe('precious');
+  for (const { code, error } of await answers(join(nowhere, 'file'))) {
+    expect({ code, message: error.message }).toEqual({ code: 2, message: expect.stringContaining(nowhere) });
+  }
+  expect(existsSync(nowhere)).toBe(false);
+  expect((await first.json('bundle create', [NAME, own, '--force', ...HERE])).error.message).toBe('');
+  expect((await first.json('bundle create', [NAME, own, ...HERE])).error.message).toBe('');
 });
 
 test('row 41: with --key, an unsigned bundle and one signed by another key are refused', {

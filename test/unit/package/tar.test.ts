@@ -93,7 +93,9 @@ test.each([
   ['a wrong checksum', Buffer.from(good).fill(0x41, 0, 1), /damaged/],
   ['something behind its end', Buffer.concat([good, Buffer.alloc(512, 1)]), /follows its end/],
   ['a second tar behind it', Buffer.concat([good, good]), /follows its end/],
-  ['no tar at all', Buffer.from('x'.repeat(2048)), /not a tar file|it contains an invalid number/],
+  ['no tar at all', Buffer.from('x'.repeat(2048)), /is not a bundle: it is not a tar file/],
+  ['a short text', Buffer.from('hello\n'), /is not a bundle: it is not a tar file/],
+  ['an empty file', Buffer.alloc(0), /is not a bundle: it is not a tar file/],
 ])('a tar with %s is refused', async (_, tar, message) => {
   const said = await failure(tar);
   expect(said).toMatch(/^bad-bundle: /);

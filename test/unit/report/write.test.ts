@@ -15,8 +15,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const DATA = RecommendData.parse(dataFor());
 
-function write(name: string): Promise<string> {
-  return writePage(join(folder, name), DATA, ROOT);
+function write(name: string, force = false): Promise<string> {
+  return writePage({ file: join(folder, name), force }, DATA, ROOT);
 }
 
 describe('writing the page', () => {
@@ -35,7 +35,10 @@ describe('writing the page', () => {
     const path = join(folder, 'other');
     writeFileSync(path, bytes);
     await expect(write('other')).rejects.toThrow(
-      expect.objectContaining({ code: 'bad-usage', message: expect.stringContaining('was not written by this tool') }),
+      expect.objectContaining({
+        code: 'bad-usage',
+        message: expect.stringContaining('is not a page that this tool wrote'),
+      }),
     );
     expect(readFileSync(path).equals(bytes)).toBe(true);
     rmSync(path);

@@ -9,6 +9,7 @@ import {
   stat,
   symlink,
   truncate,
+  unlink,
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -324,45 +325,83 @@ describe('row 47: folders that are not ours to write', () => {
   });
 });
 
-describe('taking in a file', () => {
-  test('copies it, checks it, and leaves it where it was', async () => {
-    const path = join(await temporaryFolder(), 'b.gguf');
-    await writeFile(path, CONTENT);
-    const { cache } = testCache({ folder });
-    expect((await run(cache.adopt({ path, digest: DIGEST }, never))).result).toEqual({
+describe('receiving a file that is not downloaded', () => {
+  const incoming = (content: Buffer = CONTENT) => ({
+    fileName: 'b.gguf',
+    digest: DIGEST,
+    sizeBytes: content.length,
+    async *open() {
+      yield content.subarray(0, 3);
+      yield content.subarray(3);
+    },
+    mismatch: (got: string) => new ProvisionError('digest-mismatch', `got ${got}`),
+  });
+  const OTHER = Buffer.from(CONTENT);
+  OTHER[5] = 0;
+
+  test('writes it for this user alone, then stores it as a blob', async () => {
+    const modes: number[] = [];
+    const { cache } = testCache({
+      folder,
+      disk: {
+        async chmod(path, mode) {
+          modes.push(await modeOf(path));
+          await chmod(path, mode);
+        },
+      },
+    });
+    expect((await run(cache.receive(incoming(), never))).result).toEqual({
       digest: DIGEST,
       path: blobOf(),
       sizeBytes: CONTENT.length,
     });
-    expect(await readFile(path)).toEqual(CONTENT);
+    expect(await readFile(blobOf())).toEqual(CONTENT);
+    expect(modes).toEqual([0o600]);
     expect(await modeOf(blobOf())).toBe(0o444);
-  });
-
-  test('moves one of the caller, and copies it where it lies on another file system', async () => {
-    for (const disk of [{}, { rename: crossDevice() }]) {
-      folder = join(await temporaryFolder(), 'cache');
-      const path = join(await temporaryFolder(), 'b.gguf');
-      await writeFile(path, CONTENT);
-      const { cache } = testCache({ folder, disk });
-      await run(cache.adopt({ path, digest: DIGEST, move: true }, never));
-      expect(await readFile(blobOf())).toEqual(CONTENT);
-    }
+    expect(await readdir(join(folder, 'partial'))).toEqual([]);
   });
 
   test('refuses other bytes, and keeps nothing of them', async () => {
-    const path = join(await temporaryFolder(), 'b.gguf');
-    await writeFile(path, 'something else');
     const { cache } = testCache({ folder });
-    await expect(run(cache.adopt({ path, digest: DIGEST }, never))).rejects.toMatchObject({
-      code: 'digest-mismatch',
-      exitCode: 11,
-    });
+    await expect(run(cache.receive(incoming(OTHER), never))).rejects.toMatchObject({ code: 'digest-mismatch' });
     expect(await readdir(join(folder, 'partial'))).toEqual([]);
     expect(await readdir(join(folder, 'blobs'))).toEqual([]);
   });
-});
 
-/** Renames between the folders of the cache work, into it they do not. */
-function crossDevice() {
-  return (from: string, to: string) => (from.includes('/cache/') ? rename(from, to) : failing('EXDEV')());
-}
+  test('reads all of it, and refuses other bytes, also where the cache has the digest', async () => {
+    const { cache } = testCache({ folder });
+    await run(cache.receive(incoming(), never));
+    await expect(run(cache.receive(incoming(OTHER), never))).rejects.toMatchObject({ code: 'digest-mismatch' });
+    expect(await readFile(blobOf())).toEqual(CONTENT);
+    expect((await run(cache.receive(incoming(), never))).result).toMatchObject({ path: blobOf() });
+  });
+
+  test('never writes through a symbolic link: of the folder, which it refuses, or of the file', async () => {
+    const outside = await temporaryFolder();
+    await mkdir(folder, { recursive: true });
+    await symlink(outside, join(folder, 'partial'));
+    const { cache } = testCache({ folder });
+    await expect(run(cache.receive(incoming(), never))).rejects.toMatchObject({ code: 'file-access' });
+    expect(await readdir(outside)).toEqual([]);
+    await unlink(join(folder, 'partial'));
+    await mkdir(join(folder, 'partial'));
+    await symlink(join(outside, 'target'), partialOf());
+    await run(cache.receive(incoming(), never));
+    expect(await readdir(outside)).toEqual([]);
+  });
+
+  test('removes what it wrote when it is stopped', async () => {
+    const stop = new AbortController();
+    const { cache } = testCache({ folder });
+    const file = {
+      ...incoming(),
+      async *open() {
+        yield CONTENT.subarray(0, 3);
+        stop.abort();
+        yield CONTENT.subarray(3);
+      },
+    };
+    await expect(run(cache.receive(file, stop.signal))).rejects.toThrow();
+    expect(await readdir(join(folder, 'partial'))).toEqual([]);
+  });
+});

@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
+import { ProvisionError } from '../../../../src/core/errors.ts';
 import { createHttp } from '../../../../src/net/client.ts';
 import type { Http } from '../../../../src/net/http.ts';
 import { cachedSource } from '../../../../src/sources/cache/source.ts';
@@ -98,9 +99,16 @@ describe('a reference of which the cache has the bytes', () => {
 
   test('that came in another way has the name and the address that the reference says', async () => {
     const { cache, resolve } = open('offline');
-    const path = join(await temporaryFolder(), 'unpacked');
-    await writeFile(path, CONTENT);
-    await run(cache.adopt({ path, digest: DIGEST }, never));
+    const incoming = {
+      fileName: 'model.gguf',
+      digest: DIGEST,
+      sizeBytes: CONTENT.length,
+      async *open() {
+        yield CONTENT;
+      },
+      mismatch: (got: string) => new ProvisionError('digest-mismatch', got),
+    };
+    await run(cache.receive(incoming, never));
     const ref = 'https://models.example.org/gemma-Q4_K_M.gguf';
     expect(await resolve(ref, { expected: { digest: DIGEST } })).toMatchObject({
       kind: 'file',
