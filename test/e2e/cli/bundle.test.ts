@@ -94,7 +94,10 @@ test('no output file replaces a file of another kind, and no folder is made for 
     await first.json('recommend', ['--html', path, ...HERE]),
   ];
   for (const { code, error } of await answers(own)) {
-    expect({ code, message: error.message }).toEqual({ code: 2, message: expect.stringContaining('exists and is not') });
+    expect({ code, message: error.message }).toEqual({
+      code: 2,
+      message: expect.stringContaining('exists and is not'),
+    });
   }
   expect(readFileSync(own, 'utf8')).toBe('precious');
   for (const { code, error } of await answers(join(nowhere, 'file'))) {
