@@ -10,7 +10,7 @@ import { matrix } from '../src/compat/matrix.ts';
 import { HostProfile } from '../src/hardware/schema.ts';
 import { expectedModelfiles } from '../src/modelfile/generate.ts';
 import { openCatalog, openTemplates } from '../src/provision/plan/catalog.ts';
-import { Settings } from '../src/provision/settings-schema.ts';
+import { Settings } from '../src/provision/settings.ts';
 import { Acceptance, InstallRecord } from '../src/registry/schema.ts';
 import { Suite } from '../src/smoke/schema.ts';
 import { compatibilityPage } from './compatibility-page.ts';

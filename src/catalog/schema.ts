@@ -5,7 +5,6 @@
 import * as z from 'zod';
 import { Count, Text, Version, WebAddress, Word } from './ids.ts';
 import { Hyperparameters, ModelId, Quant, QuantId } from './quant-schema.ts';
-import { USE_CASES } from './use-cases.ts';
 
 export { Sourced } from './ids.ts';
 export * from './quant-schema.ts';
@@ -87,7 +86,8 @@ export const Tier = z.strictObject({
 });
 export type Tier = z.infer<typeof Tier>;
 
-export const UseCaseId = z.enum(USE_CASES);
+/** What a model may be wanted for, in the model card's words. */
+export const UseCaseId = z.enum(['chatbot', 'research', 'prototype', 'constrained', 'edge']);
 export type UseCaseId = z.infer<typeof UseCaseId>;
 
 export const UseCase = z.strictObject({

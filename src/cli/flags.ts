@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
-import { USE_CASES } from '../catalog/use-cases.ts';
+import { UseCaseId } from '../catalog/schema.ts';
 import { KvType } from '../fit/schema.ts';
-import { RUNTIME_KINDS, TRANSFER_WAYS } from '../runtimes/options.ts';
+import { RuntimeKind, TransferWay } from '../runtimes/contract.ts';
 
 const positive = { min: 1 } as const;
 
@@ -14,7 +14,7 @@ export const runtimeFlags = {
   }),
   runtime: Flags.string({
     env: 'GEMMA_PROVISION_RUNTIME',
-    options: ['auto', ...RUNTIME_KINDS],
+    options: ['auto', ...RuntimeKind.options],
     description: 'auto: use Ollama if it is reachable, otherwise the embedded runtime',
   }),
   'require-tls': Flags.boolean({
@@ -44,7 +44,7 @@ export const catalogFlags = {
 export const choiceFlags = {
   quant: Flags.string({ helpValue: 'QUANT', description: 'quant such as q5_k_m, or auto (default)' }),
   'use-case': Flags.string({
-    options: [...USE_CASES],
+    options: [...UseCaseId.options],
     env: 'GEMMA_PROVISION_USE_CASE',
     description: 'intended use; has priority over the hardware tier',
   }),
@@ -93,7 +93,7 @@ export const frozenFlags = {
 /** How the file is transferred into the runtime. */
 export const transferFlags = {
   via: Flags.string({
-    options: [...TRANSFER_WAYS],
+    options: [...TransferWay.options],
     description: 'transfer method into the runtime (default: the cheapest that works)',
   }),
 };

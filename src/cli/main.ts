@@ -1,4 +1,3 @@
-import './zod-settings.ts';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Config } from '@oclif/core/config';

@@ -1,15 +1,14 @@
 /** From parsed flags, the environment's and the settings file's defaults to what the rooms take. */
-import type { UseCaseId } from '../catalog/schema.ts';
-import { USE_CASES } from '../catalog/use-cases.ts';
+import { UseCaseId } from '../catalog/schema.ts';
 import { defined } from '../core/defined.ts';
 import { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { RunSettings } from '../fit/schema.ts';
 import { KvType } from '../fit/schema.ts';
-import type { InstallRequest } from '../provision/plan/request.ts';
+import type { InstallRequest } from '../provision/plan/contract.ts';
 import type { Settings } from '../provision/settings.ts';
-import { TRANSFER_WAYS } from '../runtimes/options.ts';
+import { TransferWay } from '../runtimes/contract.ts';
 
 interface ChoiceFlags {
   readonly quant?: string | undefined;
@@ -34,7 +33,7 @@ interface InstallFlags extends ChoiceFlags {
 export function installRequest(model: string | undefined, flags: InstallFlags, settings: Settings): InstallRequest {
   const useCase = parseUseCase(flags['use-case'] ?? settings['use-case']);
   const sampling = flags.sampling ?? settings.sampling;
-  const way = TRANSFER_WAYS.find((each) => each === flags.via);
+  const way = TransferWay.options.find((each) => each === flags.via);
   return {
     ...defined({ model, from: flags.from, name: flags.name, family: flags.family, useCase, sampling }),
     ...(flags.quant !== undefined && flags.quant.toLowerCase() !== 'auto' && { quant: flags.quant }),
@@ -69,9 +68,9 @@ export function parseDigest(text: string): `sha256:${string}` {
 /** The flag is checked by its options already; the settings file is not. */
 function parseUseCase(text: string | undefined): UseCaseId | undefined {
   if (text === undefined) return undefined;
-  const known = USE_CASES.find((useCase) => useCase === text);
+  const known = UseCaseId.options.find((useCase) => useCase === text);
   if (known !== undefined) return known;
   throw new ProvisionError('bad-configuration', `${text} is not a use case`, {
-    suggestions: didYouMean(text, USE_CASES),
+    suggestions: didYouMean(text, UseCaseId.options),
   });
 }

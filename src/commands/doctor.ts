@@ -41,6 +41,6 @@ export default class Doctor extends BaseCommand<DoctorData> {
       return doctorDespite(fault, model, flags, this.appOptions(flags));
     }
     const { doctorOf } = await import('../doctor/doctor.ts');
-    return doctorOf(model, flags, app);
+    return doctorOf(app, model, flags);
   }
 }

@@ -52,7 +52,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
     const { recommendFor } = await import('../provision/plan/recommend.ts');
     // `--force` is about the page.
     const request = installRequest(args.model, { ...flags, force: false }, app.settings);
-    const { data: ranking, warnings } = await recommendFor(request, flags, app);
+    const { data: ranking, warnings } = await recommendFor(app, request, flags);
     const { html, force } = flags;
     const data = html === undefined ? ranking : { ...ranking, html: await this.#page({ file: html, force }, ranking) };
     for (const warning of warnings) this.warn(warning);

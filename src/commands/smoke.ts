@@ -35,7 +35,7 @@ export default class Smoke extends BaseCommand<SmokeData> {
     const { args, flags } = await this.parse(Smoke);
     const app = await this.app(flags);
     const { smokeOf } = await import('../provision/install/smoke.ts');
-    const result = await this.progress(await smokeOf(args.name, flags, app));
+    const result = await this.progress(await smokeOf(app, args.name, flags));
     this.log(smokeText(result, this.terminal));
     if (result.baseline !== undefined) this.log(baselineText(result.baseline, this.terminal));
     if (result.prompt !== undefined) this.log(promptText(result.prompt, this.terminal));

@@ -7,7 +7,7 @@ import { askText } from '../net/text.ts';
 import { AppContext, type AppOptions } from '../provision/context.ts';
 import { resolvePaths } from '../provision/paths.ts';
 import { hostProfile } from '../provision/plan/host.ts';
-import { STAGING_PREFIX } from '../provision/plan/plan.ts';
+import { STAGING_PREFIX } from '../provision/plan/names.ts';
 import { DEFAULT_MODEL } from '../provision/plan/resolve-request.ts';
 import { diagnosticEffects, type RuntimeFlags, requestedRuntime } from '../runtimes/registry.ts';
 import type { DoctorEffects, Wanted } from './effects.ts';
@@ -23,15 +23,15 @@ export interface DoctorFlags extends RuntimeFlags {
 
 /** Checks everything that an install depends on. Throws for a model that the catalog does not know. */
 export async function doctorOf(
+  app: AppContext,
   model: string | undefined,
   flags: DoctorFlags,
-  app: AppContext,
   fault?: unknown,
 ): Promise<DoctorData> {
   const { signal } = app.options;
-  const subject = () => subjectFor(model, app);
+  const subject = () => subjectFor(app, model);
   if (model !== undefined) await subject().catch(rethrowRequestError);
-  const report = await runDoctor(await effectsOf(flags, app, subject, fault), signal);
+  const report = await runDoctor(await effectsOf(app, flags, subject, fault), signal);
   return model === undefined ? report : { ...report, model };
 }
 
@@ -44,7 +44,7 @@ export async function doctorDespite(
 ): Promise<DoctorData> {
   const app = new AppContext(options, resolvePaths(process.env), {}, process.env);
   try {
-    return await doctorOf(model, flags, app, fault);
+    return await doctorOf(app, model, flags, fault);
   } finally {
     await app.close();
   }
@@ -57,7 +57,7 @@ function rethrowRequestError(error: unknown): void {
   if (!(error instanceof ProvisionError) || REQUEST_ERRORS.includes(error.code)) throw error;
 }
 
-async function subjectFor(typed: string | undefined, app: AppContext): Promise<Subject> {
+async function subjectFor(app: AppContext, typed: string | undefined): Promise<Subject> {
   const { family, model, quant } = resolveModel(await app.catalog(), typed ?? DEFAULT_MODEL);
   const subject = subjectOf(family, model, quant, typed !== undefined);
   if (subject !== undefined) return subject;
@@ -67,8 +67,8 @@ async function subjectFor(typed: string | undefined, app: AppContext): Promise<S
 }
 
 async function effectsOf(
-  flags: DoctorFlags,
   app: AppContext,
+  flags: DoctorFlags,
   subject: () => Promise<Subject>,
   fault: unknown,
 ): Promise<DoctorEffects> {
@@ -97,7 +97,7 @@ async function effectsOf(
       filePath: join(paths.config, 'config.json'),
       ...(fault !== undefined && { fault }),
     },
-    wanted: wantedBy(flags, app),
+    wanted: wantedBy(app, flags),
     stagingPrefix: STAGING_PREFIX,
     catalog: () => app.catalog(),
     subject,
@@ -106,7 +106,7 @@ async function effectsOf(
 }
 
 /** As when a runtime is opened: a host on the command line rules out the embedded runtime. */
-function wantedBy({ host, runtime }: DoctorFlags, { settings }: AppContext): Wanted {
+function wantedBy({ settings }: AppContext, { host, runtime }: DoctorFlags): Wanted {
   const requested = requestedRuntime({ runtime }, settings);
   if (requested === undefined) return { usesServer: true, serverOnly: host !== undefined };
   const { isServer } = requested.capabilities;

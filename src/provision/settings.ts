@@ -1,10 +1,26 @@
 import { join } from 'node:path';
+import * as z from 'zod';
 import { errnoOf } from '../core/errors.ts';
+import { parseDocument } from '../core/parse.ts';
 import { realDisk } from '../disk/disk.ts';
+import { RuntimeKind } from '../runtimes/contract.ts';
 import type { Paths } from './paths.ts';
-import type { Settings } from './settings-schema.ts';
 
-export type { Settings } from './settings-schema.ts';
+/** `config.json` in the config folder: defaults for flags of the same name. Flags win over the environment, which wins over this file. */
+export const Settings = z.strictObject({
+  $schema: z.string().optional(),
+  host: z.string().optional(),
+  runtime: z.enum(['auto', ...RuntimeKind.options]).optional(),
+  'use-case': z.string().optional(),
+  sampling: z.string().optional(),
+  catalog: z.array(z.string()).optional(),
+  /** PEM files of the keys that catalog files must be signed with. */
+  'catalog-key': z.array(z.string()).optional(),
+  'require-tls': z.boolean().optional(),
+  /** PEM file of certificate authorities to trust beside the system's, for downloads. */
+  ca: z.string().optional(),
+});
+export type Settings = z.infer<typeof Settings>;
 
 /** Throws `bad-configuration` for a file that is not valid; an absent one means no settings. */
 export async function readSettings(paths: Paths): Promise<Settings> {
@@ -16,11 +32,6 @@ export async function readSettings(paths: Paths): Promise<Settings> {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return {};
     throw error;
   }
-  // Most hosts have no such file: only then is there anything to check.
-  const [{ parseDocument }, { Settings }] = await Promise.all([
-    import('../core/parse.ts'),
-    import('./settings-schema.ts'),
-  ]);
   const suggestions = [`Fix or remove ${file}.`];
   return parseDocument(
     Settings,

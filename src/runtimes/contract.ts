@@ -7,9 +7,9 @@ import type { Engine as EstimatedEngine } from '../fit/schema.ts';
 import type { ModelSpec } from '../modelfile/schema.ts';
 import type { LocalFile, RemoteFile, StreamFile } from '../sources/contract.ts';
 import type { FolderContents } from './contents.ts';
-import { RUNTIME_KINDS, TRANSFER_WAYS } from './options.ts';
 
-export const RuntimeKind = z.enum(RUNTIME_KINDS);
+/** Every runtime that exists; `registry.ts` has what each of them is. */
+export const RuntimeKind = z.enum(['ollama', 'embedded']);
 export type RuntimeKind = z.infer<typeof RuntimeKind>;
 
 /** Who answers: `{kind: 'ollama', version: '0.24.0', endpoint: 'http://127.0.0.1:11434'}`. */
@@ -52,7 +52,7 @@ export interface ChatResult {
  * copy-on-write; copied into the models folder; sent as a blob; passed through from its source without a copy here;
  * pulled by the server from a registry of one model that we serve on loopback.
  */
-export const TransferWay = z.enum(TRANSFER_WAYS);
+export const TransferWay = z.enum(['present', 'hard-link', 'reflink', 'copy', 'upload', 'stream', 'loopback-pull']);
 export type TransferWay = z.infer<typeof TransferWay>;
 
 /** What a method costs, known before the first byte. All in bytes. */

@@ -9,6 +9,9 @@ import { Check, FILLER, type Judge, Suite } from './schema.ts';
 
 const KNOWN_FIELDS = [...Object.keys(Suite.shape), ...Object.keys(Check.shape)];
 
+/** The suite for a model of which neither a record nor the catalog names another. */
+export const DEFAULT_SUITE = 'gemma';
+
 /** Ids of the suites in a folder, sorted. */
 export async function suiteIds(disk: TextFiles, folder: string): Promise<string[]> {
   const names = await disk.list(folder);

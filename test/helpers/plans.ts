@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { Family } from '../../src/catalog/schema.ts';
 import { digestOf } from '../../src/core/digest.ts';
 import type { ModelSpec } from '../../src/modelfile/schema.ts';
-import { type InstallPlan, stagingNameOf } from '../../src/provision/plan/plan.ts';
+import type { InstallPlan } from '../../src/provision/plan/contract.ts';
+import { stagingNameOf } from '../../src/provision/plan/names.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 export const TINY_FILE = join(ROOT, 'models/tiny-gemma-3n/tiny-gemma-3n-q4_k_m.gguf');

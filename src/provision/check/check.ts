@@ -75,7 +75,7 @@ export async function checkSupport(app: AppContext, request: CheckRequest): Prom
   refuseContradiction(request);
   const version = request['server-version'];
   if (version !== undefined) requireVersion(version);
-  const wanted = await resolveTarget(request, app);
+  const wanted = await resolveTarget(app, request);
   if (version !== undefined) return answer({ version, endpoint: NOT_ASKED }, wanted, undefined, []);
   const plainHttp: string[] = [];
   const { settings, env, requiresTls } = app;

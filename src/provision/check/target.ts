@@ -9,7 +9,7 @@ import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import { readSourceHeader } from '../plan/header.ts';
 import { checkHeader, quantOf } from '../plan/identify.ts';
-import { locationOf } from '../plan/source-file.ts';
+import { locationOf } from '../plan/resolve-request.ts';
 
 /** What a person asks about, as typed. */
 export interface CheckQuestion {
@@ -48,10 +48,10 @@ export function familyTarget(family: Family): CheckTarget {
 }
 
 /** Undefined when only the server is asked about. Throws as `install` does for the same model, family or file. */
-export async function resolveTarget(question: CheckQuestion, app: AppContext): Promise<Wanted | undefined> {
+export async function resolveTarget(app: AppContext, question: CheckQuestion): Promise<Wanted | undefined> {
   const { model: typed, family: familyId, from } = question;
   if (from === undefined && typed === undefined && familyId === undefined) return undefined;
-  const file = from === undefined ? undefined : await headerOf(from, app);
+  const file = from === undefined ? undefined : await headerOf(app, from);
   if (typed !== undefined) {
     const { family, model, quant } = resolveModel(await app.catalog(), typed);
     const wanted = wantedModel(family, model, quant?.id);
@@ -72,7 +72,7 @@ interface HeaderFile {
   readonly header: GgufFacts;
 }
 
-async function headerOf(ref: string, app: AppContext): Promise<HeaderFile> {
+async function headerOf(app: AppContext, ref: string): Promise<HeaderFile> {
   const { sources, http } = await app.bytes();
   const { signal } = app.options;
   const resolved = await resolveSource(sources, { ref, signal });

@@ -16,12 +16,11 @@ import { resolveSource } from '../../sources/index.ts';
 import type { Bytes } from '../bytes.ts';
 import type { AppContext } from '../context.ts';
 import { openTemplates } from '../plan/catalog.ts';
+import type { InstallPlan, InstallRequest, PlanningInputs, SourceFile } from '../plan/contract.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import { type HostFlags, hostProfile } from '../plan/host.ts';
-import type { InstallPlan, SourceFile } from '../plan/plan.ts';
-import { planInstall } from '../plan/planning.ts';
-import { planAgain } from '../plan/reinstall.ts';
-import type { InstallRequest, PlanningInputs } from '../plan/request.ts';
+import { planInstall } from '../plan/plan-install.ts';
+import { planReinstall } from '../plan/plan-reinstall.ts';
 import { speedInputs } from '../plan/speed.ts';
 import { kept } from './baseline.ts';
 import { changeEffects, type TransactionEffects, type TransactionOptions } from './effects.ts';
@@ -34,7 +33,7 @@ export interface Installer {
   readonly runtime: RuntimeIdentity;
   plan(request: InstallRequest): Promise<InstallPlan>;
   /** What makes again exactly what a record says, from a file with the recorded bytes. Throws `needs-repair`. */
-  planAgain(record: InstallRecord, file: SourceFile): Promise<InstallPlan>;
+  planReinstall(record: InstallRecord, file: SourceFile): Promise<InstallPlan>;
   /** The report of a plan that is not carried out; throws its first obstacle unless forced. */
   dryRun(plan: InstallPlan, force: boolean): InstallReport;
   /** Carries out a plan, or the next smaller one where the model turns out not to fit. */
@@ -67,7 +66,7 @@ export async function openInstaller(app: AppContext, flags: HostFlags & RuntimeF
   return {
     runtime: opened.identity,
     plan: (request) => planInstall(request, planning),
-    planAgain: (record, file) => planAgain(record, file, planning),
+    planReinstall: (record, file) => planReinstall(record, file, planning),
     dryRun(plan, force) {
       const [obstacle] = plan.obstacles;
       if (obstacle !== undefined && !force) throw obstacle;

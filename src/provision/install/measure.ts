@@ -4,7 +4,7 @@ import { formatBytes } from '../../core/units.ts';
 import type { Engine, MemoryEstimate } from '../../fit/schema.ts';
 import type { MeasuredMemory } from '../../registry/schema.ts';
 import type { LoadedModel } from '../../runtimes/contract.ts';
-import type { InstallPlan } from '../plan/plan.ts';
+import type { InstallPlan } from '../plan/contract.ts';
 import type { MemoryUse, TransactionEffects, TransactionOptions } from './effects.ts';
 
 /** A prediction that is off by more than this share is shown as wrong. */

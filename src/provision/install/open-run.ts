@@ -6,7 +6,7 @@ import { listJournals, type Registry } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
-import { lockName } from '../plan/plan.ts';
+import { lockName } from '../plan/names.ts';
 
 /** A run that a journal records: under way, or interrupted. */
 export type OpenRun = 'at-work' | 'interrupted';

@@ -8,7 +8,7 @@ import type { RuntimeIdentity, StoredModel, TransferWay } from '../../runtimes/c
 import { capabilitiesOf } from '../../runtimes/registry.ts';
 import type { PromptProof } from '../../smoke/prompt/schema.ts';
 import type { SmokeResult, Suite } from '../../smoke/schema.ts';
-import type { InstallPlan, SourceFile } from '../plan/plan.ts';
+import type { InstallPlan, SourceFile } from '../plan/contract.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
 import type { Previous } from './versions.ts';
 import { BROKEN, sameModelIdentity } from './versions.ts';

@@ -1,5 +1,5 @@
 import type { InstallRecord } from '../../registry/schema.ts';
-import type { InstallPlan } from '../plan/plan.ts';
+import type { InstallPlan } from '../plan/contract.ts';
 import { fileSourceOf, type Tested } from './record.ts';
 import type { InstallReport, StepId } from './schema.ts';
 import type { Candidate } from './stage.ts';

@@ -16,7 +16,7 @@ import { PromptProof } from '../../smoke/prompt/schema.ts';
 import { templateMarkersOf } from '../../smoke/prompt/template.ts';
 import { runSuite } from '../../smoke/run.ts';
 import { SmokeResult, type Suite } from '../../smoke/schema.ts';
-import { loadBuiltInSuite, loadSuiteFile } from '../../smoke/suite.ts';
+import { DEFAULT_SUITE, loadBuiltInSuite, loadSuiteFile } from '../../smoke/suite.ts';
 import type { AppContext } from '../context.ts';
 import { locateModel } from '../maintain/records.ts';
 import { openTemplates } from '../plan/catalog.ts';
@@ -31,9 +31,6 @@ export const SmokeData = SmokeResult.extend({
   baseline: BaselineReport.optional(),
 });
 export type SmokeData = z.infer<typeof SmokeData>;
-
-/** Suite for a model of which neither a record nor the catalog says another. */
-const DEFAULT_SUITE = 'gemma';
 
 /** A built-in suite by its id, or a file: anything with a slash, a backslash or `.json` in it is one. */
 export function openSuite(root: string, idOrFile: string): Promise<Suite> {
@@ -54,13 +51,13 @@ interface Subject {
 }
 
 /** Runs a suite on a model in the runtime, regardless of who installed it, and compares its prompt on request. */
-export async function smokeOf(name: string, flags: Flags, app: AppContext): Promise<Work<SmokeData>> {
-  const subject = await subjectOf(name, flags, app);
-  const suite = await openSuite(app.options.root, flags.suite ?? (await suiteOf(subject, app)));
-  return smoked(subject, suite, flags, app);
+export async function smokeOf(app: AppContext, name: string, flags: Flags): Promise<Work<SmokeData>> {
+  const subject = await subjectOf(app, name, flags);
+  const suite = await openSuite(app.options.root, flags.suite ?? (await suiteOf(app, subject)));
+  return smoked(app, subject, suite, flags);
 }
 
-async function subjectOf(name: string, flags: Flags, app: AppContext): Promise<Subject> {
+async function subjectOf(app: AppContext, name: string, flags: Flags): Promise<Subject> {
   const { runtime, identity } = await app.open(await locateModel(app, name, flags));
   const stored = await runtime.find(name, app.options.signal);
   if (stored === undefined) {
@@ -75,7 +72,7 @@ async function subjectOf(name: string, flags: Flags, app: AppContext): Promise<S
   return { name, runtime, identity, stored, record, families };
 }
 
-async function* smoked(subject: Subject, suite: Suite, flags: Flags, app: AppContext): Work<SmokeData> {
+async function* smoked(app: AppContext, subject: Subject, suite: Suite, flags: Flags): Work<SmokeData> {
   const { name, runtime, identity, stored, families } = subject;
   const { signal, root } = app.options;
   const stop = families.flatMap(({ tokens }) => tokens.stop);
@@ -109,7 +106,7 @@ async function* proofOf(
 }
 
 /** The suite of the catalog model that our record names. */
-async function suiteOf({ record, families }: Subject, app: AppContext): Promise<string> {
+async function suiteOf(app: AppContext, { record, families }: Subject): Promise<string> {
   if (record === undefined) return DEFAULT_SUITE;
   const catalog = await app.catalog();
   const models = [...families, ...catalog.families.map(({ family }) => family)].flatMap(({ models: all }) => all);

@@ -6,7 +6,7 @@ import { formatBytes } from '../../core/units.ts';
 import type { Held } from '../../registry/index.ts';
 import type { StorableFile, StoredModel, TransferWay } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
-import type { InstallPlan, SourceFile } from '../plan/plan.ts';
+import type { InstallPlan, SourceFile } from '../plan/contract.ts';
 import type { TransactionEffects } from './effects.ts';
 import type { JournalWriter } from './journal.ts';
 import { retryAfterReconnect } from './reconnect.ts';

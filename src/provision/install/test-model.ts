@@ -6,7 +6,7 @@ import type { Finding, PromptProof } from '../../smoke/prompt/schema.ts';
 import { templateMarkersOf } from '../../smoke/prompt/template.ts';
 import { runSuite } from '../../smoke/run.ts';
 import type { CheckResult, SmokeResult, Suite } from '../../smoke/schema.ts';
-import type { InstallPlan } from '../plan/plan.ts';
+import type { InstallPlan } from '../plan/contract.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
 import { compareWithEstimate } from './measure.ts';
 import { retryAfterReconnect } from './reconnect.ts';

@@ -1,11 +1,12 @@
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ProgressEvent } from '../../core/progress.ts';
+import { slug } from '../../core/slug.ts';
 import type { Held } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
 import { parseModelName } from '../../runtimes/names.ts';
-import { isStagingName } from '../plan/plan.ts';
+import { isStagingName } from '../plan/names.ts';
 
 /** What names of the runtime answer with, compared by digests. */
 
@@ -74,12 +75,8 @@ const KEPT_PREFIX = 'gemma-provision-previous';
  * record, and a name in a record always means the version that the record speaks of.
  */
 export function previousNameOf(name: string, { entryDigest, layerDigest }: Held): string {
-  const slug = name
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .replaceAll(/^-+|-+$/g, '');
   const what = JSON.stringify([parseModelName(name).canonical, entryDigest ?? layerDigest ?? '']);
-  return `${KEPT_PREFIX}:${slug.slice(0, 60)}-${digestOf(what).slice('sha256:'.length).slice(0, 12)}`;
+  return `${KEPT_PREFIX}:${slug(name, 60)}-${digestOf(what).slice('sha256:'.length).slice(0, 12)}`;
 }
 
 /** True for names under which this tool keeps replaced versions, whether a record still speaks of them or not. */

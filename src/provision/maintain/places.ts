@@ -14,8 +14,8 @@ export function createUncachedHasher({ disk }: AppContext): HashFile {
 
 /** Reads the folder again at each call. */
 export async function openModelFolder(
-  { runtime, readFolder }: OpenRuntime,
   app: AppContext,
+  { runtime, readFolder }: OpenRuntime,
 ): Promise<WritableModelFolder> {
   return { runtime, ...(await readFolder(app.options.signal)) };
 }

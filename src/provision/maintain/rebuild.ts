@@ -136,16 +136,16 @@ function parametersOf({ parameters }: StoredModel): InstallRecord['parameters'] 
 
 /** A record for what a name holds in the runtime; undefined when there is no such model, or none of the catalog. */
 export async function rebuildRecord(
+  app: AppContext,
   name: string,
   file: Pick<BrokenFile, 'text' | 'value'> | undefined,
   opened: OpenRuntime,
-  app: AppContext,
 ): Promise<InstallRecord | undefined> {
   const { root, version, signal } = app.options;
   const stored = await opened.runtime.find(name, signal);
   if (stored === undefined) return undefined;
   const [catalog, { chats }] = await Promise.all([app.catalog(), openTemplates(root)]);
-  const identified = await identifyStored(stored, opened, app);
+  const identified = await identifyStored(app, stored, opened);
   const { isServer } = capabilitiesOf(opened.identity.kind);
   return buildRecord({
     name,
@@ -154,7 +154,7 @@ export async function rebuildRecord(
     remains: file?.value,
     // In a store of our own nobody else makes models.
     proven: !isServer || (stored.entryDigest !== undefined && file?.text.includes(stored.entryDigest) === true),
-    ...defined({ source: await knownSource(stored, catalog, app) }),
+    ...defined({ source: await knownSource(app, stored, catalog) }),
     catalog,
     chatTemplate: async (wanted) => chats.get(wanted)?.text,
     ...(identified !== undefined && { identified }),
@@ -165,9 +165,9 @@ export async function rebuildRecord(
 
 /** Where the bytes of a stored model come from: a file that ships with this tool, or what our cache remembers. */
 async function knownSource(
+  app: AppContext,
   { layerDigest: digest }: StoredModel,
   { families }: Catalog,
-  app: AppContext,
 ): Promise<InstallRecord['source'] | undefined> {
   if (digest === undefined) return undefined;
   const quants = families.flatMap(({ family }) => family.models.flatMap((model) => model.quants));
@@ -183,11 +183,11 @@ async function knownSource(
 
 /** By the header of its file, where that lies on this machine and the catalog knows such a model. */
 async function identifyStored(
+  app: AppContext,
   { layerDigest }: StoredModel,
   opened: OpenRuntime,
-  app: AppContext,
 ): Promise<Identified | undefined> {
-  const { contents } = await openModelFolder(opened, app);
+  const { contents } = await openModelFolder(app, opened);
   if ('refused' in contents || layerDigest === undefined) return undefined;
   const blob = contents.blobs.find(({ digest }) => digest === layerDigest);
   if (blob === undefined) return undefined;

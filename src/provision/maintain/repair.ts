@@ -39,9 +39,9 @@ export interface RepairFlags extends RuntimeFlags {
 /** Puts one model right. Throws what `repair` throws. */
 export async function* repair(app: AppContext, typed: string, flags: RepairFlags): Work<RepairReport> {
   const name = parseModelName(typed).text;
-  const where = await locateBrokenRecord(name, flags, app);
+  const where = await locateBrokenRecord(app, name, flags);
   const opened = await app.open(where);
-  const effects = await repairEffects(name, { opened, where, flags }, app);
+  const effects = await repairEffects(app, name, { opened, where, flags });
   return { results: [yield* repairModel(name, effects, app.options.signal)] };
 }
 
@@ -51,7 +51,7 @@ interface OpenedModel {
   readonly flags: RepairFlags;
 }
 
-async function repairEffects(name: string, around: OpenedModel, app: AppContext): Promise<RepairEffects> {
+async function repairEffects(app: AppContext, name: string, around: OpenedModel): Promise<RepairEffects> {
   const { opened, where, flags } = around;
   const [registry, locker] = await Promise.all([app.registry(), app.locker()]);
   const { version } = app.options;
@@ -60,12 +60,12 @@ async function repairEffects(name: string, around: OpenedModel, app: AppContext)
     ...changeEffects({ opened, registry, locker, version, env: app.env }),
     replacesChanged: flags.force === true || !capabilitiesOf(opened.identity.kind).isServer,
     hash: createUncachedHasher(app),
-    place: () => openModelFolder(opened, app),
-    copies: async (digest) => findCopies(digest, await findRecordToReplace(name, opened, app), opened, app),
-    fetch: (source) => tryFetch(source, flags, app),
+    place: () => openModelFolder(app, opened),
+    copies: async (digest) => findCopies(app, digest, await findRecordToReplace(app, name, opened), opened),
+    fetch: (source) => tryFetch(app, source, flags),
     async *again(record, file) {
       const installer = await openInstaller(app, where);
-      const plan = await installer.planAgain(record, { kind: 'file', ...file });
+      const plan = await installer.planReinstall(record, { kind: 'file', ...file });
       const suite = flags['no-smoke'] === true ? undefined : await openSuite(app.options.root, plan.model.smokeSuite);
       const report = yield* installer.install(plan, { force: true, keep: true, ...(suite && { suite }) });
       if (report.record === undefined) throw new TypeError('an install leaves a record');
@@ -73,7 +73,7 @@ async function repairEffects(name: string, around: OpenedModel, app: AppContext)
     },
     async rebuild() {
       const file = await setAside(registry, key);
-      return rebuildRecord(name, file, opened, app);
+      return rebuildRecord(app, name, file, opened);
     },
     async setAside() {
       const file = await setAside(registry, key);
@@ -83,15 +83,15 @@ async function repairEffects(name: string, around: OpenedModel, app: AppContext)
 }
 
 async function findRecordToReplace(
+  app: AppContext,
   name: string,
   opened: OpenRuntime,
-  app: AppContext,
 ): Promise<InstallRecord | undefined> {
   return recordsOf(await app.registry(), opened.identity).find(name, 'replace');
 }
 
 /** As for every command; the runtime of a record that cannot be read follows from the name of its file. */
-async function locateBrokenRecord(name: string, flags: RepairFlags, app: AppContext): Promise<RuntimeFlags> {
+async function locateBrokenRecord(app: AppContext, name: string, flags: RepairFlags): Promise<RuntimeFlags> {
   const { host, runtime } = flags;
   const where = await locateModel(app, name, { host, runtime });
   if (where.host !== undefined || (where.runtime !== undefined && where.runtime !== 'auto')) return where;
@@ -107,17 +107,17 @@ async function locateBrokenRecord(name: string, flags: RepairFlags, app: AppCont
 
 /** Where bytes of a digest may lie on this machine: where the model came from, our cache, the folders of the runtimes. */
 async function findCopies(
+  app: AppContext,
   digest: Digest,
   record: InstallRecord | undefined,
   opened: OpenRuntime,
-  app: AppContext,
 ): Promise<LocalFile[]> {
   const sources = [record?.source, record?.previous?.source].filter((source) => source?.digest === digest);
   const ours = sources.flatMap((source) => (source?.path === undefined ? [] : [source.path]));
   const { cache } = await app.bytes();
   const cached = await drive(cache.find(digest, app.options.signal), () => undefined);
   const folders = [...ownStores(app.paths.data).map(({ blobs }) => blobs), join(await app.models(), 'blobs')];
-  const { contents } = await openModelFolder(opened, app);
+  const { contents } = await openModelFolder(app, opened);
   const own = 'refused' in contents ? [] : contents.blobs.filter((blob) => blob.digest === digest);
   const paths = [...ours, ...folders.map((folder) => blobPath(folder, digest)), ...own.map(({ path }) => path)];
   const files = await Promise.all([...new Set(paths)].map((path) => fileAt(path, digest, app.disk)));
@@ -132,9 +132,9 @@ async function fileAt(path: string, digest: Digest, disk: Disk): Promise<LocalFi
 
 /** Over the network; a failure is a warning, and counts as not possible. */
 async function* tryFetch(
+  app: AppContext,
   { pinnedRef: ref, digest, sizeBytes }: InstallRecord['source'],
   { offline }: RepairFlags,
-  app: AppContext,
 ): Work<LocalFile | undefined> {
   if (offline === true || ref === undefined) return undefined;
   const { sources, fetch } = await app.bytes();

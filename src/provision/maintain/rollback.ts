@@ -11,6 +11,7 @@ import type { StoredModel } from '../../runtimes/contract.ts';
 import { parseModelName } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
+import { DEFAULT_SUITE } from '../../smoke/suite.ts';
 import type { AppContext } from '../context.ts';
 import type { ChangeEffects } from '../install/effects.ts';
 import { JournalWriter, newJournal, rollBackOnFailure } from '../install/journal.ts';
@@ -213,9 +214,6 @@ export interface RollbackFlags extends RuntimeFlags {
   readonly force?: boolean | undefined;
 }
 
-/** Suite for a model that the catalog does not know. */
-const DEFAULT_SUITE = 'gemma';
-
 /** Back to the version before, which has to pass its smoke test first. */
 export async function rollback(app: AppContext, name: string, flags: RollbackFlags): Promise<Work<InstallReport>> {
   const { effects } = await openForChange(app, name, flags);
@@ -224,22 +222,22 @@ export async function rollback(app: AppContext, name: string, flags: RollbackFla
     force: flags.force === true,
     suiteFor: async (previous: Previous) => {
       if (flags['no-smoke'] === true) return undefined;
-      const model = (await familyOf(previous, app))?.models.find(({ id }) => id === previous.model);
+      const model = (await familyOf(app, previous))?.models.find(({ id }) => id === previous.model);
       return openSuite(root, flags.suite ?? model?.smokeSuite ?? DEFAULT_SUITE);
     },
-    known: (previous: Previous) => promptFactsOf(previous, app),
+    known: (previous: Previous) => promptFactsOf(app, previous),
   };
   return rollBackModel(parseModelName(name).text, options, effects, signal);
 }
 
-async function familyOf({ family }: Previous, app: AppContext): Promise<Family | undefined> {
+async function familyOf(app: AppContext, { family }: Previous): Promise<Family | undefined> {
   const { families } = await app.catalog();
   return families.find((each) => each.family.id === family)?.family;
 }
 
 /** What a suite must know of the model beyond the runtime's word; the template only where it is still the recorded one. */
-async function promptFactsOf(previous: Previous, app: AppContext) {
-  const [family, { chats }] = await Promise.all([familyOf(previous, app), openTemplates(app.options.root)]);
+async function promptFactsOf(app: AppContext, previous: Previous) {
+  const [family, { chats }] = await Promise.all([familyOf(app, previous), openTemplates(app.options.root)]);
   const text = chats.get(previous.template.name)?.text;
   const isRecorded = text !== undefined && digestOf(text) === previous.template.digest;
   const stop = family?.tokens.stop ?? [previous.parameters.stop ?? []].flat().map(String);

@@ -1,8 +1,7 @@
 /** Upgrades installed models to the latest version of their source. */
 import { isAbsolute } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
-import type { UseCaseId } from '../../catalog/schema.ts';
-import { USE_CASES } from '../../catalog/use-cases.ts';
+import { UseCaseId } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { failureOf, isAbort } from '../../core/failure.ts';
 import type { Work } from '../../core/progress.ts';
@@ -16,8 +15,8 @@ import { type Installer, openInstaller } from '../install/installer.ts';
 import { acceptLicence, type Consent } from '../install/licence.ts';
 import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/schema.ts';
 import { openSuite } from '../install/smoke.ts';
+import type { InstallRequest } from '../plan/contract.ts';
 import type { HostFlags } from '../plan/host.ts';
-import type { InstallRequest } from '../plan/request.ts';
 import { locateModel } from './records.ts';
 
 /**
@@ -37,7 +36,7 @@ export function upgradeRequest(record: InstallRecord, catalog: Catalog): Install
 }
 
 function useCaseOf(text: string | undefined): UseCaseId | undefined {
-  return USE_CASES.find((useCase) => useCase === text);
+  return UseCaseId.options.find((useCase) => useCase === text);
 }
 
 type Model = Catalog['families'][number]['family']['models'][number];
@@ -83,12 +82,12 @@ export function upgrade(
 async function* upgradeOne(app: AppContext, name: string, flags: UpgradeFlags, consent: Consent): Work<UpgradeReport> {
   const where = await locateModel(app, name, flags);
   const installer = await openInstaller(app, { ...flags, ...where });
-  const record = await recordOf(name, installer, app);
-  const report = yield* upgradeRecord(record, flags, consent, installer, app);
+  const record = await recordOf(app, name, installer);
+  const report = yield* upgradeRecord(app, record, flags, consent, installer);
   return { results: [resultOf(record, { ok: true, report })] };
 }
 
-async function recordOf(name: string, { runtime }: Installer, app: AppContext): Promise<InstallRecord> {
+async function recordOf(app: AppContext, name: string, { runtime }: Installer): Promise<InstallRecord> {
   const { records } = await readRecords(await app.registry());
   const here = records.filter((each) => isIn(each, runtime));
   const found = here.find((each) => sameModel(each.name, name));
@@ -111,17 +110,17 @@ async function* upgradeAll(app: AppContext, flags: UpgradeFlags, consent: Consen
   for (const { error } of broken) yield { type: 'warning', message: error.message };
   const opened = new Map<string, Promise<Installer>>();
   const results: UpgradeResult[] = [];
-  for (const record of await selectRecords(records, flags, app)) {
-    results.push(yield* tryUpgrade(record, flags, consent, opened, app));
+  for (const record of await selectRecords(app, records, flags)) {
+    results.push(yield* tryUpgrade(app, record, flags, consent, opened));
   }
   return { results };
 }
 
 /** Those of one runtime where the user names it, else all. */
 async function selectRecords(
+  app: AppContext,
   records: readonly InstallRecord[],
   flags: UpgradeFlags,
-  app: AppContext,
 ): Promise<readonly InstallRecord[]> {
   const named = flags.host !== undefined || (flags.runtime !== undefined && flags.runtime !== 'auto');
   if (!named) return records;
@@ -130,15 +129,15 @@ async function selectRecords(
 }
 
 async function* tryUpgrade(
+  app: AppContext,
   record: InstallRecord,
   flags: UpgradeFlags,
   consent: Consent,
   opened: Map<string, Promise<Installer>>,
-  app: AppContext,
 ): Work<UpgradeResult> {
   try {
-    const installer = await openFor(record, flags, opened, app);
-    return resultOf(record, { ok: true, report: yield* upgradeRecord(record, flags, consent, installer, app) });
+    const installer = await openFor(app, record, flags, opened);
+    return resultOf(record, { ok: true, report: yield* upgradeRecord(app, record, flags, consent, installer) });
   } catch (error) {
     if (app.options.signal.aborted || isAbort(error)) throw error;
     const { code, message, suggestions, exitCode } = failureOf(error);
@@ -148,10 +147,10 @@ async function* tryUpgrade(
 }
 
 function openFor(
+  app: AppContext,
   { runtime }: InstallRecord,
   flags: UpgradeFlags,
   opened: Map<string, Promise<Installer>>,
-  app: AppContext,
 ): Promise<Installer> {
   const key = `${runtime.kind} ${runtime.endpoint}`;
   const installer = opened.get(key) ?? openInstaller(app, { ...flags, host: undefined, ...flagsFor(runtime) });
@@ -160,11 +159,11 @@ function openFor(
 }
 
 async function* upgradeRecord(
+  app: AppContext,
   record: InstallRecord,
   flags: UpgradeFlags,
   consent: Consent,
   installer: Installer,
-  app: AppContext,
 ): Work<InstallReport> {
   const plan = await installer.plan(upgradeRequest(record, await app.catalog()));
   if (flags['dry-run'] === true) return installer.dryRun(plan, false);

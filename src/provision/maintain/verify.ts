@@ -250,8 +250,8 @@ export async function verify(
       openRunOf(record, { registry, impatient }, app.options.signal),
     place: async (runtime: InstallRecord['runtime']) =>
       openModelFolder(
-        await app.open({ ...flagsFor(runtime), ...(flags.host !== undefined && { host: flags.host }) }),
         app,
+        await app.open({ ...flagsFor(runtime), ...(flags.host !== undefined && { host: flags.host }) }),
       ),
   };
   return verifyRecords(request, effects, app.options.signal);

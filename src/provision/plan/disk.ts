@@ -3,8 +3,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
 import type { TransferPlan, TransferWay } from '../../runtimes/contract.ts';
 import type { DiskNeed } from '../install/schema.ts';
-import type { SourceFile } from './plan.ts';
-import type { PlanningInputs } from './request.ts';
+import type { PlanningInputs, SourceFile } from './contract.ts';
 
 export type DiskInputs = Pick<
   PlanningInputs,

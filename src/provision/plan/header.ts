@@ -8,7 +8,7 @@ import { openRemoteFile, type RemoteOptions } from '../../gguf/http-source.ts';
 import { quantOfName, quantWarning } from '../../gguf/quant-claim.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { readSplitHeader, splitNames } from '../../gguf/split.ts';
-import type { SourceFile } from './plan.ts';
+import type { SourceFile } from './contract.ts';
 
 /**
  * Reads a model's header from disk, and those of all its files where the path is that of one file of a split model.

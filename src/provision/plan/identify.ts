@@ -4,6 +4,7 @@ import type { Catalog } from '../../catalog/load.ts';
 import { findByArchitecture, resolveFamily, resolveModel, resolveQuant } from '../../catalog/lookup.ts';
 import { type Family, type Hyperparameters, largestLayer, type Model, type Quant } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import { slug } from '../../core/slug.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 
 /** A model with the quant, where that is known already. */
@@ -140,7 +141,7 @@ function unknownModel(
   const { library: _library, collection: _collection, ...common } = template;
   const model: Model = {
     ...common,
-    id: slug(header.name ?? fileName.replace(/\.gguf$/i, '')),
+    id: slug(header.name ?? fileName.replace(/\.gguf$/i, ''), 48, { dots: true }) || 'model',
     title: header.name ?? fileName,
     baseModel: 'unknown',
     parameters: { total, source: 'tensor list of the file' },
@@ -150,12 +151,4 @@ function unknownModel(
     quants: [entry],
   };
   return { family, model, quant };
-}
-
-function slug(text: string): string {
-  const plain = text
-    .toLowerCase()
-    .replaceAll(/[^a-z0-9.]+/g, '-')
-    .replaceAll(/^[-.]+|[-.]+$/g, '');
-  return plain.slice(0, 48) || 'model';
 }

@@ -6,17 +6,15 @@ import type { LoadedModel } from '../../fit/choice/recommend.ts';
 import { Recommendation } from '../../fit/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { HostProfile } from '../../hardware/schema.ts';
-import type { RuntimeFacts, RuntimeIdentity } from '../../runtimes/contract.ts';
+import type { Runtime, RuntimeFacts, RuntimeIdentity } from '../../runtimes/contract.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
+import type { InstallRequest } from './contract.ts';
 import { measuredModel, overrideReasons, rank } from './fit-check.ts';
 import type { HostFlags } from './host.ts';
 import { identifyByHeader, identifyByName } from './identify.ts';
-import { loadedModels } from './recommend-loaded.ts';
-import type { InstallRequest } from './request.ts';
-import { DEFAULT_MODEL } from './resolve-request.ts';
-import { fileNameOf } from './source-file.ts';
+import { DEFAULT_MODEL, fileNameOf } from './resolve-request.ts';
 import { speedInputs } from './speed.ts';
 
 export const RecommendData = Recommendation.extend({
@@ -50,14 +48,14 @@ interface Target {
  * `--server-version` describes a server that is not reachable from here.
  */
 export async function recommendFor(
+  app: AppContext,
   request: InstallRequest,
   flags: RecommendFlags,
-  app: AppContext,
 ): Promise<{ data: RecommendData; warnings: readonly string[] }> {
   const { hostProfile } = await import('./host.ts');
   const profile = await hostProfile(flags, app.hostContext());
-  const { family, model, quant, doubts } = await modelFor(request, app);
-  const { facts, server, loaded, here, identity } = await targetOf(flags, app);
+  const { family, model, quant, doubts } = await modelFor(app, request);
+  const { facts, server, loaded, here, identity } = await targetOf(app, flags);
   const refusal = facts.refusal(family.architecture);
   const speed = await speedInputs({ profile, here, app, ...(identity !== undefined && { identity }) });
   const inputs = {
@@ -84,20 +82,20 @@ export async function recommendFor(
 
 /** The catalog's model, or the one that a file's header describes. */
 async function modelFor(
-  request: InstallRequest,
   app: AppContext,
+  request: InstallRequest,
 ): Promise<{ family: Family; model: Model; quant?: string | undefined; doubts: readonly string[] }> {
   const catalog = await app.catalog();
   if (request.from === undefined) {
     return { ...identifyByName(catalog, request.model ?? DEFAULT_MODEL, request.quant), doubts: [] };
   }
-  const { header, name } = await headerFrom(request.from, app);
+  const { header, name } = await headerFrom(app, request.from);
   const { family, model, quant } = identifyByHeader(catalog, header, name, request.family);
   return { family, model: measuredModel(model, quant ?? 'unknown', header), doubts: header.warnings };
 }
 
 /** The header of a file on this machine or on a web server. */
-async function headerFrom(ref: string, app: AppContext): Promise<{ header: GgufFacts; name: string }> {
+async function headerFrom(app: AppContext, ref: string): Promise<{ header: GgufFacts; name: string }> {
   const { readSourceHeader, readRemoteHeader } = await import('./header.ts');
   const { sources, http } = await app.bytes();
   const options = { http, signal: app.options.signal };
@@ -121,7 +119,7 @@ function only(model: Model, quant: string): Model {
   return { ...model, quants: model.quants.filter(({ id }) => id === quant) };
 }
 
-async function targetOf(flags: RecommendFlags, app: AppContext): Promise<Target> {
+async function targetOf(app: AppContext, flags: RecommendFlags): Promise<Target> {
   const { capabilitiesOf, ollamaFacts } = await import('../../runtimes/registry.ts');
   const version = flags['server-version'];
   if (version !== undefined)
@@ -139,4 +137,29 @@ async function targetOf(flags: RecommendFlags, app: AppContext): Promise<Target>
   const server = { version: identity.version, endpoint: identity.endpoint };
   const loaded = here ? await loadedModels(runtime, app.options.signal) : [];
   return { ...known, server, ...(loaded.length > 0 && { loaded }) };
+}
+
+/** A suggestion is not worth a longer wait. */
+const PATIENCE_MS = 2000;
+
+/**
+ * What stopping the loaded models would free. A runtime that cannot report it, or not in time, has nothing loaded: only a
+ * suggestion is lost. Throws at an abort alone.
+ */
+export async function loadedModels(
+  runtime: Pick<Runtime, 'loadedModels'>,
+  signal: AbortSignal,
+): Promise<LoadedModel[]> {
+  try {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+    const models = (await runtime.loadedModels?.(patience)) ?? [];
+    return models.map(({ name, sizeBytes = 0, gpuBytes = 0 }) => ({
+      name,
+      gpuBytes,
+      ramBytes: Math.max(0, sizeBytes - gpuBytes),
+    }));
+  } catch {
+    signal.throwIfAborted();
+    return [];
+  }
 }

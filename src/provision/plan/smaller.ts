@@ -1,6 +1,5 @@
 import { ProvisionError } from '../../core/errors.ts';
-import type { InstallPlan } from './plan.ts';
-import type { InstallRequest } from './request.ts';
+import type { InstallPlan, InstallRequest } from './contract.ts';
 
 /** A shorter context is of little use to a chat: a system text, a question and its answer have to go in. Tokens. */
 const SHORTEST_CONTEXT = 2048;

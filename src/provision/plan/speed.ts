@@ -4,7 +4,7 @@ import type { HostProfile } from '../../hardware/schema.ts';
 import type { Registry } from '../../registry/index.ts';
 import type { RuntimeIdentity } from '../../runtimes/contract.ts';
 import type { Paths } from '../paths.ts';
-import type { PlanningInputs } from './request.ts';
+import type { PlanningInputs } from './contract.ts';
 
 /** A measurement beside other programs is tried again after this time: the host may be quiet by then. Milliseconds. */
 const BUSY_AGAIN_MS = 10 * 60_000;

@@ -22,9 +22,8 @@ import { type Installer, openInstaller } from '../install/installer.ts';
 import { acceptLicence, type Consent } from '../install/licence.ts';
 import { InstallReport } from '../install/schema.ts';
 import { PASSPHRASE_VARIABLE } from '../plan/catalog-trust.ts';
+import type { InstallPlan, InstallRequest, SourceFile } from '../plan/contract.ts';
 import { readInstallableHeader } from '../plan/header.ts';
-import type { InstallPlan, SourceFile } from '../plan/plan.ts';
-import type { InstallRequest } from '../plan/request.ts';
 import { openRandomAccess, writeAtomically } from './bundle-file.ts';
 import { BundleContent, packageInstalled } from './pack.ts';
 import { applyPackage, buildRequest, copyProvenance } from './published.ts';
@@ -61,8 +60,8 @@ export async function* createBundle(
   flags: RuntimeFlags & { readonly sign?: string | undefined; readonly force: boolean },
 ): Work<BundleCreateData> {
   const file = await requireOutput(realDisk, { typed, kind: BUNDLE_KIND, force: flags.force });
-  const key = flags.sign === undefined ? undefined : await openPrivateKey(flags.sign, app);
-  const { record, pack, open } = yield* packageInstalled(name, flags, app);
+  const key = flags.sign === undefined ? undefined : await openPrivateKey(app, flags.sign);
+  const { record, pack, open } = yield* packageInstalled(app, name, flags);
   const signature = key === undefined ? undefined : signManifest({ subject: record.name, files: pack.files }, key);
   const files = bundleFiles(pack, record.name, open, signature);
   const total = tarSize(files);
@@ -78,7 +77,7 @@ export async function* createBundle(
   };
 }
 
-async function openPrivateKey(path: string, { env }: AppContext) {
+async function openPrivateKey({ env }: AppContext, path: string) {
   const passphrase = env[PASSPHRASE_VARIABLE];
   return readPrivateKey(await readKeyFile(path), {
     name: path,
@@ -154,9 +153,9 @@ async function* planBundle(
     const bundle = await readBundle(file);
     const signedBy = await requireSigned(bundle, path, flags.key ?? []);
     await checkHeader(file, bundle);
-    const model = yield* extractToCache(file, bundle, app);
+    const model = yield* extractToCache(app, file, bundle);
     const installer = await openInstaller(app, flags);
-    const plan = await planFromBundle(bundle, model, request, installer, app);
+    const plan = await planFromBundle(app, bundle, model, request, installer);
     return {
       digest: bundle.digest,
       contents: bundle.files.map((each) => ({ ...each })),
@@ -204,7 +203,7 @@ async function checkHeader(file: RandomAccess, { model, gguf }: Bundle): Promise
 }
 
 /** Reads all of the model in the tar and brings it into the cache, unless that has it already. */
-async function* extractToCache(file: RandomAccess, { gguf, model }: Bundle, app: AppContext): Work<LocalFile> {
+async function* extractToCache(app: AppContext, file: RandomAccess, { gguf, model }: Bundle): Work<LocalFile> {
   const { cache } = await app.bytes();
   const incoming = {
     fileName: gguf.fileName,
@@ -218,11 +217,11 @@ async function* extractToCache(file: RandomAccess, { gguf, model }: Bundle, app:
 
 /** The normal plan of what the lock file says, with template, licence and suite of the bundle instead of this host's. */
 async function planFromBundle(
+  app: AppContext,
   bundle: Bundle,
   model: LocalFile,
   asked: InstallRequest,
   installer: Installer,
-  app: AppContext,
 ): Promise<InstallPlan> {
   const { lock, gguf, suite, spec } = bundle;
   const request = buildRequest(lock, { ...asked, from: model.path }, await app.catalog());

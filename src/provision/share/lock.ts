@@ -18,10 +18,9 @@ import type { Suite } from '../../smoke/schema.ts';
 import type { AppContext } from '../context.ts';
 import { openInstaller } from '../install/installer.ts';
 import { openSuite } from '../install/smoke.ts';
+import type { InstallPlan, InstallRequest, SourceFile } from '../plan/contract.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import type { HostFlags } from '../plan/host.ts';
-import type { InstallPlan, SourceFile } from '../plan/plan.ts';
-import type { InstallRequest } from '../plan/request.ts';
 
 const LockDifference = z.strictObject({ path: z.string(), wanted: z.string().optional(), got: z.string().optional() });
 
@@ -56,7 +55,7 @@ export function lockPath(flag: string | undefined): string {
 }
 
 /** Reads the lock file and fills the request up from it. Throws `file-not-found`, `bad-lock-file`. */
-export async function openFrozen(flag: string | undefined, request: InstallRequest, app: AppContext): Promise<Frozen> {
+export async function openFrozen(app: AppContext, flag: string | undefined, request: InstallRequest): Promise<Frozen> {
   const file = lockPath(flag);
   const text = await readLockText(file);
   const lock = parseLock(text, file);
@@ -70,12 +69,12 @@ export async function openFrozen(flag: string | undefined, request: InstallReque
  * frozen install does not step down. Throws `lock-differs` with every difference.
  */
 export async function* requireMatch(
+  app: AppContext,
   { lock, file }: Frozen,
   plan: InstallPlan,
   suite: Suite | undefined,
-  app: AppContext,
 ): Work<InstallPlan> {
-  const { now, source } = yield* lockForPlan(plan, file, suite, app);
+  const { now, source } = yield* lockForPlan(app, plan, file, suite);
   const found = compareLocks(lock, now, { suite: suite !== undefined });
   requireNoDifferences([...found, ...serverDifference(lock, plan)], file);
   const { smaller: _smaller, ...pinned } = plan;
@@ -94,11 +93,11 @@ const LOCK = jsonKind('a lock file', LOCK_FILE_NAME, ['schemaVersion', 'source',
 
 /** Plans a request as an install does, then writes the lock file or, with `--check`, compares it with the plan. */
 export async function* lockModel(app: AppContext, asked: InstallRequest, flags: LockFlags): Work<LockData> {
-  const request = flags.check ? (await openFrozen(flags.file, asked, app)).request : asked;
+  const request = flags.check ? (await openFrozen(app, flags.file, asked)).request : asked;
   if (!flags.check) await requireLockOutput(flags);
   const plan = await (await openInstaller(app, flags)).plan(request);
   const suite = await openSuite(app.options.root, flags.suite ?? plan.model.smokeSuite);
-  return yield* lockPlan(plan, { file: lockPath(flags.file), suite, check: flags.check }, app);
+  return yield* lockPlan(app, plan, { file: lockPath(flags.file), suite, check: flags.check });
 }
 
 async function requireLockOutput({ file = LOCK_FILE_NAME, force }: LockFlags): Promise<void> {
@@ -107,12 +106,12 @@ async function requireLockOutput({ file = LOCK_FILE_NAME, force }: LockFlags): P
 
 /** Writes the file, or with `check` only compares it. Writing the same again leaves the file alone. */
 async function* lockPlan(
+  app: AppContext,
   plan: InstallPlan,
   options: { readonly file: string; readonly suite: Suite | undefined; readonly check: boolean },
-  app: AppContext,
 ): Work<LockData> {
   const { file, suite, check } = options;
-  const { now: lock } = yield* lockForPlan(plan, file, suite, app);
+  const { now: lock } = yield* lockForPlan(app, plan, file, suite);
   const text = writeLock(lock);
   if (check) {
     const wanted = parseLock(await readLockText(file), file);
@@ -127,10 +126,10 @@ async function* lockPlan(
 
 /** The lock that pins a plan as it is now, and its source with the digest computed. */
 async function* lockForPlan(
+  app: AppContext,
   plan: InstallPlan,
   file: string,
   suite: Suite | undefined,
-  app: AppContext,
 ): Work<{ readonly now: LockFile; readonly source: InstallPlan['source'] }> {
   const { source, family, model, quant, name } = plan;
   if (source.kind === 'library') {
@@ -138,7 +137,7 @@ async function* lockForPlan(
       suggestions: ['Lock a file instead: --from ./model.gguf, or --from hf:owner/repo@commit/file.gguf.'],
     });
   }
-  const hashed = yield* withDigest(source.file, app);
+  const hashed = yield* withDigest(app, source.file);
   const { root, version, signal } = app.options;
   const header =
     source.header ?? (await readInstallableHeader(source.file, { http: (await app.bytes()).http, signal }));
@@ -149,7 +148,7 @@ async function* lockForPlan(
 }
 
 /** A file of this machine is read to its end: a claimed digest is not evidence of its bytes. */
-async function* withDigest(file: SourceFile, app: AppContext): Work<SourceFile & { readonly digest: Digest }> {
+async function* withDigest(app: AppContext, file: SourceFile): Work<SourceFile & { readonly digest: Digest }> {
   if (file.kind === 'remote') return file;
   const { hash } = await app.bytes();
   const digest = yield* hash(file, 'hash', app.options.signal);

@@ -24,8 +24,8 @@ import { openInstaller } from '../install/installer.ts';
 import { openSuite } from '../install/smoke.ts';
 import { locateModel, recordsNamed } from '../maintain/records.ts';
 import { openTemplates } from '../plan/catalog.ts';
+import type { InstallPlan } from '../plan/contract.ts';
 import { readInstallableHeader } from '../plan/header.ts';
-import type { InstallPlan } from '../plan/plan.ts';
 import { copyProvenance } from './published.ts';
 
 /** A file of a published or bundled model, by its path in it. */
@@ -46,13 +46,13 @@ type HashedFile = LocalFile & { readonly digest: Digest };
  * Puts together what an installed model consists of. Its file was read to the end and has the stated digest.
  * Throws `record-not-found`, `source-not-found` where the bytes are nowhere on this machine, `needs-repair`.
  */
-export async function* packageInstalled(name: string, flags: RuntimeFlags, app: AppContext): Work<InstalledPackage> {
+export async function* packageInstalled(app: AppContext, name: string, flags: RuntimeFlags): Work<InstalledPackage> {
   const where = await locateModel(app, name, flags);
   const [record] = await recordsNamed(await app.registry(), name, where);
   if (record === undefined) throw new TypeError('records are found or an error is thrown');
-  const file = yield* locateBytes(record, where, app);
+  const file = yield* locateBytes(app, record, where);
   const { signal, root, version } = app.options;
-  const plan = await (await openInstaller(app, where)).planAgain(record, { kind: 'file', ...file });
+  const plan = await (await openInstaller(app, where)).planReinstall(record, { kind: 'file', ...file });
   if (plan.source.kind !== 'file') throw new TypeError('a file makes a plan of a file');
   const { spec } = plan.source;
   const suite = yield* findPassedSuite(record, plan, root);
@@ -114,7 +114,7 @@ function fileChanged(path: string): ProvisionError {
 }
 
 /** The cache's file, the one that it came from, or the runtime's own: the first that has the bytes. */
-async function* locateBytes(record: InstallRecord, flags: RuntimeFlags, app: AppContext): Work<HashedFile> {
+async function* locateBytes(app: AppContext, record: InstallRecord, flags: RuntimeFlags): Work<HashedFile> {
   const { source } = record;
   const { signal } = app.options;
   const { hash, cache } = await app.bytes();

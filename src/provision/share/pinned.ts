@@ -3,7 +3,7 @@ import type { AppContext } from '../context.ts';
 import { type InstallFlags, installModel, type Pinned } from '../install/install-model.ts';
 import type { Consent } from '../install/licence.ts';
 import type { InstallReport } from '../install/schema.ts';
-import type { InstallRequest } from '../plan/request.ts';
+import type { InstallRequest } from '../plan/contract.ts';
 
 interface PinnedFlags {
   readonly frozen: boolean;
@@ -25,16 +25,16 @@ export async function* installRequested(
 async function openPinned(app: AppContext, asked: InstallRequest, flags: PinnedFlags): Promise<Pinned | undefined> {
   if (flags.frozen) {
     const { requireMatch, openFrozen } = await import('./lock.ts');
-    const frozen = await openFrozen(flags.lock, asked, app);
+    const frozen = await openFrozen(app, flags.lock, asked);
     const { request, digest } = frozen;
     const apply: Pinned['apply'] = async function* (planned, suite) {
-      return yield* requireMatch(frozen, planned, await suite(), app);
+      return yield* requireMatch(app, frozen, planned, await suite());
     };
     return { request, digest, apply };
   }
   if (!asked.from?.startsWith('oci:')) return undefined;
   const { openPublished } = await import('./published.ts');
-  const published = await openPublished(asked, app);
+  const published = await openPublished(app, asked);
   if (published === undefined) return undefined;
   const { complete, ...known } = published;
   return {

@@ -56,7 +56,7 @@ export async function* publish(
   const plainHttp = [...(oci.plainHttp ?? []), ...(flags['plain-http'] ? [ref.host] : [])];
   const repository = openRepository({ ...oci, plainHttp }, ref, 'pull,push');
   const before = await findPublishedDigest(repository, ref, signal);
-  const packed = yield* packageInstalled(name, flags, app);
+  const packed = yield* packageInstalled(app, name, flags);
   const { manifest, files } = packed.pack;
   const blobs = uploadBlobs(packed);
   const upload = {

@@ -11,8 +11,7 @@ import type { Suite } from '../../smoke/schema.ts';
 import type { Provenance } from '../../sources/contract.ts';
 import { schemeOf } from '../../sources/reference.ts';
 import type { AppContext } from '../context.ts';
-import type { InstallPlan } from '../plan/plan.ts';
-import type { InstallRequest } from '../plan/request.ts';
+import type { InstallPlan, InstallRequest } from '../plan/contract.ts';
 
 /** A published model that is to be installed. */
 export interface Published {
@@ -29,10 +28,10 @@ export interface Published {
  * Looks whether `--from` names a model that `publish` pushed; undefined for everything else, and, with a warning, where
  * its registry cannot be asked: the model itself may be in the cache. Throws what reading it throws.
  */
-export async function openPublished(asked: InstallRequest, app: AppContext): Promise<Published | undefined> {
+export async function openPublished(app: AppContext, asked: InstallRequest): Promise<Published | undefined> {
   const { from } = asked;
   if (from === undefined || schemeOf(from) !== 'oci') return undefined;
-  const contents = await readContents(from, app);
+  const contents = await readContents(app, from);
   if (contents === undefined) return undefined;
   const { digest, suite, lock } = contents;
   return {
@@ -43,7 +42,7 @@ export async function openPublished(asked: InstallRequest, app: AppContext): Pro
   };
 }
 
-async function readContents(from: string, app: AppContext): Promise<PackageContents | undefined> {
+async function readContents(app: AppContext, from: string): Promise<PackageContents | undefined> {
   const { oci } = await app.bytes();
   try {
     return await readPublishedPackage(oci, from, app.options.signal);

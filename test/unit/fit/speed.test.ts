@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { USE_CASES } from '../../../src/catalog/use-cases.ts';
+import { UseCaseId } from '../../../src/catalog/schema.ts';
 import { Engine, Speed } from '../../../src/fit/schema.ts';
 import { estimateSpeed, type SpeedRequest } from '../../../src/fit/speed/estimate.ts';
 import { speedFloor } from '../../../src/fit/speed/minimum.ts';
@@ -275,7 +275,7 @@ describe('whatever is asked', () => {
 });
 
 test('every use case has a floor with its reason, or a reason for none', () => {
-  const floors = USE_CASES.map((useCase) => [useCase, speedFloor(useCase).tokensPerSecond]);
+  const floors = UseCaseId.options.map((useCase) => [useCase, speedFloor(useCase).tokensPerSecond]);
   expect(Object.fromEntries(floors)).toEqual({
     chatbot: 7,
     research: undefined,
@@ -283,5 +283,5 @@ test('every use case has a floor with its reason, or a reason for none', () => {
     constrained: 4,
     edge: 4,
   });
-  for (const useCase of USE_CASES) expect(speedFloor(useCase).reason).not.toBe('');
+  for (const useCase of UseCaseId.options) expect(speedFloor(useCase).reason).not.toBe('');
 });

@@ -133,13 +133,13 @@ async function digestsOfInterruptedRuns({ registry }: GcEffects): Promise<Digest
 export interface GcFlags extends RuntimeFlags, GcOptions {}
 
 export async function gc(app: AppContext, flags: GcFlags): Promise<Work<GcReport>> {
-  const effects = await gcEffects(await app.open(flags), app);
+  const effects = await gcEffects(app, await app.open(flags));
   return collectGarbage({ apply: flags.apply, previous: flags.previous }, effects, app.options.signal);
 }
 
 async function gcEffects(
-  { runtime, identity, serverFolder, isTransferName = () => false }: OpenRuntime,
   app: AppContext,
+  { runtime, identity, serverFolder, isTransferName = () => false }: OpenRuntime,
 ): Promise<GcEffects> {
   const { disk, paths, options } = app;
   const [registry, locker, { cache }] = await Promise.all([app.registry(), app.locker(), app.bytes()]);

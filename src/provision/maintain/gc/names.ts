@@ -11,7 +11,7 @@ import type { InstallRecord } from '../../../registry/schema.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import { isIn } from '../../install/open-run.ts';
 import { BROKEN, findModel, identityOf, isPreviousName, previousNameOf } from '../../install/versions.ts';
-import { isStagingName, lockName } from '../../plan/plan.ts';
+import { isStagingName, lockName } from '../../plan/names.ts';
 import { type Candidate, type DiskUse, diskUseOf, type Findings, type GcEffects, NOTHING } from './candidates.ts';
 import { describeRunsInProgress, includesModel, listRuns } from './runs.ts';
 

@@ -5,7 +5,7 @@ import type { RuntimeIdentity } from '../../../runtimes/contract.ts';
 import { sameModel } from '../../../runtimes/names.ts';
 import { isIn, isLocked } from '../../install/open-run.ts';
 import { findModel } from '../../install/versions.ts';
-import { lockName, stagingNameOf } from '../../plan/plan.ts';
+import { lockName, stagingNameOf } from '../../plan/names.ts';
 import type { Candidate, Findings, GcEffects } from './candidates.ts';
 import { diskUseOf } from './candidates.ts';
 

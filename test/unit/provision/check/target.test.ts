@@ -12,7 +12,7 @@ import { makeApp } from '../../../helpers/app.ts';
 const TERMINAL = { stdout: process.stdout, stderr: process.stderr, interactive: false, columns: 80, color: false };
 
 async function targetOf(typed: string) {
-  return (await resolveTarget({ model: typed }, makeApp())) ?? expect.fail('a model was named');
+  return (await resolveTarget(makeApp(), { model: typed })) ?? expect.fail('a model was named');
 }
 
 describe('a model of the built-in catalog', () => {
@@ -53,7 +53,7 @@ describe('a model of the built-in catalog', () => {
     mkdirSync(join(root, 'catalog'));
     writeFileSync(join(root, 'catalog/gemma-3n.json'), '{"id":');
     const app = makeApp({ root });
-    await expect(resolveTarget({ model: 'gemma-3n-e4b' }, app)).rejects.toMatchObject({ code: 'bad-catalog' });
+    await expect(resolveTarget(app, { model: 'gemma-3n-e4b' })).rejects.toMatchObject({ code: 'bad-catalog' });
     rmSync(root, { recursive: true });
   });
 });

@@ -10,7 +10,7 @@ import { install } from '../../../../src/provision/install/install.ts';
 import { isPreviousName } from '../../../../src/provision/install/versions.ts';
 import { removeModel } from '../../../../src/provision/maintain/remove.ts';
 import { rollBackModel } from '../../../../src/provision/maintain/rollback.ts';
-import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
+import type { InstallPlan } from '../../../../src/provision/plan/contract.ts';
 import { never } from '../../../helpers/failure.ts';
 import { Crash, MemoryState } from '../../../helpers/memory-state.ts';
 import { SPEC, tinyPlan } from '../../../helpers/plans.ts';

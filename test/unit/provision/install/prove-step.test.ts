@@ -3,7 +3,7 @@ import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import { Steps } from '../../../../src/provision/install/steps.ts';
 import { proveStep, type UnderTest } from '../../../../src/provision/install/test-model.ts';
-import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
+import type { InstallPlan } from '../../../../src/provision/plan/contract.ts';
 import type { Message } from '../../../../src/runtimes/contract.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
 import { tinyPlan } from '../../../helpers/plans.ts';

@@ -11,8 +11,7 @@ import {
 } from '../../../../src/provision/install/measure.ts';
 import { planReport } from '../../../../src/provision/install/report.ts';
 import type { InstallReport } from '../../../../src/provision/install/schema.ts';
-import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
-import type { InstallRequest } from '../../../../src/provision/plan/request.ts';
+import type { InstallPlan, InstallRequest } from '../../../../src/provision/plan/contract.ts';
 import { smallerPlan } from '../../../../src/provision/plan/smaller.ts';
 import type { LoadedModel } from '../../../../src/runtimes/contract.ts';
 import { never } from '../../../helpers/failure.ts';

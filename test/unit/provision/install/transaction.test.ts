@@ -4,7 +4,7 @@ import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import type { TransactionEffects, TransactionOptions } from '../../../../src/provision/install/effects.ts';
 import { install } from '../../../../src/provision/install/install.ts';
-import type { InstallPlan } from '../../../../src/provision/plan/plan.ts';
+import type { InstallPlan } from '../../../../src/provision/plan/contract.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { Suite } from '../../../../src/smoke/schema.ts';
 import { failureOf } from '../../../helpers/failure.ts';

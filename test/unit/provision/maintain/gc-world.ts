@@ -9,7 +9,7 @@ import type { Disk } from '../../../../src/disk/disk.ts';
 import type { Locker } from '../../../../src/disk/lock.ts';
 import { collectGarbage, type GcEffects, type GcOptions } from '../../../../src/provision/maintain/gc/gc.ts';
 import type { GcReport } from '../../../../src/provision/maintain/gc/schema.ts';
-import { lockName } from '../../../../src/provision/plan/plan.ts';
+import { lockName } from '../../../../src/provision/plan/names.ts';
 import { type ChangeJournal, type Journal, putJournal, putRecord } from '../../../../src/registry/index.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import type { StoredModel } from '../../../../src/runtimes/contract.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { beforeEach, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { previousNameOf } from '../../../../src/provision/install/versions.ts';
-import { stagingNameOf } from '../../../../src/provision/plan/plan.ts';
+import { stagingNameOf } from '../../../../src/provision/plan/names.ts';
 import { findRecord, listJournals } from '../../../../src/registry/index.ts';
 import { recordOf } from '../../registry/support.ts';
 import { blobName, digest, HOUR, installJournal, manifestPath, WHERE, World } from './gc-world.ts';

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
+import type { SourceFile, Volume } from '../../../../src/provision/plan/contract.ts';
 import { type DiskInputs, diskNeeds, diskObstacles, planTransferAndDisk } from '../../../../src/provision/plan/disk.ts';
-import type { SourceFile } from '../../../../src/provision/plan/plan.ts';
-import type { Volume } from '../../../../src/provision/plan/request.ts';
 import type { TransferPlan, TransferWay } from '../../../../src/runtimes/contract.ts';
 
 const MIB = 1024 ** 2;

@@ -1,15 +1,19 @@
+/** What planning takes (a request and the state of this host), and what it decides (a plan). Nothing here changes anything. */
 import type { Catalog } from '../../catalog/load.ts';
-import type { UseCaseId } from '../../catalog/schema.ts';
+import type { Family, Model, UseCaseId } from '../../catalog/schema.ts';
 import type { Digest } from '../../core/digest.ts';
-import type { RunSettings } from '../../fit/schema.ts';
+import type { ProvisionError } from '../../core/errors.ts';
+import type { Engine, MemoryEstimate, RunSettings } from '../../fit/schema.ts';
 import type { MeasuredSpeed } from '../../fit/speed/estimate.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { RamBandwidth } from '../../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
+import type { ModelSpec } from '../../modelfile/schema.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeFacts, RuntimeIdentity, TransferPlan, TransferWay } from '../../runtimes/contract.ts';
+import type { KnownPrompt } from '../../smoke/prompt/request.ts';
 import type { ResolvedSource } from '../../sources/contract.ts';
-import type { SourceFile } from './plan.ts';
+import type { DiskNeed } from '../install/schema.ts';
 
 /** What a Modelfile says of the load; what is absent is left to the server. */
 export interface LoadSettings {
@@ -82,4 +86,51 @@ export interface PlanningInputs extends DiskLooks {
   referenceTemplate(name: string): Promise<string | undefined>;
   /** The newest record of a model in this runtime (under `name`, if one is given). */
   installed(modelId: string, name: string | undefined): Promise<InstallRecord | undefined>;
+}
+
+/** A file on this machine, or one on a web server that the install fetches. */
+export type SourceFile = Extract<ResolvedSource, { kind: 'file' | 'remote' }>;
+
+/** Where the bytes come from: a file, or the runtime's own library. */
+export type PlannedSource =
+  | {
+      readonly kind: 'file';
+      readonly file: SourceFile;
+      readonly spec: ModelSpec;
+      /** What the file says of itself. */
+      readonly header?: GgufFacts;
+    }
+  | { readonly kind: 'library'; readonly ref: string; readonly libraryName: string; readonly profile: string };
+
+/** Everything decided before anything is changed. */
+export interface InstallPlan {
+  readonly family: Family;
+  readonly model: Model;
+  readonly quant: string;
+  /** The name that answers in the end. */
+  readonly name: string;
+  /** Where the new model is created and tested before it gets the name. */
+  readonly stagingName: string;
+  readonly runtime: RuntimeIdentity;
+  readonly source: PlannedSource;
+  /** What the effective prompt is compared with after the create. */
+  readonly prompt: KnownPrompt;
+  readonly reasons: readonly string[];
+  readonly useCase?: string;
+  readonly memory?: MemoryEstimate;
+  readonly engine: Engine;
+  /** All layers are meant to be on the GPU. */
+  readonly wholeOnGpu: boolean;
+  /** The next smaller way to install what was asked for; absent, or undefined, where there is none. */
+  readonly smaller?: () => Promise<InstallPlan | undefined>;
+  /** The only way into the runtime that the user wants. */
+  readonly way?: TransferWay;
+  /** How the bytes get into the runtime; absent where the runtime does not say. */
+  readonly transfer?: TransferPlan;
+  readonly disk: readonly DiskNeed[];
+  /** An upper bound: the runtime may have the bytes already. */
+  readonly bytesToMove: number;
+  /** What forbids the install unless it is forced or in place already: too little memory or disk. */
+  readonly obstacles: readonly ProvisionError[];
+  readonly warnings: readonly string[];
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { loadedModels } from '../../../../src/provision/plan/recommend-loaded.ts';
+import { loadedModels } from '../../../../src/provision/plan/recommend.ts';
 import { never } from '../../../helpers/failure.ts';
 
 describe('models that are loaded', () => {

@@ -5,11 +5,11 @@ import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ModelSpec } from '../../modelfile/schema.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
-import { expectedPrompt } from './expected-prompt.ts';
+import type { InstallPlan, PlanningInputs, SourceFile } from './contract.ts';
 import { identifyByHeader } from './identify.ts';
-import { type InstallPlan, type SourceFile, stagingNameOf } from './plan.ts';
-import type { PlanningInputs } from './request.ts';
-import { fileNameOf } from './source-file.ts';
+import { stagingNameOf } from './names.ts';
+import { expectedPrompt } from './plan-install.ts';
+import { fileNameOf } from './resolve-request.ts';
 
 type Inputs = Pick<
   PlanningInputs,
@@ -21,7 +21,7 @@ type Inputs = Pick<
  * and `force`. Throws `needs-repair` where this version of the tool cannot make the same: its template or licence text is
  * another one, or the model came from the runtime's own library.
  */
-export async function planAgain(record: InstallRecord, file: SourceFile, inputs: Inputs): Promise<InstallPlan> {
+export async function planReinstall(record: InstallRecord, file: SourceFile, inputs: Inputs): Promise<InstallPlan> {
   const header = await inputs.readHeader(file);
   const { family, model } =
     knownModel(record, inputs) ?? identifyByHeader(inputs.catalog, header, fileNameOf(file), record.family);

@@ -1,14 +1,15 @@
 /** Decides everything about an install before anything changes: model, quant, source, name, room, and why. */
-import type { Model } from '../../catalog/schema.ts';
+import type { Family, Model } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import { didYouMean } from '../../core/suggest.ts';
+import type { GgufFacts } from '../../gguf/schema.ts';
 import { modelSpec } from '../../modelfile/spec.ts';
 import { parseModelName } from '../../runtimes/names.ts';
-import { diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
-import { expectedPrompt } from './expected-prompt.ts';
-import { fitOf, tooLarge } from './fit-check.ts';
-import { type InstallPlan, stagingNameOf } from './plan.ts';
-import { planLibrary } from './plan-library.ts';
-import type { InstallRequest, LoadSettings, PlanningInputs } from './request.ts';
+import type { KnownPrompt } from '../../smoke/prompt/request.ts';
+import type { InstallPlan, InstallRequest, LoadSettings, PlanningInputs } from './contract.ts';
+import { diskNeeds, diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
+import { fitOf, rank, tooLarge } from './fit-check.ts';
+import { stagingNameOf } from './names.ts';
 import { type ResolvedRequest, resolveRequest } from './resolve-request.ts';
 import { smallerPlan } from './smaller.ts';
 
@@ -104,4 +105,78 @@ export function refuseRuntime(inputs: PlanningInputs, architecture: string): voi
   const refusal = inputs.facts.refusal(architecture);
   if (refusal === undefined) return;
   throw new ProvisionError('runtime-too-old', refusal.reason, { suggestions: [refusal.remedy] });
+}
+
+/** Quant of Ollama's own builds of Gemma when the tag names none. */
+const LIBRARY_QUANT = 'q4_k_m';
+
+/** Plans a pull of Ollama's pre-built model. It keeps its library name, which is what its users know it by. */
+export async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Promise<InstallPlan> {
+  const resolved = await inputs.resolve({
+    ref: request.from ?? '',
+    ...(request.digest !== undefined && { expected: { digest: request.digest } }),
+  });
+  if (resolved.kind !== 'library') throw new TypeError('an ollama: reference names a library model');
+  const { family, model } = modelOf(resolved.name, inputs);
+  refusePull(model, family, inputs);
+  const ranking = rank(model, family, request, inputs);
+  const candidate = ranking.candidates.find(({ quant }) => quant === LIBRARY_QUANT) ?? ranking.candidates[0];
+  if (candidate === undefined) throw new TypeError('a model has quants');
+  const sizeBytes = candidate.memory.weightsBytes;
+  // The server writes what it downloads once; only a create rewrites files.
+  const disk = diskNeeds(sizeBytes, { ...inputs, facts: { ...inputs.facts, diskFactor: 1 } });
+  return {
+    family,
+    model,
+    quant: LIBRARY_QUANT,
+    name: parseModelName(request.name ?? resolved.name).text,
+    stagingName: stagingNameOf(request.name ?? resolved.name),
+    runtime: inputs.runtime,
+    source: { kind: 'library', ref: resolved.ref, libraryName: resolved.name, profile: 'library' },
+    prompt: await expectedPrompt(family, undefined, inputs),
+    reasons: [`Ollama's own build was requested, ${resolved.name}`, ...candidate.reasons],
+    ...(request.useCase !== undefined && { useCase: request.useCase }),
+    memory: candidate.memory,
+    engine: inputs.facts.engine,
+    wholeOnGpu: candidate.verdict === 'gpu',
+    disk,
+    bytesToMove: sizeBytes,
+    obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],
+    warnings: inputs.facts.warnings,
+  };
+}
+
+function modelOf(libraryName: string, { catalog }: PlanningInputs): { family: Family; model: Model } {
+  const known: string[] = [];
+  for (const { family } of catalog.families) {
+    for (const model of family.models) {
+      if (model.library?.name === libraryName) return { family, model };
+      if (model.library) known.push(model.library.name);
+    }
+  }
+  throw new ProvisionError('model-not-found', `the catalog has no library model named ${libraryName}`, {
+    suggestions: didYouMean(libraryName, known),
+  });
+}
+
+function refusePull(model: Model, family: Family, { facts }: PlanningInputs): void {
+  const refusal = facts.refusal(family.architecture) ?? facts.pullRefusal(model.library?.minimumVersion);
+  if (refusal === undefined) return;
+  throw new ProvisionError('runtime-too-old', refusal.reason, { suggestions: [refusal.remedy] });
+}
+
+/** The template that a model was trained with: its file's own, else the family's official one. */
+export async function expectedPrompt(
+  family: Family,
+  header: Pick<GgufFacts, 'chatTemplate' | 'tokenizer'> | undefined,
+  inputs: Pick<PlanningInputs, 'referenceTemplate'>,
+): Promise<KnownPrompt> {
+  const addsBos = header?.tokenizer.addBos;
+  const own = header?.chatTemplate;
+  const official = own === undefined ? await inputs.referenceTemplate(family.chatTemplate) : undefined;
+  return {
+    ...(own !== undefined && { reference: { source: own, from: 'file' } }),
+    ...(official !== undefined && { reference: { source: official, from: 'catalog' } }),
+    ...(addsBos !== undefined && { addsBos }),
+  };
 }
