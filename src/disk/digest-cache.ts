@@ -1,7 +1,7 @@
-import { join, sep } from 'node:path';
+import { join } from 'node:path';
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
-import type { FileFacts, TextFiles } from './disk.ts';
+import type { Disk, FileFacts, TextFiles } from './disk.ts';
 
 /** Entries kept; the oldest go first. A model folder of a fleet host has tens of files, not thousands. */
 export const MAX_ENTRIES = 512;
@@ -33,18 +33,15 @@ export const NO_DIGEST_CACHE: DigestCache = {
  */
 export function createDigestCache(disk: TextFiles, cacheDir: string): DigestCache {
   const document = join(cacheDir, 'digests.json');
-  const blobs = join(cacheDir, 'blobs') + sep;
-  // No process writes into a file of our cache, but hard links to it come and go, and each changes its change time.
-  const stampFor = (path: string, facts: FileFacts) => (path.startsWith(blobs) ? linkedStamp(facts) : stampOf(facts));
   return {
     async find(path, facts) {
-      const stamp = stampFor(path, facts);
+      const stamp = stampOf(facts);
       const entry = (await readEntries(disk, document)).find((each) => each.path === path && each.stamp === stamp);
       return entry?.digest;
     },
     async remember(path, facts, digest) {
       const others = (await readEntries(disk, document)).filter((each) => each.path !== path);
-      const entries = [...others, { path, stamp: stampFor(path, facts), digest }].slice(-MAX_ENTRIES);
+      const entries = [...others, { path, stamp: stampOf(facts), digest }].slice(-MAX_ENTRIES);
       const text = `${JSON.stringify({ schemaVersion: 1, entries } satisfies z.infer<typeof CacheDocument>, null, 1)}\n`;
       await disk.replaceText(document, text).catch(() => undefined);
     },
@@ -56,9 +53,28 @@ export function stampOf(facts: FileFacts): string {
   return [facts.dev, facts.ino, facts.size, facts.mtimeNs, facts.ctimeNs].join('-');
 }
 
-/** `stampOf` without the change time, which every new name of the same file sets anew. */
-function linkedStamp(facts: FileFacts): string {
-  return [facts.dev, facts.ino, facts.size, facts.mtimeNs, 'linked'].join('-');
+/**
+ * Runs what gives a file another name. A name that comes or goes sets the change time of the file, after which it would
+ * be read again: what was known of it stays known, unless it was written to meanwhile.
+ */
+export async function keepDigest<Result>(
+  path: string,
+  { disk, digests }: { readonly disk: Pick<Disk, 'stat'>; readonly digests: DigestCache },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const look = () => disk.stat(path, { bigint: true }).catch(() => undefined);
+  const before = await look();
+  const result = await work();
+  const after = await look();
+  if (before === undefined || after === undefined || bytesOf(before) !== bytesOf(after)) return result;
+  const digest = await digests.find(path, before);
+  if (digest !== undefined) await digests.remember(path, after, digest);
+  return result;
+}
+
+/** The stamp without the change time. */
+function bytesOf({ dev, ino, size, mtimeNs }: FileFacts): string {
+  return [dev, ino, size, mtimeNs].join('-');
 }
 
 async function readEntries(disk: TextFiles, document: string): Promise<Entry[]> {

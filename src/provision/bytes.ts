@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, ProvisionError } from '../core/errors.ts';
-import { createDigestCache, NO_DIGEST_CACHE } from '../disk/digest-cache.ts';
+import { createDigestCache, type DigestCache, NO_DIGEST_CACHE } from '../disk/digest-cache.ts';
 import type { Disk } from '../disk/disk.ts';
 import { createHasher, type HashFile } from '../disk/hash.ts';
 import { workUnderLock } from '../disk/lock.ts';
@@ -39,6 +39,8 @@ export interface Bytes {
   /** Every source, in the order in which they are asked; those of the network look into the cache first. */
   readonly sources: readonly Source[];
   readonly hash: HashFile;
+  /** What `hash` remembers. */
+  readonly digests: DigestCache;
   /** Into the cache. */
   readonly fetch: FetchFile;
   /** Past the cache. */
@@ -94,6 +96,7 @@ export function openBytes(options: BytesOptions): Bytes {
       fileSource({ disk, digests, cwd: process.cwd() }),
     ],
     hash,
+    digests,
     fetch: cache.fetch,
     stream: (file, signal) => streamOf(downloader, file, signal),
     cache,

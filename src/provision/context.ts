@@ -130,7 +130,7 @@ export class AppContext {
   }
 
   async runtimeContext(): Promise<RuntimeContext> {
-    const { hash } = await this.bytes();
+    const { hash, digests } = await this.bytes();
     const { disk, paths, settings, env, options } = this;
     return {
       disk,
@@ -138,6 +138,7 @@ export class AppContext {
       settings,
       env,
       hash,
+      digests,
       models: () => this.models(),
       requireTls: this.requiresTls,
       warn: (message) => this.warnOnce(message),

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Digest } from '../core/digest.ts';
 import type { Work } from '../core/progress.ts';
+import type { DigestCache } from '../disk/digest-cache.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { HashFile } from '../disk/hash.ts';
 import type { Engine as EstimatedEngine } from '../fit/schema.ts';
@@ -261,6 +262,8 @@ export interface RuntimeContext {
   readonly settings: RuntimeFlags;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly hash: HashFile;
+  /** What `hash` remembers. */
+  readonly digests: DigestCache;
   /** The models folder of a server on this machine, as far as it is known. */
   models(): Promise<string>;
   /** `--require-tls`. */

@@ -1,4 +1,5 @@
 import { ProvisionError } from '../core/errors.ts';
+import type { FileFacts } from '../disk/port.ts';
 import type { LocalFile, RemoteFile, StreamFile } from '../sources/contract.ts';
 import type { StorableFile } from './contract.ts';
 
@@ -12,6 +13,17 @@ export function isElsewhere(file: StorableFile): file is Elsewhere {
 export function isHere(file: StorableFile): file is LocalFile {
   return !isElsewhere(file);
 }
+
+/**
+ * Why a file must not get a hard link in a store, as a whole sentence: its user could change the stored model by editing
+ * the file. Undefined for a file of our cache, and for one that nobody may write to.
+ */
+export function reasonAgainstSharing(file: LocalFile, { mode }: Pick<FileFacts, 'mode'>): string | undefined {
+  if (file.immutable === true || (mode & ANY_WRITE) === 0n) return undefined;
+  return `${file.path} can be written to, and a hard link would change with it. Make it read-only first: chmod a-w`;
+}
+
+const ANY_WRITE = 0o222n;
 
 /** The pieces of a source, as long as they are no more than it said. Throws `truncated-file` when they are. */
 export async function* exactly(file: Elsewhere, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {

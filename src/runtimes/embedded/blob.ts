@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import type { Digest } from '../../core/digest.ts';
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import { type DigestCache, NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
+import { type DigestCache, keepDigest, NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
 import { type Disk, type FileFacts, type OpenFile, SHARE_BYTES } from '../../disk/disk.ts';
 import { diskError, sourceError } from '../../disk/errors.ts';
 import { createHasher, PROGRESS_STEP_BYTES, requireDigest, requireUnchanged } from '../../disk/hash.ts';
 import { readChunks } from '../../disk/read-chunks.ts';
 import type { LocalFile } from '../../sources/contract.ts';
 import type { StorableFile, TransferWay } from '../contract.ts';
-import { type Elsewhere, exactly, isElsewhere } from '../storable.ts';
+import { type Elsewhere, exactly, isElsewhere, reasonAgainstSharing } from '../storable.ts';
 
 export const INCOMPLETE = '.incomplete-';
 /** What a killed run left behind is removed after this time; a younger one may belong to a run that is still at work. */
@@ -48,7 +48,7 @@ export interface Blob {
  */
 export async function* putBlob(put: PutBlob): Work<Blob> {
   const { disk, file, folder, replace = false } = put;
-  if (!replace && file.digest !== undefined && (await sizeOf(disk, blobPath(folder, file.digest))) === file.sizeBytes)
+  if (!replace && file.digest !== undefined && (yield* isThere(put, file.digest, file.sizeBytes)))
     return { digest: file.digest, sizeBytes: file.sizeBytes, way: 'present', bytesMoved: 0 };
 
   await prepare(put);
@@ -57,12 +57,25 @@ export async function* putBlob(put: PutBlob): Work<Blob> {
     const made = yield* make(put, temporary);
     const { digest, sizeBytes, way } = made;
     const target = blobPath(folder, digest);
-    if (!replace && (await sizeOf(disk, target)) === sizeBytes) return { ...made, way: 'present', bytesMoved: 0 };
-    await disk.rename(temporary, target);
+    if (!replace && (yield* isThere(put, digest, sizeBytes))) return { ...made, way: 'present', bytesMoved: 0 };
+    const rename = () => disk.rename(temporary, target);
+    await (way === 'hard-link' && !isElsewhere(file) ? keepDigest(file.path, put, rename) : rename());
+    // Written and hashed just now, or another name of a file that was.
+    await put.digests.remember(target, await factsOf(disk, target), digest);
     return { ...made, bytesMoved: way === 'copy' || way === 'stream' ? sizeBytes : 0 };
   } finally {
     await disk.rm(temporary, { force: true });
   }
+}
+
+/** A whole blob of that digest is there; a corrupt one is reported and counts as absent. */
+async function* isThere({ disk, digests, folder, signal }: PutBlob, digest: Digest, sizeBytes: number): Work<boolean> {
+  const path = blobPath(folder, digest);
+  if ((await sizeOf(disk, path)) !== sizeBytes) return false;
+  const found = yield* createHasher(disk, digests)({ ref: path, path, sizeBytes }, PROGRESS_ID, signal);
+  if (found !== digest)
+    yield { type: 'warning', message: `${path} is corrupt: its bytes have the digest ${found}; it is replaced` };
+  return found === digest;
 }
 
 type Made = Omit<Blob, 'bytesMoved'>;
@@ -77,7 +90,9 @@ async function* make(put: PutBlob, temporary: string): Work<Made> {
   requireWanted(wanted, ['present', 'hard-link', 'reflink', 'copy']);
   const here = { ...put, file };
   if (wanted === 'hard-link' || (wanted === undefined && isLinkable(file))) {
-    const linked = await succeeds(disk.link(file.path, temporary));
+    const against = isLinkable(file) ? undefined : reasonAgainstSharing(file, await factsOf(disk, file.path));
+    if (against !== undefined) throw closed('hard-link', against);
+    const linked = await succeeds(keepDigest(file.path, put, () => disk.link(file.path, temporary)));
     if (linked) return { ...(yield* proven(here)), way: 'hard-link' };
     if (wanted !== undefined) throw closed(wanted, 'the file system does not allow a hard link there');
   }
@@ -107,9 +122,13 @@ function requireWanted(wanted: TransferWay | undefined, possible: readonly Trans
 }
 
 function closed(wanted: TransferWay, why: string): ProvisionError {
-  return new ProvisionError('bad-usage', `The embedded runtime cannot store the file by ${wanted}: ${why}.`, {
-    suggestions: ['Leave the method open: the cheapest one that works is used.'],
-  });
+  return new ProvisionError(
+    'bad-usage',
+    `The embedded runtime cannot store the file by ${wanted}: ${why.replace(/\.$/, '')}.`,
+    {
+      suggestions: ['Leave the method open: the cheapest one that works is used.'],
+    },
+  );
 }
 
 function succeeds(work: Promise<void>): Promise<boolean> {

@@ -23,7 +23,8 @@ type Surroundings = Pick<RuntimeContext, 'disk' | 'env'>;
 /** Throws `tls-required` before anything is asked, then what `identify` throws. */
 export async function openOllama(flags: RuntimeFlags, context: RuntimeContext): Promise<OpenRuntime> {
   const host = serverAddress(flags, context);
-  const files = { open: (path: string) => context.disk.open(path, 'r'), hash: context.hash };
+  const { disk, hash, digests } = context;
+  const files = { open: (path: string) => disk.open(path, 'r'), hash, digests };
   const doors = {
     loopback: true,
     // Only looked for when a file is to be stored: most commands store none.

@@ -17,8 +17,9 @@ import { pullModel } from './pull.ts';
 import { copyModel, removeModel } from './remove.ts';
 import { cleanText } from './server-errors.ts';
 import { findModel, listModels, read } from './show.ts';
-import { type FileEffects, planTransfer, type StoreAt, storeModel } from './store.ts';
+import { planTransfer, type StoreAt, storeModel } from './store.ts';
 import { findLocalAccess, type LocalTransfers } from './transfer/facts.ts';
+import type { FileEffects } from './transfer/transfer.ts';
 
 export interface OllamaOptions {
   /** From `parseHost`. */

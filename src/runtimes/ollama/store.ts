@@ -2,8 +2,6 @@ import type { ServerFacts } from '../../compat/lookup.ts';
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import type { HashFile } from '../../disk/hash.ts';
-import type { OpenForReading } from '../../disk/port.ts';
 import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay } from '../contract.ts';
 import { isHere } from '../storable.ts';
 import { hasBlob } from './blobs.ts';
@@ -20,14 +18,7 @@ import { findListed, findModel, type ListedModel } from './show.ts';
 import { chooseTransfer, possibleTransfers } from './transfer/choose.ts';
 import { inspectTransfer, type LocalAccess } from './transfer/facts.ts';
 import { TransferUnavailable } from './transfer/folder-write.ts';
-import { moveBytes } from './transfer/transfer.ts';
-
-/** Reading of files, as the wiring provides it. */
-export interface FileEffects {
-  readonly open: OpenForReading;
-  /** Used for a file whose digest is not known, and for a claimed digest when no upload lets the server check it. */
-  readonly hash: HashFile;
-}
+import { type FileEffects, moveBytes } from './transfer/transfer.ts';
 
 /** One server, and what is known of it. */
 export interface StoreAt {

@@ -71,6 +71,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
 
   async function own(): Promise<LocalFile> {
     const path = join(folder, 'own.gguf');
+    await rm(path, { force: true });
     await copyFile(TINY, path);
     return { ref: path, path, sizeBytes: (await stat(path)).size, digest };
   }
@@ -111,6 +112,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
     { way: 'loopback-pull', moved: 1 },
   ] as const)('$way: digest kept, same show as a plain create, answers', SLOW, async ({ way, moved }) => {
     const file = await own();
+    await chmod(file.path, 0o444);
     const plan = await runtime.planTransfer?.(file, way, never);
     expect(plan?.way).toBe(way);
     expect(await strays(models)).toEqual([]);
@@ -212,6 +214,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
   test('a wrong digest: refused by every way, and no orphan stays', SLOW, async () => {
     const wrong: Digest = `sha256:${'0'.repeat(64)}`;
     const file = { ...(await own()), digest: wrong };
+    await chmod(file.path, 0o444);
     for (const way of ['copy', 'hard-link', 'upload', 'loopback-pull'] satisfies TransferWay[]) {
       const error = await failureOf(
         store(runtime, { name: 'wrong:t', file, way, architecture: 'gemma3n', spec: SPEC }),
@@ -229,6 +232,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
     const path = join(folder, 'large.gguf');
     const sizeBytes = await writePadded(TINY, path, { sizeBytes: 96 * MIB, fill: 'random' });
     const file = { ref: path, path, sizeBytes, digest: await digestOfFile(path) };
+    await chmod(path, 0o444);
     for (const [way, sizes] of [
       ['hard-link', 0],
       ['copy', 1],

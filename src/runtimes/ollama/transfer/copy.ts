@@ -3,6 +3,7 @@ import type { Digest } from '../../../core/digest.ts';
 import { messageOf, ProvisionError } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
 import { MIB } from '../../../core/units.ts';
+import { NO_DIGEST_CACHE } from '../../../disk/digest-cache.ts';
 import type { OpenFile } from '../../../disk/disk.ts';
 import { type HashFile, requireDigest } from '../../../disk/hash.ts';
 import { readChunks } from '../../../disk/read-chunks.ts';
@@ -131,7 +132,14 @@ export async function* replaceBlob(
 ): Work<void> {
   try {
     // Without what else is known of the file: nothing of it is believed.
-    yield* writeCopy({ folder, file: { ref, path, sizeBytes, digest }, digest, hash, signal });
+    yield* writeCopy({
+      folder,
+      file: { ref, path, sizeBytes, digest },
+      digest,
+      hash,
+      digests: NO_DIGEST_CACHE,
+      signal,
+    });
   } catch (thrown) {
     if (!(thrown instanceof TransferUnavailable)) throw thrown;
     throw new ProvisionError('file-access', `${folder.path} cannot be written to: ${thrown.message}`, {

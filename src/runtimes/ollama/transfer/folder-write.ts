@@ -1,6 +1,7 @@
 import type { Digest } from '../../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
+import type { DigestCache } from '../../../disk/digest-cache.ts';
 import type { HashFile } from '../../../disk/hash.ts';
 import type { LocalFile } from '../../../sources/contract.ts';
 import type { ProvenFolder } from '../folder/probe.ts';
@@ -11,6 +12,8 @@ export interface FolderWrite {
   readonly file: LocalFile;
   readonly digest: Digest;
   readonly hash: HashFile;
+  /** What `hash` remembers. */
+  readonly digests: DigestCache;
   readonly signal: AbortSignal;
 }
 

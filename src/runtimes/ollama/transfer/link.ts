@@ -1,7 +1,9 @@
 import { messageOf } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
+import { keepDigest } from '../../../disk/digest-cache.ts';
 import { SHARE_BYTES } from '../../../disk/disk.ts';
 import type { LocalFile } from '../../../sources/contract.ts';
+import { reasonAgainstSharing } from '../../storable.ts';
 import { blobFile, temporaryIn } from '../folder/files.ts';
 import { giveToServer, type ProvenFolder } from '../folder/probe.ts';
 import { type FolderWrite, folderError, isUnsupported, TransferUnavailable, verifyDigest } from './folder-write.ts';
@@ -18,19 +20,24 @@ export async function reasonAgainstLink(file: LocalFile, folder: ProvenFolder): 
   // Servers since 0.21 set the times of a blob that they use, which only its owner and root may.
   if (folder.uid !== 0 && folder.uid !== uid) return "The file does not belong to the server's user.";
   if (facts !== undefined && (facts.mode & READ_BY_OWNER) === 0n) return "The server's user may not read the file.";
-  return undefined;
+  return facts && reasonAgainstSharing(file, facts);
 }
 
 /** Gives the file a second name, among the server's blobs. Moves no byte. */
 export async function* writeHardLink(put: FolderWrite): Work<number> {
-  const { folder, file, digest } = put;
+  const { folder, file, digest, digests } = put;
   yield* verifyDigest(put);
   const { disk, blobs } = folder;
   const temporary = temporaryIn(blobs);
+  const target = blobFile(blobs, digest);
   try {
-    await disk.link(file.path, temporary);
-    // In one step, and over a blob that is not whole.
-    await disk.rename(temporary, blobFile(blobs, digest));
+    await keepDigest(file.path, { disk, digests }, async () => {
+      await disk.link(file.path, temporary);
+      // In one step, and over a blob that is not whole.
+      await disk.rename(temporary, target);
+    });
+    // Of the same file, whose bytes have just been verified.
+    await digests.remember(target, await disk.stat(target, { bigint: true }), digest);
     return 0;
   } catch (thrown) {
     if (isUnsupported(thrown)) throw new TransferUnavailable(`linking failed: ${messageOf(thrown)}`, { cause: thrown });

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Digest } from '../../../core/digest.ts';
 import { errnoOf, ProvisionError } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
+import { type DigestCache, NO_DIGEST_CACHE } from '../../../disk/digest-cache.ts';
 import type { Disk } from '../../../disk/disk.ts';
 import type { HashFile } from '../../../disk/hash.ts';
 import type { OpenForReading } from '../../../disk/port.ts';
@@ -10,15 +11,24 @@ import type { StorableFile, TransferWay } from '../../contract.ts';
 import { type Elsewhere, exactly, isElsewhere, isHere } from '../../storable.ts';
 import { type CountedBody, digestGot, hasBlob, sendBlob, uploadBlob } from '../blobs.ts';
 import type { Connection } from '../client.ts';
-import { blobFile } from '../folder/files.ts';
+import { blobFile, temporaryIn } from '../folder/files.ts';
 import type { ProvenFolder } from '../folder/probe.ts';
 import { writeCopy } from './copy.ts';
 import { type FolderWrite, TransferUnavailable, verifyDigest } from './folder-write.ts';
 import { writeClone, writeHardLink } from './link.ts';
 
+/** Reading of files, by injection. */
+export interface FileEffects {
+  readonly open: OpenForReading;
+  /** Used for a file whose digest is not known, and for a claimed digest when no upload lets the server check it. */
+  readonly hash: HashFile;
+  /** What `hash` remembers; nothing unless given. */
+  readonly digests?: DigestCache;
+}
+
 export interface Move {
   readonly connection: Connection;
-  readonly files: { readonly open: OpenForReading; readonly hash: HashFile };
+  readonly files: FileEffects;
   readonly way: TransferWay;
   readonly file: StorableFile;
   readonly digest: Digest;
@@ -42,12 +52,46 @@ export async function* moveBytes(move: Move, signal: AbortSignal): Work<number> 
   return yield* moveIntoFolder(move, file, signal);
 }
 
-async function* skipPresent({ file, files }: Move, signal: AbortSignal): Work<number> {
+/**
+ * Uses the bytes that the server has, once they are verified: the server only says that it has a file of that name.
+ * Throws `TransferUnavailable` for a corrupt one that another method replaces.
+ */
+async function* skipPresent(move: Move, signal: AbortSignal): Work<number> {
+  const { file, files, digest, proven } = move;
   // Nothing moves, so no later step would notice that the file does not match its digest.
   if (isHere(file) && file.digest !== undefined) yield* verifyDigest({ file, hash: files.hash, signal });
+  if (proven === undefined) {
+    const message = `the server has ${digest} already; it was not verified, since its models folder cannot be read from here`;
+    yield { type: 'warning', message };
+  } else {
+    const path = blobFile(proven.blobs, digest);
+    const found = yield* files.hash({ ref: path, path, sizeBytes: file.sizeBytes }, 'hash', signal);
+    if (found !== digest && isElsewhere(file)) return yield* replaceCorrupt({ ...move, file, proven }, path, signal);
+    if (found !== digest) throw new TransferUnavailable(`${path} is corrupt: its bytes have the digest ${found}`);
+  }
   const title = `upload ${isHere(file) ? file.path : file.ref}`;
   yield { type: 'phase', id: 'upload', title, status: 'skipped', detail: 'the server has these bytes' };
   return 0;
+}
+
+/** A server takes no upload of a digest that it has: the corrupt file goes out of the way first, and back if that fails. */
+async function* replaceCorrupt(
+  move: Move & { readonly file: Elsewhere; readonly proven: ProvenFolder },
+  path: string,
+  signal: AbortSignal,
+): Work<number> {
+  const { disk, blobs } = move.proven;
+  yield { type: 'warning', message: `${path} is corrupt; it is replaced` };
+  const aside = temporaryIn(blobs);
+  await disk.rename(path, aside);
+  try {
+    const moved = yield* withoutOrphan(move, streamBlob(move.connection, move.file, move.digest, signal));
+    await disk.rm(aside, { force: true });
+    return moved;
+  } catch (error) {
+    await disk.rename(aside, path).catch(() => undefined);
+    throw error;
+  }
 }
 
 async function* withoutOrphan({ startedAt, proven }: Move, sending: Work<number>): Work<number> {
@@ -71,7 +115,14 @@ async function* moveIntoFolder(
 ): Work<number> {
   const put = PUT[way];
   if (folder === undefined || put === undefined) throw new TransferUnavailable('the models folder is not known');
-  const moved = yield* put({ folder, file, digest, hash: files.hash, signal });
+  const moved = yield* put({
+    folder,
+    file,
+    digest,
+    hash: files.hash,
+    digests: files.digests ?? NO_DIGEST_CACHE,
+    signal,
+  });
   if (await hasBlob(connection, digest, signal)) return moved;
   await folder.disk.rm(blobFile(folder.blobs, digest), { force: true }).catch(() => undefined);
   throw new TransferUnavailable('the server does not find the file in its models folder');

@@ -325,9 +325,34 @@ describe('the ways in', () => {
   test('a file of the user by a hard link only when that is asked for, and read then', async () => {
     const file = await sourceFile('GGUF');
     expect((await createModelStore(options).plan(file, undefined)).way).not.toBe('hard-link');
+    await expect(by(file, 'hard-link')).rejects.toThrow('chmod a-w');
+    await fs.chmod(file.path, 0o444);
     await expect(by({ ...file, digest: OTHER_DIGEST }, 'hard-link')).rejects.toMatchObject({ code: 'digest-mismatch' });
     expect(await blobs()).toEqual([]);
     expect(await by(file, 'hard-link')).toMatchObject({ way: 'hard-link', bytesMoved: 0, uploadedDigest: DIGEST });
+  });
+
+  test.each(['our cache', 'the user'])(
+    'row 35: a blob that is there and corrupt is replaced from a file of %s',
+    async (whose) => {
+      const file = whose === 'the user' ? await sourceFile('GGUF') : await cached();
+      await by(file);
+      await fs.rm(stored());
+      await fs.writeFile(stored(), 'FUGG');
+      const { way } = await by(file);
+      expect(way).not.toBe('present');
+      expect(await readFile(stored(), 'utf8')).toBe('GGUF');
+      expect((await by(file)).way).toBe('present');
+    },
+  );
+
+  test('a link of ours does not make the file of the cache be read again', async () => {
+    const file = await cached();
+    const digests = createDigestCache(realDisk, join(options.dataDir, 'cache'));
+    await digests.remember(file.path, await fs.stat(file.path, { bigint: true }), DIGEST);
+    expect(await by(file, undefined, { digests })).toMatchObject({ way: 'hard-link' });
+    expect(await digests.find(file.path, await fs.stat(file.path, { bigint: true }))).toBe(DIGEST);
+    expect(await digests.find(stored(), await fs.stat(stored(), { bigint: true }))).toBe(DIGEST);
   });
 
   test('row 47: the cache on another file system: shared or copied instead', async () => {

@@ -64,14 +64,19 @@ function at(server: FakeOllama, doors: LocalTransfers): OllamaRuntime {
 
 async function own(content = CONTENT): Promise<LocalFile> {
   const path = join(folder, 'own.gguf');
+  await rm(path, { force: true });
   await writeFile(path, content);
   return { ref: path, path, sizeBytes: content.length, digest: DIGEST };
 }
 
-async function cached(): Promise<LocalFile> {
-  const file = await own();
+async function readOnly(content = CONTENT): Promise<LocalFile> {
+  const file = await own(content);
   await chmod(file.path, 0o444);
-  return { ...file, immutable: true };
+  return file;
+}
+
+async function cached(): Promise<LocalFile> {
+  return { ...(await readOnly()), immutable: true };
 }
 
 function elsewhere(pieces: readonly string[]): StorableFile {
@@ -184,7 +189,7 @@ describe.each(['0.24.0', '0.33.0'])('a file gets into a server of %s', (version)
     ['loopback-pull', CONTENT.length],
   ])('by %s', async (way, bytesMoved) => {
     fake = await fakeOllama(version, { models });
-    const file = await own();
+    const file = await readOnly();
     const runtime = at(fake, doorsTo(models));
     expect(await runtime.planTransfer?.(file, way, never)).toMatchObject({ way });
     expect(await blobs()).toEqual([]);
@@ -237,7 +242,7 @@ describe.each(['0.24.0', '0.33.0'])('a file gets into a server of %s', (version)
 describe('row 7: other bytes than promised', () => {
   test.each<TransferWay>(['hard-link', 'copy', 'upload', 'loopback-pull'])('by %s: nothing stays', async (way) => {
     fake = await fakeOllama('0.33.0', { models });
-    const file = await own('GGUF but not the one that was meant');
+    const file = await readOnly('GGUF but not the one that was meant');
     const error = await failureOf(store(at(fake, doorsTo(models)), { ...file, digest: DIGEST }, way));
     expect([error.code, error.exitCode]).toEqual(['digest-mismatch', 11]);
     expect(await blobs()).toEqual([]);
@@ -364,6 +369,56 @@ describe('what turns out not to work', () => {
     expect(result.way).not.toBe('hard-link');
     expect((await fs.lstat(join(models, 'blobs', BLOB))).isFile()).toBe(true);
   });
+});
+
+describe('bytes that the server has already', () => {
+  const corrupt = CONTENT.replace('G', 'F');
+
+  async function serverWith(text: string): Promise<FakeOllama> {
+    fake = await fakeOllama('0.24.0', { models });
+    await writeFile(join(models, 'blobs', BLOB), text);
+    return fake;
+  }
+
+  test('row 35: are read once, then nothing moves', async () => {
+    const { result, events } = await store(at(await serverWith(CONTENT), doorsTo(models)), await own());
+    expect(result).toMatchObject({ way: 'present', bytesMoved: 0 });
+    expect(events.filter(({ type }) => type === 'warning')).toEqual([]);
+  });
+
+  test.each([
+    ['a file of this machine', own],
+    ['a file of our cache', cached],
+    ['a file on a web server', async () => elsewhere([CONTENT])],
+  ] as const)('row 35: and are not what their name says are replaced from %s', async (_, source) => {
+    const server = await serverWith(corrupt);
+    const { result, events } = await store(at(server, doorsTo(models)), await source());
+    expect(await readFile(join(models, 'blobs', BLOB), 'utf8')).toBe(CONTENT);
+    expect(events).toContainEqual({ type: 'warning', message: expect.stringContaining('is corrupt') });
+    expect(result.uploadedDigest).toBe(DIGEST);
+    expect((await blobs()).filter(isTemporary)).toEqual([]);
+  });
+
+  test('row 35: a source that fails leaves the corrupt blob where it was', async () => {
+    const server = await serverWith(corrupt);
+    await failureOf(store(at(server, doorsTo(models)), elsewhere([CONTENT.slice(1)])));
+    expect(await readFile(join(models, 'blobs', BLOB), 'utf8')).toBe(corrupt);
+    expect(await blobs()).toEqual([BLOB]);
+  });
+
+  test('row 35: where they cannot be read, the answer says that they were not verified', async () => {
+    const { result, events } = await store(at(await serverWith(CONTENT), {}), await own());
+    expect(result.way).toBe('present');
+    expect(events).toContainEqual({ type: 'warning', message: expect.stringContaining('not verified') });
+  });
+});
+
+test('a file that its user can write gets no hard link, also when that is asked for', async () => {
+  fake = await fakeOllama('0.24.0', { models });
+  const error = await failureOf(store(at(fake, doorsTo(models)), await own(), 'hard-link'));
+  expect([error.code, error.exitCode]).toEqual(['bad-usage', 2]);
+  expect(error.message).toContain('chmod a-w');
+  expect(await blobs()).toEqual([]);
 });
 
 describe('names that only exist while a file gets in', () => {

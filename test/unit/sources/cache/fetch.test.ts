@@ -10,6 +10,7 @@ import {
   symlink,
   truncate,
   unlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,6 +19,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Digest } from '../../../../src/core/digest.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
+import { createDigestCache, keepDigest } from '../../../../src/disk/digest-cache.ts';
+import { realDisk } from '../../../../src/disk/disk.ts';
 import { STALLED_MS } from '../../../../src/sources/cache/fetch-lock.ts';
 import { never } from '../../../helpers/failure.ts';
 import { countingFiles, temporaryFolder } from '../support.ts';
@@ -64,9 +67,21 @@ describe('a fetch', () => {
     expect(bytesRead()).toBe(0);
   });
 
-  test('a hard link to the file, as an import makes it, does not make it be read again', async () => {
+  test('row 6: a file that was edited in place, with its time put back, is not taken as verified', async () => {
     await run(testCache({ folder }).cache.fetch(remoteFile(), never));
-    await link(blobOf(), join(folder, 'in-another-folder'));
+    const { atime, mtime } = await stat(blobOf());
+    await chmod(blobOf(), 0o644);
+    await writeFile(blobOf(), 'FUGG of the cache');
+    await utimes(blobOf(), atime, mtime);
+    const { result, events } = await run(testCache({ folder }).cache.find(DIGEST, never));
+    expect(result).toBeUndefined();
+    expect(events).toContainEqual({ type: 'warning', message: expect.stringContaining('is corrupt') });
+  });
+
+  test('a hard link that an import of ours makes does not make the file be read again', async () => {
+    await run(testCache({ folder }).cache.fetch(remoteFile(), never));
+    const digests = createDigestCache(realDisk, folder);
+    await keepDigest(blobOf(), { disk: realDisk, digests }, () => link(blobOf(), join(folder, 'in-another-folder')));
     const { disk, bytesRead } = countingFiles();
     expect((await run(testCache({ folder, disk }).cache.find(DIGEST, never))).result?.path).toBe(blobOf());
     expect(bytesRead()).toBe(0);
