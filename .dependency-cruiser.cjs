@@ -3,6 +3,7 @@ const LAYERS = [
   'core',
   'net',
   'disk',
+  'cage',
   'trust',
   'compat',
   'catalog',
@@ -51,6 +52,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/runtimes/embedded/worker\\.ts$' },
       to: { path: 'node_modules/node-llama-cpp/' },
+    },
+    {
+      name: 'only-the-cage-runs-templates',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cage/' },
+      to: { path: 'node_modules/@huggingface/jinja/' },
     },
     {
       name: 'only-hardware-imports-systeminformation',

@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cagedFile, createCage, forkCaged } from '../src/cage/cage.ts';
 import { digestOf } from '../src/core/digest.ts';
 import { drive } from '../src/core/progress.ts';
 import { realDisk } from '../src/disk/disk.ts';
@@ -78,23 +79,28 @@ async function main(): Promise<boolean> {
   } finally {
     await runtime.remove(name, signal);
     await runtime.close();
+    await cage.close();
     await server.stop();
   }
 }
 
+/** One for the whole run. */
+const cage = createCage(forkCaged(cagedFile(root)));
+
 async function measure(runtime: OllamaRuntime, name: string, tally: Tally, version: string): Promise<boolean> {
   const stored = await create(runtime, name);
-  const suite = await loadBuiltInSuite(realDisk, join(root, 'catalog/suites'), 'tiny-gemma-3n');
+  const suite = await loadBuiltInSuite(realDisk, join(root, 'catalog/suites'), 'tiny-gemma-3n', { cage, signal });
   const reset = (): void => void Object.assign(tally, { requests: 0, tokens: 0 });
 
   reset();
   const chat = runtime.chat.bind(runtime);
-  const smoke = await drive(runSuite({ suite, chat, name, stop: [STOP], templateMarkers: [], signal }), () => {});
+  const smoke = await drive(runSuite({ cage, suite, chat, name, stop: [STOP], templateMarkers: [], signal }), () => {});
   console.log(`Ollama ${version}\n${'run'.padEnd(44)} requests  tokens  verdict`);
   report(`smoke ${suite.id}`, tally, `${smoke.passed} passed, ${smoke.failed} failed`);
 
   const base: ProveRequest = {
     runtime,
+    cage,
     stored,
     reference: { source: await readFile(join(root, 'templates/chat/gemma.jinja'), 'utf8'), from: 'catalog' },
     tokens: { bos: '<bos>', stop: [STOP] },

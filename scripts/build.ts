@@ -21,6 +21,7 @@ await build({
   entryPoints: [
     { in: 'src/cli/main.ts', out: 'main' },
     { in: 'src/runtimes/embedded/worker.ts', out: 'embedded-worker' },
+    { in: 'src/cage/child.ts', out: 'cage' },
     ...commands.map((file) => ({ in: file, out: file.replace(/^src\/(.*)\.ts$/, '$1') })),
   ],
   outdir: 'dist',

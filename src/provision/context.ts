@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { Cage } from '../cage/cage.ts';
 import type { Catalog } from '../catalog/load.ts';
 import { type Disk, realDisk } from '../disk/disk.ts';
 import type { Locker } from '../disk/lock.ts';
@@ -38,6 +39,7 @@ export class AppContext {
   readonly disk: Disk;
   #catalog: Promise<Catalog> | undefined;
   #bytes: Promise<Bytes> | undefined;
+  #cage: Promise<Cage> | undefined;
   #opened: OpenRuntime[] = [];
   readonly #reported = new Set<string>();
 
@@ -78,6 +80,17 @@ export class AppContext {
   async locker(): Promise<Locker> {
     const { createFileLocker } = await import('../disk/locker.ts');
     return createFileLocker({ dir: join(this.paths.data, 'locks'), command: this.options.command });
+  }
+
+  /** Where chat templates and JSON Schemas of others run. */
+  cage(): Promise<Cage> {
+    this.#cage ??= this.#openCage();
+    return this.#cage;
+  }
+
+  async #openCage(): Promise<Cage> {
+    const { cagedFile, createCage, forkCaged } = await import('../cage/cage.ts');
+    return createCage(forkCaged(cagedFile(this.options.root)));
   }
 
   /** Sources of bytes and the hasher that remembers what it read. */
@@ -158,6 +171,7 @@ export class AppContext {
     await Promise.all([
       ...this.#opened.map(({ runtime }) => runtime.close()),
       this.#bytes?.then(({ close }) => close()),
+      this.#cage?.then((cage) => cage.close()),
     ]);
   }
 }

@@ -1,5 +1,5 @@
-import type { Template } from '@huggingface/jinja';
-import { messageOf, ProvisionError } from '../core/errors.ts';
+import { CageExceeded, type CageParts } from '../cage/cage.ts';
+import { ProvisionError } from '../core/errors.ts';
 import type { Message } from './contract.ts';
 
 /** What a chat template may write besides the messages; empty where the model has no such token. */
@@ -15,37 +15,36 @@ export function isJinja(template: string): boolean {
 
 /**
  * A conversation as a model's Jinja template writes it, up to where the model goes on. Throws `bad-template` for a
- * template that is broken, `bad-usage` for messages that it refuses.
+ * template that is broken (with a `CageExceeded` as its cause for one that had to be stopped), `bad-usage` for messages
+ * that it refuses.
  */
 export async function renderJinja(
   source: string,
   messages: readonly Pick<Message, 'role' | 'content'>[],
   { bos, eos }: TemplateTokens,
+  { cage, signal }: CageParts,
 ): Promise<string> {
-  const template = await compile(source);
-  try {
-    return template.render({
-      messages: messages.map(({ role, content }) => ({ role, content })),
-      bos_token: bos,
-      eos_token: eos,
-      add_generation_prompt: true,
-    });
-  } catch (cause) {
-    throw new ProvisionError('bad-usage', `The chat template refuses these messages: ${messageOf(cause)}.`, {
-      cause,
-      suggestions: ['Let user and assistant take turns, beginning with the user; a system text may come first.'],
-    });
-  }
+  const plain = messages.map(({ role, content }) => ({ role, content }));
+  const outcome = await cage
+    .perform({ kind: 'template', source, messages: plain, bos, eos }, signal)
+    .catch((error: unknown) => Promise.reject(error instanceof CageExceeded ? unsafeTemplate(error) : error));
+  if (outcome.type === 'rendered') return outcome.text;
+  const words = 'message' in outcome ? outcome.message : outcome.type;
+  if (outcome.type !== 'refused') throw brokenTemplate(words);
+  throw new ProvisionError('bad-usage', `The chat template refuses these messages: ${words}.`, {
+    suggestions: ['Let user and assistant take turns, beginning with the user; a system text may come first.'],
+  });
 }
 
-async function compile(source: string): Promise<Template> {
-  const jinja = await import('@huggingface/jinja');
-  try {
-    return new jinja.Template(source);
-  } catch (cause) {
-    throw new ProvisionError('bad-template', `The model's chat template is broken: ${messageOf(cause)}.`, {
-      cause,
-      suggestions: ['Get the file from its publisher again, or convert it with a current llama.cpp.'],
-    });
-  }
+function brokenTemplate(words: string): ProvisionError {
+  return new ProvisionError('bad-template', `The model's chat template is broken: ${words}.`, {
+    suggestions: ['Get the file from its publisher again, or convert it with a current llama.cpp.'],
+  });
+}
+
+function unsafeTemplate(cause: CageExceeded): ProvisionError {
+  return new ProvisionError('bad-template', `The model's chat template ${cause.message}.`, {
+    cause,
+    suggestions: ['Do not use this file: a chat template needs milliseconds. Get the model from its publisher.'],
+  });
 }

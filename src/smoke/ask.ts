@@ -1,8 +1,11 @@
+import type { Cage } from '../cage/cage.ts';
 import type { ChatResult, Message, Runtime, StoredModel } from '../runtimes/contract.ts';
 import { type Evidence, findObjection } from './judges.ts';
 import type { Check, CheckResult, Judge, Suite } from './schema.ts';
 
 export interface RunSuite {
+  /** Where answers are checked by the JSON Schemas of the suite. */
+  readonly cage: Cage;
   readonly suite: Suite;
   readonly chat: Runtime['chat'];
   /** For long input (the context in force) and for cold starts; checks that need a part that is missing are skipped. */
@@ -72,7 +75,7 @@ export function judgeAnswer(
   run: RunSuite,
   check: Check,
   asked: Reply,
-  judgeJson?: Evidence['judgeJson'],
+  bySchema?: Evidence['bySchema'],
 ): AnswerFinding | undefined {
   const evidence: Evidence = {
     text: asked.text,
@@ -80,7 +83,7 @@ export function judgeAnswer(
     answerTokens: asked.answerTokens,
     templateMarkers: [...new Set([...run.templateMarkers, ...run.stop])],
     mayRunOn: check.mayRunOn ?? false,
-    ...(judgeJson && { judgeJson }),
+    ...(bySchema && { bySchema }),
   };
   const faults = judgesOf(check).flatMap((judge): AnswerFinding[] => {
     const message = findObjection(judge, evidence);

@@ -10,8 +10,8 @@ export interface Evidence {
   readonly templateMarkers: readonly string[];
   /** Reaching the token limit is not a fault. */
   readonly mayRunOn: boolean;
-  /** Holds a text against the check's JSON Schema. */
-  readonly judgeJson?: (text: string) => Verdict;
+  /** What the check's JSON Schema says of the text; absent where there is no schema. */
+  readonly bySchema?: { readonly verdict: Verdict };
 }
 
 /** Why an answer is not accepted, for a person, or undefined when it is. */
@@ -33,7 +33,7 @@ const JUDGES: { readonly [Kind in Judge['kind']]: (judge: JudgeOf<Kind>, evidenc
   oneWord: (_, { text }) => (ONE_WORD.test(text.trim()) ? undefined : `expected one word, got ${quote(text)}`),
   number: (judge, { text }) => judgeNumber(judge, text),
   script: (judge, { text }) => judgeScript(judge.script, text),
-  json: (_, { text, judgeJson }) => (judgeJson === undefined ? 'there is no JSON Schema to judge by' : judgeJson(text)),
+  json: (_, { bySchema }) => (bySchema === undefined ? 'there is no JSON Schema to judge by' : bySchema.verdict),
 };
 
 /** Asks one judge. Pure: the same evidence gets the same verdict. */
@@ -105,8 +105,9 @@ const MIXED: Readonly<Record<string, readonly string[]>> = {
   Kore: ['Hangul', 'Han'],
 };
 
-/** Undefined for a name that Unicode does not know. */
+/** Undefined for a name that Unicode does not know. A name becomes part of a pattern, so it may hold nothing but letters. */
 export function lettersOf(script: string): RegExp | undefined {
+  if (!/^[A-Za-z_]+$/.test(script)) return undefined;
   const scripts = Object.hasOwn(MIXED, script) ? (MIXED[script] ?? []) : [script];
   try {
     return new RegExp(`[${scripts.map((each) => `\\p{Script_Extensions=${each}}`).join('')}]`, 'u');

@@ -3,7 +3,7 @@ import { formatDuration } from '../core/units.ts';
 import { type AnswerFinding, ask, judgeAnswer, measurements, type Outcome, type Reply, type RunSuite } from './ask.ts';
 import { describeDifference } from './difference.ts';
 import { fillContext } from './fill-context.ts';
-import { jsonJudge } from './json-schema.ts';
+import { judgeJson } from './json-schema.ts';
 import { type Evidence, quote } from './judges.ts';
 import type { Check, Pace } from './schema.ts';
 
@@ -18,9 +18,9 @@ export async function runCheck(run: RunSuite, check: Check): Promise<Outcome> {
   return judgeReply(run, check, await ask(run, check));
 }
 
-function judgeReply(run: RunSuite, check: Check, asked: Reply, judgeJson?: Evidence['judgeJson']): Outcome {
+function judgeReply(run: RunSuite, check: Check, asked: Reply, bySchema?: Evidence['bySchema']): Outcome {
   return {
-    fault: judgeAnswer(run, check, asked, judgeJson),
+    fault: judgeAnswer(run, check, asked, bySchema),
     answer: asked.text,
     detail: `answered ${quote(asked.text)}`,
     measured: measurements(check, asked),
@@ -40,7 +40,6 @@ const NO_JSON_SCHEMA: ReadonlySet<string> = new Set(['runtime-refused', 'runtime
 
 /** A schema that the runtime refuses cannot be judged: the answer would be free text. */
 async function checkJsonFormat(run: RunSuite, check: Check, schema: NonNullable<Check['format']>): Promise<Outcome> {
-  const judgeJson = jsonJudge(schema);
   let asked: Reply;
   try {
     asked = await ask(run, check);
@@ -48,7 +47,7 @@ async function checkJsonFormat(run: RunSuite, check: Check, schema: NonNullable<
     if (!(error instanceof ProvisionError) || !NO_JSON_SCHEMA.has(error.code)) throw error;
     return { skipped: `the runtime does not support answers by a JSON Schema: ${error.message}` };
   }
-  return judgeReply(run, check, asked, judgeJson);
+  return judgeReply(run, check, asked, { verdict: await judgeJson(schema, asked.text, run) });
 }
 
 /** Measures a cold start, where the runtime frees memory on request, and the warm model. Judges the warm answer only. */

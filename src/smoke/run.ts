@@ -1,4 +1,4 @@
-import { causesOf, messageOf } from '../core/errors.ts';
+import { causesOf, messageOf, ProvisionError } from '../core/errors.ts';
 import type { Work } from '../core/progress.ts';
 import type { AnswerFinding, RunSuite } from './ask.ts';
 import { runCheck } from './run-check.ts';
@@ -6,7 +6,8 @@ import { type Check, type CheckResult, Level, type SmokeResult } from './schema.
 
 /**
  * Runs the checks of a suite, level by level. A model that does not load fails everything that counts, at once. Only an
- * abort throws (its reason): a runtime that dies or refuses is a failed check with its message as the detail.
+ * abort throws (its reason), and a suite that had to be stopped (`bad-suite`): a runtime that dies or refuses is a
+ * failed check with its message as the detail.
  */
 export async function* runSuite(run: RunSuite): Work<SmokeResult> {
   const results: CheckResult[] = [];
@@ -48,6 +49,7 @@ async function resultOfCheck(run: RunSuite, check: Check): Promise<CheckResult> 
     return { ...verdict(check, fault), ...(fault === undefined && { detail }), answer, ...ended(), ...measured };
   } catch (error) {
     run.signal.throwIfAborted();
+    if (error instanceof ProvisionError && error.code === 'bad-suite') throw error;
     const why = [messageOf(error), ...causesOf(error)].join(': ');
     return { ...verdict(check, hard(`no answer: ${why}`)), answer: '', ...ended() };
   }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { CageParts } from '../cage/cage.ts';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { type Issue, parseDocument } from '../core/parse.ts';
 import { didYouMean } from '../core/suggest.ts';
@@ -19,21 +20,21 @@ export async function suiteIds(disk: TextFiles, folder: string): Promise<string[
 }
 
 /** A suite of the catalog by its id. Throws `file-not-found` with the nearest id, `bad-suite`. */
-export async function loadBuiltInSuite(disk: TextFiles, folder: string, id: string): Promise<Suite> {
+export async function loadBuiltInSuite(disk: TextFiles, folder: string, id: string, parts: CageParts): Promise<Suite> {
   const ids = await suiteIds(disk, folder);
   if (!ids.includes(id))
     throw new ProvisionError('file-not-found', `There is no prompt suite ${JSON.stringify(id)}.`, {
       suggestions: [...didYouMean(id, ids), 'For a suite of your own pass its file: --suite ./suite.json'],
     });
-  return loadSuiteFile(disk, join(folder, `${id}.json`));
+  return loadSuiteFile(disk, join(folder, `${id}.json`), parts);
 }
 
 /** A suite from a file. Throws `file-not-found`, `file-access`, and `bad-suite` with the JSON path of every fault. */
-export async function loadSuiteFile(disk: TextFiles, path: string): Promise<Suite> {
+export async function loadSuiteFile(disk: TextFiles, path: string, parts: CageParts): Promise<Suite> {
   const text = await readText(disk, path);
   const suggestions = ['Compare it with a suite of the catalog, or check it against schemas/suite.schema.json.'];
   const suite = parseDocument(Suite, text, { name: path, code: 'bad-suite', suggestions }, KNOWN_FIELDS);
-  const issues = await findSuiteIssues(suite);
+  const issues = await findSuiteIssues(suite, parts);
   if (issues.length === 0) return suite;
   const lines = issues.map((issue) => `  ${issue.path}: ${issue.message}`);
   throw new ProvisionError('bad-suite', `${path} is not valid:\n${lines.join('\n')}`, { suggestions });
@@ -54,7 +55,7 @@ async function readText(disk: TextFiles, path: string): Promise<string> {
 }
 
 /** What is wrong with a suite that its schema cannot say. */
-export async function findSuiteIssues({ checks }: Suite): Promise<Issue[]> {
+export async function findSuiteIssues({ checks }: Suite, parts: CageParts): Promise<Issue[]> {
   const seen = new Set<string>();
   const faults: Issue[] = [];
   for (const [index, check] of checks.entries()) {
@@ -65,7 +66,7 @@ export async function findSuiteIssues({ checks }: Suite): Promise<Issue[]> {
     faults.push(
       ...findMessageIssues(check, path),
       ...findModeIssues(check, path),
-      ...(await findFormatIssues(check, path)),
+      ...(await findFormatIssues(check, path, parts)),
     );
   }
   return faults;
@@ -93,9 +94,9 @@ function findModeIssues(check: Check, path: string): Issue[] {
   return [{ path: `${path}.${second}`, message: `cannot be combined with ${first}: write two checks` }];
 }
 
-async function findFormatIssues({ format }: Check, path: string): Promise<Issue[]> {
+async function findFormatIssues({ format }: Check, path: string, parts: CageParts): Promise<Issue[]> {
   if (format === undefined) return [];
-  const message = findSchemaError(format);
+  const message = await findSchemaError(format, parts);
   return message === undefined ? [] : [{ path: `${path}.format`, message }];
 }
 

@@ -2,6 +2,7 @@ import type { Checkpoint } from '../../src/provision/install/crash.ts';
 import type { TransactionEffects } from '../../src/provision/install/effects.ts';
 import type { Journal } from '../../src/registry/index.ts';
 import type { InstallRecord } from '../../src/registry/schema.ts';
+import { openCage } from './cage.ts';
 import { FakeRuntime } from './fake-runtime.ts';
 import { TINY_DIGEST } from './plans.ts';
 
@@ -26,6 +27,7 @@ export class MemoryState {
     const { runtime, records, journals, held } = this;
     return {
       runtime,
+      cage: openCage,
       records: {
         find: async (name) => records.get(name),
         put: async (record) => void records.set(record.name, record),

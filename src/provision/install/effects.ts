@@ -1,3 +1,4 @@
+import type { Cage } from '../../cage/cage.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { HashFile } from '../../disk/hash.ts';
 import type { Locker } from '../../disk/lock.ts';
@@ -49,6 +50,8 @@ export interface RecoveryEffects {
 
 /** Everything that a change of what a name answers with needs. */
 export interface ChangeEffects extends RecoveryEffects {
+  /** Where chat templates and JSON Schemas of others run. */
+  readonly cage: Cage;
   readonly locker: Locker;
   readonly now: () => Date;
   /** Milliseconds since any fixed point. */
@@ -95,18 +98,20 @@ export interface ChangeParts {
   readonly opened: Pick<OpenRuntime, 'runtime' | 'identity'>;
   readonly registry: Registry;
   readonly locker: Locker;
+  readonly cage: Cage;
   readonly version: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** What every change of an installed model needs, from the real parts. */
-export function changeEffects({ opened, registry, locker, version, env }: ChangeParts): ChangeEffects {
+export function changeEffects({ opened, registry, locker, cage, version, env }: ChangeParts): ChangeEffects {
   const checkpoint = crashAt(env);
   return {
     runtime: opened.runtime,
     records: recordsOf(registry, opened.identity),
     journals: journalsOf(registry, opened.identity),
     locker,
+    cage,
     now: () => new Date(),
     clock: () => performance.now(),
     toolVersion: version,

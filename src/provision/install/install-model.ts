@@ -49,7 +49,7 @@ export async function* installModel(
   const openedSuite = async () => {
     if (flags['no-smoke'] === true) return undefined;
     const own = flags.suite === undefined ? pinned?.suite : undefined;
-    return own ?? openSuite(app.options.root, flags.suite ?? planned.model.smokeSuite);
+    return own ?? openSuite(app, flags.suite ?? planned.model.smokeSuite);
   };
   const plan = pinned === undefined ? planned : yield* pinned.apply(planned, openedSuite);
   if (flags['dry-run'] === true) return installer.dryRun(plan, request.force);

@@ -43,11 +43,12 @@ export interface Installer {
 /** Opens the runtime that the flags name and looks at this host. Throws what both throw. */
 export async function openInstaller(app: AppContext, flags: HostFlags & RuntimeFlags): Promise<Installer> {
   const { version, signal } = app.options;
-  const [opened, profile, registry, locker, bytes] = await Promise.all([
+  const [opened, profile, registry, locker, cage, bytes] = await Promise.all([
     app.open(flags),
     hostProfile(flags, app.hostContext()),
     app.registry(),
     app.locker(),
+    app.cage(),
     app.bytes(),
   ]);
   const isLive = flags.profile === undefined && flags['what-if'] === undefined;
@@ -56,7 +57,7 @@ export async function openInstaller(app: AppContext, flags: HostFlags & RuntimeF
   const planning = await planningInputs(target);
   const look = () => hostProfile(flags, app.hostContext());
   const effects: TransactionEffects = {
-    ...changeEffects({ opened, registry, locker, version, env: app.env }),
+    ...changeEffects({ opened, registry, locker, cage, version, env: app.env }),
     hash: bytes.hash,
     fetch: bytes.fetch,
     stream: bytes.stream,

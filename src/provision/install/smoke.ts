@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as z from 'zod';
+import type { CageParts } from '../../cage/cage.ts';
 import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
@@ -33,9 +34,11 @@ export const SmokeData = SmokeResult.extend({
 export type SmokeData = z.infer<typeof SmokeData>;
 
 /** A built-in suite by its id, or a file: anything with a slash, a backslash or `.json` in it is one. */
-export function openSuite(root: string, idOrFile: string): Promise<Suite> {
-  if (/[/\\]|\.json$/i.test(idOrFile)) return loadSuiteFile(realDisk, idOrFile);
-  return loadBuiltInSuite(realDisk, join(root, 'catalog/suites'), idOrFile);
+export async function openSuite(app: AppContext, idOrFile: string): Promise<Suite> {
+  const { root, signal } = app.options;
+  const parts = { cage: await app.cage(), signal };
+  if (/[/\\]|\.json$/i.test(idOrFile)) return loadSuiteFile(realDisk, idOrFile, parts);
+  return loadBuiltInSuite(realDisk, join(root, 'catalog/suites'), idOrFile, parts);
 }
 
 type Flags = RuntimeFlags & { readonly suite?: string | undefined; readonly proof?: boolean };
@@ -53,7 +56,7 @@ interface Subject {
 /** Runs a suite on a model in the runtime, regardless of who installed it, and compares its prompt on request. */
 export async function smokeOf(app: AppContext, name: string, flags: Flags): Promise<Work<SmokeData>> {
   const subject = await subjectOf(app, name, flags);
-  const suite = await openSuite(app.options.root, flags.suite ?? (await suiteOf(app, subject)));
+  const suite = await openSuite(app, flags.suite ?? (await suiteOf(app, subject)));
   return smoked(app, subject, suite, flags);
 }
 
@@ -79,21 +82,22 @@ async function* smoked(app: AppContext, subject: Subject, suite: Suite, flags: F
   const tokens = [...stop, ...families.map(({ tokens: { bos } }) => bos)];
   const templateMarkers = templateMarkersOf(stored.template ?? '', tokens);
   const chat = runtime.chat.bind(runtime);
-  const result = yield* runSuite({ suite, chat, name, runtime, stored, stop, templateMarkers, signal });
+  const cage = await app.cage();
+  const result = yield* runSuite({ cage, suite, chat, name, runtime, stored, stop, templateMarkers, signal });
   const around = { runtime: identity, stored, toolVersion: app.options.version, at: new Date() };
   const parts = { registry: await app.registry(), locker: await app.locker(), signal };
   const run = baselineRunOf(suite, result, around);
   const baseline = yield* compareWithBaseline({ name, runtime: identity }, run, parts);
   const smoke = { name, ...result, ...(baseline !== undefined && { baseline }) };
   if (flags.proof !== true) return smoke;
-  return { ...smoke, prompt: yield* proofOf(subject, suite, result, { root, signal }) };
+  return { ...smoke, prompt: yield* proofOf(subject, suite, result, { root, signal, cage }) };
 }
 
 async function* proofOf(
   { runtime, stored, record, families }: Subject,
   suite: Suite,
   smoke: SmokeResult,
-  { root, signal }: { root: string; signal: AbortSignal },
+  { root, signal, cage }: CageParts & { readonly root: string },
 ): Work<PromptProof> {
   const templates = await openTemplates(root);
   const [family] = families;
@@ -102,7 +106,7 @@ async function* proofOf(
   if (blocked !== undefined) return unprovenPrompt(stored, tokens, `the model does not load (check ${blocked.id})`);
   const known = family === undefined ? {} : await knownPrompt({ stored, families, record, templates });
   const lacking = `the catalog has no template of the architecture ${stored.architecture ?? 'unknown'}`;
-  return yield* proveAfterSmoke({ runtime, stored, tokens, suite, smoke, known, lacking }, signal);
+  return yield* proveAfterSmoke({ runtime, cage, stored, tokens, suite, smoke, known, lacking }, signal);
 }
 
 /** The suite of the catalog model that our record names. */

@@ -7,7 +7,7 @@ import { templateMarkersOf } from '../../smoke/prompt/template.ts';
 import { runSuite } from '../../smoke/run.ts';
 import type { CheckResult, SmokeResult, Suite } from '../../smoke/schema.ts';
 import type { InstallPlan } from '../plan/contract.ts';
-import type { TransactionEffects, TransactionOptions } from './effects.ts';
+import type { ChangeEffects, TransactionEffects, TransactionOptions } from './effects.ts';
 import { compareWithEstimate } from './measure.ts';
 import { retryAfterReconnect } from './reconnect.ts';
 import type { Tested } from './record.ts';
@@ -39,31 +39,44 @@ export function subjectOf(
   return { name, stored, label: `${model.id}:${quant}`, finalName, bos, stop, template };
 }
 
+/** What testing a model needs from outside. */
+type TestEffects = Pick<ChangeEffects, 'runtime' | 'cage'>;
+
 /** Runs the suite on the model under test, if there is one. Throws `smoke-failed` with what the model answered. */
 export async function* smokeStep(
   subject: Subject,
   suite: Suite | undefined,
   steps: Steps,
-  runtime: Runtime,
+  effects: TestEffects,
   signal: AbortSignal,
 ): Work<SmokeResult | undefined> {
   if (suite === undefined) {
     yield* steps.skip('smoke', 'not requested');
     return undefined;
   }
-  return yield* steps.run('smoke', runSmokeTest(subject, suite, runtime, signal));
+  return yield* steps.run('smoke', runSmokeTest(subject, suite, effects, signal));
 }
 
 async function* runSmokeTest(
   subject: Subject,
   suite: Suite,
-  runtime: Runtime,
+  { runtime, cage }: TestEffects,
   signal: AbortSignal,
 ): Work<StepOutcome<SmokeResult>> {
   const { name, stored, bos, stop, template } = subject;
   const watched = watchChat(runtime);
   const templateMarkers = templateMarkersOf(template, [...(bos === undefined ? [] : [bos]), ...stop]);
-  const result = yield* runSuite({ suite, name, chat: watched.chat, runtime, stored, stop, templateMarkers, signal });
+  const result = yield* runSuite({
+    cage,
+    suite,
+    name,
+    chat: watched.chat,
+    runtime,
+    stored,
+    stop,
+    templateMarkers,
+    signal,
+  });
   const failed = result.checks.filter((check) => !check.passed && !check.advisory);
   if (failed.length > 0) throw watched.fault() ?? smokeFailed(subject, failed);
   return { result, detail: `${result.passed} passed (suite ${suite.id})` };
@@ -130,14 +143,14 @@ export async function* proveStep(
   plan: InstallPlan,
   model: UnderTest | undefined,
   steps: Steps,
-  runtime: Runtime,
+  effects: TestEffects,
   signal: AbortSignal,
 ): Work<PromptProof | undefined> {
   if (model === undefined) {
     yield* steps.skip('prove', 'not requested');
     return undefined;
   }
-  const proof = yield* steps.run('prove', comparePrompt(plan, model, runtime, signal));
+  const proof = yield* steps.run('prove', comparePrompt(plan, model, effects, signal));
   for (const finding of proof.findings) yield warningOf(finding);
   return proof;
 }
@@ -145,14 +158,14 @@ export async function* proveStep(
 async function* comparePrompt(
   plan: InstallPlan,
   { stored, suite, smoke }: UnderTest,
-  runtime: Runtime,
+  { runtime, cage }: TestEffects,
   signal: AbortSignal,
 ): Work<StepOutcome<PromptProof>> {
   const { tokens, chatTemplate } = plan.family;
   const sent = plan.source.kind === 'file' ? { sentTemplate: plan.source.spec.template } : {};
   const known = { ...plan.prompt, ...sent };
   const lacking = `there is no official template ${chatTemplate} to compare with`;
-  const result = yield* proveAfterSmoke({ runtime, stored, tokens, suite, smoke, known, lacking }, signal);
+  const result = yield* proveAfterSmoke({ runtime, cage, stored, tokens, suite, smoke, known, lacking }, signal);
   const faults = result.findings.filter(({ severity }) => severity === 'fault');
   if (plan.source.kind === 'file' && faults.length > 0) throw promptDiffers(plan, faults);
   return { result, detail: detailOf(result) };
@@ -207,12 +220,12 @@ async function* smokeAndProve(
 ): Work<Tested> {
   const { suite } = options;
   const before = suite === undefined ? undefined : await effects.memoryUse?.(signal);
-  const smoke = yield* smokeStep(subjectOf(made, plan), suite, steps, effects.runtime, signal);
+  const smoke = yield* smokeStep(subjectOf(made, plan), suite, steps, effects, signal);
   effects.checkpoint?.('smoke');
   const model = suite !== undefined && smoke !== undefined ? { stored: made.stored, suite, smoke } : undefined;
   const memory =
     smoke === undefined ? undefined : yield* compareWithEstimate(made.name, plan, options, effects, before, signal);
-  const prompt = yield* proveStep(plan, model, steps, effects.runtime, signal);
+  const prompt = yield* proveStep(plan, model, steps, effects, signal);
   effects.checkpoint?.('prove');
   return {
     ...(smoke !== undefined && { smoke }),

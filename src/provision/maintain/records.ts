@@ -67,5 +67,8 @@ export async function openForChange(app: AppContext, name: string, flags: Runtim
     app.locker(),
   ]);
   const { version } = app.options;
-  return { registry, effects: changeEffects({ opened, registry, locker, version, env: app.env }) };
+  return {
+    registry,
+    effects: changeEffects({ opened, registry, locker, cage: await app.cage(), version, env: app.env }),
+  };
 }

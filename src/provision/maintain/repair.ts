@@ -57,7 +57,7 @@ async function repairEffects(app: AppContext, name: string, around: OpenedModel)
   const { version } = app.options;
   const key = { name, runtime: opened.identity };
   return {
-    ...changeEffects({ opened, registry, locker, version, env: app.env }),
+    ...changeEffects({ opened, registry, locker, cage: await app.cage(), version, env: app.env }),
     replacesChanged: flags.force === true || !capabilitiesOf(opened.identity.kind).isServer,
     hash: createUncachedHasher(app),
     place: () => openModelFolder(app, opened),
@@ -66,7 +66,7 @@ async function repairEffects(app: AppContext, name: string, around: OpenedModel)
     async *again(record, file) {
       const installer = await openInstaller(app, where);
       const plan = await installer.planReinstall(record, { kind: 'file', ...file });
-      const suite = flags['no-smoke'] === true ? undefined : await openSuite(app.options.root, plan.model.smokeSuite);
+      const suite = flags['no-smoke'] === true ? undefined : await openSuite(app, plan.model.smokeSuite);
       const report = yield* installer.install(plan, { force: true, keep: true, ...(suite && { suite }) });
       if (report.record === undefined) throw new TypeError('an install leaves a record');
       return report.record;

@@ -129,7 +129,7 @@ async function* test(swap: SwapContext): Work<Pick<InstallRecord, 'smoke' | 'sui
   const label = `${previous.model}:${previous.quant}`;
   const subject = { name, stored, label, finalName: before.name, ...known };
   const smoke = yield* retryAfterReconnect(effects, name, signal, () =>
-    smokeStep(subject, suite, steps, effects.runtime, signal),
+    smokeStep(subject, suite, steps, effects, signal),
   );
   effects.checkpoint?.('smoke');
   return { ...(smoke !== undefined && suite !== undefined && { smoke, suite: suiteOf(suite) }) };
@@ -217,13 +217,13 @@ export interface RollbackFlags extends RuntimeFlags {
 /** Back to the version before, which has to pass its smoke test first. */
 export async function rollback(app: AppContext, name: string, flags: RollbackFlags): Promise<Work<InstallReport>> {
   const { effects } = await openForChange(app, name, flags);
-  const { root, signal } = app.options;
+  const { signal } = app.options;
   const options = {
     force: flags.force === true,
     suiteFor: async (previous: Previous) => {
       if (flags['no-smoke'] === true) return undefined;
       const model = (await familyOf(app, previous))?.models.find(({ id }) => id === previous.model);
-      return openSuite(root, flags.suite ?? model?.smokeSuite ?? DEFAULT_SUITE);
+      return openSuite(app, flags.suite ?? model?.smokeSuite ?? DEFAULT_SUITE);
     },
     known: (previous: Previous) => promptFactsOf(app, previous),
   };

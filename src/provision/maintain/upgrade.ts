@@ -168,8 +168,7 @@ async function* upgradeRecord(
   const plan = await installer.plan(upgradeRequest(record, await app.catalog()));
   if (flags['dry-run'] === true) return installer.dryRun(plan, false);
   await acceptLicence(app, plan.family.licence, consent);
-  const suite =
-    flags['no-smoke'] === true ? undefined : await openSuite(app.options.root, flags.suite ?? plan.model.smokeSuite);
+  const suite = flags['no-smoke'] === true ? undefined : await openSuite(app, flags.suite ?? plan.model.smokeSuite);
   const options = { force: false, keep: flags['no-keep'] !== true, ...(suite !== undefined && { suite }) };
   return yield* installer.install(plan, options);
 }

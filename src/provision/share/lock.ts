@@ -96,7 +96,7 @@ export async function* lockModel(app: AppContext, asked: InstallRequest, flags: 
   const request = flags.check ? (await openFrozen(app, flags.file, asked)).request : asked;
   if (!flags.check) await requireLockOutput(flags);
   const plan = await (await openInstaller(app, flags)).plan(request);
-  const suite = await openSuite(app.options.root, flags.suite ?? plan.model.smokeSuite);
+  const suite = await openSuite(app, flags.suite ?? plan.model.smokeSuite);
   return yield* lockPlan(app, plan, { file: lockPath(flags.file), suite, check: flags.check });
 }
 

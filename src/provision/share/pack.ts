@@ -55,7 +55,7 @@ export async function* packageInstalled(app: AppContext, name: string, flags: Ru
   const plan = await (await openInstaller(app, where)).planReinstall(record, { kind: 'file', ...file });
   if (plan.source.kind !== 'file') throw new TypeError('a file makes a plan of a file');
   const { spec } = plan.source;
-  const suite = yield* findPassedSuite(record, plan, root);
+  const suite = yield* findPassedSuite(record, plan, app);
   const fileName = chooseFileName(record, plan);
   const header = await readInstallableHeader({ kind: 'file', ...file }, { http: (await app.bytes()).http, signal });
   const lockable = {
@@ -154,11 +154,11 @@ async function* locateBytes(app: AppContext, record: InstallRecord, flags: Runti
 }
 
 /** The suite that the model passed, if it is still the same; an untested text is not published. */
-async function* findPassedSuite(record: InstallRecord, plan: InstallPlan, root: string): Work<Suite | undefined> {
+async function* findPassedSuite(record: InstallRecord, plan: InstallPlan, app: AppContext): Work<Suite | undefined> {
   if (record.suite === undefined) return undefined;
   for (const id of new Set([record.suite.id, plan.model.smokeSuite])) {
     try {
-      const suite = await openSuite(root, id);
+      const suite = await openSuite(app, id);
       if (digestOf(JSON.stringify(suite)) === record.suite.digest) return suite;
     } catch (error) {
       if (!(error instanceof ProvisionError)) throw error;

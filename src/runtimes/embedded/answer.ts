@@ -1,3 +1,4 @@
+import type { CageParts } from '../../cage/cage.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Engine } from './engine.ts';
 import { DOCUMENT_END } from './json-schema.ts';
@@ -11,10 +12,10 @@ import type { Answer, ChatOptions } from './protocol.ts';
 export async function* answer(
   engine: Engine,
   options: ChatOptions,
-  signal: AbortSignal,
+  { cage, signal }: CageParts,
 ): AsyncGenerator<string, Answer, undefined> {
   const started = performance.now();
-  const prompt = tokenizePrompt(engine, await renderPrompt(engine, options.messages));
+  const prompt = tokenizePrompt(engine, await renderPrompt(engine, options.messages, { cage, signal }));
   const limit = requireRoom(engine, prompt.tokens.length, options.maxTokens);
   const isEnd = endDetector(engine, options.stop);
   const text = createTextStream((tokens) => engine.detokenize(tokens));

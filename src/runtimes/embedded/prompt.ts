@@ -1,3 +1,4 @@
+import type { CageParts } from '../../cage/cage.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Message } from '../contract.ts';
 import { renderJinja } from '../jinja.ts';
@@ -13,12 +14,14 @@ export interface Prompt {
 export async function renderPrompt(
   engine: Pick<Engine, 'chatTemplate' | 'bos' | 'eosText'>,
   messages: readonly Pick<Message, 'role' | 'content'>[],
+  parts: CageParts,
 ): Promise<string> {
   if (engine.chatTemplate === undefined)
     throw new ProvisionError('bad-template', 'The model file has no chat template (tokenizer.chat_template).', {
       suggestions: ['Use a file of an instruction-tuned model, or one that was converted with its chat template.'],
     });
-  return await renderJinja(engine.chatTemplate, messages, { bos: engine.bos?.text ?? '', eos: engine.eosText ?? '' });
+  const tokens = { bos: engine.bos?.text ?? '', eos: engine.eosText ?? '' };
+  return await renderJinja(engine.chatTemplate, messages, tokens, parts);
 }
 
 /** BOS tokens at the start. */

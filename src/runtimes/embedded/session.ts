@@ -1,3 +1,4 @@
+import type { Cage, CageParts } from '../../cage/cage.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
 import { answer } from './answer.ts';
 import type { Engine, LoadEngine } from './engine.ts';
@@ -13,7 +14,7 @@ type Task = Exclude<ToWorker, { type: 'abort' }>;
 type TaskOf<Type extends Task['type']> = Extract<Task, { type: Type }>;
 
 /** Tasks run one after the other; an abort also reaches one that is still waiting. */
-export function createSession(load: LoadEngine, say: (message: FromWorker) => void): Session {
+export function createSession(load: LoadEngine, cage: Cage, say: (message: FromWorker) => void): Session {
   const running = new Map<number, AbortController>();
   let loaded: { readonly key: string; readonly engine: Engine } | undefined;
   let queue = Promise.resolve();
@@ -45,7 +46,7 @@ export function createSession(load: LoadEngine, say: (message: FromWorker) => vo
   async function chat(request: TaskOf<'chat'>, signal: AbortSignal): Promise<void> {
     const { id } = request;
     const engine = await ready(request, signal);
-    const pieces = answer(engine, request.chat, signal);
+    const pieces = answer(engine, request.chat, { cage, signal });
     for (;;) {
       const step = await pieces.next();
       if (step.done) return say({ type: 'done', id, answer: step.value });
@@ -59,7 +60,7 @@ export function createSession(load: LoadEngine, say: (message: FromWorker) => vo
     if (request.type === 'chat') return chat(request, signal);
     if (request.type === 'prompt') {
       const engine = await ready(request, signal);
-      return say({ type: 'prompt', id, prompt: await promptOf(engine, request.source) });
+      return say({ type: 'prompt', id, prompt: await promptOf(engine, request.source, { cage, signal }) });
     }
     await unload();
     say({ type: 'unloaded', id });
@@ -90,8 +91,8 @@ export function createSession(load: LoadEngine, say: (message: FromWorker) => vo
 }
 
 /** What `answer` would evaluate for the same messages. */
-async function promptOf(engine: Engine, source: Source): Promise<EffectivePrompt> {
-  const text = 'text' in source ? source.text : await renderPrompt(engine, source.messages);
+async function promptOf(engine: Engine, source: Source, parts: CageParts): Promise<EffectivePrompt> {
+  const text = 'text' in source ? source.text : await renderPrompt(engine, source.messages, parts);
   const { tokens } = tokenizePrompt(engine, text);
   return { text, tokens: tokens.length, bosCount: leadingBos(engine, tokens) };
 }

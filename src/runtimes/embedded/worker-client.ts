@@ -1,3 +1,4 @@
+import type { ChildHandle } from '../../cage/fork.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import {
   type Answer,
@@ -9,19 +10,8 @@ import {
   type ToWorker,
 } from './protocol.ts';
 
-/** A running worker, as this room sees it. */
-export interface WorkerProcess {
-  send(message: ToWorker): void;
-  onMessage(listener: (message: unknown) => void): void;
-  /** Called once, also when it never started; `reason` in words: `exit code 1`, `signal SIGKILL`. */
-  onEnd(listener: (reason: string) => void): void;
-  /** The last lines it wrote to its output and error streams. */
-  lastLines(): readonly string[];
-  /** Whether this process waits for the worker before it ends by itself. */
-  keepAlive(on: boolean): void;
-  /** Ends it at once; it keeps nothing on disk that could break. */
-  kill(): void;
-}
+/** A running worker. It keeps nothing on disk that could break, so it can be killed at any time. */
+export type WorkerProcess = ChildHandle<ToWorker>;
 
 export type StartWorker = () => WorkerProcess;
 

@@ -2,6 +2,7 @@
  * The child process that runs llama.cpp, so that a crash of native code ends this process and not the tool. The only
  * file that imports node-llama-cpp. Started with an IPC channel; ends with its parent.
  */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   LlamaContext,
@@ -10,6 +11,7 @@ import type {
   LlamaModel,
   Token,
 } from 'node-llama-cpp';
+import { cagedFile, createCage, forkCaged } from '../../cage/cage.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Engine, LoadEngine } from './engine.ts';
 import { engineMissing, engineUnusable, loadFailure } from './engine-errors.ts';
@@ -19,6 +21,9 @@ import { createSession } from './session.ts';
 type Binding = typeof import('node-llama-cpp');
 type Llama = Awaited<ReturnType<Binding['getLlama']>>;
 type AnySchema = Parameters<Llama['createGrammarForJsonSchema']>[0];
+
+/** Of this package: the built worker lies in its `dist`. */
+const ROOT = join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '../../..' : '..');
 
 const MAX_LOG_LINES = 20;
 /** Native threads hand their log lines to the event loop, sometimes after the failure that they explain. */
@@ -194,7 +199,9 @@ async function evaluateAllButLastBatch(
 }
 
 function main(): void {
-  const session = createSession(loadEngine, (message) => process.send?.(message));
+  const session = createSession(loadEngine, createCage(forkCaged(cagedFile(ROOT))), (message) =>
+    process.send?.(message),
+  );
   process.on('message', (message) => session.handle(message));
   // The parent decides when to end: Ctrl-C in a terminal reaches the whole process group.
   process.on('SIGINT', () => undefined);

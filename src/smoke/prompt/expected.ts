@@ -20,11 +20,14 @@ export interface Expectation {
 /** Undefined for a shape that the reference template refuses. Throws `bad-template` when it is broken. */
 export async function expectationOf(
   shape: Shape,
-  { reference, stored, tokens }: Pick<ProveRequest, 'reference' | 'stored' | 'tokens'>,
+  { reference, stored, tokens, cage }: Pick<ProveRequest, 'reference' | 'stored' | 'tokens' | 'cage'>,
+  signal: AbortSignal,
 ): Promise<Expectation | undefined> {
   const messages = withSystem(shape.messages, stored.system);
-  const render = async (each: readonly Message[]) =>
-    takeBos(await renderJinja(reference.source, each, { bos: tokens.bos, eos: tokens.stop[0] ?? '' }), tokens.bos);
+  const render = async (each: readonly Message[]) => {
+    const special = { bos: tokens.bos, eos: tokens.stop[0] ?? '' };
+    return takeBos(await renderJinja(reference.source, each, special, { cage, signal }), tokens.bos);
+  };
   const others = messages.filter(({ role }) => role !== 'system');
   try {
     const { body, count } = await render(messages);

@@ -1,3 +1,4 @@
+import { CageExceeded } from '../../cage/cage.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
@@ -13,11 +14,12 @@ import { SHAPES, type Shape, USER } from './shapes.ts';
 /**
  * Compares the prompt that the runtime really builds with the one that the model was trained with: text by text where
  * the runtime shows it, else by token counts. Adds at most 6 requests and 8 generated tokens to a smoke run. Never
- * passes in silence: what could not be established is a finding. Throws only what the runtime throws.
+ * passes in silence: what could not be established is a finding. Throws what the runtime throws, and
+ * `bad-template` for a reference that had to be stopped.
  */
 export async function* prove(request: ProveRequest, signal: AbortSignal): Work<PromptProof> {
   const shapes = shapesFor(request);
-  const expected = await expectationsOf(shapes, request);
+  const expected = await expectationsOf(shapes, request, signal);
   if (expected instanceof ProvisionError) return brokenReference(request, expected);
 
   const started = performance.now();
@@ -53,20 +55,25 @@ function isCountable({ messages, promptTokens }: NonNullable<ProveRequest['count
   return promptTokens > 0 && messages.every(({ images = [] }) => images.length === 0);
 }
 
-/** Without the shapes that the reference refuses. Returns why when the reference is broken. */
+/**
+ * Without the shapes that the reference refuses. Returns why when the reference is broken; throws when it had to be
+ * stopped: a template that attacks whoever renders it is no reason to go on without one.
+ */
 async function expectationsOf(
   shapes: readonly Shape[],
   request: ProveRequest,
+  signal: AbortSignal,
 ): Promise<ReadonlyMap<Shape, Expectation> | ProvisionError> {
   const expectations = new Map<Shape, Expectation>();
   try {
     for (const shape of shapes) {
-      const expectation = await expectationOf(shape, request);
+      const expectation = await expectationOf(shape, request, signal);
       if (expectation !== undefined) expectations.set(shape, expectation);
     }
     return expectations;
   } catch (thrown) {
-    if (thrown instanceof ProvisionError && thrown.code === 'bad-template') return thrown;
+    const broken = thrown instanceof ProvisionError && thrown.code === 'bad-template';
+    if (broken && !(thrown.cause instanceof CageExceeded)) return thrown;
     throw thrown;
   }
 }
@@ -110,7 +117,7 @@ export function unprovenPrompt(stored: StoredModel, tokens: ProveRequest['tokens
 }
 
 /** A model that a smoke test was run on, and what is known of the prompt it should be fed. */
-export interface TestedModel extends Pick<ProveRequest, 'runtime' | 'stored' | 'tokens'> {
+export interface TestedModel extends Pick<ProveRequest, 'runtime' | 'cage' | 'stored' | 'tokens'> {
   readonly suite: Suite;
   readonly smoke: SmokeResult;
   readonly known: KnownPrompt;
@@ -120,7 +127,7 @@ export interface TestedModel extends Pick<ProveRequest, 'runtime' | 'stored' | '
 
 /** The proof after a smoke test, whose token counts it uses. */
 export async function* proveAfterSmoke(
-  { runtime, stored, tokens, suite, smoke, known, lacking }: TestedModel,
+  { runtime, cage, stored, tokens, suite, smoke, known, lacking }: TestedModel,
   signal: AbortSignal,
 ): Work<PromptProof> {
   const { reference, addsBos = stored.addsBos, sentTemplate } = known;
@@ -129,6 +136,7 @@ export async function* proveAfterSmoke(
   return yield* prove(
     {
       runtime,
+      cage,
       stored,
       tokens,
       reference,

@@ -1,3 +1,4 @@
+import type { Cage } from '../../cage/cage.ts';
 import type { Message, Runtime, StoredModel } from '../../runtimes/contract.ts';
 
 /** The template that the model was trained with, as Jinja. */
@@ -8,6 +9,8 @@ export interface ReferenceTemplate {
 }
 
 export interface ProveRequest {
+  /** Where the reference is rendered. */
+  readonly cage: Cage;
   readonly runtime: Pick<Runtime, 'render' | 'countRaw' | 'loaded' | 'chat'> & Partial<Pick<Runtime, 'kind'>>;
   /** What the runtime has under the name. */
   readonly stored: StoredModel;

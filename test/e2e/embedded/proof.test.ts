@@ -7,6 +7,7 @@ import { drive } from '../../../src/core/progress.ts';
 import { prove } from '../../../src/smoke/prompt/prove.ts';
 import type { ProveRequest } from '../../../src/smoke/prompt/request.ts';
 import type { PromptProof } from '../../../src/smoke/prompt/schema.ts';
+import { openCage } from '../../helpers/cage.ts';
 import { never } from '../../helpers/failure.ts';
 import { withBool, withString } from '../../helpers/gguf-edit.ts';
 import { ask, type Bench, bench, install, MODEL, ROOT, SPEC } from './support.ts';
@@ -25,7 +26,7 @@ async function proofOf(name: string, request: Partial<ProveRequest> = {}): Promi
   if (stored === undefined) throw new Error(`no ${name}`);
   const reference = { source: jinja, from: 'file' } as const;
   const tokens = { bos: '<bos>', stop: ['<end_of_turn>'] };
-  return drive(prove({ runtime, stored, reference, tokens, ...request }, never), () => undefined);
+  return drive(prove({ runtime, cage: openCage, stored, reference, tokens, ...request }, never), () => undefined);
 }
 
 async function installEdited(name: string, edit: (model: Buffer) => Buffer | Promise<Buffer>): Promise<void> {

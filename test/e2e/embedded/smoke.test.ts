@@ -6,6 +6,7 @@ import { drive } from '../../../src/core/progress.ts';
 import { realDisk } from '../../../src/disk/disk.ts';
 import { runSuite } from '../../../src/smoke/run.ts';
 import { loadBuiltInSuite } from '../../../src/smoke/suite.ts';
+import { openCage, UNCAGED } from '../../helpers/cage.ts';
 import { never } from '../../helpers/failure.ts';
 import { type Bench, bench, install, MODEL, ROOT, SPEC } from './support.ts';
 
@@ -16,11 +17,11 @@ beforeAll(async () => {
 afterAll(() => own.runtime.close());
 
 async function smoke(name: string) {
-  const suite = await loadBuiltInSuite(realDisk, join(ROOT, 'catalog/suites'), 'tiny-gemma-3n');
+  const suite = await loadBuiltInSuite(realDisk, join(ROOT, 'catalog/suites'), 'tiny-gemma-3n', UNCAGED);
   const templateMarkers = ['<start_of_turn>', '<end_of_turn>', '<bos>'];
   const { chat } = own.runtime;
   return drive(
-    runSuite({ suite, chat, name, stop: ['<end_of_turn>'], templateMarkers, signal: never }),
+    runSuite({ cage: openCage, suite, chat, name, stop: ['<end_of_turn>'], templateMarkers, signal: never }),
     () => undefined,
   );
 }

@@ -15,6 +15,7 @@ import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/
 import { prove } from '../../../src/smoke/prompt/prove.ts';
 import type { ProveRequest } from '../../../src/smoke/prompt/request.ts';
 import type { PromptProof } from '../../../src/smoke/prompt/schema.ts';
+import { openCage } from '../../helpers/cage.ts';
 import { never } from '../../helpers/failure.ts';
 import { withBool, withoutKey, withString } from '../../helpers/gguf-edit.ts';
 import { type OllamaServer, startOllama, whyNoOllama } from '../../helpers/ollama-server.ts';
@@ -101,6 +102,7 @@ async function proofOf(planted: Planted = {}): Promise<PromptProof> {
   const work = prove(
     {
       runtime,
+      cage: openCage,
       stored,
       reference: { source: jinja, from: 'file' },
       tokens: { bos: '<bos>', stop: [STOP] },

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { jsonJudge } from '../../../src/smoke/json-schema.ts';
-import { type Evidence, findObjection, quote } from '../../../src/smoke/judges.ts';
+import { judgeJson } from '../../../src/smoke/json-schema.ts';
+import { type Evidence, findObjection, quote, type Verdict } from '../../../src/smoke/judges.ts';
 import type { Judge } from '../../../src/smoke/schema.ts';
+import { UNCAGED } from '../../helpers/cage.ts';
 
 function evidence(text: string, changes: Partial<Evidence> = {}): Evidence {
   return {
@@ -102,14 +103,17 @@ describe('lacks', () => {
 });
 
 describe('json', () => {
-  const objectToJson = jsonJudge({
+  const schema = {
     type: 'object',
     properties: { city: { enum: ['Paris', 'Rome'] }, size: { type: 'integer', minimum: 1 } },
     required: ['city'],
     additionalProperties: false,
-  });
-  test.each(['{"city": "Paris"}', ' {"city":"Rome","size":3}\n'])('%j follows the schema', (text) => {
-    expect(objection({ kind: 'json' }, text, { judgeJson: objectToJson })).toBeUndefined();
+  };
+  async function judged(text: string): Promise<Verdict> {
+    return objection({ kind: 'json' }, text, { bySchema: { verdict: await judgeJson(schema, text, UNCAGED) } });
+  }
+  test.each(['{"city": "Paris"}', ' {"city":"Rome","size":3}\n'])('%j follows the schema', async (text) => {
+    expect(await judged(text)).toBeUndefined();
   });
   test.each([
     ['{"city": "Oslo"}', 'city:'],
@@ -123,15 +127,15 @@ describe('json', () => {
     ['```json\n{"city": "Rome"}\n```', 'expected JSON and nothing else'],
     ['Here it is: {"city": "Rome"}', 'expected JSON and nothing else'],
     ['', 'expected JSON and nothing else'],
-  ])('%j does not', (text, part) => {
-    expect(objection({ kind: 'json' }, text, { judgeJson: objectToJson })).toContain(part);
+  ])('%j does not', async (text, part) => {
+    expect(await judged(text)).toContain(part);
   });
   test('nothing passes without a schema', () => {
     expect(objection({ kind: 'json' }, '{}')).toContain('no JSON Schema');
   });
-  test('tells three faults at most, and no more than the head of a long answer', () => {
+  test('tells three faults at most, and no more than the head of a long answer', async () => {
     const text = JSON.stringify(Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`field-${index}`, 1])));
-    expect(objection({ kind: 'json' }, text, { judgeJson: objectToJson })?.length).toBeLessThan(500);
+    expect((await judged(text))?.length).toBeLessThan(500);
   });
 });
 

@@ -4,6 +4,7 @@ import { drive, type ProgressEvent } from '../../../src/core/progress.ts';
 import type { ChatResult, Runtime } from '../../../src/runtimes/contract.ts';
 import { runSuite } from '../../../src/smoke/run.ts';
 import { type Judge, Level, type SmokeResult, type Suite } from '../../../src/smoke/schema.ts';
+import { openCage } from '../../helpers/cage.ts';
 import { never } from '../../helpers/failure.ts';
 import { chatOf, check, suiteOf } from './support.ts';
 
@@ -13,7 +14,7 @@ function run(
   signal = never,
   onEvent: (event: ProgressEvent) => void = () => undefined,
 ): Promise<SmokeResult> {
-  const options = { suite, chat, name: 'm', stop: ['STOP'], templateMarkers: ['<bos>'], signal };
+  const options = { cage: openCage, suite, chat, name: 'm', stop: ['STOP'], templateMarkers: ['<bos>'], signal };
   return drive(runSuite(options), onEvent);
 }
 

@@ -4,6 +4,7 @@ import { realDisk, type TextFiles } from '../../../src/disk/disk.ts';
 import { type Evidence, findObjection } from '../../../src/smoke/judges.ts';
 import type { Check } from '../../../src/smoke/schema.ts';
 import { loadBuiltInSuite, loadSuiteFile, suiteIds } from '../../../src/smoke/suite.ts';
+import { UNCAGED } from '../../helpers/cage.ts';
 import { memoryDisk } from '../../helpers/disk.ts';
 
 const folder = resolve(import.meta.dirname, '../../../catalog/suites');
@@ -39,21 +40,21 @@ describe('the suites of the catalog', () => {
   });
 
   test.each(SUITES)('%s is valid, begins with loading and bounds every answer', async (id) => {
-    const loaded = await loadBuiltInSuite(disk, folder, id);
+    const loaded = await loadBuiltInSuite(disk, folder, id, UNCAGED);
     expect(loaded.id).toBe(id);
     expect(loaded.checks[0]?.level).toBe('loads');
     expect(loaded.checks.every((check) => (check.maxTokens ?? 0) > 0)).toBe(true);
   });
 
   test.each(['base', 'gemma', 'tiny-gemma-3n'])('%s asks for more than one answer', async (id) => {
-    const { checks } = await loadBuiltInSuite(disk, folder, id);
+    const { checks } = await loadBuiltInSuite(disk, folder, id, UNCAGED);
     expect(checks.filter((check) => check.level === 'answers').length).toBeGreaterThan(1);
   });
 
   test.each(['gemma', 'tiny-gemma-3n'])(
     '%s has what an install can bear, and nothing that costs minutes',
     async (id) => {
-      const { checks } = await loadBuiltInSuite(disk, folder, id);
+      const { checks } = await loadBuiltInSuite(disk, folder, id, UNCAGED);
       const levels = new Set(checks.map((check) => check.level));
       for (const level of ['loads', 'answers', 'stops', 'obeys', 'repeats', 'formats', 'knows', 'speaks'] as const)
         expect(levels).toContain(level);
@@ -65,7 +66,7 @@ describe('the suites of the catalog', () => {
   );
 
   test.each(['gemma-deep', 'tiny-gemma-3n-deep'])('%s fills the context and measures', async (id) => {
-    const { checks } = await loadBuiltInSuite(disk, folder, id);
+    const { checks } = await loadBuiltInSuite(disk, folder, id, UNCAGED);
     expect(checks.filter(({ fill }) => fill)).toHaveLength(2);
     expect(checks.filter(({ timing }) => timing)).toHaveLength(1);
     expect(checks.filter(({ level }) => level === 'sees')).toHaveLength(1);
@@ -73,21 +74,21 @@ describe('the suites of the catalog', () => {
 
   test('gemma and gemma-deep speak at least twelve languages in as many scripts', async () => {
     for (const id of ['gemma', 'gemma-deep']) {
-      const { checks } = await loadBuiltInSuite(disk, folder, id);
+      const { checks } = await loadBuiltInSuite(disk, folder, id, UNCAGED);
       expect(checks.filter(({ level }) => level === 'speaks').length).toBeGreaterThanOrEqual(12);
       expect(scriptsOf(checks).size).toBeGreaterThanOrEqual(12);
     }
   });
 
   test('an install of a Gemma is not taken back for what a small quant or a server may lack', async () => {
-    const { checks } = await loadBuiltInSuite(disk, folder, 'gemma');
+    const { checks } = await loadBuiltInSuite(disk, folder, 'gemma', UNCAGED);
     const beside = checks.filter(({ level }) => ['repeats', 'formats', 'speaks', 'sees'].includes(level));
     expect(beside.filter(({ advisory }) => advisory !== true)).toEqual([]);
   });
 
   test('the questions in every language are in its own script', async () => {
     for (const id of ['gemma', 'gemma-deep']) {
-      for (const { messages, judges } of (await loadBuiltInSuite(disk, folder, id)).checks)
+      for (const { messages, judges } of (await loadBuiltInSuite(disk, folder, id, UNCAGED)).checks)
         for (const judge of judges)
           if (judge.kind === 'script')
             expect(findObjection(judge, { ...EVIDENCE, text: messages[0]?.content ?? '' })).toBeUndefined();
@@ -96,7 +97,7 @@ describe('the suites of the catalog', () => {
 
   test('pictures are PNG files', async () => {
     for (const id of ['gemma', 'gemma-deep', 'tiny-gemma-3n-deep']) {
-      const { checks } = await loadBuiltInSuite(disk, folder, id);
+      const { checks } = await loadBuiltInSuite(disk, folder, id, UNCAGED);
       const pictures = checks.flatMap(({ messages }) => messages.flatMap(({ images }) => images ?? []));
       expect(pictures).toHaveLength(1);
       const bytes = Buffer.from(pictures[0] ?? '', 'base64');
@@ -106,11 +107,11 @@ describe('the suites of the catalog', () => {
   });
 
   test('an unknown id gets the nearest one', async () => {
-    await expect(loadBuiltInSuite(disk, folder, 'gema')).rejects.toMatchObject({
+    await expect(loadBuiltInSuite(disk, folder, 'gema', UNCAGED)).rejects.toMatchObject({
       code: 'file-not-found',
       suggestions: expect.arrayContaining(['Did you mean gemma?', expect.stringContaining('--suite')]),
     });
-    await expect(loadBuiltInSuite(disk, folder, join('..', 'gemma-3n'))).rejects.toMatchObject({
+    await expect(loadBuiltInSuite(disk, folder, join('..', 'gemma-3n'), UNCAGED)).rejects.toMatchObject({
       code: 'file-not-found',
     });
   });
@@ -120,7 +121,7 @@ const USER = (content: string): object => ({ messages: [{ role: 'user', content 
 
 describe('a suite of the user', () => {
   test('is read from its file', async () => {
-    expect(await loadSuiteFile(fileWith(suite({})), 'mine.json')).toEqual(suite({}));
+    expect(await loadSuiteFile(fileWith(suite({})), 'mine.json', UNCAGED)).toEqual(suite({}));
   });
 
   test('may use every way of running a check', async () => {
@@ -131,13 +132,13 @@ describe('a suite of the user', () => {
       { id: 'e', timing: 'cold-and-warm' },
       { id: 'f', messages: [{ role: 'user', content: 'What is this?', images: ['aGk='] }] },
     ].map((way) => ({ ...CHECK, ...way }));
-    expect(await loadSuiteFile(fileWith(suite({}, ways)), 'mine.json')).toEqual(suite({}, ways));
+    expect(await loadSuiteFile(fileWith(suite({}, ways)), 'mine.json', UNCAGED)).toEqual(suite({}, ways));
   });
 
   test('that is not there, or cannot be read', async () => {
-    await expect(loadSuiteFile(fileWith({}), 'other.json')).rejects.toMatchObject({ code: 'file-not-found' });
+    await expect(loadSuiteFile(fileWith({}), 'other.json', UNCAGED)).rejects.toMatchObject({ code: 'file-not-found' });
     const refusing = { ...disk, readText: () => Promise.reject(new Error('EISDIR: is a directory')) };
-    await expect(loadSuiteFile(refusing, 'mine.json')).rejects.toMatchObject({
+    await expect(loadSuiteFile(refusing, 'mine.json', UNCAGED)).rejects.toMatchObject({
       code: 'file-access',
       message: expect.stringContaining('EISDIR'),
     });
@@ -187,7 +188,7 @@ describe('a suite of the user', () => {
     ],
     ['no picture in the list', suite({ messages: [{ role: 'user', content: 'a', images: [] }] }), 'images:'],
   ])('%s', async (_, content, part) => {
-    await expect(loadSuiteFile(fileWith(content), 'mine.json')).rejects.toMatchObject({
+    await expect(loadSuiteFile(fileWith(content), 'mine.json', UNCAGED)).rejects.toMatchObject({
       code: 'bad-suite',
       exitCode: 16,
       message: expect.stringContaining(part),

@@ -3,6 +3,7 @@ import type { ChatRequest, ChatResult, Runtime } from '../../../src/runtimes/con
 import type { RunSuite } from '../../../src/smoke/ask.ts';
 import { runSuite } from '../../../src/smoke/run.ts';
 import type { Check, CheckResult, SmokeResult, Suite } from '../../../src/smoke/schema.ts';
+import { openCage } from '../../helpers/cage.ts';
 import { never } from '../../helpers/failure.ts';
 
 export function check(id: string, level: Check['level'], changes: Partial<Check> = {}): Check {
@@ -44,7 +45,15 @@ export async function runOne(
   chat: Chat,
   parts: Partial<Pick<RunSuite, 'runtime' | 'stored'>> = {},
 ): Promise<CheckResult & { readonly suite: SmokeResult }> {
-  const options = { suite: suiteOf(one), chat, name: 'm', stop: [], templateMarkers: ['<bos>'], signal: never };
+  const options = {
+    cage: openCage,
+    suite: suiteOf(one),
+    chat,
+    name: 'm',
+    stop: [],
+    templateMarkers: ['<bos>'],
+    signal: never,
+  };
   const suite = await drive(runSuite({ ...options, ...parts }), () => undefined);
   const [result] = suite.checks;
   if (result === undefined) throw new Error('the suite gave no result');

@@ -5,6 +5,7 @@ import { Steps } from '../../../../src/provision/install/steps.ts';
 import { proveStep, type UnderTest } from '../../../../src/provision/install/test-model.ts';
 import type { InstallPlan } from '../../../../src/provision/plan/contract.ts';
 import type { Message } from '../../../../src/runtimes/contract.ts';
+import { openCage } from '../../../helpers/cage.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
 import { tinyPlan } from '../../../helpers/plans.ts';
 
@@ -30,8 +31,9 @@ function proven(plan: InstallPlan, runtime: FakeRuntime, model: UnderTest | 'unt
   const events: ProgressEvent[] = [];
   const steps = new Steps(() => 0);
   const signal = new AbortController().signal;
-  const work = drive(proveStep(plan, model === 'untested' ? undefined : model, steps, runtime, signal), (event) =>
-    events.push(event),
+  const work = drive(
+    proveStep(plan, model === 'untested' ? undefined : model, steps, { runtime, cage: openCage }, signal),
+    (event) => events.push(event),
   );
   return { work, events, steps };
 }

@@ -3,6 +3,7 @@ import { answer } from '../../../../src/runtimes/embedded/answer.ts';
 import type { Engine } from '../../../../src/runtimes/embedded/engine.ts';
 import { renderPrompt, tokenizePrompt } from '../../../../src/runtimes/embedded/prompt.ts';
 import type { Answer, ChatOptions } from '../../../../src/runtimes/embedded/protocol.ts';
+import { openCage, UNCAGED } from '../../../helpers/cage.ts';
 import { never } from '../../../helpers/failure.ts';
 import { BOS, byteEngine, bytesOf, END, SAMPLING, TURN } from './support.ts';
 
@@ -12,7 +13,7 @@ async function run(
   signal = never,
 ): Promise<{ text: string; answer: Answer }> {
   const options = { messages: [{ role: 'user' as const, content: 'hi' }], stop: [], sampling: SAMPLING, ...changes };
-  const work = answer(engine, options, signal);
+  const work = answer(engine, options, { cage: openCage, signal });
   let text = '';
   for (;;) {
     const step = await work.next();
@@ -82,26 +83,26 @@ describe('the prompt', () => {
   ];
 
   test('is what the template of the file makes of the messages', async () => {
-    expect(await renderPrompt(byteEngine([]), messages)).toBe('<bos>system:Be brief.\nuser:hi\n');
+    expect(await renderPrompt(byteEngine([]), messages, UNCAGED)).toBe('<bos>system:Be brief.\nuser:hi\n');
   });
 
   test('a file without a template', async () => {
     const { chatTemplate: _, ...engine } = byteEngine([]);
-    await expect(renderPrompt(engine, messages)).rejects.toMatchObject({
+    await expect(renderPrompt(engine, messages, UNCAGED)).rejects.toMatchObject({
       code: 'bad-template',
       message: expect.stringContaining('no chat template'),
     });
   });
 
   test('a broken template', async () => {
-    await expect(renderPrompt(byteEngine([], { chatTemplate: '{% for %}' }), messages)).rejects.toMatchObject({
+    await expect(renderPrompt(byteEngine([], { chatTemplate: '{% for %}' }), messages, UNCAGED)).rejects.toMatchObject({
       code: 'bad-template',
     });
   });
 
   test('messages that the template refuses', async () => {
     const chatTemplate = "{{ raise_exception('Conversation roles must alternate') }}";
-    await expect(renderPrompt(byteEngine([], { chatTemplate }), messages)).rejects.toMatchObject({
+    await expect(renderPrompt(byteEngine([], { chatTemplate }), messages, UNCAGED)).rejects.toMatchObject({
       code: 'bad-usage',
       message: expect.stringContaining('roles must alternate'),
     });

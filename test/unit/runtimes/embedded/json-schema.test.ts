@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { answer } from '../../../../src/runtimes/embedded/answer.ts';
 import { DOCUMENT_END, requireEnforceable } from '../../../../src/runtimes/embedded/json-schema.ts';
-import { never } from '../../../helpers/failure.ts';
+import { UNCAGED } from '../../../helpers/cage.ts';
 import { byteEngine, bytesOf, SAMPLING } from './support.ts';
 
 describe('a JSON Schema that the engine keeps', () => {
@@ -55,7 +55,7 @@ test('an answer by a schema ends where its document ends', async () => {
   const chat = { messages: [{ role: 'user' as const, content: 'hi' }], stop: [], sampling: SAMPLING };
   const answered = async (more: object): Promise<string> => {
     let text = '';
-    for await (const piece of answer(engine, { ...chat, ...more }, never)) text += piece;
+    for await (const piece of answer(engine, { ...chat, ...more }, UNCAGED)) text += piece;
     return text;
   };
   expect(await answered({ format })).toBe('{"a":\n\n\n1}');

@@ -7,6 +7,7 @@ import { leadingBos } from '../../../../src/runtimes/embedded/prompt.ts';
 import type { FromWorker, LoadOptions, Source } from '../../../../src/runtimes/embedded/protocol.ts';
 import { createSession } from '../../../../src/runtimes/embedded/session.ts';
 import { createWorkerClient } from '../../../../src/runtimes/embedded/worker-client.ts';
+import { openCage } from '../../../helpers/cage.ts';
 import { never } from '../../../helpers/failure.ts';
 import { BOS, byteEngine, bytesOf, END, fakeWorker, SAMPLING, SPEC } from './support.ts';
 
@@ -109,6 +110,7 @@ describe('the session in the worker', () => {
         events.push('load');
         return byteEngine([END], { dispose: async () => void events.push('dispose'), ...changes });
       },
+      openCage,
       (message) => {
         says.push(message);
         if (message.id === tasks.length && message.type !== 'loaded') last.resolve();

@@ -5,6 +5,7 @@ import { loadFailure } from '../../../../src/runtimes/embedded/engine-errors.ts'
 import type { ChatOptions, FromWorker, LoadOptions } from '../../../../src/runtimes/embedded/protocol.ts';
 import { createSession } from '../../../../src/runtimes/embedded/session.ts';
 import { createWorkerClient } from '../../../../src/runtimes/embedded/worker-client.ts';
+import { openCage } from '../../../helpers/cage.ts';
 import { never } from '../../../helpers/failure.ts';
 import { byteEngine, bytesOf, END, fakeWorker, SAMPLING } from './support.ts';
 
@@ -147,7 +148,7 @@ describe('the session in the worker', () => {
   } {
     const says: FromWorker[] = [];
     const waiting = new Map<number, (message: FromWorker) => void>();
-    const session = createSession(load, (message) => {
+    const session = createSession(load, openCage, (message) => {
       says.push(message);
       if (message.type === 'done' || message.type === 'failed') waiting.get(message.id)?.(message);
     });
@@ -220,6 +221,7 @@ describe('the session in the worker', () => {
   test.each([null, {}, { type: 'chat', id: 1 }, { type: 'reboot' }])('refuses the message %o', (message) => {
     const session = createSession(
       () => Promise.resolve(byteEngine([])),
+      openCage,
       () => undefined,
     );
     expect(() => session.handle(message)).toThrow();

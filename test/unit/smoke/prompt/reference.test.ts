@@ -1,9 +1,11 @@
 /** `templates/chat/gemma.jinja`, which stands in for a file's own template, against what Google's own one makes. */
+
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { renderJinja } from '../../../../src/runtimes/jinja.ts';
 import { SHAPES } from '../../../../src/smoke/prompt/shapes.ts';
+import { UNCAGED } from '../../../helpers/cage.ts';
 
 const Message = z.strictObject({ role: z.string(), content: z.string() });
 const Official = z.union([z.strictObject({ text: z.string() }), z.strictObject({ refused: z.string() })]);
@@ -18,7 +20,7 @@ const tokens = { bos: '<bos>', eos: '<eos>' };
 
 /** The fixtures hold roles that no conversation of ours has, which a template must treat alike all the same. */
 function render(source: string, messages: readonly z.infer<typeof Message>[]): Promise<string> {
-  return renderJinja(source, messages as Parameters<typeof renderJinja>[1], tokens);
+  return renderJinja(source, messages as Parameters<typeof renderJinja>[1], tokens, UNCAGED);
 }
 
 describe('the reference template of Gemma', () => {

@@ -4,6 +4,7 @@ import type { Message, RuntimeKind, StoredModel } from '../../../../src/runtimes
 import { prove } from '../../../../src/smoke/prompt/prove.ts';
 import type { ProveRequest } from '../../../../src/smoke/prompt/request.ts';
 import type { PromptProof } from '../../../../src/smoke/prompt/schema.ts';
+import { openCage } from '../../../helpers/cage.ts';
 import { FakeRuntime, type Prompting } from '../../../helpers/fake-runtime.ts';
 
 const JINJA = readFileSync('templates/chat/gemma.jinja', 'utf8');
@@ -77,6 +78,7 @@ export async function proven(planted: Planted = {}): Promise<Outcome> {
   const work = prove(
     {
       runtime: kind === undefined ? runtime : renamed(runtime, kind),
+      cage: openCage,
       stored: { name: 'tiny', template: GO, stop: ['<end_of_turn>'], contextLength: 512, ...stored },
       reference: { source: JINJA, from: 'file' },
       tokens: { bos: '<bos>', stop: ['<end_of_turn>'] },
