@@ -351,12 +351,12 @@ describe('as a rollout script calls it', () => {
     const script = `while read -r host; do "${process.execPath}" "${run}" check --host "$host" --json >/dev/null; echo "$host $?"; done`;
     const child = spawn('sh', ['-c', script], { env: { ...process.env, GEMMA_PROVISION_HOME: home.path } });
     child.stdin.end(`${ollama.host}\n127.0.0.1:1\n${ollama.host}\n`);
-    let told = '';
+    let output = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      told += text;
+      output += text;
     });
     await new Promise((resolve) => child.once('close', resolve));
-    expect(told).toBe(`${ollama.host} 0\n127.0.0.1:1 13\n${ollama.host} 0\n`);
+    expect(output).toBe(`${ollama.host} 0\n127.0.0.1:1 13\n${ollama.host} 0\n`);
   });
 
   test('its JSON follows its schema in the main program too', async () => {

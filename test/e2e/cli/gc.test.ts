@@ -36,7 +36,7 @@ test('row 22: what an install killed in its transfer left is shown, then removed
   expect((await home.run(['gc'])).stdout).toBe('There are no leftovers.\n');
 });
 
-test('row 22: what the next run can finish is told and stays, and that run finishes it', async () => {
+test('row 22: what the next run can complete is reported and kept, and that run completes it', async () => {
   await killed('stage');
   const { data } = await home.json('gc', ['--apply']);
   expect(data?.items).toEqual([]);

@@ -60,7 +60,7 @@ describe('a GGUF that cannot be installed', () => {
     expect(readdirSync(join(home.path, 'data/embedded/blobs'))).toEqual([]);
   });
 
-  test('nothing at hand for a model that does not ship with the tool', async () => {
+  test('a model that is not bundled with the tool has no source', async () => {
     const result = await home.json('install', ['gemma-3n-e4b:q4_k_m', '--accept-license']);
     expect(result).toMatchObject({ code: 3, error: { code: 'source-not-found' } });
     expect(result.error.suggestions.join(' ')).toContain('--from');

@@ -20,7 +20,7 @@ describe('one model from nothing to nothing', () => {
     expect(existsSync(join(home.path, 'data'))).toBe(false);
   });
 
-  test('auto chooses the best quant at hand, tests it and records it', async () => {
+  test('auto chooses the best available quant, tests it and records it', async () => {
     const { code, ok, data, warnings } = await home.json('install', ['tiny-gemma-3n']);
     expect([code, ok, warnings]).toEqual([0, true, []]);
     expect(data).toMatchObject({ changed: true, name: NAME, quant: 'q4_k_m', bytesMoved: 3_999_936 });
@@ -89,7 +89,7 @@ describe('other ways to say what', () => {
     expect(nameless.data).toMatchObject({ model: 'tiny-gemma-3n', quant: 'q4_k_m', name: NAME });
   });
 
-  test('a folder stands for the best of the quants in it', async () => {
+  test('a folder means the best quant in it', async () => {
     const folder = join(home.path, 'only-q2');
     mkdirSync(folder);
     copyFileSync(Q2, join(folder, 'tiny-gemma-3n-q2_k.gguf'));

@@ -1,18 +1,16 @@
 /** What the built command line does when a server feeds a model another prompt than it was trained with. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Home, makeHome } from '../../helpers/cli.ts';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import type { Home } from '../../helpers/cli.ts';
 import { type FakeOllama, fakeOllama } from '../../helpers/fake-ollama.ts';
+import { homeWithOllama } from '../../helpers/home-with-ollama.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
 let home: Home;
 let ollama: FakeOllama;
 beforeEach(async () => {
-  home = makeHome();
-  ollama = await fakeOllama();
-});
-afterEach(async () => {
-  await ollama.close();
-  home.remove();
+  const setup = await homeWithOllama();
+  ({ home, ollama } = setup);
+  return setup.remove;
 });
 
 function install(...args: string[]) {
@@ -72,7 +70,7 @@ describe('smoke --proof', () => {
     expect(different?.effective).toContain(shown);
   });
 
-  test('a stop token that got lost is told', async () => {
+  test('a lost stop token is reported', async () => {
     await install();
     const model = ollama.models.get(NAME);
     if (model) ollama.models.set(NAME, { ...model, parameters: { ...model.parameters, stop: [] } });
@@ -91,6 +89,7 @@ describe('smoke --proof', () => {
   test('a server that shows no prompt is proven by its counts, or says that it is not', async () => {
     await ollama.close();
     ollama = await fakeOllama('0.10.0');
+    onTestFinished(ollama.close);
     await install();
     const counted = await home.json('smoke', [NAME, '--proof']);
     expect(counted).toMatchObject({ code: 0, data: { prompt: { verdict: 'proven-by-count', bosCount: 1 } } });

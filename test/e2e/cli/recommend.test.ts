@@ -13,7 +13,7 @@ const PROFILES = join(ROOT, 'test/fixtures/profiles');
 const SMALL_GPU = ['gemma-3n-e4b', '--profile', join(PROFILES, 'nvidia-gtx-1650-4gb.json')];
 
 describe('recommend', () => {
-  test('the page is written from the same data, and its place is told', async () => {
+  test('the page is written from the same data, and its path is printed', async () => {
     const file = join(home.path, 'fit.html');
     const { code, data } = await home.json('recommend', [...SMALL_GPU, '--html', file, '--table']);
     expect([code, data?.html]).toEqual([0, file]);
@@ -23,7 +23,7 @@ describe('recommend', () => {
     expect(data?.changes.map(({ kind }) => kind)).toContain('free-vram');
   });
 
-  test('a file of somebody else is left alone', async () => {
+  test('a file that this tool did not write is left alone', async () => {
     const file = join(home.path, 'notes.html');
     writeFileSync(file, 'mine');
     expect(await home.json('recommend', [...SMALL_GPU, '--html', file])).toMatchObject({

@@ -1,10 +1,11 @@
 /** Files that no server should see: the built program refuses them before it sends a byte. */
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Home, makeHome, Q4, ROOT } from '../../helpers/cli.ts';
-import { type FakeOllama, fakeOllama } from '../../helpers/fake-ollama.ts';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Home, Q4, ROOT } from '../../helpers/cli.ts';
+import type { FakeOllama } from '../../helpers/fake-ollama.ts';
 import { buildGguf, type GgufSpec, type MetadataSpec, modelSpec } from '../../helpers/gguf-builder.ts';
+import { homeWithOllama } from '../../helpers/home-with-ollama.ts';
 
 const FAULTS = join(ROOT, 'test/fixtures/gguf/faults');
 const MODEL = 'tiny-gemma-3n:q4_k_m';
@@ -12,12 +13,9 @@ const MODEL = 'tiny-gemma-3n:q4_k_m';
 let home: Home;
 let ollama: FakeOllama;
 beforeAll(async () => {
-  home = makeHome();
-  ollama = await fakeOllama();
-});
-afterAll(async () => {
-  await ollama.close();
-  home.remove();
+  const setup = await homeWithOllama();
+  ({ home, ollama } = setup);
+  return setup.remove;
 });
 
 /** What a server may be asked while a plan is made: questions, and nothing that carries bytes or names a model. */

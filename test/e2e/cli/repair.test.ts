@@ -94,7 +94,7 @@ test('row 35: one flipped byte anywhere is found, and put right from the source 
   expect((await home.json('run', [NAME, 'What is 2 + 2?'])).data?.response).toBe('4');
 }, 120_000);
 
-test('row 35: without a good copy nothing is touched, exit 18, and the way out is told', async () => {
+test('row 35: without an intact copy nothing is changed, exit 18, with a remedy', async () => {
   flip(blob, 3_000_000);
   flip(source, 3_000_000);
   const corrupt = digestOf(readFileSync(blob));
@@ -120,7 +120,7 @@ test('row 35: a blob that is cut off or gone is exit 11, and is put right', asyn
   await expectGood();
 });
 
-test('row 35: the people who read it are told in words', async () => {
+test('row 35: the text output describes the repair', async () => {
   flip(blob, 5);
   const { code, stdout } = await home.run(['verify', NAME]);
   expect(code).toBe(11);
@@ -132,7 +132,7 @@ test('row 35: the people who read it are told in words', async () => {
 });
 
 describe('a name that is not what was recorded', () => {
-  test('that somebody changed is drift, exit 4, and gets back what was recorded', async () => {
+  test('that another tool changed is drift, exit 4, and repair restores what was recorded', async () => {
     const path = modelFile(NAME);
     const before = readFileSync(recordFile, 'utf8');
     const manifest = JSON.parse(readFileSync(path, 'utf8'));
@@ -225,7 +225,7 @@ describe('row 25: a record file', () => {
   });
 });
 
-test('the version kept for a rollback is looked at too; one that is lost is told so in the record', async () => {
+test('the previous version is checked too, and the record says when it is lost', async () => {
   const next = await home.json('install', ['tiny-gemma-3n', '--from', Q2, '--name', NAME, '--no-smoke']);
   const keptAs = next.data?.previous?.keptAs ?? expect.fail('nothing is kept');
   expect((await verify(NAME)).code).toBe(0);

@@ -1,9 +1,10 @@
 /** Secrets planted wherever a user may have one; many commands that fail; nothing of them may be seen anywhere. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Home, makeHome, Q4 } from '../../helpers/cli.ts';
-import { type FakeOllama, fakeOllama } from '../../helpers/fake-ollama.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Home, Q4 } from '../../helpers/cli.ts';
+import type { FakeOllama } from '../../helpers/fake-ollama.ts';
+import { homeWithOllama } from '../../helpers/home-with-ollama.ts';
 
 const SECRETS = {
   hubToken: 'hf_plantedTokenOfTheHub42',
@@ -26,8 +27,8 @@ let home: Home;
 let ollama: FakeOllama;
 let env: Record<string, string>;
 beforeAll(async () => {
-  home = makeHome();
-  ollama = await fakeOllama();
+  const setup = await homeWithOllama();
+  ({ home, ollama } = setup);
   const docker = join(home.path, 'docker');
   mkdirSync(docker);
   const auth = Buffer.from(`user:${SECRETS.dockerPassword}`).toString('base64');
@@ -41,10 +42,7 @@ beforeAll(async () => {
     http_proxy: `http://user:${SECRETS.proxyPassword}@127.0.0.1:1`,
     DOCKER_CONFIG: docker,
   };
-});
-afterAll(async () => {
-  await ollama.close();
-  home.remove();
+  return setup.remove;
 });
 
 const SIGNED = `https://user:${SECRETS.urlPassword}@127.0.0.1:1/m.gguf?X-Amz-Signature=${SECRETS.signature}`;

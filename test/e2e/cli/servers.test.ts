@@ -1,21 +1,19 @@
 /** The install against servers that are missing, wrong, or misbehave; the fake keeps the protocol of 0.24. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Home, makeHome, within } from '../../helpers/cli.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { type Home, within } from '../../helpers/cli.ts';
 import { type FakeOllama, fakeOllama, hang, refuse } from '../../helpers/fake-ollama.ts';
+import { homeWithOllama } from '../../helpers/home-with-ollama.ts';
 import { TINY_DIGEST } from '../../helpers/plans.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
 let home: Home;
 let ollama: FakeOllama;
 beforeEach(async () => {
-  home = makeHome();
-  ollama = await fakeOllama();
-});
-afterEach(async () => {
-  await ollama.close();
-  home.remove();
+  const setup = await homeWithOllama();
+  ({ home, ollama } = setup);
+  return setup.remove;
 });
 
 function install(...args: string[]) {
@@ -93,7 +91,7 @@ describe('failures on the way leave nothing behind', () => {
     expect([...ollama.models]).toEqual([[NAME, before]]);
   });
 
-  test('a name of somebody else is not taken', async () => {
+  test('a name that another tool uses is not taken', async () => {
     await install('--name', 'mine');
     const [model] = ollama.models.values();
     if (model !== undefined) ollama.models.set(NAME, model);

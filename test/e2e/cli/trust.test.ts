@@ -2,21 +2,19 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { type Home, makeHome, Q2, Q4 } from '../../helpers/cli.ts';
-import { type FakeOllama, fakeOllama } from '../../helpers/fake-ollama.ts';
+import type { FakeOllama } from '../../helpers/fake-ollama.ts';
+import { homeWithOllama } from '../../helpers/home-with-ollama.ts';
 
 const MODEL = 'tiny-gemma-3n:q4_k_m';
 
 let home: Home;
 let ollama: FakeOllama;
 beforeEach(async () => {
-  home = makeHome();
-  ollama = await fakeOllama();
-});
-afterEach(async () => {
-  await ollama.close();
-  home.remove();
+  const setup = await homeWithOllama();
+  ({ home, ollama } = setup);
+  return setup.remove;
 });
 
 function here(name: string): string {

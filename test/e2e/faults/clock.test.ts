@@ -54,7 +54,7 @@ describe.skipIf(missing !== undefined)(`a wrong clock${missing === undefined ? '
   test.each([
     ['ten years ahead', '+10y'],
     ['in 1970', '@1970-01-02 00:00:00'],
-  ])('row 48: %s steals no lock of a run that lives', { timeout: 120_000 }, async (_, time) => {
+  ])('row 48: %s: the lock of a live run is not taken over', { timeout: 120_000 }, async (_, time) => {
     const right = home.start(args()).ended;
     await expect.poll(() => cached(home).partial.length, { timeout: 30_000 }).toBeGreaterThan(0);
     const wrong = await runAt(time);
@@ -69,7 +69,7 @@ describe.skipIf(missing !== undefined)(`a wrong clock${missing === undefined ? '
   test.each([
     ['ten years ahead', '+10y'],
     ['in 1970', '@1970-01-02 00:00:00'],
-  ])('row 48: the lock of a run that died is taken over at once, also %s', { timeout: 120_000 }, async (_, time) => {
+  ])('row 48: %s: the lock of a dead run is taken over at once', { timeout: 120_000 }, async (_, time) => {
     const dead = home.start(args());
     await expect.poll(() => cached(home).partial.length, { timeout: 30_000 }).toBeGreaterThan(0);
     dead.child.kill('SIGKILL');

@@ -46,7 +46,7 @@ async function quantNow(): Promise<string[]> {
 
 describe.each(Array.from({ length: ROUNDS }, (_, round) => round))('round %i', () => {
   test.each(CHECKPOINTS.filter((name) => !['remove', 'forget'].includes(name)))(
-    'row 22: killed at %s in an upgrade, the name answers, and the same install again converges',
+    'row 22: killed at %s of an upgrade: the name still answers, and repeating the install completes it',
     { timeout: 120_000 },
     async (checkpoint) => {
       for (const folder of ['data', 'cache']) rmSync(join(home.path, folder), { recursive: true, force: true });
@@ -74,7 +74,7 @@ describe.each(Array.from({ length: ROUNDS }, (_, round) => round))('round %i', (
   );
 
   test.each(['remove', 'forget', 'clean'] as const)(
-    'row 22: killed at %s in a removal, the removal again finishes it',
+    'row 22: killed at %s of a removal: repeating the removal completes it',
     { timeout: 120_000 },
     async (checkpoint) => {
       for (const folder of ['data', 'cache']) rmSync(join(home.path, folder), { recursive: true, force: true });

@@ -18,6 +18,7 @@ import { type Home, makeHome, Q4 } from '../../helpers/cli.ts';
 import { type Origin, startOrigin } from '../../helpers/origin.ts';
 import {
   cached,
+  errorText,
   FILES,
   filesUnder,
   fromOrigin,
@@ -26,7 +27,6 @@ import {
   NEW,
   quantsOf,
   snapshot,
-  told,
   withOldModel,
 } from './host.ts';
 
@@ -74,29 +74,33 @@ const install = () => installOf(home, fromOrigin(origin.url, '/new.gguf'));
 const bytesSent = () => origin.requests.filter(({ sent }) => sent > 1_100_000).length;
 
 describe.skipIf(noDisk !== undefined)(`a small disk${noDisk === undefined ? '' : ` (skipped: ${noDisk})`}`, () => {
-  test('row 17: a disk that is too small is refused before the first byte: need, have, where', LONG, async () => {
-    mount(home.path, 6 * KIB);
-    const before = await withOldModel(home);
-    const answer = await install();
-    expect(answer).toMatchObject({ code: 12, error: { code: 'disk-full' } });
-    expect(told(answer)).toMatch(/has [\d.]+ MiB free, but 3\.8 MiB are needed/);
-    expect(told(answer)).toContain(join(home.path, 'data'));
-    expect(bytesSent()).toBe(0);
-    expect(snapshot(home)).toEqual(before);
-    expect(cached(home)).toEqual({ partial: [], blobs: [] });
-  });
+  test(
+    'row 17: a disk that is too small is refused before the first byte, with what is needed, what is free, and where',
+    LONG,
+    async () => {
+      mount(home.path, 6 * KIB);
+      const before = await withOldModel(home);
+      const answer = await install();
+      expect(answer).toMatchObject({ code: 12, error: { code: 'disk-full' } });
+      expect(errorText(answer)).toMatch(/has [\d.]+ MiB free, but 3\.8 MiB are needed/);
+      expect(errorText(answer)).toContain(join(home.path, 'data'));
+      expect(bytesSent()).toBe(0);
+      expect(snapshot(home)).toEqual(before);
+      expect(cached(home)).toEqual({ partial: [], blobs: [] });
+    },
+  );
 
-  test('row 17: where only the cache is too small, the bytes go past it in one pass', LONG, async () => {
+  test('row 17: where only the cache is too small, the file is streamed to the server without it', LONG, async () => {
     await withOldModel(home);
     mount(join(home.path, 'cache'), 2 * KIB);
     const answer = await install();
-    expect(answer, told(answer)).toMatchObject({ code: 0, data: { changed: true, way: 'stream' } });
+    expect(answer, errorText(answer)).toMatchObject({ code: 0, data: { changed: true, way: 'stream' } });
     expect(await quantsOf(home)).toEqual(['q4_k_m']);
     expect(cached(home)).toEqual({ partial: [], blobs: [] });
   });
 
   test(
-    'row 18: a disk that another fills mid-way: what was installed stays; with room the rest is fetched',
+    'row 18: a disk that fills up during a download: the installed model stays, and with space again only the rest is fetched',
     LONG,
     async () => {
       mount(home.path, 12 * KIB);
@@ -108,7 +112,7 @@ describe.skipIf(noDisk !== undefined)(`a small disk${noDisk === undefined ? '' :
       const other = join(home.path, 'of-another');
       expect(() => writeFileSync(other, Buffer.alloc(14 * KIB * KIB))).toThrow('ENOSPC');
       const answer = await running;
-      expect(answer, told(answer)).toMatchObject({ code: 12, error: { code: 'disk-full' } });
+      expect(answer, errorText(answer)).toMatchObject({ code: 12, error: { code: 'disk-full' } });
       expect(snapshot(home)).toEqual(before);
       expect(cached(home).blobs).toEqual([]);
       expect(cached(home).partial).not.toContain(0);
@@ -120,7 +124,7 @@ describe.skipIf(noDisk !== undefined)(`a small disk${noDisk === undefined ? '' :
   );
 
   test.each(['data/registry', 'data/journal', 'data/locks'])(
-    'row 24: %s on a disk that is full: told, what was installed stays, and works again with room',
+    'row 24: %s on a full disk is reported as such, the installed model stays, and it works again with space',
     LONG,
     async (folder) => {
       const before = await withOldModel(home);
@@ -133,16 +137,16 @@ describe.skipIf(noDisk !== undefined)(`a small disk${noDisk === undefined ? '' :
       const filler = join(place, 'filler');
       expect(() => writeFileSync(filler, Buffer.alloc(KIB * KIB))).toThrow('ENOSPC');
       const answer = await installOf(home, ['--from', Q4, '--name', NAME, '--runtime', 'embedded', '--no-smoke']);
-      expect(answer, told(answer)).toMatchObject({ code: 12, error: { code: 'disk-full' } });
+      expect(answer, errorText(answer)).toMatchObject({ code: 12, error: { code: 'disk-full' } });
       rmSync(filler);
       expect(snapshot(home)).toEqual(before);
       const again = await installOf(home, ['--from', Q4, '--name', NAME, '--runtime', 'embedded', '--no-smoke']);
-      expect(again, told(again)).toMatchObject({ code: 0, ok: true });
+      expect(again, errorText(again)).toMatchObject({ code: 0, ok: true });
       expect(await quantsOf(home)).toEqual(['q4_k_m']);
     },
   );
 
-  test('row 47: the cache on another file system', LONG, async () => {
+  test('row 47: the cache can be on another file system', LONG, async () => {
     mount(join(home.path, 'cache'), 16 * KIB);
     expect(await install()).toMatchObject({ code: 0, ok: true });
     expect(await quantsOf(home)).toEqual(['q4_k_m']);
@@ -151,18 +155,18 @@ describe.skipIf(noDisk !== undefined)(`a small disk${noDisk === undefined ? '' :
 });
 
 describe('folders of others', () => {
-  test('row 47: a cache that is a file is told by its path, with a way out', LONG, async () => {
+  test('row 47: a cache that is a file is reported with its path and a remedy', LONG, async () => {
     const before = await withOldModel(home);
     rmSync(join(home.path, 'cache'), { recursive: true, force: true });
     writeFileSync(join(home.path, 'cache'), 'not a folder');
     const answer = await install();
     expect(answer).toMatchObject({ code: 12, error: { code: 'file-access' } });
-    expect(told(answer)).toContain(join(home.path, 'cache'));
+    expect(errorText(answer)).toContain(join(home.path, 'cache'));
     expect(snapshot(home)).toEqual(before);
   });
 
   test.skipIf(process.getuid?.() !== 0)(
-    'row 47: a cache of another user that may not be written (skipped where not root: nobody else to be)',
+    'row 47: a cache of another user that is not writable is reported (skipped unless run as root)',
     LONG,
     async () => {
       const cache = join(home.path, 'cache');
@@ -180,19 +184,19 @@ describe('folders of others', () => {
     },
   );
 
-  test('row 47: a link in the cache that leads out of it is not written through', LONG, async () => {
+  test('row 47: a link in the cache that points outside is not followed for writing', LONG, async () => {
     const outside = join(home.path, 'outside');
     mkdirSync(outside);
     mkdirSync(join(home.path, 'cache'));
     symlinkSync(outside, join(home.path, 'cache/partial'));
     const answer = await install();
     expect(answer).toMatchObject({ code: 12, ok: false });
-    expect(told(answer)).toContain(join(home.path, 'cache/partial'));
+    expect(errorText(answer)).toContain(join(home.path, 'cache/partial'));
     expect(filesUnder(home.path, 'outside')).toEqual([]);
     expect(await quantsOf(home)).toEqual([]);
   });
 
-  test('row 47: with umask 077 others can read nothing, and it works', LONG, async () => {
+  test('row 47: with umask 077 an install works, and no other user can read its files', LONG, async () => {
     const before = process.umask(0o077);
     try {
       expect(await install()).toMatchObject({ code: 0, ok: true });

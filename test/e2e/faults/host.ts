@@ -66,7 +66,7 @@ export function cached(home: Home): { readonly partial: number[]; readonly blobs
 }
 
 /** All that an error says, in one text. */
-export function told({ error }: Pick<Answer<'install'>, 'error'>): string {
+export function errorText({ error }: Pick<Answer<'install'>, 'error'>): string {
   return [error.message, ...error.causes, ...error.suggestions].join('\n');
 }
 

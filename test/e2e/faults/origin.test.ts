@@ -7,6 +7,7 @@ import { type Home, makeHome } from '../../helpers/cli.ts';
 import { type Behaviour, type LoggedRequest, type Origin, sha256, startOrigin } from '../../helpers/origin.ts';
 import {
   cached,
+  errorText,
   FILES,
   fromOrigin,
   installOf,
@@ -14,7 +15,6 @@ import {
   quantsOf,
   type Snapshot,
   snapshot,
-  told,
   withOldModel,
 } from './host.ts';
 
@@ -60,7 +60,7 @@ describe('an origin that gets well', () => {
   test.each([
     ['the file, three times,', true],
     ['its header', false],
-  ])('row 1: a cut of %s costs at most 1 MiB', LONG, async (_, ofFile) => {
+  ])('row 1: a connection cut at %s costs at most 1 MiB', LONG, async (_, ofFile) => {
     let cuts = 0;
     const origin = await serve((_number, request) => {
       if (request.method !== 'GET' || forBytes(request) !== ofFile || cuts >= 3) return {};
@@ -75,9 +75,9 @@ describe('an origin that gets well', () => {
   });
 
   test.each<[string, Behaviour]>([
-    ['row 3: knows no ranges', { ranges: 'ignore' }],
+    ['row 3: ignores ranges', { ranges: 'ignore' }],
     ['row 4: has another ETag after a cut', { etag: '"another"' }],
-    ['row 4: answers another range than was asked for', { ranges: 'shifted' }],
+    ['row 4: answers with another range than requested', { ranges: 'shifted' }],
     ['row 5: refuses the range after a cut', { ranges: 'refuse' }],
   ])('%s: started again from 0, never appended to', LONG, async (_, later) => {
     let seen = 0;
@@ -110,14 +110,14 @@ describe('an origin that gets well', () => {
 
 describe('an origin that does not: what was installed stays, byte for byte', () => {
   test.each<[string, Behaviour]>([
-    ['row 8: a body longer than it says, for ever', { endless: true }],
-    ['row 8: a length other than the file’s', { length: NEW.length + 5 }],
+    ['row 8: an endless body, longer than its stated length', { endless: true }],
+    ['row 8: a stated length that differs from the file’s', { length: NEW.length + 5 }],
   ])('%s', LONG, async (_, behaviour) => {
     const origin = await serve((_number, request) => (forBytes(request) ? { ranges: 'ignore', ...behaviour } : {}));
     // The digest of other bytes: an answer that is cut at the size of the file must not pass.
     const wrong = sha256(Buffer.from('other'));
     const answer = await installOf(home, fromOrigin(origin.url, '/new.gguf', wrong));
-    expect([10, 11], told(answer)).toContain(answer.code);
+    expect([10, 11], errorText(answer)).toContain(answer.code);
     expect(origin.sentBytes()).toBeLessThan(8 * (NEW.length + MIB));
     nothingChanged();
   });
@@ -125,34 +125,38 @@ describe('an origin that does not: what was installed stays, byte for byte', () 
   test('row 9: an answer in gzip is refused', LONG, async () => {
     const origin = await serve(() => ({ encoding: 'gzip' }));
     const answer = await installOf(home, fromOrigin(origin.url, '/new.gguf'));
-    expect([10, 11], told(answer)).toContain(answer.code);
-    expect(told(answer)).toContain('gzip');
+    expect([10, 11], errorText(answer)).toContain(answer.code);
+    expect(errorText(answer)).toContain('gzip');
     nothingChanged();
     expect(cached(home).partial).toEqual([]);
   });
 
-  test('row 11: a Retry-After of 31 years is told, not waited for', LONG, async () => {
+  test('row 11: a Retry-After of 31 years is reported and not waited for', LONG, async () => {
     const origin = await serve(() => ({ status: 429, headers: { 'retry-after': '1000000000' } }));
     const answer = await installOf(home, fromOrigin(origin.url, '/new.gguf'));
     expect(answer).toMatchObject({ code: 10, ok: false });
-    expect(told(answer)).toMatch(/429|again/);
+    expect(errorText(answer)).toMatch(/429|again/);
     nothingChanged();
   });
 
-  test.each([401, 403])('row 12: %i is not asked again, and says what is missing', LONG, async (status) => {
-    const origin = await serve(() => ({ status }));
-    const answer = await installOf(home, fromOrigin(origin.url, '/new.gguf'));
-    expect(answer).toMatchObject({ code: 14, error: { code: 'unauthorised' } });
-    expect(told(answer)).toContain('127.0.0.1');
-    expect(origin.requests.length).toBeLessThanOrEqual(2);
-    nothingChanged();
-  });
+  test.each([401, 403])(
+    'row 12: %i is not retried, and the message names the missing credential',
+    LONG,
+    async (status) => {
+      const origin = await serve(() => ({ status }));
+      const answer = await installOf(home, fromOrigin(origin.url, '/new.gguf'));
+      expect(answer).toMatchObject({ code: 14, error: { code: 'unauthorised' } });
+      expect(errorText(answer)).toContain('127.0.0.1');
+      expect(origin.requests.length).toBeLessThanOrEqual(2);
+      nothingChanged();
+    },
+  );
 
   test('row 13: redirects without end', LONG, async () => {
     const origin = await serve((number) => ({ redirect: `/new.gguf?hop=${number}` }));
     const answer = await installOf(home, fromOrigin(origin.url, '/new.gguf'));
-    expect([10, 16], told(answer)).toContain(answer.code);
-    expect(told(answer)).toMatch(/redirect/i);
+    expect([10, 16], errorText(answer)).toContain(answer.code);
+    expect(errorText(answer)).toMatch(/redirect/i);
     expect(origin.requests.length).toBeLessThan(60);
     nothingChanged();
   });
@@ -162,36 +166,32 @@ describe('certificates', () => {
   const authority = createAuthority();
   const DAY = 86_400_000;
 
-  test(
-    'row 14: of an authority that nobody told us of: refused with the way out; with --ca it installs',
-    LONG,
-    async () => {
-      const origin = await serve(() => ({}), { tls: authority.issue() });
-      const refused = await installOf(home, fromOrigin(origin.url, '/new.gguf'));
-      expect(refused).toMatchObject({ code: 10, ok: false });
-      expect(told(refused)).toContain('GEMMA_PROVISION_CA');
-      expect(origin.requests).toEqual([]);
-      nothingChanged();
-      const ca = join(home.path, 'ca.pem');
-      writeFileSync(ca, authority.cert);
-      const env = { GEMMA_PROVISION_CA: ca };
-      expect(await installOf(home, fromOrigin(origin.url, '/new.gguf'), { env })).toMatchObject({ code: 0, ok: true });
-      await isInstalled();
-    },
-  );
+  test('row 14: from an unknown authority: refused with a remedy; with --ca it installs', LONG, async () => {
+    const origin = await serve(() => ({}), { tls: authority.issue() });
+    const refused = await installOf(home, fromOrigin(origin.url, '/new.gguf'));
+    expect(refused).toMatchObject({ code: 10, ok: false });
+    expect(errorText(refused)).toContain('GEMMA_PROVISION_CA');
+    expect(origin.requests).toEqual([]);
+    nothingChanged();
+    const ca = join(home.path, 'ca.pem');
+    writeFileSync(ca, authority.cert);
+    const env = { GEMMA_PROVISION_CA: ca };
+    expect(await installOf(home, fromOrigin(origin.url, '/new.gguf'), { env })).toMatchObject({ code: 0, ok: true });
+    await isInstalled();
+  });
 
   test.each<[string, Parameters<typeof authority.issue>[0], RegExp]>([
     ['row 14: for another name', { names: ['elsewhere.test'], addresses: [] }, /another name/],
     ['row 48: from the past', { notBefore: new Date(0), notAfter: new Date(Date.now() - DAY) }, /clock/],
     ['row 48: from the future', { notBefore: new Date(Date.now() + DAY) }, /clock/],
-  ])('%s: refused, and told why', LONG, async (_, options, why) => {
+  ])('%s: refused with the reason', LONG, async (_, options, why) => {
     const origin = await serve(() => ({}), { tls: authority.issue(options) });
     const ca = join(home.path, 'ca.pem');
     writeFileSync(ca, authority.cert);
     const env = { GEMMA_PROVISION_CA: ca };
     const answer = await installOf(home, fromOrigin(origin.url, '/new.gguf'), { env });
     expect(answer).toMatchObject({ code: 10, ok: false });
-    expect(told(answer)).toMatch(why);
+    expect(errorText(answer)).toMatch(why);
     expect(origin.requests).toEqual([]);
     nothingChanged();
   });

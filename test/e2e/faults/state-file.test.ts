@@ -31,7 +31,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 interface Outcome {
   readonly killed: boolean;
   readonly code: number | null;
-  readonly told: string;
+  readonly output: string;
   readonly text: string;
 }
 
@@ -47,7 +47,7 @@ function writeWith(call: string, fault: string, when: number): Outcome {
     timeout: 30_000,
   });
   const killed = run.signal !== null || (run.status ?? 0) > 128;
-  return { killed, code: run.status, told: run.stdout, text: readFileSync(path, 'utf8') };
+  return { killed, code: run.status, output: run.stdout, text: readFileSync(path, 'utf8') };
 }
 
 /** Faults at the first call, the second, … until the write came through untouched, `most` times at most. */
@@ -63,7 +63,7 @@ function everyTime(call: string, fault: string, most = 16): Outcome[] {
 
 describe.skipIf(missing !== undefined)(`a state file${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
   test.each(['write', 'fsync', 'rename'])(
-    'row 23: killed at any %s, it is the old or the new text, never neither',
+    'row 23: killed at any %s, the file is the complete old or new text',
     { timeout: 240_000 },
     (call) => {
       const outcomes = everyTime(call, 'signal=KILL');
@@ -75,16 +75,16 @@ describe.skipIf(missing !== undefined)(`a state file${missing === undefined ? ''
     },
   );
 
-  test('row 24: an fsync that fails is told, and the file is the old one until it is the new one', {
+  test('row 24: an fsync that fails is reported, and the file is complete: old before the rename, new after it', {
     timeout: 120_000,
   }, () => {
     const [file, afterRename] = everyTime('fsync', 'error=EIO');
-    expect(file).toMatchObject({ killed: false, code: 12, told: 'file-access', text: OLD });
-    expect(afterRename).toMatchObject({ killed: false, code: 12, told: 'file-access', text: NEW });
+    expect(file).toMatchObject({ killed: false, code: 12, output: 'file-access', text: OLD });
+    expect(afterRename).toMatchObject({ killed: false, code: 12, output: 'file-access', text: NEW });
   });
 
-  test('row 24: a rename that fails is told, and the old text stays', { timeout: 60_000 }, () => {
-    expect(writeWith('rename', 'error=EROFS', 1)).toMatchObject({ code: 12, told: 'file-access', text: OLD });
+  test('row 24: a rename that fails is reported, and the old text stays', { timeout: 60_000 }, () => {
+    expect(writeWith('rename', 'error=EROFS', 1)).toMatchObject({ code: 12, output: 'file-access', text: OLD });
     expect(readdirSync(folder)).toEqual(['state.json']);
   });
 });

@@ -70,7 +70,7 @@ describe.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)('%s', (signal, code) => {
-  test('row 28: while a server is asked: ends at once, nothing is changed', LONG, async () => {
+  test('row 28: stopped during a request to a server: it ends at once and nothing has changed', LONG, async () => {
     behave = { silent: 'no-headers' };
     const { child, ended } = home.start(['install', ...args()]);
     await expect.poll(() => origin.requests.length, { timeout: 30_000 }).toBe(1);
@@ -80,16 +80,20 @@ describe.each([
     await converges();
   });
 
-  test('row 28: in a smoke test: ends at once, the old one is as it was, the next run goes on', LONG, async () => {
-    const { child, ended } = home.start(['install', ...testedArgs()]);
-    await expect.poll(steps, { timeout: 30_000, interval: 10 }).toEqual(['prove']);
-    child.kill(signal);
-    expect((await within(STOP_MS, ended)).code).toBe(code);
-    expect(await quantsOf(home)).toEqual(['q2_k']);
-    // What could not be taken back in the short time is in the journal, for the next run.
-    if (steps().length === 0) expect(snapshot(home)).toEqual(before);
-    await converges();
-  });
+  test(
+    'row 28: stopped in a smoke test: it ends at once, the old model is unchanged, and the next run continues',
+    LONG,
+    async () => {
+      const { child, ended } = home.start(['install', ...testedArgs()]);
+      await expect.poll(steps, { timeout: 30_000, interval: 10 }).toEqual(['prove']);
+      child.kill(signal);
+      expect((await within(STOP_MS, ended)).code).toBe(code);
+      expect(await quantsOf(home)).toEqual(['q2_k']);
+      // What could not be taken back in the short time is in the journal, for the next run.
+      if (steps().length === 0) expect(snapshot(home)).toEqual(before);
+      await converges();
+    },
+  );
 });
 
 test(`row 22: killed ${KILLS} times in a download, somewhere: each costs at most 1 MiB again`, LONG, async () => {

@@ -40,7 +40,7 @@ const files = (folder: string): string[] => {
 /** Bytes of the model that went over the network, without those of its header. */
 const bodies = () => origin.requests.filter(({ method, sent }) => method === 'GET' && sent > 2_000_000);
 
-test('row 26: of 20 processes that install one model, one downloads it, and the others wait or are told', {
+test('row 26: of 20 processes that install one model, one downloads it, and the others wait or report the lock', {
   timeout: 240_000,
 }, async () => {
   const ended = await Promise.all(Array.from({ length: 20 }, () => home.run(from('q2', '--no-smoke'))));
@@ -56,7 +56,7 @@ test('row 26: of 20 processes that install one model, one downloads it, and the 
   expect(files('data/journal')).toEqual([]);
 });
 
-test('row 16: what is in the cache installs when nothing can be reached', { timeout: 120_000 }, async () => {
+test('row 16: a cached file installs without a network', { timeout: 120_000 }, async () => {
   expect((await home.run(from('q2', '--no-smoke'))).code).toBe(0);
   expect((await home.run(['remove', NAME, '--runtime', 'embedded'])).code).toBe(0);
   const args = from('q2', '--no-smoke');
@@ -66,7 +66,7 @@ test('row 16: what is in the cache installs when nothing can be reached', { time
   expect(await recorded()).toEqual(['q2_k']);
 });
 
-test('row 2: a download that is cut for ever is exit 10, what came is kept, and the next run goes on from there', {
+test('row 2: a download that never recovers is exit 10, its bytes are kept, and the next run continues from there', {
   timeout: 240_000,
 }, async () => {
   expect((await home.run(from('q2', '--no-smoke'))).code).toBe(0);
@@ -102,7 +102,7 @@ test.each([
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)(
-  'row 28: %s in a download ends at once, the old one answers, and the next run goes on',
+  'row 28: %s during a download ends it at once, the old model answers, and the next run continues',
   { timeout: 120_000 },
   async (signal, code) => {
     expect((await home.run(from('q2', '--no-smoke'))).code).toBe(0);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Home, makeHome, within } from '../../helpers/cli.ts';
 import { type Origin, sha256, startOrigin } from '../../helpers/origin.ts';
-import { cached, FILES, filesUnder, fromOrigin, installOf, NAME, OLD, quantsOf, snapshot, told } from './host.ts';
+import { cached, errorText, FILES, filesUnder, fromOrigin, installOf, NAME, OLD, quantsOf, snapshot } from './host.ts';
 
 const LONG = { timeout: 120_000 };
 const PROMPT = 'What is 2 + 2?';
@@ -51,12 +51,12 @@ const tested = (reply: string) => [
 ];
 
 test(
-  'row 44: a new version that fails its smoke test never gets the name: exit 17, all is as before',
+  'row 44: a new version that fails its smoke test never gets the name: exit 17, and nothing has changed',
   LONG,
   async () => {
     const before = snapshot(home);
     const failed = await installOf(home, tested('I am a cat.'));
-    expect(failed, told(failed)).toMatchObject({ code: 17, error: { code: 'smoke-failed' } });
+    expect(failed, errorText(failed)).toMatchObject({ code: 17, error: { code: 'smoke-failed' } });
     expect(snapshot(home)).toEqual(before);
     expect(await quantsOf(home)).toEqual(['q2_k']);
     expect(await answer()).toBe('4');
@@ -69,7 +69,7 @@ test(
 
 describe('a rollback', () => {
   test(
-    'row 44: goes back and forth between the two versions, and one that fails its test gets no name',
+    'row 44: rolls back and forth between two versions, and a version that fails its test does not get the name',
     LONG,
     async () => {
       await installOf(home, upgradeArgs());
@@ -88,7 +88,7 @@ describe('a rollback', () => {
   );
 
   test(
-    'row 45: the bytes of the kept version are gone: exit 18, and the current one is not touched',
+    'row 45: the previous version’s file is missing: exit 18, and the current version is unchanged',
     LONG,
     async () => {
       await installOf(home, upgradeArgs());
@@ -106,7 +106,7 @@ describe('a rollback', () => {
 });
 
 test(
-  'row 46: killed between the create and the name, the old one answers, and the next run goes on',
+  'row 46: killed after the create and before the rename: the old model answers, and the next run continues',
   LONG,
   async () => {
     const killed = home.start(['install', ...upgradeArgs()], { env: { GEMMA_PROVISION_CRASH_AT: 'stage' } });
@@ -116,7 +116,7 @@ test(
     expect(await answer()).toBe('4');
 
     const next = await installOf(home, upgradeArgs());
-    expect(next, told(next)).toMatchObject({ code: 0, data: { changed: true, bytesMoved: 0 } });
+    expect(next, errorText(next)).toMatchObject({ code: 0, data: { changed: true, bytesMoved: 0 } });
     expect(next.warnings).toContainEqual(expect.stringContaining('continuing with the staged model'));
     expect(await quantsOf(home)).toEqual(['q4_k_m']);
     expect(filesUnder(home.path, 'data/journal')).toEqual([]);
@@ -124,30 +124,34 @@ test(
 );
 
 describe('what is not for us to take', () => {
-  test('row 49: a model that this tool has no record of is neither replaced nor removed', LONG, async () => {
+  test('row 49: a model without a record of this tool is neither replaced nor removed', LONG, async () => {
     for (const path of filesUnder(home.path, 'data/registry')) rmSync(join(home.path, path));
     const before = snapshot(home);
     const refused = await installOf(home, upgradeArgs());
-    expect(refused, told(refused)).toMatchObject({ code: 16, error: { code: 'foreign-model' } });
-    expect(told(refused)).toContain('--name');
+    expect(refused, errorText(refused)).toMatchObject({ code: 16, error: { code: 'foreign-model' } });
+    expect(errorText(refused)).toContain('--name');
     const kept = await home.json('remove', [NAME, ...EMBEDDED]);
     expect(kept).toMatchObject({ code: 16, error: { code: 'foreign-model' } });
     expect(snapshot(home)).toEqual(before);
     expect(await answer()).toBe('4');
   });
 
-  test('row 49: a removal in the middle of an install of the name waits, then says who is at work', LONG, async () => {
-    silent = true;
-    const running = home.start(['install', ...upgradeArgs()]);
-    await expect.poll(() => cached(home).partial.length, { timeout: 30_000 }).toBeGreaterThan(0);
-    const refused = await home.json('remove', [NAME, ...EMBEDDED]);
-    expect(refused).toMatchObject({ code: 15, error: { code: 'busy' } });
-    expect(refused.error.message).toContain(`process ${running.child.pid}`);
-    expect(await quantsOf(home)).toEqual(['q2_k']);
-    running.child.kill('SIGTERM');
-    expect((await within(5000, running.ended)).code).toBe(143);
-    expect(readdirSync(join(home.path, 'data/embedded/models'))).toHaveLength(1);
-    expect(await home.json('remove', [NAME, ...EMBEDDED])).toMatchObject({ code: 0, ok: true });
-    expect(await quantsOf(home)).toEqual([]);
-  });
+  test(
+    'row 49: a removal during an install of the same name waits, then names the run that holds the lock',
+    LONG,
+    async () => {
+      silent = true;
+      const running = home.start(['install', ...upgradeArgs()]);
+      await expect.poll(() => cached(home).partial.length, { timeout: 30_000 }).toBeGreaterThan(0);
+      const refused = await home.json('remove', [NAME, ...EMBEDDED]);
+      expect(refused).toMatchObject({ code: 15, error: { code: 'busy' } });
+      expect(refused.error.message).toContain(`process ${running.child.pid}`);
+      expect(await quantsOf(home)).toEqual(['q2_k']);
+      running.child.kill('SIGTERM');
+      expect((await within(5000, running.ended)).code).toBe(143);
+      expect(readdirSync(join(home.path, 'data/embedded/models'))).toHaveLength(1);
+      expect(await home.json('remove', [NAME, ...EMBEDDED])).toMatchObject({ code: 0, ok: true });
+      expect(await quantsOf(home)).toEqual([]);
+    },
+  );
 });

@@ -14,6 +14,7 @@ import type { InstallPlan } from '../../../../src/provision/plan/contract.ts';
 import { never } from '../../../helpers/failure.ts';
 import { Crash, MemoryState } from '../../../helpers/memory-state.ts';
 import { SPEC, tinyPlan } from '../../../helpers/plans.ts';
+import { SAYS_OK } from '../../../helpers/suites.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
 const LIBRARY = 'gemma3n:e4b';
@@ -51,23 +52,6 @@ function libraryPlan(name = LIBRARY): InstallPlan {
   });
 }
 
-const SUITE = {
-  schemaVersion: 1,
-  id: 'test',
-  title: 'test',
-  checks: [
-    {
-      id: 'says-ok',
-      level: 'answers',
-      title: 'says OK',
-      messages: [{ role: 'user', content: 'Say OK' }],
-      judges: [{ kind: 'exactly', text: 'OK' }],
-    },
-  ],
-} as const;
-
-const suite = structuredClone(SUITE) as unknown as import('../../../../src/smoke/schema.ts').Suite;
-
 type Action =
   | { readonly do: 'install'; readonly version: Version; readonly from: 'file' | 'remote' }
   | { readonly do: 'rollback' }
@@ -77,11 +61,11 @@ function workOf(action: Action, state: MemoryState): Work<unknown> {
   const effects = state.effects();
   if (action.do === 'install') {
     const plan = action.from === 'file' ? fileVersion(action.version) : remoteVersion(action.version);
-    return install(plan, { suite, force: false }, effects, never);
+    return install(plan, { suite: SAYS_OK, force: false }, effects, never);
   }
   if (action.do === 'remove')
     return removeModel(NAME, false, { ...effects, knownNames: [...state.records.keys()] }, never);
-  const options = { force: false, suiteFor: async () => suite, known: async () => ({ stop: [], template: '' }) };
+  const options = { force: false, suiteFor: async () => SAYS_OK, known: async () => ({ stop: [], template: '' }) };
   return rollBackModel(NAME, options, effects, never);
 }
 
@@ -303,7 +287,7 @@ describe('a pull from the library that is killed', () => {
     const earlier = { name: LIBRARY, entryDigest: digestOf('earlier'), answers: () => 'OK' };
     state.runtime.models.set(LIBRARY, earlier);
     state.crashAt = at;
-    await run(install(libraryPlan(), { suite, force: false }, state.effects(), never), state);
+    await run(install(libraryPlan(), { suite: SAYS_OK, force: false }, state.effects(), never), state);
     expect(state.crashAt).toBeUndefined();
     const remove = removeModel(LIBRARY, false, { ...state.effects(), knownNames: [] }, never);
     const error = await run(remove, state);
@@ -316,9 +300,9 @@ describe('a pull from the library that is killed', () => {
   test('under another name the library name does not stay behind', async () => {
     const state = new MemoryState();
     state.crashAt = 'prove';
-    await run(install(libraryPlan('mine:t'), { suite, force: false }, state.effects(), never), state);
+    await run(install(libraryPlan('mine:t'), { suite: SAYS_OK, force: false }, state.effects(), never), state);
     expect([...state.runtime.models.keys()]).toEqual([LIBRARY]);
-    await run(install(libraryPlan('mine:t'), { suite, force: false }, state.effects(), never), state);
+    await run(install(libraryPlan('mine:t'), { suite: SAYS_OK, force: false }, state.effects(), never), state);
     expect([...state.runtime.models.keys()]).toEqual(['mine:t']);
     expect(state.records.has('mine:t')).toBe(true);
   });

@@ -6,27 +6,13 @@ import type { TransactionEffects, TransactionOptions } from '../../../../src/pro
 import { install } from '../../../../src/provision/install/install.ts';
 import type { InstallPlan } from '../../../../src/provision/plan/contract.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
-import type { Suite } from '../../../../src/smoke/schema.ts';
 import { failureOf } from '../../../helpers/failure.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
 import { MemoryState } from '../../../helpers/memory-state.ts';
 import { SPEC, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../../helpers/plans.ts';
+import { SAYS_OK } from '../../../helpers/suites.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
-const SUITE: Suite = {
-  schemaVersion: 1,
-  id: 'test',
-  title: 'test',
-  checks: [
-    {
-      id: 'says-ok',
-      level: 'answers',
-      title: 'says OK',
-      messages: [{ role: 'user', content: 'Say OK' }],
-      judges: [{ kind: 'exactly', text: 'OK' }],
-    },
-  ],
-};
 
 let runtime: FakeRuntime;
 let state: MemoryState;
@@ -50,7 +36,7 @@ function run(
   changes: Partial<TransactionEffects> = {},
   signal: AbortSignal = new AbortController().signal,
 ) {
-  return drive(install(plan, { suite: SUITE, force: false, ...options }, effects(changes), signal), (event) =>
+  return drive(install(plan, { suite: SAYS_OK, force: false, ...options }, effects(changes), signal), (event) =>
     events.push(event),
   );
 }
@@ -82,7 +68,7 @@ describe('a first install', () => {
     expect(state.journals.size).toBe(0);
     expect(records.get(NAME)).toMatchObject({
       schemaVersion: 2,
-      suite: { id: 'test', digest: digestOf(JSON.stringify(SUITE)) },
+      suite: { id: 'test', digest: digestOf(JSON.stringify(SAYS_OK)) },
       source: { ref: TINY_FILE, digest: TINY_DIGEST, sizeBytes: 100 },
       stored: { layerDigest: TINY_DIGEST, way: 'upload' },
       template: { name: 'gemma', digest: SPEC.templateDigest },
@@ -258,7 +244,7 @@ describe('a failure leaves what answered before', () => {
 
   test('an abort in the middle takes the staging name back', async () => {
     const abort = new AbortController();
-    const work = drive(install(tinyPlan(), { suite: SUITE, force: false }, effects(), abort.signal), (event) => {
+    const work = drive(install(tinyPlan(), { suite: SAYS_OK, force: false }, effects(), abort.signal), (event) => {
       if (event.type === 'bytes') abort.abort();
     });
     await expect(work).rejects.toThrow(/abort/i);

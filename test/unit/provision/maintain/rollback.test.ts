@@ -7,26 +7,12 @@ import { install } from '../../../../src/provision/install/install.ts';
 import { isPreviousName } from '../../../../src/provision/install/versions.ts';
 import { removeModel } from '../../../../src/provision/maintain/remove.ts';
 import { rollBackModel } from '../../../../src/provision/maintain/rollback.ts';
-import { Suite } from '../../../../src/smoke/schema.ts';
 import { failureOf } from '../../../helpers/failure.ts';
 import { MemoryState } from '../../../helpers/memory-state.ts';
 import { SPEC, tinyPlan } from '../../../helpers/plans.ts';
+import { SAYS_OK } from '../../../helpers/suites.ts';
 
 const NAME = 'tiny-gemma-3n:q4_k_m';
-const SUITE = Suite.parse({
-  schemaVersion: 1,
-  id: 'test',
-  title: 'test',
-  checks: [
-    {
-      id: 'says-ok',
-      level: 'answers',
-      title: 'says OK',
-      messages: [{ role: 'user', content: 'Say OK' }],
-      judges: [{ kind: 'exactly', text: 'OK' }],
-    },
-  ],
-});
 
 let state: MemoryState;
 let events: ProgressEvent[];
@@ -42,7 +28,7 @@ function put(version: string, options: Partial<TransactionOptions> = {}, changes
   const plan = tinyPlan({ source: { kind: 'file', file, spec: SPEC } });
   const effects = { ...state.effects(), ...changes };
   return drive(
-    install(plan, { suite: SUITE, force: false, ...options }, effects, new AbortController().signal),
+    install(plan, { suite: SAYS_OK, force: false, ...options }, effects, new AbortController().signal),
     (event) => events.push(event),
   );
 }
@@ -50,7 +36,7 @@ function put(version: string, options: Partial<TransactionOptions> = {}, changes
 function back({ smoke = true, force = false } = {}, signal = new AbortController().signal) {
   const options = {
     force,
-    suiteFor: async () => (smoke ? SUITE : undefined),
+    suiteFor: async () => (smoke ? SAYS_OK : undefined),
     known: async () => ({ stop: [], template: '' }),
   };
   return drive(rollBackModel(NAME, options, state.effects(), signal), (event) => events.push(event));
@@ -300,7 +286,7 @@ test('row 28: a signal in the smoke test is taken back at once, and the run is o
   };
   const file = { kind: 'file', ref: 'two', path: '/two', sizeBytes: 100, digest: digestOf('two') } as const;
   const plan = tinyPlan({ source: { kind: 'file', file, spec: SPEC } });
-  const work = install(plan, { suite: SUITE, force: false }, state.effects(), abort.signal);
+  const work = install(plan, { suite: SAYS_OK, force: false }, state.effects(), abort.signal);
   await expect(drive(work, () => undefined)).rejects.toThrow(/abort/i);
   expect(everything()).toEqual(before);
   expect(state.held).toEqual([]);
