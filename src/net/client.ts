@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { Exchange } from './exchange.ts';
 import { type Http, type HttpReply, type HttpRequest, TimeoutError } from './http.ts';
-import { type ExchangeKind, type ExchangeLimits, type ExchangePolicy, POLICIES, POOL_CONNECT_MS } from './limits.ts';
+import { type ExchangePolicy, type LimitChanges, POLICIES, POOL_CONNECT_MS } from './limits.ts';
 import { goesThroughProxyInGo, proxyFor } from './proxies.ts';
 
 /** Connections to one origin: more than a download ever opens, fewer than a server refuses. */
@@ -18,7 +18,7 @@ export interface HttpOptions {
   /** Certificates in PEM that are trusted besides those of this machine, for pooled connections. */
   readonly ca?: string;
   /** Replaces limits of all exchanges of a kind. */
-  readonly limits?: Partial<Readonly<Record<ExchangeKind, Partial<ExchangeLimits>>>>;
+  readonly limits?: LimitChanges;
 }
 
 export interface HttpClient {

@@ -1,4 +1,6 @@
 import { causesOf, type ErrorCode, errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
+import { formatDuration } from '../core/units.ts';
+import { TimeoutError } from './http.ts';
 
 const AGAIN = 'Try again later.';
 
@@ -24,6 +26,7 @@ const CUT_OFF = ['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'UND_ERR_SOCKET', 'UND_E
 /** True when what answered does not speak HTTP, or not with TLS. */
 export function isOtherProtocol(thrown: unknown): boolean {
   if (isCutOff(thrown)) return false;
+  if (thrown instanceof Error && thrown.name === 'InterimFloodError') return true;
   return isParserError(thrown) || /^(HPE_|ERR_SSL_|EPROTO|UND_ERR_HEADERS_OVERFLOW)/.test(errnoOf(thrown) ?? '');
 }
 
@@ -52,6 +55,8 @@ export function networkFault(url: URL, thrown: unknown): ProvisionError {
 }
 
 function whyOf(thrown: unknown, errno: string | undefined): string {
+  if (thrown instanceof TimeoutError && thrown.missing === 'end')
+    return `the answer was not complete within ${formatDuration(thrown.ms)}`;
   if (thrown instanceof Error && thrown.name === 'TimeoutError') return 'the server fell silent';
   if (UNKNOWN_ISSUER.includes(errno ?? ''))
     return `its certificate is signed by an authority that this machine does not trust (${errno})`;

@@ -1,5 +1,6 @@
 /** One request and its answer, on undici's dispatcher: without streams in between, which cost more than all the rest. */
 import type { Dispatcher } from 'undici';
+import { MOST_INTERIM } from './limits.ts';
 
 /**
  * The connection is not read any further while this much waits for the reader, in bytes: two pieces as they come from
@@ -14,6 +15,11 @@ export interface AnswerHead {
   readonly headers: Headers;
 }
 
+/** A server that announces its answer without end, and never gives it. */
+export class InterimFloodError extends Error {
+  override readonly name = 'InterimFloodError';
+}
+
 /** The answer's body is read with `next`; it must be read to its end, or aborted. */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly head: Promise<AnswerHead>;
@@ -25,6 +31,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #ended = false;
   #failed: { readonly reason: unknown } | undefined;
   #wake: (() => void) | undefined;
+  #interim = 0;
 
   readonly #release: () => void;
 
@@ -76,8 +83,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Headers): void {
-    // 1xx only announces the answer.
     if (status >= 200) this.#answer({ status, headers });
+    // 1xx only announces the answer.
+    else this.#interim += 1;
+    if (this.#interim > MOST_INTERIM) this.abort(new InterimFloodError(`more than ${MOST_INTERIM} interim answers`));
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Uint8Array): void {

@@ -1,5 +1,5 @@
 /** The one port to the network: a request and its reply. No other folder opens a connection to a server. */
-import type { ExchangeKind, ExchangeLimits } from './limits.ts';
+import { type ExchangeKind, type ExchangeLimits, WHOLE_ANSWER_MS } from './limits.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -37,13 +37,13 @@ export type Http = (request: HttpRequest) => Promise<HttpReply>;
 export class TimeoutError extends Error {
   override readonly name = 'TimeoutError';
   readonly ms: number;
-  /** True when not even a connection was made. */
-  readonly connecting: boolean;
+  /** What did not come in time: the connection itself, any byte, or the end of an answer that did come. */
+  readonly missing: 'connection' | 'byte' | 'end';
 
-  constructor(ms: number, what: 'connection' | 'byte' | 'end') {
-    super(`no ${what} ${what === 'byte' ? 'for' : 'within'} ${ms} ms`);
+  constructor(ms: number, missing: TimeoutError['missing']) {
+    super(`no ${missing} ${missing === 'byte' ? 'for' : 'within'} ${ms} ms`);
     this.ms = ms;
-    this.connecting = what === 'connection';
+    this.missing = missing;
   }
 }
 
@@ -52,11 +52,20 @@ export class BodyTooLongError extends Error {
   override readonly name = 'BodyTooLongError';
 }
 
-/** Reads a whole body of at most `limit` bytes. Throws `BodyTooLongError` and what the network throws. */
-export async function readWhole(reply: HttpReply, limit: number): Promise<Buffer> {
+/**
+ * Reads a whole body of at most `limit` bytes within a minute, whatever the limits of its exchange. Throws
+ * `BodyTooLongError`, `TimeoutError` and what the network throws.
+ */
+export async function readWhole(
+  reply: HttpReply,
+  limit: number,
+  now: () => number = () => performance.now(),
+): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
+  const end = now() + WHOLE_ANSWER_MS;
   let size = 0;
   for await (const piece of reply.body) {
+    if (now() > end) throw new TimeoutError(WHOLE_ANSWER_MS, 'end');
     size += piece.length;
     if (size > limit) throw new BodyTooLongError(`a reply of more than ${limit} bytes`);
     pieces.push(piece);

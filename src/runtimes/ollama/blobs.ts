@@ -7,7 +7,7 @@ import type { OpenForReading } from '../../disk/port.ts';
 import { isCutOff } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
 import type { LocalFile } from '../../sources/contract.ts';
-import { type Connection, errorOf } from './client.ts';
+import { type Connection, errorOf, exchangeFor } from './client.ts';
 import { reportProgress } from './progress.ts';
 import { becameShorter, notReadable } from './readable.ts';
 import { failureOf, ServerError } from './server-errors.ts';
@@ -25,7 +25,7 @@ const PIECES = 4;
 export async function hasBlob(connection: Connection, digest: Digest, signal: AbortSignal): Promise<boolean> {
   const context = { doing: `asking for ${digest}`, endpoint: connection.host.url, signal };
   try {
-    const reply = await exchange(connection, 'HEAD', digest, signal, connection.timeouts.answerMs);
+    const reply = await exchange(connection, 'HEAD', digest, signal);
     await reply.close();
     if (reply.status === 200) return true;
     if (reply.status === 404) return false;
@@ -102,26 +102,25 @@ export function digestGot(thrown: unknown): Digest | undefined {
 }
 
 async function send(connection: Connection, digest: Digest, body: CountedBody, signal: AbortSignal): Promise<void> {
-  const reply = await exchange(connection, 'POST', digest, signal, connection.timeouts.uploadMs, body);
+  const reply = await exchange(connection, 'POST', digest, signal, body);
   if (reply.status !== 200 && reply.status !== 201) throw await errorOf(reply);
   await reply.close();
 }
 
 function exchange(
-  { host, http, timeouts: { connectMs } }: Connection,
+  connection: Connection,
   method: 'HEAD' | 'POST',
   digest: Digest,
   signal: AbortSignal,
-  silenceMs: number,
   body?: CountedBody,
 ): Promise<HttpReply> {
+  const { host, http } = connection;
   return http({
     method,
     url: `${host.url}/api/blobs/${digest}`,
     headers: { ...host.headers, ...(body && { 'content-type': 'application/octet-stream' }) },
     ...(body && { body }),
-    kind: 'server',
-    limits: { connectMs, answerMs: silenceMs, silenceMs },
+    ...exchangeFor(connection, { kind: body === undefined ? 'server' : 'upload' }),
     signal,
   });
 }

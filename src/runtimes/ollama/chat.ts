@@ -1,9 +1,11 @@
 import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ChatRequest, ChatResult } from '../contract.ts';
+import { AnswerLimits } from './answer-limits.ts';
 import { stream } from './client.ts';
 import { explainLoadFailure, type ModelCall } from './explain.ts';
 import { messagesFor } from './messages.ts';
+import { failureOf } from './server-errors.ts';
 import { read } from './show.ts';
 
 const Nanoseconds = z.number().nonnegative().default(0);
@@ -33,25 +35,29 @@ export async function* chatWith(
   const { connection, signal } = context;
   const endpoint = connection.host.url;
   if (request.format !== undefined) await needSchemas(context);
-  const call = { doing: `asking ${request.name}`, endpoint, signal, silenceMs: connection.timeouts.chatMs };
+  const call = { doing: `asking ${request.name}`, endpoint, signal, kind: 'chat' } as const;
   const body = bodyOf(request);
   const started = now();
   let firstAt: number | undefined;
   let text = '';
   let last: ChatLine | undefined;
+  const limits = new AnswerLimits(request.options?.num_predict);
+  let waitingSince = started;
   try {
     for await (const raw of stream(connection, call, { method: 'POST', path: '/api/chat', body })) {
       const line = read(ChatLine, raw, '/api/chat', endpoint);
       const piece = line.message?.content ?? '';
+      limits.add(piece, now() - waitingSince);
       if (piece !== '') {
         firstAt ??= now();
         text += piece;
         yield piece;
       }
       if (line.done) last = line;
+      waitingSince = now();
     }
   } catch (thrown) {
-    throw await explainLoadFailure(thrown, request.name, context);
+    throw await explainLoadFailure(failureOf(thrown, call), request.name, context);
   }
   const ended = now();
   return resultOf(text, last ?? ChatLine.parse({}), { started, firstAt: firstAt ?? ended, ended });

@@ -1,6 +1,13 @@
 import * as z from 'zod';
 import { type Http, type HttpReply, readWhole } from '../../net/http.ts';
-import { LARGEST_DOCUMENT, LARGEST_REFUSAL, POLICIES } from '../../net/limits.ts';
+import {
+  type ExchangeKind,
+  type ExchangeLimits,
+  LARGEST_DOCUMENT,
+  LARGEST_REFUSAL,
+  type LimitChanges,
+  POLICIES,
+} from '../../net/limits.ts';
 import type { HostAddress } from './host.ts';
 import { readLines, throwIfError } from './lines.ts';
 import {
@@ -12,44 +19,23 @@ import {
   UnreadableReply,
 } from './server-errors.ts';
 
-/** How long each kind of call may stay silent, in milliseconds. */
-export interface Timeouts {
-  readonly connectMs: number;
-  /** Version, show, tags, copy, delete. */
-  readonly answerMs: number;
-  /** Between two lines of create: converting or hashing a large file says nothing for minutes. */
-  readonly createMs: number;
-  /** Load of a model and evaluation of a long prompt on a slow processor. */
-  readonly chatMs: number;
-  /** The server itself gives a stalled download up after 30 s and tries six times. */
-  readonly pullMs: number;
-  /** After the last byte of an upload, the server has to finish hashing. */
-  readonly uploadMs: number;
-  /** How long a server that died under a store may take to come back before that is given up. */
-  readonly reconnectMs: number;
-}
-
-export const TIMEOUTS: Timeouts = {
-  connectMs: POLICIES.server.connectMs,
-  answerMs: POLICIES.server.answerMs,
-  createMs: POLICIES.creation.silenceMs,
-  chatMs: POLICIES.chat.silenceMs,
-  pullMs: POLICIES.pull.silenceMs,
-  uploadMs: POLICIES.upload.silenceMs,
-  reconnectMs: 10_000,
-};
-
 /** One server with everything that a call to it needs. */
 export interface Connection {
   readonly host: HostAddress;
   readonly http: Http;
-  readonly timeouts: Timeouts;
+  /** Other limits than the table's. */
+  readonly limits?: LimitChanges;
+  /** How long a server that died under a store may take to come back before that is given up. Milliseconds. */
+  readonly reconnectMs: number;
 }
 
 /** What a call is for: its words appear in the error, its limits hold for the reply. */
 export interface Call extends FailureContext {
   readonly signal: AbortSignal;
-  readonly silenceMs: number;
+  /** `server` unless given. */
+  readonly kind?: ExchangeKind;
+  /** Other limits than those of the kind. */
+  readonly limits?: Partial<ExchangeLimits>;
 }
 
 /** A request of Ollama's API. */
@@ -94,7 +80,7 @@ export async function* stream(
   const signal = AbortSignal.any([call.signal, ended.signal]);
   try {
     const reply = await send(connection, call, { ...request, body: { ...request.body, stream: true } }, signal);
-    for await (const line of readLines(reply.body)) {
+    for await (const line of readLines(reply.body, limitsOf(connection, call).silenceMs)) {
       yield line;
       const end = StreamEnd.safeParse(line).data;
       if (end?.done === true || end?.status === 'success') return;
@@ -108,19 +94,31 @@ export async function* stream(
   }
 }
 
+/** The kind of a call and the limits that are not the table's, for its request. */
+export function exchangeFor({ limits }: Pick<Connection, 'limits'>, { kind = 'server', limits: own }: ExchangeChoice) {
+  return { kind, limits: { ...limits?.[kind], ...own } };
+}
+
+type ExchangeChoice = Pick<Call, 'kind' | 'limits'>;
+
+function limitsOf(connection: Connection, call: Call): ExchangeLimits {
+  const { kind, limits } = exchangeFor(connection, call);
+  return { ...POLICIES[kind], ...limits };
+}
+
 async function send(
-  { host, http, timeouts: { connectMs } }: Connection,
-  { silenceMs }: Call,
+  connection: Connection,
+  call: Call,
   { method, path, body }: ApiRequest,
   signal: AbortSignal,
 ): Promise<HttpReply> {
+  const { host, http } = connection;
   const reply = await http({
     method,
     url: `${host.url}${path}`,
     headers: { ...host.headers, accept: 'application/json', 'content-type': 'application/json' },
     ...(body && { body: JSON.stringify(body) }),
-    kind: 'server',
-    limits: { connectMs, answerMs: silenceMs, silenceMs },
+    ...exchangeFor(connection, call),
     signal,
   });
   if (reply.status < 200 || reply.status > 299) throw await errorOf(reply);

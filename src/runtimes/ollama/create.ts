@@ -33,8 +33,8 @@ export async function* createModel(
     doing: `creating ${name}`,
     endpoint: connection.host.url,
     signal,
-    silenceMs: connection.timeouts.createMs,
-  };
+    kind: 'creation',
+  } as const;
   const body = bodyOf(request, facts);
   for await (const line of stream(connection, call, { method: 'POST', path: '/api/create', body })) {
     const status = StatusLine.safeParse(line).data?.status;

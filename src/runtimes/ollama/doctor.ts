@@ -16,14 +16,14 @@ export interface ServerEffects {
 }
 
 /** Shorter than in an install: a server that takes longer to report its version is a finding. Milliseconds. */
-const TIMEOUTS = { connectMs: 2_500, answerMs: 3_000 };
+const PATIENCE = { connectMs: 2_500, answerMs: 3_000, silenceMs: 3_000 };
 
 /** An error is returned for a host that no client can connect to: that is a finding too. */
 export function doctorServer(flags: RuntimeFlags, context: RuntimeContext): ServerEffects | ProvisionError {
   try {
     const host = serverAddress(flags, context);
     const files = { open: (path: string) => context.disk.open(path, 'r'), hash: context.hash };
-    const runtime = ollamaRuntime({ host, files, now: () => performance.now(), timeouts: TIMEOUTS });
+    const runtime = ollamaRuntime({ host, files, now: () => performance.now(), limits: { server: PATIENCE } });
     const { url, headers, loopback, warnings } = host;
     const version = async (signal: AbortSignal) => (await runtime.identify(signal)).version;
     return { endpoint: url, headers, loopback, warnings, version };

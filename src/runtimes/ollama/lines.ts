@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { TimeoutError } from '../../net/http.ts';
 import { cleanText, ServerError, UnreadableReply } from './server-errors.ts';
 
 /** No line of an Ollama server comes near this; a reply without line ends must not fill the memory. */
@@ -7,21 +8,37 @@ const LONGEST_LINE = 16 * 1024 * 1024;
 const ErrorLine = z.object({ error: z.unknown().optional(), status: z.unknown().optional() });
 
 /**
- * The lines of a stream, each a whole JSON object. An error
- * line ends the stream with `ServerSaid`, whatever comes after it. Throws `Unreadable` for half a line and for anything
- * that is not JSON.
+ * The lines of a stream, each a whole JSON object. An error line ends the stream with `ServerError`, whatever comes after
+ * it. Throws `UnreadableReply` for half a line and for anything that is not JSON, and `TimeoutError` when no line was
+ * completed for `silenceMs`: a server that sends a byte now and then says nothing.
  */
-export async function* readLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<object, void, undefined> {
-  for await (const line of splitLines(body)) {
+export async function* readLines(
+  body: AsyncIterable<Uint8Array>,
+  silenceMs: number,
+  now: () => number = () => performance.now(),
+): AsyncGenerator<object, void, undefined> {
+  let heard = now();
+  const expectLine = () => {
+    if (now() - heard > silenceMs) throw new TimeoutError(silenceMs, 'byte');
+  };
+  for await (const line of splitLines(body, expectLine)) {
     const text = line.toString('utf8').trim();
-    if (text === '') continue;
+    if (text === '') {
+      expectLine();
+      continue;
+    }
     const value = parseLine(text);
     throwIfError(value);
     yield value;
+    // A slow reader is not the server's silence.
+    heard = now();
   }
 }
 
-async function* splitLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
+async function* splitLines(
+  body: AsyncIterable<Uint8Array>,
+  expectLine: () => void,
+): AsyncGenerator<Buffer, void, undefined> {
   let pieces: Uint8Array[] = [];
   let buffered = 0;
   for await (const chunk of body) {
@@ -34,6 +51,7 @@ async function* splitLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<Buff
       start = end + 1;
     }
     if (start === chunk.length) continue;
+    expectLine();
     pieces.push(chunk.subarray(start));
     buffered += chunk.length - start;
     if (buffered > LONGEST_LINE) throw new UnreadableReply(`a line of more than ${LONGEST_LINE} bytes`);

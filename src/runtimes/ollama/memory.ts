@@ -19,7 +19,7 @@ type PsEntry = z.infer<typeof PsEntry>;
 const PsReply = z.object({ models: z.array(PsEntry).nullish() });
 
 /** The server answers an unload before the memory is free; this long it may take until its list agrees. */
-const UNLOAD_POLLS = 40;
+const UNLOADED_WITHIN_MS = 2_000;
 const UNLOAD_PAUSE_MS = 50;
 
 /** What is in force for a loaded model; undefined when it is not loaded, or the server is older than 0.1.38. */
@@ -57,7 +57,8 @@ export async function unloadModel(connection: Connection, name: string, signal: 
     if (isAbsent(thrown)) return;
     throw thrown;
   }
-  for (let poll = 0; poll < UNLOAD_POLLS; poll += 1) {
+  const end = performance.now() + UNLOADED_WITHIN_MS;
+  while (performance.now() < end) {
     if ((await loadedModel(connection, name, signal)) === undefined) return;
     await sleep(UNLOAD_PAUSE_MS);
   }
@@ -94,8 +95,8 @@ async function listLoaded(connection: Connection, signal: AbortSignal): Promise<
   }
 }
 
-function callFor({ host, timeouts }: Connection, doing: string, signal: AbortSignal) {
-  return { doing, endpoint: host.url, signal, silenceMs: timeouts.answerMs };
+function callFor({ host }: Connection, doing: string, signal: AbortSignal) {
+  return { doing, endpoint: host.url, signal };
 }
 
 function isNoRoute(thrown: unknown): boolean {

@@ -59,7 +59,7 @@ export async function countRawPrompt(name: string, prompt: string, call: ModelCa
 
 async function askAboutPrompt(call: ModelCall, name: string, doing: string, request: ApiRequest): Promise<unknown> {
   const { connection, signal } = call;
-  const context = { doing, endpoint: connection.host.url, signal, silenceMs: connection.timeouts.chatMs };
+  const context = { doing, endpoint: connection.host.url, signal, kind: 'chat' } as const;
   try {
     return await ask(connection, context, request);
   } catch (thrown) {

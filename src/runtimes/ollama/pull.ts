@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import { LONGEST_LIST } from '../../net/limits.ts';
 import type { StoredModel } from '../contract.ts';
 import { type Connection, stream } from './client.ts';
-import { cleanText, ServerError } from './server-errors.ts';
+import { cleanText, failureOf, ServerError, UnreadableReply } from './server-errors.ts';
 import { findModel, read } from './show.ts';
 
 const PullLine = z.object({
@@ -41,16 +42,17 @@ export async function* pullLayers(
 ): Work<void> {
   const endpoint = connection.host.url;
   const title = `pull ${request.model}`;
-  const call = { doing: `pulling ${request.model}`, endpoint, signal, silenceMs: connection.timeouts.pullMs };
-  const layers = new Map<string, { total: number; completed: number }>();
+  const call = { doing: `pulling ${request.model}`, endpoint, signal, kind: 'pull' } as const;
+  const layers = new LayerCount();
   let phase = '';
   // Both `model` and `name`: newer servers call the second deprecated, older ones know nothing else.
   const body = { ...request, name: request.model };
   for await (const raw of stream(connection, call, { method: 'POST', path: '/api/pull', body })) {
     const { status, digest, total, completed = 0 } = read(PullLine, raw, '/api/pull', endpoint);
     if (digest !== undefined && total !== undefined) {
-      layers.set(digest, { total, completed });
-      yield { type: 'bytes', id: 'pull', ...sumOf([...layers.values()]) };
+      if (!layers.set(digest, { total, done: completed }))
+        throw failureOf(new UnreadableReply(`a model of more than ${LONGEST_LIST} layers`), call);
+      yield { type: 'bytes', id: 'pull', ...layers.sum };
     } else if (status !== phase) {
       phase = status;
       yield { type: 'phase', id: 'pull', title, status: 'started', detail: cleanText(status) };
@@ -58,13 +60,28 @@ export async function* pullLayers(
   }
 }
 
-function sumOf(layers: readonly { total: number; completed: number }[]): { done: number; total: number } {
-  const sum = { done: 0, total: 0 };
-  for (const { total, completed } of layers) {
-    sum.done += completed;
-    sum.total += total;
+interface Bytes {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** How much of all layers is there: the sum follows every change, so that a line costs the same however many there are. */
+class LayerCount {
+  readonly #layers = new Map<string, Bytes>();
+  #sum: Bytes = { done: 0, total: 0 };
+
+  get sum(): Bytes {
+    return this.#sum;
   }
-  return sum;
+
+  /** False for one layer too many. */
+  set(digest: string, layer: Bytes): boolean {
+    const before = this.#layers.get(digest) ?? { done: 0, total: 0 };
+    this.#layers.set(digest, layer);
+    const { done, total } = this.#sum;
+    this.#sum = { done: done + layer.done - before.done, total: total + layer.total - before.total };
+    return this.#layers.size <= LONGEST_LIST;
+  }
 }
 
 /** The registry answers 412 to servers whose version cannot run the model; the text does not say which version can. */

@@ -4,16 +4,16 @@ import { ask, type Connection } from './client.ts';
 const PAUSE_MS = 250;
 
 /**
- * Waits until a server that stopped responding answers again; false when it does not within `timeouts.reconnectMs`. Whoever
+ * Waits until a server that stopped responding answers again; false when it does not within `reconnectMs`. Whoever
  * watches over it may start it anew. Throws only when aborted.
  */
 export async function waitForReconnect(connection: Connection, signal: AbortSignal): Promise<boolean> {
-  const { reconnectMs, answerMs } = connection.timeouts;
+  const { reconnectMs } = connection;
   const call = {
     doing: 'asking whether it is back',
     endpoint: connection.host.url,
     signal,
-    silenceMs: Math.min(answerMs, reconnectMs),
+    limits: { answerMs: reconnectMs, silenceMs: reconnectMs, totalMs: reconnectMs },
   };
   const until = Date.now() + reconnectMs;
   for (;;) {

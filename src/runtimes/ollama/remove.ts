@@ -12,7 +12,6 @@ export async function removeModel(connection: Connection, name: string, signal: 
     doing: `removing ${name}`,
     endpoint: connection.host.url,
     signal,
-    silenceMs: connection.timeouts.answerMs,
   };
   await unloadIfLoaded(connection, name, signal);
   // Both `model` and `name`: newer servers call the second deprecated, older ones know nothing else.
@@ -53,7 +52,6 @@ export async function copyModel(connection: Connection, from: string, to: string
     doing: `copying ${from} to ${to}`,
     endpoint: connection.host.url,
     signal,
-    silenceMs: connection.timeouts.answerMs,
   };
   const body = { source: from, destination: to };
   await ask(connection, call, { method: 'POST', path: '/api/copy', body }, 'nothing');

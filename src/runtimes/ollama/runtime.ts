@@ -3,11 +3,12 @@ import { type ServerFacts, serverFacts } from '../../compat/lookup.ts';
 
 import { createHttp } from '../../net/client.ts';
 import type { Http } from '../../net/http.ts';
+import type { LimitChanges } from '../../net/limits.ts';
 import type { Runtime, RuntimeIdentity } from '../contract.ts';
 
 import { parseModelName } from '../names.ts';
 import { chatWith } from './chat.ts';
-import { ask, type Connection, TIMEOUTS, type Timeouts } from './client.ts';
+import { ask, type Connection } from './client.ts';
 import type { ModelCall } from './explain.ts';
 import type { ProvenFolder } from './folder/probe.ts';
 import type { HostAddress } from './host.ts';
@@ -29,7 +30,9 @@ export interface OllamaOptions {
   readonly now: () => number;
   /** The real one unless given. */
   readonly http?: Http;
-  readonly timeouts?: Partial<Timeouts>;
+  readonly limits?: LimitChanges;
+  /** See `Connection`; 10 s unless given. */
+  readonly reconnectMs?: number;
   /** Ways into the server beside its API; without them a file is uploaded. */
   readonly doors?: LocalTransfers;
 }
@@ -43,15 +46,26 @@ export interface OllamaRuntime extends Runtime {
   folder(signal: AbortSignal): Promise<ProvenFolder | { readonly refused: string }>;
 }
 
+const RECONNECT_MS = 10_000;
+
 const VersionReply = z.object({ version: z.string().min(1).max(200) });
 
 /** One adapter for every server from 0.1.34 on. */
-export function ollamaRuntime({ host, files, now, http, timeouts, doors = {} }: OllamaOptions): OllamaRuntime {
+export function ollamaRuntime({
+  host,
+  files,
+  now,
+  http,
+  limits,
+  reconnectMs,
+  doors = {},
+}: OllamaOptions): OllamaRuntime {
   const connection: Connection = {
     host,
     // It uses no proxy and keeps no connection for these exchanges, so nothing has to be closed.
     http: http ?? createHttp({ env: {} }).http,
-    timeouts: { ...TIMEOUTS, ...timeouts },
+    ...(limits && { limits }),
+    reconnectMs: reconnectMs ?? RECONNECT_MS,
   };
   let known: string | undefined;
   const version = async (signal: AbortSignal): Promise<string> => {
@@ -129,7 +143,6 @@ async function askVersion(connection: Connection, signal: AbortSignal): Promise<
     doing: 'asking for its version',
     endpoint,
     signal,
-    silenceMs: connection.timeouts.answerMs,
     probing: true,
   };
   const reply = await ask(connection, call, { method: 'GET', path: '/api/version' });

@@ -77,15 +77,14 @@ function unreachable(reason: string, cause: unknown, { endpoint }: FailureContex
 }
 
 function silent(thrown: TimeoutError, context: FailureContext): ProvisionError {
-  if (thrown.connecting) return unreachable(`no connection within ${formatDuration(thrown.ms)}`, thrown, context);
-  return new ProvisionError(
-    'runtime-timeout',
-    `${context.endpoint} sent nothing for ${formatDuration(thrown.ms)} while ${context.doing}.`,
-    {
-      cause: thrown,
-      suggestions: ["Check the server's log, its load, and whether it swaps.", 'Restart it and run the command again.'],
-    },
-  );
+  if (thrown.missing === 'connection')
+    return unreachable(`no connection within ${formatDuration(thrown.ms)}`, thrown, context);
+  const time = formatDuration(thrown.ms);
+  const what = thrown.missing === 'end' ? `did not finish its answer within ${time}` : `sent nothing for ${time}`;
+  return new ProvisionError('runtime-timeout', `${context.endpoint} ${what} while ${context.doing}.`, {
+    cause: thrown,
+    suggestions: ["Check the server's log, its load, and whether it swaps.", 'Restart it and run the command again.'],
+  });
 }
 
 function unreadable(thrown: unknown, context: FailureContext): ProvisionError {
@@ -274,9 +273,12 @@ export class IncompleteStream extends Error {
 }
 
 const LONGEST = 400;
+/** What is looked at of a foreign text: enough for the words of a page below its scripts and styles. */
+const LOOKED_AT = 64 * 1024;
 
 /** Foreign text for our messages: no control or direction characters, no markup, one line, at most 400 characters. */
-export function cleanText(text: string): string {
+export function cleanText(foreign: string): string {
+  const text = foreign.slice(0, LOOKED_AT);
   const plain = /^\s*<(?:!doctype|html|head|\?xml)/i.test(text) ? withoutMarkup(text) : text;
   const line = plain
     // Terminal escapes go as a whole, so that their letters do not stay behind.
@@ -286,6 +288,19 @@ export function cleanText(text: string): string {
   return line.length > LONGEST ? `${line.slice(0, LONGEST - 1)}…` : line;
 }
 
+/** One pass over the text, whatever it contains: a tag that is not closed must not be searched for its end again and again. */
 function withoutMarkup(text: string): string {
-  return text.replace(/<(script|style)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^>]*>/g, ' ');
+  const lower = text.toLowerCase();
+  let plain = '';
+  for (let at = 0; at < text.length; ) {
+    const open = text.indexOf('<', at);
+    if (open < 0) return plain + text.slice(at);
+    plain += `${text.slice(at, open)} `;
+    const element = /^<(script|style)/.exec(lower.slice(open, open + 7))?.[1];
+    const close = element === undefined ? -1 : lower.indexOf(`</${element}`, open);
+    const end = element !== undefined && close < 0 ? -1 : text.indexOf('>', Math.max(open, close));
+    if (end < 0) return plain;
+    at = end + 1;
+  }
+  return plain;
 }

@@ -68,7 +68,7 @@ function requestedParameters(text: string): Pick<StoredModel, 'stop' | 'contextL
 
 async function show(connection: Connection, name: string, signal: AbortSignal): Promise<ShowReply | undefined> {
   const endpoint = connection.host.url;
-  const call = { doing: `asking what ${name} is`, endpoint, signal, silenceMs: connection.timeouts.answerMs };
+  const call = { doing: `asking what ${name} is`, endpoint, signal };
   // Servers before 0.1.18 know only `name`, later ones prefer `model`.
   const request = { model: name, name };
   try {
@@ -129,7 +129,7 @@ export async function findListed(
 /** All models that the server lists: those whose manifests are sound. */
 export async function listModels(connection: Connection, signal: AbortSignal): Promise<ListedModel[]> {
   const endpoint = connection.host.url;
-  const call = { doing: 'listing the models', endpoint, signal, silenceMs: connection.timeouts.answerMs };
+  const call = { doing: 'listing the models', endpoint, signal };
   const { models } = read(
     TagsReply,
     await ask(connection, call, { method: 'GET', path: '/api/tags' }),

@@ -44,9 +44,10 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
       endedBy: 'stop',
       promptTokens: 46,
       answerTokens: 10,
-      firstTokenMs: 5,
-      totalMs: 10,
     });
+    // The clock of this test moves with every look at it, and the limits of an answer look at it for every line.
+    expect(result.firstTokenMs).toBeGreaterThan(0);
+    expect(result.totalMs).toBeGreaterThan(result.firstTokenMs);
     expect(result.tokensPerSecond).toBeGreaterThan(1);
     expect(recorded.sent).toEqual([{ model: NAME, messages, options: { temperature: 0 }, stream: true }]);
     expectAllUsed();

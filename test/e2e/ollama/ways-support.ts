@@ -49,7 +49,7 @@ export function adapter(
     files: { open, hash: createHasher(realDisk, NO_DIGEST_CACHE) },
     now: () => performance.now(),
     doors,
-    timeouts: { reconnectMs },
+    reconnectMs,
   });
 }
 

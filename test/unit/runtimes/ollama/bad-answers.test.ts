@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import { drive } from '../../../../src/core/progress.ts';
-import type { Timeouts } from '../../../../src/runtimes/ollama/client.ts';
+import type { LimitChanges } from '../../../../src/net/limits.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
 import { failureOf, never } from '../../../helpers/failure.ts';
@@ -22,7 +22,7 @@ afterEach(async () => {
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** A good server of this version but for one route. */
-async function serverWith(route: string, answer: Answer, timeouts: Partial<Timeouts> = {}): Promise<OllamaRuntime> {
+async function serverWith(route: string, answer: Answer, limits: LimitChanges = {}): Promise<OllamaRuntime> {
   server = await serve((request, response, path) => {
     request.resume();
     if (path === route) answer(request, response);
@@ -30,10 +30,10 @@ async function serverWith(route: string, answer: Answer, timeouts: Partial<Timeo
     else if (path === 'GET /api/ps') response.end(`{"models":[{"name":"${NAME}"}]}`);
     else response.writeHead(404).end('404 page not found');
   });
-  return runtimeAt(server.url, timeouts);
+  return runtimeAt(server.url, limits);
 }
 
-function runtimeAt(url: string, timeouts: Partial<Timeouts> = {}): OllamaRuntime {
+function runtimeAt(url: string, limits: LimitChanges = {}): OllamaRuntime {
   return ollamaRuntime({
     host: parseHost(url),
     files: {
@@ -44,7 +44,7 @@ function runtimeAt(url: string, timeouts: Partial<Timeouts> = {}): OllamaRuntime
       },
     },
     now: () => 0,
-    timeouts,
+    limits,
   });
 }
 
@@ -87,7 +87,7 @@ describe.each(Object.entries(CALLS))('%s', (_call, [route, use]) => {
   });
 
   test('silence', async () => {
-    const runtime = await serverWith(route, () => {}, { answerMs: 100, chatMs: 100 });
+    const runtime = await serverWith(route, () => {}, { server: { answerMs: 100 }, chat: { answerMs: 100 } });
     const error = await failureOf(use(runtime));
     expect(error.code).toBe('runtime-timeout');
     expect(error.message).toContain('100 ms');

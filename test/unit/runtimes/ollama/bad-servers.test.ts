@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
-import type { Timeouts } from '../../../../src/runtimes/ollama/client.ts';
+import type { LimitChanges } from '../../../../src/net/limits.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
 import { failureOf, never } from '../../../helpers/failure.ts';
@@ -28,7 +28,7 @@ afterEach(async () => {
   vi.restoreAllMocks();
 });
 
-function runtimeAt(url: string, timeouts: Partial<Timeouts> = {}): OllamaRuntime {
+function runtimeAt(url: string, limits: LimitChanges = {}): OllamaRuntime {
   return ollamaRuntime({
     host: parseHost(url),
     files: {
@@ -39,15 +39,15 @@ function runtimeAt(url: string, timeouts: Partial<Timeouts> = {}): OllamaRuntime
       },
     },
     now: () => performance.now(),
-    timeouts,
+    limits,
   });
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void;
 
-async function at(handler: Handler, timeouts: Partial<Timeouts> = {}): Promise<OllamaRuntime> {
+async function at(handler: Handler, limits: LimitChanges = {}): Promise<OllamaRuntime> {
   server = await serve(handler);
-  return runtimeAt(server.url, timeouts);
+  return runtimeAt(server.url, limits);
 }
 
 /** A good server but for what `special` answers; `special` returns false to leave a request alone. */
@@ -164,7 +164,7 @@ describe('who answers', () => {
   });
 
   test('something that never answers', async () => {
-    const runtime = await at(() => {}, { answerMs: 100 });
+    const runtime = await at(() => {}, { server: { answerMs: 100 } });
     const error = await failureOf(runtime.identify(never));
     expect(error.code).toBe('runtime-timeout');
     expect(error.message).toContain('100 ms');
@@ -244,7 +244,9 @@ describe('create', () => {
   });
 
   test('a stream that falls silent', async () => {
-    const runtime = await at(streaming(route, [line({ status: 'a' })], 'silence'), { createMs: 100 });
+    const runtime = await at(streaming(route, [line({ status: 'a' })], 'silence'), {
+      creation: { answerMs: 100, silenceMs: 100 },
+    });
     expect((await failureOf(store(runtime))).code).toBe('runtime-timeout');
   });
 
@@ -374,13 +376,30 @@ describe('chat', () => {
     expect((await failureOf(chat(await at(streaming(route, pieces))))).code).toBe(code);
   });
 
+  test('row 10: a text without end is not collected without end', async () => {
+    let sent = 0;
+    const runtime = await at((_request, response) => {
+      const flood = () => {
+        while (!response.destroyed && response.write(piece('x'.repeat(64_000)))) sent += 64_000;
+        sent += 64_000;
+      };
+      response.on('drain', flood);
+      flood();
+    });
+    const error = await failureOf(chat(runtime));
+    expect(error.code).toBe('runtime-not-ollama');
+    expect(error.message).toContain('a longer text than the');
+    // What the sockets hold comes on top.
+    expect(sent).toBeLessThan(64 * 2 ** 20);
+  });
+
   test('a server that dies in the answer', async () => {
     const error = await failureOf(chat(await at(streaming(route, [piece('Pa')], 'reset'))));
     expect(error.code).toBe('runtime-died');
   });
 
   test('a server that never streams', async () => {
-    const runtime = await at(streaming(route, [], 'silence'), { chatMs: 100 });
+    const runtime = await at(streaming(route, [], 'silence'), { chat: { answerMs: 100, silenceMs: 100 } });
     expect((await failureOf(chat(runtime))).code).toBe('runtime-timeout');
   });
 
@@ -389,5 +408,38 @@ describe('chat', () => {
     const error = await failureOf(chat(runtime));
     expect(error.code).toBe('runtime-refused');
     expect(error.suggestions.join(' ')).toContain('again');
+  });
+});
+
+describe('pull', () => {
+  const route = 'POST /api/pull';
+  const line = (value: object) => `${JSON.stringify(value)}\n`;
+  const layer = (index: number, completed: number) =>
+    line({ status: 'pulling', digest: `sha256:${index}`, total: 10, completed });
+  const pull = (runtime: OllamaRuntime, events: ProgressEvent[] = []) =>
+    drive(pullModel(runtime), (event) => events.push(event));
+  const pullModel = ({ pull: start }: OllamaRuntime) => {
+    if (start === undefined) throw new Error('this runtime cannot pull');
+    return start('m:t', never);
+  };
+
+  test('row 10: a model of layers without end is not collected without end', async () => {
+    const layers = Array.from({ length: 10_100 }, (_, index) => layer(index, 0)).join('');
+    const error = await failureOf(pull(await at(streaming(route, [layers], 'silence'))));
+    expect(error.code).toBe('runtime-not-ollama');
+    expect(error.message).toContain('a model of more than 10000 layers');
+  });
+
+  test('progress is the sum of all layers', async () => {
+    const lines = [layer(1, 0), layer(2, 4), layer(1, 7), layer(1, 10), line({ error: 'enough' })];
+    const events: ProgressEvent[] = [];
+    await failureOf(pull(await at(streaming(route, lines)), events));
+    const bytes = events.filter((event) => event.type === 'bytes');
+    expect(bytes.map(({ done, total }) => [done, total])).toEqual([
+      [0, 10],
+      [4, 20],
+      [11, 20],
+      [14, 20],
+    ]);
   });
 });

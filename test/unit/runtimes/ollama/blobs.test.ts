@@ -8,8 +8,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import type { OpenForReading } from '../../../../src/disk/port.ts';
+import type { LimitChanges } from '../../../../src/net/limits.ts';
 import { hasBlob, uploadBlob } from '../../../../src/runtimes/ollama/blobs.ts';
-import { TIMEOUTS, type Timeouts } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { failureOf, never } from '../../../helpers/failure.ts';
 import { plainHttp } from '../../../helpers/http.ts';
@@ -36,8 +36,8 @@ afterEach(async () => {
   server = undefined;
 });
 
-function connectionTo(url: string, timeouts: Partial<Timeouts> = {}) {
-  return { host: parseHost(url), http: plainHttp, timeouts: { ...TIMEOUTS, ...timeouts } };
+function connectionTo(url: string, limits: LimitChanges = {}) {
+  return { host: parseHost(url), http: plainHttp, limits, reconnectMs: 10_000 };
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse, path: string) => void;
@@ -238,7 +238,7 @@ describe('uploadBlob', () => {
   test('a server that stops reading is given up', async () => {
     server = await serve((request) => request.pause());
     const file = { ref: 'f', path: 'f', sizeBytes: 200 * MIB };
-    const connection = connectionTo(server.url, { uploadMs: 200 });
+    const connection = connectionTo(server.url, { upload: { answerMs: 200, silenceMs: 200 } });
     const error = await failureOf(drive(uploadBlob(connection, zeroFile, { file, digest }, never), () => {}));
     expect(error.code).toBe('runtime-timeout');
   });

@@ -3,7 +3,6 @@ import { serverFacts } from '../../../../src/compat/lookup.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { drive } from '../../../../src/core/progress.ts';
 import { parseModelfile } from '../../../../src/modelfile/parse.ts';
-import { TIMEOUTS } from '../../../../src/runtimes/ollama/client.ts';
 import { createModel } from '../../../../src/runtimes/ollama/create.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { modelfileText } from '../../../../src/runtimes/ollama/legacy.ts';
@@ -76,7 +75,7 @@ describe('the Modelfile of servers before 0.5.5', () => {
         response.end('{"status":"success"}\n');
       });
     });
-    const connection = { host: parseHost(server.url), http: plainHttp, timeouts: TIMEOUTS };
+    const connection = { host: parseHost(server.url), http: plainHttp, reconnectMs: 10_000 };
     for (const version of ['0.5.4', '0.5.5']) {
       const request = { name: 'm:t', digest, spec: SPEC };
       await drive(createModel(connection, request, serverFacts(version), new AbortController().signal), () => {});

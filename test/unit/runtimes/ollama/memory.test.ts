@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
-import { TIMEOUTS } from '../../../../src/runtimes/ollama/client.ts';
 import { parseHost } from '../../../../src/runtimes/ollama/host.ts';
 import { loadedModel, unloadModel } from '../../../../src/runtimes/ollama/memory.ts';
 import { never } from '../../../helpers/failure.ts';
@@ -35,7 +34,7 @@ async function connectionTo({ ps, generate = { status: 200, body: '{"done":true,
   server = await serve((request, response, path) => {
     void answer(request, response, path).catch(() => response.destroy());
   });
-  return { host: parseHost(server.url), http: plainHttp, timeouts: TIMEOUTS };
+  return { host: parseHost(server.url), http: plainHttp, reconnectMs: 10_000 };
 }
 
 const entry = { name: 'M:T', size: 100, size_vram: 40, context_length: 512 };

@@ -144,4 +144,17 @@ describe('cleaned', () => {
   test('cuts long text', () => {
     expect(cleanText('x'.repeat(100_000))).toHaveLength(400);
   });
+
+  test.each([
+    ['tags that are not closed', '<html>', '<'],
+    ['scripts that are not closed', '<html>', '<script>'],
+    ['escapes that are not closed', '', '\x1b[0'],
+  ])('a MiB of %s is cleaned in one pass', (_, start, piece) => {
+    expect(cleanText(start + piece.repeat(2 ** 20)).length).toBeLessThanOrEqual(400);
+  });
+
+  test('the words of a page stay, its scripts, styles and tags go', () => {
+    const page = '<html><style>b{}</style><SCRIPT>if (a<b) x()</SCRIPT ><h1 a="x">502 Bad</h1><p>Gateway <b';
+    expect(cleanText(page)).toBe('502 Bad Gateway');
+  });
 });

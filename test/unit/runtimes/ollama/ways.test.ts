@@ -57,7 +57,7 @@ function at(server: FakeOllama, doors: LocalTransfers): OllamaRuntime {
     host: parseHost(server.host),
     files: { open: (path) => fs.open(path), hash: createHasher(realDisk, NO_DIGEST_CACHE) },
     now: () => performance.now(),
-    timeouts: { reconnectMs: 100 },
+    reconnectMs: 100,
     doors,
   });
 }
