@@ -85,7 +85,8 @@ export abstract class BaseCommand<Data> extends Command {
       version: this.config.version,
       root: this.config.root,
       signal: this.signal,
-      command: [this.id?.replaceAll(':', ' '), ...this.argv.filter((arg) => !arg.startsWith('-'))].join(' '),
+      // Never its arguments: other users may read what is shown of a lock, and an address may contain a password.
+      command: (this.id ?? '').replaceAll(':', ' '),
     };
   }
 

@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { digestOf } from '../core/digest.ts';
-import { errnoOf, type ProvisionError } from '../core/errors.ts';
+import { errnoOf, ProvisionError } from '../core/errors.ts';
 import { diskError } from './errors.ts';
 import type { Disk } from './port.ts';
 
@@ -20,6 +20,8 @@ export interface Top {
   readonly number: number;
   readonly text: string;
   readonly sign: string;
+  /** When it was last written or touched, by the clock of its disk; ms since 1970. */
+  readonly signMs: number;
 }
 
 export class LockRow {
@@ -55,7 +57,8 @@ export class LockRow {
         this.#disk.readFile(path, 'utf8'),
         this.#disk.stat(path, { bigint: true }),
       ]);
-      return text.startsWith(RELEASED) ? { number, free: true } : { number, text, sign: `${number} ${mtimeNs}` };
+      if (text.startsWith(RELEASED)) return { number, free: true };
+      return { number, text, sign: `${number} ${mtimeNs}`, signMs: Number(mtimeNs / 1_000_000n) };
     } catch (cause) {
       if (errnoOf(cause) === 'ENOENT') return undefined;
       throw cannotLock(path, cause);
@@ -65,6 +68,7 @@ export class LockRow {
   /** Makes the next file of the row and removes the lower ones; false when another was faster. */
   async take(number: number, text: string): Promise<boolean> {
     const path = this.path(number);
+    if (number > LAST_NUMBER) throw numbersUsedUp(path);
     try {
       if (!(await this.#make(path, text))) return false;
       if (await this.isPassed(number)) {
@@ -94,8 +98,7 @@ export class LockRow {
   async release(number: number): Promise<void> {
     // A folder that was taken away meanwhile needs no lock any more.
     if (await this.isPassed(number).catch(() => false)) return;
-    // Over the beginning, in one write: no process sees an empty file.
-    await this.#disk.writeFile(this.path(number), RELEASED, { flag: 'r+' }).catch(() => undefined);
+    await clear(this.#disk, this.path(number)).catch(() => undefined);
   }
 
   async #top(): Promise<number> {
@@ -159,10 +162,30 @@ export class LockRow {
   }
 }
 
-const LOCK = /^\d+\.lock$/;
-const LOCK_OR_WRITTEN = /^\d+\.lock(?:\.[0-9a-f-]{36}\.tmp)?$/;
+/** Marks a lock as free, and leaves nothing in it of the run that held it. */
+async function clear(disk: Disk, path: string): Promise<void> {
+  const file = await disk.open(path, 'r+');
+  try {
+    // Over the beginning, in one write, before it is cut there: no process sees an empty file.
+    await file.write(Buffer.from(RELEASED), 0, RELEASED.length, 0);
+    await file.truncate(RELEASED.length);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Larger numbers are no longer counted one by one; no row of ours reaches this one. */
+const LAST_NUMBER = 999_999_999_999_999;
+const LOCK = /^\d{1,15}\.lock$/;
+const LOCK_OR_WRITTEN = /^\d{1,15}\.lock(?:\.[0-9a-f-]{36}\.tmp)?$/;
 /** File systems that have no hard links, by what they answer. */
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP']);
+
+function numbersUsedUp(path: string): ProvisionError {
+  return new ProvisionError('busy', `The lock cannot be taken: no number is left after the one in ${path}.`, {
+    suggestions: ['No run of this tool made the file with the number before it. Remove the files of this lock.'],
+  });
+}
 
 function cannotLock(path: string, cause: unknown): ProvisionError {
   const advice = ['Check that this user may write in that folder, and that the disk is not full.'];

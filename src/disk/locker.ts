@@ -19,6 +19,8 @@ const BEAT_MS = 2_000;
 const SILENCE_MS = 90_000;
 const POLL_MS = 150;
 const DEFAULT_WAIT_MS = 15_000;
+/** A run that came too late is faster than all others after so many turns, unless the folder is not what it should be. */
+const TURNS_LOST = 10;
 
 export interface LockTime {
   /** Milliseconds since any fixed point, whatever the wall clock does. */
@@ -31,7 +33,7 @@ export interface LockTime {
 export interface FileLockerOptions {
   /** Folder of the lock files; made when missing. */
   readonly dir: string;
-  /** How this run calls itself to others: `install gemma-3n-e4b`. */
+  /** The command of this run, for others that wait for the lock: `install`. No arguments: a lock may be read by others. */
   readonly command: string;
   /**
    * How long to wait for a lock that is held, in ms; 15 s unless given. A holder that cannot be seen from here and has
@@ -73,20 +75,21 @@ async function acquire(context: Context, name: string, signal: AbortSignal): Pro
   const row = new LockRow(context.dir, name, context.disk);
   const watch = new Watch(context);
   const deadline = time.now() + waitMs;
+  let turnsLost = 0;
   await row.makeFolder();
   for (;;) {
     signal.throwIfAborted();
     const top = await row.look();
-    if (top !== undefined) {
-      const found = 'free' in top ? FREE : await watch.judge(top);
-      if (found.verdict === 'free') {
-        const held = await take(context, row, top.number + 1);
-        if (held !== undefined) return held;
-        continue;
-      }
-      const late = time.now() >= deadline;
-      if (late && found.verdict === 'held') throw busy(row.path(top.number), found.holder, waitMs);
+    const found = top === undefined || 'free' in top ? FREE : await watch.judge(top);
+    const late = time.now() >= deadline;
+    if (top !== undefined && found.verdict === 'free') {
+      const held = await take(context, row, top.number + 1);
+      if (held !== undefined) return held;
+      turnsLost += 1;
+      // Another was faster, and the next look shows who. Whatever the folder contains, the waiting ends.
+      if (!late || turnsLost < TURNS_LOST) continue;
     }
+    if (late && found.verdict !== 'undecided') throw busy(row.path(top?.number ?? 0), found.holder, waitMs);
     await time.pause(POLL_MS * (0.5 + Math.random()), signal);
   }
 }
@@ -112,7 +115,7 @@ class Watch {
 
   async judge(top: Top): Promise<Found> {
     const holder = parseHolder(top.text);
-    const liveness = holder === undefined ? 'unknown' : await this.#context.processes.livenessOf(holder);
+    const liveness = holder === undefined ? 'unknown' : await this.#context.processes.livenessOf(holder, top.signMs);
     if (liveness === 'dead') return FREE;
     if (liveness === 'alive') return { verdict: 'held', holder };
     if (this.#silenceOf(top) >= this.#context.silenceMs) return FREE;

@@ -1,7 +1,7 @@
 /** Which process this is, and whether another one still lives, independent of the clock. */
 import { execFile } from 'node:child_process';
 import { readFile, readlink } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { hostname, uptime } from 'node:os';
 import { promisify } from 'node:util';
 import * as z from 'zod';
 import { errnoOf } from '../core/errors.ts';
@@ -15,12 +15,18 @@ export const LockHolder = z.strictObject({
   bootId: z.string().optional(),
   /** Machine and process namespace: only there does `pid` mean anything. */
   place: z.string(),
-  command: z.string(),
+  /** The command without its arguments. An earlier version wrote those too, with passwords in addresses among them. */
+  command: z.string().transform(withoutArguments),
   since: z.iso.datetime(),
   /** Different for every acquisition, so that a holder can check whether the lock is still its own. */
   token: z.string(),
 });
 export type LockHolder = z.infer<typeof LockHolder>;
+
+/** `bundle install`, from the start of a command line. */
+function withoutArguments(command: string): string {
+  return /^[a-z]+(?: [a-z]+(?= |$))?(?= |$)/.exec(command)?.[0] ?? 'an unknown command';
+}
 
 export type ProcessIdentity = Pick<LockHolder, 'pid' | 'startedAt' | 'bootId' | 'place'>;
 
@@ -29,7 +35,8 @@ export type Liveness = 'alive' | 'dead' | 'unknown';
 
 export interface Processes {
   self(): Promise<ProcessIdentity>;
-  livenessOf(other: ProcessIdentity): Promise<Liveness>;
+  /** `signMs`: when it gave its last sign of life, by the clock of its disk; ms since 1970. */
+  livenessOf(other: ProcessIdentity, signMs: number): Promise<Liveness>;
 }
 
 /** The processes of this machine: from /proc on Linux, from `ps` elsewhere; on Windows a start time cannot be had. */
@@ -41,10 +48,10 @@ export function nodeProcesses(): Processes {
   };
   return {
     self,
-    async livenessOf(other) {
+    async livenessOf(other, signMs) {
       const own = await self();
       if (other.place !== own.place) return 'unknown';
-      if (other.bootId !== own.bootId) return (await isNamed()) ? 'dead' : 'unknown';
+      if (other.bootId !== own.bootId) return (await isNamed()) && isBeforeThisBoot(signMs) ? 'dead' : 'unknown';
       if (!exists(other.pid)) return 'dead';
       if (other.startedAt === undefined) return 'alive';
       const startedAt = await startOf(other.pid);
@@ -66,7 +73,15 @@ async function identify(): Promise<ProcessIdentity> {
   return { pid: process.pid, place, ...(startedAt && { startedAt }), ...(bootId && { bootId }) };
 }
 
-/** Whether name and machine id distinguish this machine from all others, so that another boot is another time. */
+/** How far the clock of a disk on the network may be behind ours. Milliseconds. */
+const CLOCK_SKEW_MS = 60_000;
+
+/** Cloned machines share name and machine id: then another boot may be another machine, whose process lives. */
+function isBeforeThisBoot(signMs: number): boolean {
+  return signMs + CLOCK_SKEW_MS < Date.now() - uptime() * 1000;
+}
+
+/** Whether name and machine id distinguish this machine from all others but its clones. */
 async function isNamed(): Promise<boolean> {
   const machine = await textOf('/etc/machine-id');
   return machine !== undefined && machine !== '' && !/^localhost\b/.test(hostname());

@@ -12,7 +12,7 @@ export interface StaleLock {
 const STALE_MS = 24 * 3_600_000;
 const HALF_WRITTEN = /\.lock\.[0-9a-f-]{36}\.tmp$/;
 const EARLIER = /\.(?:holder\.json|lock\.takeover)$/;
-const NUMBERED = /^(.*\.)(\d+)\.lock$/;
+const NUMBERED = /^(.*\.)(\d{1,15})\.lock$/;
 
 /** The highest file of a lock always stays, as it is the lock; see the locker. */
 export async function listStaleLocks(disk: Disk, folder: string, now: Date): Promise<StaleLock[]> {

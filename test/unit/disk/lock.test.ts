@@ -1,11 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { mkdtemp, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname, tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { drive } from '../../../src/core/progress.ts';
+import { realDisk } from '../../../src/disk/disk.ts';
 import { type Locker, withLock, workUnderLock } from '../../../src/disk/lock.ts';
 import { createFileLocker } from '../../../src/disk/locker.ts';
 import { type Liveness, nodeProcesses } from '../../../src/disk/process-identity.ts';
@@ -143,15 +144,85 @@ describe('who is dead', () => {
   test('this process, its number in another start, its number in another boot, a number that is free', async () => {
     const processes = nodeProcesses();
     const self = await processes.self();
-    expect(await processes.livenessOf(self)).toBe('alive');
-    expect(await processes.livenessOf({ ...self, startedAt: '1' })).toBe('dead');
+    const nowMs = Date.now();
+    expect(await processes.livenessOf(self, nowMs)).toBe('alive');
+    expect(await processes.livenessOf({ ...self, startedAt: '1' }, nowMs)).toBe('dead');
     // Without a number of its own a machine cannot tell an earlier boot of itself from another machine.
-    expect(await processes.livenessOf({ ...self, bootId: 'another' })).toBe(await inAnotherBoot());
-    expect(await processes.livenessOf({ ...self, place: 'elsewhere' })).toBe('unknown');
+    const beforeThisBoot = nowMs - uptime() * 1000 - 120_000;
+    expect(await processes.livenessOf({ ...self, bootId: 'another' }, beforeThisBoot)).toBe(await inAnotherBoot());
+    expect(await processes.livenessOf({ ...self, place: 'elsewhere' }, nowMs)).toBe('unknown');
     const gone = start('hold');
     gone.kill('SIGKILL');
     await once(gone, 'exit');
-    expect(await processes.livenessOf({ ...self, pid: gone.pid ?? 0 })).toBe('dead');
+    expect(await processes.livenessOf({ ...self, pid: gone.pid ?? 0 }, nowMs)).toBe('dead');
+  });
+
+  test('row 27: a clone of this machine with the same name and machine id, which runs since another boot, may live', async () => {
+    const processes = nodeProcesses();
+    const self = await processes.self();
+    expect(await processes.livenessOf({ ...self, bootId: 'another' }, Date.now() - 500)).toBe('unknown');
+    const clone = { ...self, bootId: 'another' };
+    const held = await createFileLocker({
+      dir,
+      command: 'clone',
+      processes: { self: async () => clone, livenessOf: async () => 'alive' },
+    }).acquire('state', never);
+    await expect(lockerWaiting(2_500).acquire('state', never)).rejects.toMatchObject({ code: 'busy' });
+    await held.release();
+  });
+});
+
+describe('row 42: what a lock contains', () => {
+  test('nothing of the run that held it, once it is released', async () => {
+    const held = await lockerWaiting(0).acquire('state', never);
+    const [file = ''] = await heldLocks();
+    expect(await readFile(join(dir, file), 'utf8')).toContain('"command":"install gemma"');
+    await held.release();
+    expect(await readFile(join(dir, file), 'utf8')).toBe('released\n');
+  });
+
+  test('a living lock of an earlier version is shown without the arguments in it', async () => {
+    const self = await nodeProcesses().self();
+    const command = 'bundle install good.gguf alice:Sup3rSecretPw@127.0.0.1:24100 sec';
+    const old = { ...self, command, since: new Date().toISOString(), token: 'x' };
+    await (await lockerWaiting(0).acquire('state', never)).release();
+    const [file = ''] = await readdir(dir);
+    await writeFile(join(dir, file), JSON.stringify(old));
+    await expect(lockerWaiting(0).acquire('state', never)).rejects.toMatchObject({
+      message: expect.stringMatching(/^The lock is held by bundle install \(process/),
+    });
+  });
+
+  test('is read by its owner only, whatever the umask', async () => {
+    const before = process.umask(0o000);
+    try {
+      await (await createFileLocker({ dir: join(dir, 'locks'), command: 'install' }).acquire('state', never)).release();
+    } finally {
+      process.umask(before);
+    }
+    const [file = ''] = await readdir(join(dir, 'locks'));
+    expect((await stat(join(dir, 'locks'))).mode & 0o777).toBe(0o700);
+    expect((await stat(join(dir, 'locks', file))).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe('row 27: a file with a number that is too large', () => {
+  test.each(['9007199254740992', '99999999999999999999999', '999999999999999'])(
+    '%s: the waiting ends',
+    async (number) => {
+      await (await lockerWaiting(0).acquire('state', never)).release();
+      const [file = ''] = await readdir(dir);
+      await writeFile(join(dir, file.replace('1.lock', `${number}.lock`)), 'released\n');
+      const acquired = lockerWaiting(200).acquire('state', never);
+      if (number.length > 15) await (await acquired).release();
+      else await expect(acquired).rejects.toMatchObject({ code: 'busy', message: expect.stringContaining('number') });
+    },
+  );
+
+  test('a folder in which another is always faster', async () => {
+    const disk = { ...realDisk, link: () => Promise.reject(Object.assign(new Error('there'), { code: 'EEXIST' })) };
+    const unlucky = createFileLocker({ dir, command: 'install', waitMs: 100, disk });
+    await expect(unlucky.acquire('state', never)).rejects.toMatchObject({ code: 'busy' });
   });
 });
 
