@@ -42,16 +42,27 @@
       const env = process.env;
       if (env.NODE_DISABLE_COMPILE_CACHE || env.NODE_COMPILE_CACHE || !nodeModule.enableCompileCache) return;
       const folder = path.join(cacheFolder(env), 'compile-cache');
+      if (!isOurs(folder)) return;
       makeFolder(path.dirname(path.dirname(folder)));
       makeFolder(path.dirname(folder));
       makeFolder(folder);
-      if (process.getuid) {
-        const facts = fs.lstatSync(folder);
-        if (!facts.isDirectory() || facts.uid !== process.getuid() || facts.mode & 18) return;
-      }
-      nodeModule.enableCompileCache(folder);
+      if (isOurs(folder)) nodeModule.enableCompileCache(folder);
     } catch (_error) {
       // A read-only home makes the start slower, nothing more.
+    }
+  }
+
+  // True when no other user can write in the folder or put another in its place: each folder from the root down to it
+  // belongs to this user or root, and only in one like /tmp, where none removes what belongs to others, may others write.
+  function isOurs(folder) {
+    if (!process.getuid) return true;
+    let at = folder;
+    while (!fs.existsSync(at) && path.dirname(at) !== at) at = path.dirname(at);
+    for (at = fs.realpathSync(at); ; at = path.dirname(at)) {
+      const facts = fs.lstatSync(at);
+      const isPrivate = !(facts.mode & 18) || (facts.mode & 512 && at !== folder);
+      if (!facts.isDirectory() || (facts.uid !== process.getuid() && facts.uid !== 0) || !isPrivate) return false;
+      if (path.dirname(at) === at) return true;
     }
   }
 

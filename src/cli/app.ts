@@ -1,7 +1,9 @@
 import { secretsOfAddress } from '../core/redact.ts';
+import { realDisk } from '../disk/disk.ts';
 import { AppContext, type AppOptions } from '../provision/context.ts';
 import { resolvePaths } from '../provision/paths.ts';
 import { readSettings } from '../provision/settings.ts';
+import { prepareStateFolders } from '../provision/state-folders.ts';
 import { hideSecrets } from './redaction.ts';
 import { processTerminal, type Terminal } from './terminal.ts';
 
@@ -15,6 +17,7 @@ export interface Environment {
 export const realEnvironment: Environment = {
   async createApp(options) {
     const paths = resolvePaths(process.env);
+    await prepareStateFolders(paths, realDisk, process.getuid?.());
     const settings = await readSettings(paths);
     if (settings.host !== undefined) hideSecrets(...secretsOfAddress(settings.host));
     return new AppContext(options, paths, settings, process.env);

@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../core/errors.ts';
+import { makeFolders } from './folders.ts';
 import type { Disk, FileFacts, ReadableFile } from './port.ts';
-import { removeText, replaceText } from './replace-text.ts';
+import { removeText, replaceOutput, replaceText } from './replace-text.ts';
 
 export type { Disk, FileFacts, OpenFile, ReadableFile, TextFiles } from './port.ts';
 
@@ -29,7 +30,7 @@ export const realDisk: Disk = {
   readFile: (path) => fs.readFile(path, 'utf8'),
   writeFile: fs.writeFile,
   open: fs.open,
-  mkdir: fs.mkdir,
+  mkdir: (folder, { mode }) => makeFolders(folder, mode),
   copyFile: fs.copyFile,
   link: fs.link,
   rename: fs.rename,
@@ -44,6 +45,7 @@ export const realDisk: Disk = {
   },
   readText: (path) => readTextIfPresent(realDisk, path),
   replaceText: (path, text) => replaceText(path, text, realDisk),
+  replaceOutput: (path, text) => replaceOutput(path, text, realDisk),
   list: (folder) => listIfPresent(realDisk, folder),
   remove: (path) => removeText(path, realDisk),
 };

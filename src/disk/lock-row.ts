@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { digestOf } from '../core/digest.ts';
 import { errnoOf, ProvisionError } from '../core/errors.ts';
 import { diskError } from './errors.ts';
+import { PRIVATE_FILE, PRIVATE_FOLDER, tighten } from './folders.ts';
 import type { Disk } from './port.ts';
 
 const RELEASED = 'released\n';
@@ -42,9 +43,21 @@ export class LockRow {
   }
 
   async makeFolder(): Promise<void> {
-    await this.#disk
-      .mkdir(this.#dir, { recursive: true })
-      .catch((cause: unknown) => Promise.reject(cannotLock(this.#dir, cause)));
+    try {
+      const made = await this.#disk.mkdir(this.#dir, { recursive: true, mode: PRIVATE_FOLDER });
+      if (made === undefined && (await tighten(this.#disk, this.#dir))) await this.#clearReleased();
+    } catch (cause) {
+      throw cannotLock(this.#dir, cause);
+    }
+  }
+
+  /** In a folder of an earlier version, which left in released locks what the runs were called with. */
+  async #clearReleased(): Promise<void> {
+    for (const name of (await this.#disk.readdir(this.#dir)).filter((each) => each.endsWith('.lock'))) {
+      const path = join(this.#dir, name);
+      const text = await this.#disk.readFile(path, 'utf8').catch(() => '');
+      if (text.startsWith(RELEASED) && text !== RELEASED) await clear(this.#disk, path).catch(() => undefined);
+    }
   }
 
   /** The highest file; `free` when no process holds the lock; undefined when it went away while it was read. */
@@ -125,7 +138,7 @@ export class LockRow {
   async #make(path: string, text: string): Promise<boolean> {
     const written = `${path}.${randomUUID()}.tmp`;
     try {
-      await this.#disk.writeFile(written, text, { flag: 'wx' });
+      await this.#disk.writeFile(written, text, { flag: 'wx', mode: PRIVATE_FILE });
       return await this.#link(written, path, text);
     } finally {
       await this.#disk.rm(written, { force: true });
@@ -152,7 +165,7 @@ export class LockRow {
 
   /** For a moment the file is there and empty: a process killed at that moment blocks others until the silence limit. */
   async #writeNew(path: string, text: string): Promise<boolean> {
-    return this.#disk.writeFile(path, text, { flag: 'wx' }).then(
+    return this.#disk.writeFile(path, text, { flag: 'wx', mode: PRIVATE_FILE }).then(
       () => true,
       (cause: unknown) => {
         if (errnoOf(cause) === 'EEXIST') return false;

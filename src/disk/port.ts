@@ -49,11 +49,14 @@ export interface OpenFile extends ReadableFile {
   close(): Promise<void>;
 }
 
-/** Small texts that are read and replaced as a whole: records, journals, settings. */
+/** Small texts of this tool that are read and replaced as a whole: records, journals. For this user alone. */
 export interface TextFiles {
   /** Undefined when the file does not exist. */
   readText(path: string): Promise<string | undefined>;
-  /** Replaces the file in one step (a reader sees the old text or the new one); creates its folder. */
+  /**
+   * Replaces the file in one step (a reader sees the old text or the new one); creates its folder. Mode 0600 whatever the
+   * umask, and a symbolic link in its place is replaced, not followed.
+   */
   replaceText(path: string, text: string): Promise<void>;
   /** Names in a folder; empty when the folder does not exist. */
   list(folder: string): Promise<string[]>;
@@ -63,6 +66,8 @@ export interface TextFiles {
 
 /** Names and arguments are those of `node:fs/promises`, and so are the failures: an error with an errno in `code`. */
 export interface Disk extends TextFiles {
+  /** As `replaceText`, for a file that the user named: keeps its mode and owner, and follows a symbolic link. */
+  replaceOutput(path: string, text: string): Promise<void>;
   /** Follows symbolic links. */
   stat(path: string, options: { bigint: true }): Promise<FileFacts>;
   /** Does not follow symbolic links. */
@@ -73,10 +78,14 @@ export interface Disk extends TextFiles {
   access(path: string, mode?: number): Promise<void>;
   readdir(folder: string): Promise<string[]>;
   readFile(path: string, encoding: 'utf8'): Promise<string>;
-  writeFile(path: string, content: string | Uint8Array, options: { flag: 'wx' | 'r+' | 'w' }): Promise<void>;
+  writeFile(
+    path: string,
+    content: string | Uint8Array,
+    options: { flag: 'wx' | 'r+' | 'w'; mode?: number },
+  ): Promise<void>;
   /** Flags as a word (`r`, `r+`, `wx`) or as those of open(2). */
   open(path: string, flags: string | number, mode?: number): Promise<OpenFile>;
-  /** Returns the first folder that had to be created, if any. */
+  /** Creates those above it too. Returns the first that had to be created, if any. */
   mkdir(folder: string, options: { recursive: true; mode?: number }): Promise<string | undefined>;
   /** `mode` is `SHARE_BYTES` or `SHARE_OR_COPY`. */
   copyFile(from: string, to: string, mode: number): Promise<void>;

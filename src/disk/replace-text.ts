@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
 import { diskError } from './errors.ts';
+import { makePrivateFolder, PRIVATE_FILE } from './folders.ts';
 import type { Disk, FileFacts, OpenFile } from './port.ts';
 
 /** No other program uses this suffix, so every file with it is ours to remove. */
@@ -14,12 +15,32 @@ const TEMPORARY = '.gemma-provision.tmp';
 /** A writer needs milliseconds; a file that waits for its renaming for an hour has none any more. */
 const LEFT_NS = 3_600_000_000_000n;
 
+/** Makes a state file or replaces its text, for this user alone; makes its folder. Throws `disk-full`, `file-access`. */
+export async function replaceText(path: string, text: string, disk: Disk): Promise<void> {
+  await replace(path, disk, async () => {
+    const made = await makePrivateFolder(disk, dirname(path));
+    await put(path, text, disk, undefined);
+    return made;
+  });
+}
+
 /**
- * Makes `path`, its folder too, or replaces its text; keeps its mode and owner, and follows a symbolic link. Throws
+ * Makes a file that the user named, or replaces its text; keeps its mode and owner, and follows a symbolic link. Throws
  * `disk-full` and `file-access`.
  */
-export async function replaceText(path: string, text: string, disk: Disk): Promise<void> {
-  const made = await put(path, text, disk).catch((cause: unknown) => Promise.reject(notWritten(path, cause)));
+export async function replaceOutput(path: string, text: string, disk: Disk): Promise<void> {
+  await replace(path, disk, async () => {
+    const made = await disk.mkdir(dirname(path), { recursive: true });
+    const target = await disk.realpath(path).catch(() => path);
+    const before = await disk.stat(target, { bigint: true }).catch(() => undefined);
+    await put(target, text, disk, before ?? 'new');
+    return made;
+  });
+}
+
+/** `write` returns the first folder that had to be made, if any. */
+async function replace(path: string, disk: Disk, write: () => Promise<string | undefined>): Promise<void> {
+  const made = await write().catch((cause: unknown) => Promise.reject(notWritten(path, cause)));
   await syncFolders(dirname(path), made, disk).catch((cause: unknown) => Promise.reject(notSynced(path, cause)));
 }
 
@@ -34,24 +55,22 @@ export async function removeText(path: string, disk: Disk): Promise<void> {
   }
 }
 
-/** The first folder that had to be made, if any. */
-async function put(path: string, text: string, disk: Disk): Promise<string | undefined> {
-  const made = await disk.mkdir(dirname(path), { recursive: true });
-  const target = await disk.realpath(path).catch(() => path);
-  await putOnce(target, text, disk).catch((cause: unknown) => {
+/** Whose owner and mode the file takes; `new`: those that the system gives it; undefined: it is private. */
+type Like = FileFacts | 'new' | undefined;
+
+async function put(target: string, text: string, disk: Disk, like: Like): Promise<void> {
+  await putOnce(target, text, disk, like).catch((cause: unknown) => {
     // A process that was stopped for an hour finds its temporary file swept.
-    if (errnoOf(cause) === 'ENOENT') return putOnce(target, text, disk);
+    if (errnoOf(cause) === 'ENOENT') return putOnce(target, text, disk, like);
     throw cause;
   });
-  return made;
 }
 
-async function putOnce(target: string, text: string, disk: Disk): Promise<void> {
+async function putOnce(target: string, text: string, disk: Disk, like: Like): Promise<void> {
   const folder = dirname(target);
   const temporary = temporaryBeside(target);
-  const before = await disk.stat(target, { bigint: true }).catch(() => undefined);
   try {
-    const writtenNs = await write(temporary, text, before, disk);
+    const writtenNs = await write(temporary, text, like, disk);
     await disk.rename(temporary, target);
     await sweepTemporaries(folder, writtenNs, disk);
   } catch (cause) {
@@ -66,10 +85,10 @@ export function temporaryBeside(path: string): string {
 }
 
 /** When it was written, by the clock of its file system. */
-async function write(path: string, text: string, like: FileFacts | undefined, disk: Disk): Promise<bigint> {
-  const handle = await disk.open(path, 'wx');
+async function write(path: string, text: string, like: Like, disk: Disk): Promise<bigint> {
+  const handle = await disk.open(path, 'wx', like === undefined ? PRIVATE_FILE : undefined);
   try {
-    if (like !== undefined) await copyOwner(handle, like);
+    if (like !== undefined && like !== 'new') await copyOwner(handle, like);
     await handle.writeFile(text);
     await handle.sync();
     return (await handle.stat({ bigint: true })).mtimeNs;

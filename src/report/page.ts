@@ -24,6 +24,6 @@ export async function writePage(
 ): Promise<string> {
   const path = await requireOutput(realDisk, { typed: file, flag: '--html', kind: PAGE, force });
   const template = await realDisk.readFile(join(root, TEMPLATE), 'utf8');
-  await realDisk.replaceText(path, recommendationPage(data, template));
+  await realDisk.replaceOutput(path, recommendationPage(data, template));
   return path;
 }

@@ -205,6 +205,7 @@ export function memoryDisk(initial: Readonly<Record<string, string>> = {}): Memo
     space: async () => ({ free: 2 ** 40, total: 2 ** 41 }),
     readText: async (path) => files.get(path)?.content.toString('utf8'),
     replaceText: async (path, text) => void make(path, text),
+    replaceOutput: async (path, text) => void make(path, text),
     list: async (folder) => [...files.keys()].filter((path) => dirname(path) === folder).map((path) => basename(path)),
     remove: async (path) => void files.delete(path),
   };

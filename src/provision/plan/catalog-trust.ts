@@ -76,7 +76,7 @@ export async function signCatalog(file: string, { keyFile, passphrase, force }: 
     passphraseHint: `Set its passphrase in the environment: ${PASSPHRASE_VARIABLE}=…`,
   });
   const files = [{ name: '.', digest: digestOf(text) }];
-  await realDisk.replaceText(path, signManifest({ subject: basename(file), files }, key));
+  await realDisk.replaceOutput(path, signManifest({ subject: basename(file), files }, key));
   return { file, signature, key: key.hint, ...publishedStatus(text) };
 }
 

@@ -74,5 +74,5 @@ const PROFILE = jsonKind('a host profile', 'profile.json', ['schemaVersion', 'cp
 /** Throws `bad-usage` where the file is another one or its folder does not exist. */
 export async function saveProfile(file: string, profile: HostProfile, force: boolean): Promise<void> {
   const path = await requireOutput(realDisk, { typed: file, flag: '--save', kind: PROFILE, force });
-  await realDisk.replaceText(path, `${JSON.stringify(profile, null, 2)}\n`);
+  await realDisk.replaceOutput(path, `${JSON.stringify(profile, null, 2)}\n`);
 }

@@ -120,7 +120,7 @@ async function* lockPlan(
   }
   const before = await realDisk.readText(file);
   const changed = before !== text;
-  if (changed) await realDisk.replaceText(file, text);
+  if (changed) await realDisk.replaceOutput(file, text);
   return { file, lock, digest: digestOf(text), changed, differences: [] };
 }
 

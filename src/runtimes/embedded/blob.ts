@@ -6,6 +6,7 @@ import type { Work } from '../../core/progress.ts';
 import { type DigestCache, keepDigest, NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
 import { type Disk, type FileFacts, type OpenFile, SHARE_BYTES } from '../../disk/disk.ts';
 import { diskError, sourceError } from '../../disk/errors.ts';
+import { makePrivateFolder } from '../../disk/folders.ts';
 import { createHasher, PROGRESS_STEP_BYTES, requireDigest, requireUnchanged } from '../../disk/hash.ts';
 import { readChunks } from '../../disk/read-chunks.ts';
 import type { LocalFile } from '../../sources/contract.ts';
@@ -144,7 +145,7 @@ export function blobPath(folder: string, digest: Digest): string {
 
 async function prepare({ disk, folder, now }: PutBlob): Promise<void> {
   try {
-    await disk.mkdir(folder, { recursive: true });
+    await makePrivateFolder(disk, folder);
     const leftovers = (await disk.readdir(folder)).filter((each) => each.startsWith(INCOMPLETE));
     for (const name of leftovers) await removeIfOld(disk, join(folder, name), now);
   } catch (cause) {

@@ -2,10 +2,10 @@ import { join, sep } from 'node:path';
 import { Digest } from '../../core/digest.ts';
 import { errnoOf } from '../../core/errors.ts';
 import type { Disk, FileFacts } from '../../disk/disk.ts';
+import { makePrivateFolder } from '../../disk/folders.ts';
 import { stateFileOf } from '../download/contract.ts';
 import { cacheError, pointsOutside } from './errors.ts';
 
-const FOLDER_MODE = 0o700;
 /** No process writes into a verified file; it is replaced or removed. */
 const BLOB_MODE = 0o444;
 
@@ -42,7 +42,7 @@ export function digestOfName(name: string): Digest | undefined {
 export async function prepareFolders(disk: Disk, layout: Layout): Promise<void> {
   for (const path of [layout.folder, layout.blobs, layout.partial]) {
     try {
-      await disk.mkdir(path, { recursive: true, mode: FOLDER_MODE });
+      await makePrivateFolder(disk, path);
     } catch (cause) {
       throw cacheError(path, 'create the folder', cause);
     }

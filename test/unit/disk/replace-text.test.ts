@@ -1,10 +1,10 @@
 import * as fs from 'node:fs/promises';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Disk, realDisk } from '../../../src/disk/disk.ts';
-import { removeText, replaceText } from '../../../src/disk/replace-text.ts';
+import { removeText, replaceOutput, replaceText } from '../../../src/disk/replace-text.ts';
 import { intercepted } from '../../helpers/disk.ts';
 
 const OLD = 'old\n';
@@ -137,11 +137,37 @@ describe('a state file', () => {
     expect(await readFile(path, 'utf8')).toBe(NEW);
   });
 
-  test('keeps its mode, and a symbolic link that leads to it', async () => {
+  test('row 42: is private whatever the umask and its mode before, and its folder too', async () => {
+    await chmod(path, 0o666);
+    await chmod(folder, 0o777);
+    const umask = process.umask(0);
+    try {
+      await replaceText(path, NEW, realDisk);
+      await replaceText(join(folder, 'new/deep/state.json'), NEW, realDisk);
+    } finally {
+      process.umask(umask);
+    }
+    const modeOf = async (at: string) => (await stat(at)).mode & 0o777;
+    expect(await modeOf(path)).toBe(0o600);
+    expect(await modeOf(join(folder, 'new/deep/state.json'))).toBe(0o600);
+    for (const at of [folder, join(folder, 'new'), join(folder, 'new/deep')]) expect(await modeOf(at)).toBe(0o700);
+  });
+
+  test('row 47: a symbolic link in its place is replaced, and where it leads stays as it is', async () => {
+    const victim = join(folder, 'victim.conf');
+    await writeFile(victim, OLD);
+    await rm(path);
+    await symlink(victim, path);
+    await replaceText(path, NEW, realDisk);
+    expect(await readFile(victim, 'utf8')).toBe(OLD);
+    expect((await lstat(path)).isFile()).toBe(true);
+  });
+
+  test('of the user keeps its mode, and a symbolic link that leads to it', async () => {
     const link = join(folder, 'link.json');
     await chmod(path, 0o640);
     await symlink(path, link);
-    await replaceText(link, NEW, realDisk);
+    await replaceOutput(link, NEW, realDisk);
     expect(await readFile(path, 'utf8')).toBe(NEW);
     expect((await stat(path)).mode & 0o777).toBe(0o640);
     expect((await fs.lstat(link)).isSymbolicLink()).toBe(true);
