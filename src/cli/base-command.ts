@@ -119,7 +119,7 @@ export abstract class BaseCommand<Data> extends Command {
   override warn(input: Error | string): Error | string {
     const message = safe(typeof input === 'string' ? input : input.message);
     this.#warnings.push(message);
-    if (!this.jsonEnabled() && this.#common.quiet !== true) this.terminal.stderr.write(`Warning: ${message}\n`);
+    if (!this.jsonEnabled() && this.#common.quiet !== true) this.terminal.err.text(`Warning: ${message}\n`);
     return input;
   }
 
@@ -138,9 +138,9 @@ export abstract class BaseCommand<Data> extends Command {
       return;
     }
     const terminal = this.terminal;
-    terminal.stderr.write(`${failureText(failure, terminal)}\n`);
+    terminal.err.text(`${failureText(failure, terminal)}\n`);
     if (failure.code === 'bug' && this.argv.some((arg) => arg === '--verbose' || arg === '-v')) {
-      terminal.stderr.write(`${safe(error.stack ?? '')}\n`);
+      terminal.err.text(`${error.stack ?? ''}\n`);
     }
   }
 
@@ -150,14 +150,13 @@ export abstract class BaseCommand<Data> extends Command {
     await super.finally(error);
   }
 
-  /** Plain JSON: what scripts read needs no colours, and oclif would colour by a pass over the whole text. */
+  /** Without the colours of oclif: what scripts read needs none. */
   override logJson(json: unknown): void {
-    const hiding = (_key: string, value: unknown) => (typeof value === 'string' ? safeAnswer(value) : value);
-    this.terminal.stdout.write(`${JSON.stringify(json, hiding, 2)}\n`);
+    this.terminal.out.json(json);
   }
 
-  override log(message = '', ...args: unknown[]): void {
-    super.log(safeAnswer(message), ...args);
+  override log(message = ''): void {
+    if (!this.jsonEnabled()) this.terminal.out.text(`${message}\n`);
   }
 
   override toSuccessJson(data: unknown): unknown {

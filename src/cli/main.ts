@@ -8,6 +8,7 @@ import type { Failure } from '../core/failure.ts';
 import { nearest } from '../core/suggest.ts';
 import { failureEnvelope } from './envelope.ts';
 import { failureOf } from './failure.ts';
+import { survive } from './lost-output.ts';
 import { failureText } from './render/failure.ts';
 import { processTerminal } from './terminal.ts';
 
@@ -18,8 +19,7 @@ interface MainOptions {
 
 /** Runs the command line; never throws, sets `process.exitCode`. */
 export async function main(root: string, argv = process.argv.slice(2), options: MainOptions = {}): Promise<void> {
-  // A reader that leaves early (`| head`) is no error of ours.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+  survive(process, (code) => process.exit(code));
   try {
     await run([...argv], await loadConfig(root, options.sources ?? false));
   } catch (error) {
@@ -51,14 +51,12 @@ async function reportOutsideCommands(error: unknown, root: string, argv: readonl
   const suggestions = /^command .* not found$/.test(failure.message) ? await commandHints(root, argv) : [];
   const answer = suggestions.length > 0 ? { ...failure, suggestions } : failure;
   process.exitCode = failure.exitCode;
+  const terminal = processTerminal({ noColor: argv.includes('--no-color') });
   if (argv.includes('--json')) {
-    process.stdout.write(
-      `${JSON.stringify(failureEnvelope(answer, { command: argv[0] ?? '', warnings: [] }), null, 2)}\n`,
-    );
+    terminal.out.json(failureEnvelope(answer, { command: argv[0] ?? '', warnings: [] }));
     return;
   }
-  const terminal = processTerminal({ noColor: argv.includes('--no-color') });
-  terminal.stderr.write(`${failureText(answer, terminal)}\n`);
+  terminal.err.text(`${failureText(answer, terminal)}\n`);
 }
 
 /** oclif names commands with colons inside; people type spaces. */

@@ -1,9 +1,11 @@
-import { stripVTControlCharacters, styleText } from 'node:util';
+import { inspect } from 'node:util';
+import { coloured, createOutput, type Output } from './output.ts';
+import { safe, safeAnswer } from './redaction.ts';
 
 /** What we know of the two output streams; made once, passed to every renderer. */
 export interface Terminal {
-  readonly stdout: NodeJS.WritableStream;
-  readonly stderr: NodeJS.WritableStream;
+  readonly out: Output;
+  readonly err: Output;
   /** stderr is a terminal that can redraw a line. */
   readonly interactive: boolean;
   readonly columns: number;
@@ -14,8 +16,8 @@ export interface Terminal {
 export function processTerminal({ noColor }: { readonly noColor: boolean }): Terminal {
   const { stdout, stderr, env } = process;
   return {
-    stdout,
-    stderr,
+    out: createOutput(stdout, safeAnswer),
+    err: createOutput(stderr, safe),
     interactive: stderr.isTTY === true && env.TERM !== 'dumb',
     columns: stderr.columns || 80,
     color: !noColor && !env.NO_COLOR && stderr.isTTY === true,
@@ -26,10 +28,6 @@ type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 
 /** Colour where the terminal has it and nobody asked for none. */
 export function paint(terminal: Pick<Terminal, 'color'>, style: Style, text: string): string {
-  return terminal.color ? styleText(style, text, { validateStream: false }) : text;
-}
-
-/** Text from servers and files may carry escape codes and direction overrides; none of them reaches the terminal. */
-export function printable(text: string): string {
-  return stripVTControlCharacters(text).replace(/(?![\t\n])\p{Cc}|\p{Bidi_Control}/gu, '');
+  const codes = inspect.colors[style];
+  return terminal.color && codes !== undefined ? coloured(text, codes) : text;
 }

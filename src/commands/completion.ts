@@ -26,7 +26,7 @@ export default class Completion extends BaseCommand<CompletionData> {
     const { args } = await this.parse(Completion);
     const shell = SHELLS.find((name) => name === args.shell) ?? 'bash';
     const script = completionScript(shell, this.#commands());
-    if (!this.jsonEnabled()) this.terminal.stdout.write(script);
+    if (!this.jsonEnabled()) this.terminal.out.data(script);
     return { shell, script };
   }
 

@@ -40,7 +40,7 @@ export default class Run extends BaseCommand<RunData> {
           ...(tokensPerSecond !== undefined && { tokensPerSecond }),
         };
       }
-      if (!this.jsonEnabled()) this.terminal.stdout.write(step.value);
+      if (!this.jsonEnabled()) this.terminal.out.data(step.value);
     }
   }
 }

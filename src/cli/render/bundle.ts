@@ -2,7 +2,6 @@ import { formatBytes } from '../../core/units.ts';
 import type { BundleCreateData } from '../../provision/share/bundle.ts';
 import type { BundleContent } from '../../provision/share/pack.ts';
 import type { PublishData, PullData } from '../../provision/share/publish.ts';
-import { printable } from '../terminal.ts';
 import { pairs, table } from './table.ts';
 
 /** `publish`. */
@@ -12,21 +11,19 @@ export function publishText({ name, ref, pinnedRef, sizeBytes, bytesSent, change
     ['Pinned', pinnedRef],
     ['Size', `${formatBytes(sizeBytes)}, ${formatBytes(bytesSent)} sent`],
   ]);
-  return printable(`${lines}\n${contentsTable(contents)}`);
+  return `${lines}\n${contentsTable(contents)}`;
 }
 
 /** `pull`. */
 export function pullText({ ref, pinnedRef, digest, sizeBytes, path, bytesMoved }: PullData): string {
   const moved = bytesMoved === 0 ? 'it was already in the cache' : `${formatBytes(bytesMoved)} fetched`;
-  return printable(
-    pairs([
-      ['Pulled', ref],
-      ['Pinned', pinnedRef],
-      ['Digest', digest],
-      ['Size', `${formatBytes(sizeBytes)}, ${moved}`],
-      ['File', path],
-    ]),
-  );
+  return pairs([
+    ['Pulled', ref],
+    ['Pinned', pinnedRef],
+    ['Digest', digest],
+    ['Size', `${formatBytes(sizeBytes)}, ${moved}`],
+    ['File', path],
+  ]);
 }
 
 /** `bundle create`. */
@@ -47,7 +44,7 @@ export function bundleText({
     ['File', fileDigest],
     ['Signed', signedBy === undefined ? 'no' : `by the key ${signedBy.slice(0, 16)}…`],
   ]);
-  return printable(`${lines}\n${contentsTable(contents)}`);
+  return `${lines}\n${contentsTable(contents)}`;
 }
 
 function contentsTable(contents: readonly BundleContent[]): string {

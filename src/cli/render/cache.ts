@@ -1,22 +1,21 @@
 import { formatBytes } from '../../core/units.ts';
 import type { CacheContents, CachePruning, CacheVerification } from '../../sources/cache/schema.ts';
-import { printable } from '../terminal.ts';
 import { table } from './table.ts';
 
 /** `cache list`: one line a file. */
 export function contentsText({ folder, blobs, partials, totalBytes }: CacheContents): string {
-  if (blobs.length + partials.length === 0) return printable(`The cache is empty: ${folder}`);
+  if (blobs.length + partials.length === 0) return `The cache is empty: ${folder}`;
   const rows = [
     ...blobs.map((blob) => [short(blob.digest), formatBytes(blob.sizeBytes), minute(blob.since), nameOf(blob)]),
     ...partials.map((part) => ['not whole', formatBytes(part.sizeBytes), minute(part.since), part.path]),
   ];
   const text = table(['DIGEST', 'SIZE', 'SINCE (UTC)', 'FILE'], rows, [1]);
-  return printable(`${text}\n${formatBytes(totalBytes)} in ${folder}`);
+  return `${text}\n${formatBytes(totalBytes)} in ${folder}`;
 }
 
 /** `cache verify`. */
 export function verificationText({ folder, results }: CacheVerification): string {
-  if (results.length === 0) return printable(`The cache has no complete files: ${folder}`);
+  if (results.length === 0) return `The cache has no complete files: ${folder}`;
   const bad = results.filter((each) => !each.ok);
   const lines = bad.flatMap(({ path, problem, removed }) => [
     `corrupt: ${path}`,
@@ -26,12 +25,12 @@ export function verificationText({ folder, results }: CacheVerification): string
   const next = left ? ['Remove corrupt files with cache verify --remove; they are downloaded again when needed.'] : [];
   const bytes = results.reduce((sum, each) => sum + each.sizeBytes, 0);
   const summary = `${results.length - bad.length} of ${results.length} files are good (${formatBytes(bytes)} read).`;
-  return printable([...lines, ...next, summary].join('\n'));
+  return [...lines, ...next, summary].join('\n');
 }
 
 /** `cache prune`. */
 export function pruningText({ folder, applied, items, reclaimableBytes, kept }: CachePruning): string {
-  if (items.length === 0) return printable(`Nothing to remove; ${kept} kept in ${folder}`);
+  if (items.length === 0) return `Nothing to remove; ${kept} kept in ${folder}`;
   const rows = items.map((item) => [
     formatBytes(item.sizeBytes),
     item.fileName ?? item.path,
@@ -41,7 +40,7 @@ export function pruningText({ folder, applied, items, reclaimableBytes, kept }: 
   const end = applied
     ? `${sum} removed, ${kept} kept in ${folder}`
     : `${sum} can be removed, ${kept} kept in ${folder}. Remove them with --apply.`;
-  return printable(`${table(['SIZE', 'FILE', 'WHY'], rows, [0])}\n${end}`);
+  return `${table(['SIZE', 'FILE', 'WHY'], rows, [0])}\n${end}`;
 }
 
 function nameOf({ fileName, refs, path }: CacheContents['blobs'][number]): string {

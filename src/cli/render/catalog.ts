@@ -2,7 +2,6 @@ import type { LoadedFamily } from '../../catalog/load.ts';
 import type { Family, Model, Quant } from '../../catalog/schema.ts';
 import { formatBytes } from '../../core/units.ts';
 import type { FamilySummary } from '../../provision/plan/catalog-files.ts';
-import { printable } from '../terminal.ts';
 import { pairs, table } from './table.ts';
 
 /** `catalog list`. */
@@ -19,7 +18,7 @@ export function familiesText(families: readonly FamilySummary[]): string {
         : (model.library && `ollama:${model.library}`) || '-',
     ]),
   );
-  return printable(table(['MODEL', 'ARCHITECTURE', 'PARAMETERS', 'CONTEXT', 'QUANTS', 'AT HAND'], rows, [2, 3, 4]));
+  return table(['MODEL', 'ARCHITECTURE', 'PARAMETERS', 'CONTEXT', 'QUANTS', 'AT HAND'], rows, [2, 3, 4]);
 }
 
 /** `catalog show`. */
@@ -53,7 +52,7 @@ export function modelText(family: Family, model: Model): string {
     parts.push('', 'Differences between the model card and the real model');
     for (const { field, says, actual } of model.corrections) parts.push(`  ${field}: the card says ${says}; ${actual}`);
   }
-  return printable(parts.join('\n'));
+  return parts.join('\n');
 }
 
 function quantTable(quants: readonly Quant[]): string {

@@ -1,5 +1,5 @@
 import { type CheckData, NOT_ASKED } from '../../provision/check/check.ts';
-import { paint, printable, type Terminal } from '../terminal.ts';
+import { paint, type Terminal } from '../terminal.ts';
 import { table } from './table.ts';
 
 /** Read only when something is wrong. */
@@ -8,7 +8,7 @@ const BACKGROUND = /^(option|danger)\./;
 const COPED_WITH = /^feature\./;
 
 interface CheckTextOptions {
-  readonly terminal: Terminal;
+  readonly terminal: Pick<Terminal, 'color'>;
   /** Every verdict, also those that are as they should be. */
   readonly all: boolean;
 }
@@ -22,14 +22,14 @@ export function checkText(data: CheckData, { terminal, all }: CheckTextOptions):
     markOf(ok, blocking, terminal),
     id,
     since,
-    printable(reason),
+    reason,
   ]);
   const where = server.endpoint === NOT_ASKED ? `(${NOT_ASKED})` : `at ${server.endpoint}`;
-  const lines = [`Ollama ${printable(server.version)} ${where}`, ''];
+  const lines = [`Ollama ${server.version} ${where}`, ''];
   lines.push(table(['', 'CHECK', 'SINCE', 'REASON'], rows));
   if (hidden.length > 0) lines.push(paint(terminal, 'dim', hiddenText(hidden)));
   lines.push('', ...remediesOf(shown));
-  if (installed.length > 0) lines.push(`Installed already: ${printable(installed.join(', '))}`);
+  if (installed.length > 0) lines.push(`Installed already: ${installed.join(', ')}`);
   lines.push(conclusion(data, terminal));
   return lines.join('\n');
 }
@@ -46,7 +46,7 @@ function hiddenText(hidden: CheckData['verdicts']): string {
   return `${summary}; --verbose shows them.`;
 }
 
-function markOf(ok: boolean, blocking: boolean, terminal: Terminal): string {
+function markOf(ok: boolean, blocking: boolean, terminal: Pick<Terminal, 'color'>): string {
   if (ok) return paint(terminal, 'green', '✓');
   return blocking ? paint(terminal, 'red', '✗') : paint(terminal, 'yellow', '!');
 }
@@ -55,12 +55,12 @@ function markOf(ok: boolean, blocking: boolean, terminal: Terminal): string {
 function remediesOf(verdicts: CheckData['verdicts']): string[] {
   const open = verdicts.filter(({ ok }) => !ok);
   const sorted = [...open.filter(({ blocking }) => blocking), ...open.filter(({ blocking }) => !blocking)];
-  const advice = sorted.flatMap(({ remedy }) => (remedy === undefined ? [] : [`→ ${printable(remedy)}`]));
+  const advice = sorted.flatMap(({ remedy }) => (remedy === undefined ? [] : [`→ ${remedy}`]));
   return [...new Set(advice)];
 }
 
-function conclusion({ supported, target, server }: CheckData, terminal: Terminal): string {
-  const what = target === undefined ? `Ollama ${printable(server.version)}` : nameOf(target);
+function conclusion({ supported, target, server }: CheckData, terminal: Pick<Terminal, 'color'>): string {
+  const what = target === undefined ? `Ollama ${server.version}` : nameOf(target);
   return supported
     ? paint(terminal, 'green', `${what}: supported`)
     : paint(terminal, 'red', `${what}: not supported by this server`);
@@ -68,5 +68,5 @@ function conclusion({ supported, target, server }: CheckData, terminal: Terminal
 
 function nameOf({ model, file, family, quant, architecture }: NonNullable<CheckData['target']>): string {
   const name = file ?? model ?? family ?? architecture;
-  return printable(quant === undefined || file !== undefined ? name : `${name}:${quant}`);
+  return quant === undefined || file !== undefined ? name : `${name}:${quant}`;
 }

@@ -1,5 +1,5 @@
 import type { CheckResult, CheckStatus, DoctorData } from '../../doctor/schema.ts';
-import { paint, printable, type Terminal } from '../terminal.ts';
+import { paint, type Terminal } from '../terminal.ts';
 
 const MARK = {
   ok: ['✓', 'green', 'ok'],
@@ -35,13 +35,11 @@ function paragraph(check: CheckResult, widest: number, terminal: Look): string {
   const [mark, style] = MARK[check.status];
   const width = Math.max(NARROWEST, terminal.columns - widest - 4);
   const margin = ' '.repeat(widest + 4);
-  const detail = wrap(printable(check.detail), width).map((line) =>
+  const detail = wrap(check.detail, width).map((line) =>
     check.status === 'skipped' ? paint(terminal, 'dim', line) : line,
   );
   const remedies = (check.remedy ?? '').split('\n').filter((line) => line !== '');
-  const steps = remedies
-    .flatMap((line) => hanging(printable(line), width))
-    .map((line) => paint(terminal, 'cyan', line));
+  const steps = remedies.flatMap((line) => hanging(line, width)).map((line) => paint(terminal, 'cyan', line));
   const head = `${paint(terminal, style, mark)} ${check.id.padEnd(widest)}  `;
   return [`${head}${detail[0] ?? ''}`, ...[...detail.slice(1), ...steps].map((line) => margin + line)].join('\n');
 }

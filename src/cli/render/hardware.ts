@@ -1,6 +1,5 @@
 import { formatBytes } from '../../core/units.ts';
 import type { Gpu, HostProfile } from '../../hardware/schema.ts';
-import { printable } from '../terminal.ts';
 import { pairs } from './table.ts';
 
 /** The host profile as `label  value` lines, each with where the fact came from when asked. */
@@ -21,7 +20,7 @@ export function hardwareText(profile: HostProfile, withSources: boolean): string
   const parts = [pairs(lines)];
   if (withSources) parts.push(`\nSources\n${pairs(Object.entries(profile.sources))}`);
   for (const warning of profile.warnings) parts.push(`! ${warning}`);
-  return printable(parts.join('\n'));
+  return parts.join('\n');
 }
 
 function surroundings({ os }: HostProfile): string[] {

@@ -1,7 +1,6 @@
 import { formatBytes } from '../../core/units.ts';
 import { formatDifference } from '../../package/frozen.ts';
 import type { LockData } from '../../provision/share/lock.ts';
-import { printable } from '../terminal.ts';
 
 /** What was written, or in what the file is no longer true. */
 export function lockText({ file, lock, changed, differences }: LockData, check: boolean): string {
@@ -10,16 +9,14 @@ export function lockText({ file, lock, changed, differences }: LockData, check: 
       const { path, wanted, got } = each;
       return `  ${formatDifference({ path, ...(wanted !== undefined && { wanted }), ...(got !== undefined && { got }) })}`;
     });
-    return printable([`${file} does not match the current plan:`, ...lines].join('\n'));
+    return [`${file} does not match the current plan:`, ...lines].join('\n');
   }
   const { model, quant, name, source } = lock;
   const state = check ? 'is up to date' : changed ? 'written' : 'is already up to date';
-  return printable(
-    [
-      `${file} ${state}.`,
-      `  ${model}:${quant} as ${name}`,
-      `  ${source.pinnedRef ?? source.ref}, ${formatBytes(source.sizeBytes)}`,
-      `  ${source.digest}`,
-    ].join('\n'),
-  );
+  return [
+    `${file} ${state}.`,
+    `  ${model}:${quant} as ${name}`,
+    `  ${source.pinnedRef ?? source.ref}, ${formatBytes(source.sizeBytes)}`,
+    `  ${source.digest}`,
+  ].join('\n');
 }

@@ -1,7 +1,6 @@
 import type { ProgressEvent } from '../../core/progress.ts';
 import { formatBytes, formatDuration, formatRate } from '../../core/units.ts';
-import { safe } from '../redaction.ts';
-import { paint, printable, type Terminal } from '../terminal.ts';
+import { paint, type Terminal } from '../terminal.ts';
 
 /** Shows progress on stderr; picked once per run. `stop` leaves the terminal as it was found. */
 export interface ProgressRenderer {
@@ -40,7 +39,7 @@ class LineRenderer implements ProgressRenderer {
     const line = lineOf(event, this.#options.terminal);
     if (line === undefined) return;
     this.#bar?.clear();
-    this.#options.terminal.stderr.write(`${safe(line)}\n`);
+    this.#options.terminal.err.text(`${line}\n`);
   }
 
   stop(): void {
@@ -56,18 +55,18 @@ class LineRenderer implements ProgressRenderer {
     const tenth = Math.floor((event.done / event.total) * 10);
     if (tenth <= (this.#told.get(event.id) ?? 0)) return;
     this.#told.set(event.id, tenth);
-    const { stderr } = this.#options.terminal;
-    stderr.write(`  ${event.id}: ${formatBytes(event.done)} of ${formatBytes(event.total)} (${tenth * 10} %)\n`);
+    const { err } = this.#options.terminal;
+    err.text(`  ${event.id}: ${formatBytes(event.done)} of ${formatBytes(event.total)} (${tenth * 10} %)\n`);
   }
 }
 
 function lineOf(event: Exclude<ProgressEvent, { type: 'bytes' }>, terminal: Terminal): string | undefined {
-  if (event.type === 'warning') return `${paint(terminal, 'yellow', '!')} ${printable(event.message)}`;
+  if (event.type === 'warning') return `${paint(terminal, 'yellow', '!')} ${event.message}`;
   if (event.type === 'check') {
     const mark = checkMark(event, terminal);
-    return `  ${mark} ${event.id} (${event.level}) ${paint(terminal, 'dim', `${printable(event.detail)}, ${formatDuration(event.ms)}`)}`;
+    return `  ${mark} ${event.id} (${event.level}) ${paint(terminal, 'dim', `${event.detail}, ${formatDuration(event.ms)}`)}`;
   }
-  const detail = event.detail === undefined ? '' : paint(terminal, 'dim', `  ${printable(event.detail)}`);
+  const detail = event.detail === undefined ? '' : paint(terminal, 'dim', `  ${event.detail}`);
   switch (event.status) {
     case 'started':
       return `${paint(terminal, 'cyan', '›')} ${event.title}${detail}`;
@@ -76,7 +75,7 @@ function lineOf(event: Exclude<ProgressEvent, { type: 'bytes' }>, terminal: Term
     case 'failed':
       return `${paint(terminal, 'red', '✗')} ${event.title}${detail}`;
     case 'done':
-      return event.detail === undefined ? undefined : `  ${printable(event.detail)}`;
+      return event.detail === undefined ? undefined : `  ${event.detail}`;
   }
 }
 
@@ -116,12 +115,12 @@ class Bar {
     const { terminal } = this.#options;
     // A line as wide as the terminal would wrap, and could not be redrawn.
     const columns = Math.max(20, terminal.columns - 1);
-    terminal.stderr.write(`\r\u001b[2K${barText(event, rate, columns).slice(0, columns)}`);
+    terminal.err.redraw(barText(event, rate, columns).slice(0, columns));
     this.#visible = true;
   }
 
   clear(): void {
-    if (this.#visible) this.#options.terminal.stderr.write('\r\u001b[2K');
+    if (this.#visible) this.#options.terminal.err.redraw('');
     this.#visible = false;
   }
 }

@@ -1,5 +1,5 @@
 import type { Finding, PromptProof, ShapeProof } from '../../smoke/prompt/schema.ts';
-import { paint, printable, type Terminal } from '../terminal.ts';
+import { paint, type Terminal } from '../terminal.ts';
 
 const VERDICTS = {
   proven: ['green', 'The prompt is proven byte for byte'],
@@ -24,7 +24,7 @@ function factsOf({ shapes, bosCount, stop, winner, context, expectedFrom }: Prom
   return [
     `${same} of ${shapes.length} message shapes equal`,
     bosCount === undefined ? 'BOS not counted' : `BOS ${bosCount === 1 ? 'once' : `${bosCount} times`}`,
-    stop.length > 0 ? `stop ${stop.map((each) => printable(each)).join(' ')}` : 'no stop parameter',
+    stop.length > 0 ? `stop ${stop.join(' ')}` : 'no stop parameter',
     { template: "the Modelfile's template is used", jinja: "the file's own Jinja is used", unknown: '' }[winner],
     context.inForce === undefined ? '' : `context ${context.inForce} tokens`,
     `compared with the template of the ${expectedFrom}`,
@@ -33,7 +33,7 @@ function factsOf({ shapes, bosCount, stop, winner, context, expectedFrom }: Prom
 
 function findingLines({ id, severity, message, remedy }: Finding, terminal: Terminal): string[] {
   const mark = severity === 'fault' ? paint(terminal, 'red', '✗') : paint(terminal, 'yellow', '!');
-  return [`${mark} ${id}: ${printable(message)}`, `    ${printable(remedy)}`];
+  return [`${mark} ${id}: ${message}`, `    ${remedy}`];
 }
 
 function shapeLines({ id, difference, tokens }: ShapeProof): string[] {

@@ -1,7 +1,7 @@
 import { formatBytes } from '../../core/units.ts';
 import { formatSpeed } from '../../fit/choice/reasons.ts';
 import type { Candidate, Recommendation } from '../../fit/schema.ts';
-import { paint, printable, type Terminal } from '../terminal.ts';
+import { paint, type Terminal } from '../terminal.ts';
 import { fitTableText } from './recommend-table.ts';
 import { table } from './table.ts';
 
@@ -39,7 +39,7 @@ function rankingText(candidates: readonly Candidate[], chosen: string | undefine
 function failureText({ candidates, shortfall }: Recommendation, terminal: Pick<Terminal, 'color'>): string {
   if (candidates.length === 0) return paint(terminal, 'red', 'There are no quants to rank.');
   const blocked = candidates.at(0)?.blockedBy ?? [];
-  const lines = [...blocked, ...(shortfall === undefined ? [] : [shortfall])].map((line) => `  ${printable(line)}`);
+  const lines = [...blocked, ...(shortfall === undefined ? [] : [shortfall])].map((line) => `  ${line}`);
   return [paint(terminal, 'red', 'Nothing fits this machine.'), ...lines].join('\n');
 }
 
@@ -57,7 +57,7 @@ function choiceText(
 }
 
 function bullets(title: string, lines: readonly string[]): string {
-  return lines.length === 0 ? '' : [title, ...lines.map((line) => `  - ${printable(line)}`)].join('\n');
+  return lines.length === 0 ? '' : [title, ...lines.map((line) => `  - ${line}`)].join('\n');
 }
 
 /** A range, or the one value that was measured here. */

@@ -1,6 +1,5 @@
 import { formatBytes } from '../../core/units.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
-import { printable } from '../terminal.ts';
 import { pairs, table } from './table.ts';
 
 /** `list`: one line a record. */
@@ -14,7 +13,7 @@ export function recordsText(records: readonly InstallRecord[]): string {
     record.smoke === undefined ? 'not run' : `${record.smoke.passed}/${record.smoke.passed + record.smoke.failed}`,
     record.installedAt.slice(0, 16).replace('T', ' '),
   ]);
-  return printable(table(['NAME', 'QUANT', 'RUNTIME', 'SIZE', 'SMOKE', 'INSTALLED (UTC)'], rows, [3]));
+  return table(['NAME', 'QUANT', 'RUNTIME', 'SIZE', 'SMOKE', 'INSTALLED (UTC)'], rows, [3]);
 }
 
 /** `show`: the whole record for a person. */
@@ -37,5 +36,5 @@ export function recordText(record: InstallRecord): string {
   if (previous) lines.push(['Replaced', `${previous.model}:${previous.quant}, installed ${previous.installedAt}`]);
   const parameters = Object.entries(record.parameters).map(([key, value]) => `  ${key} ${JSON.stringify(value)}`);
   const reasons = record.choice.reasons.map((reason) => `  - ${reason}`);
-  return printable([pairs(lines), 'Parameters', ...parameters, 'Why', ...reasons].join('\n'));
+  return [pairs(lines), 'Parameters', ...parameters, 'Why', ...reasons].join('\n');
 }

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/units.ts';
 import type { BaselineReport } from '../../registry/index.ts';
 import type { CheckResult, SmokeResult } from '../../smoke/schema.ts';
-import { paint, printable, type Terminal } from '../terminal.ts';
+import { paint, type Terminal } from '../terminal.ts';
 import { table } from './table.ts';
 
 /** One line a check, failed ones with what the model said. */
@@ -11,7 +11,7 @@ export function smokeText(result: SmokeResult, terminal: Terminal): string {
     check.id,
     check.level,
     formatDuration(check.ms),
-    printable(check.detail),
+    check.detail,
   ]);
   const speed = result.tokensPerSecond === undefined ? '' : `, ${result.tokensPerSecond.toFixed(1)} tok/s`;
   const skipped = result.skipped ? `, ${result.skipped} skipped` : '';
@@ -30,8 +30,8 @@ export function baselineText({ at, changes, regressions }: BaselineReport, termi
   if (regressions.length === 0) return `${since}, nothing got worse.`;
   const lines = regressions.map(({ weight, check, message }) => {
     const mark = weight === 'worse' ? paint(terminal, 'red', '✗') : paint(terminal, 'yellow', '!');
-    return `${mark} ${check === undefined ? '' : `${check}: `}${printable(message)}`;
+    return `${mark} ${check === undefined ? '' : `${check}: `}${message}`;
   });
-  const why = changes.length === 0 ? [] : [`  Changes since then: ${changes.map(printable).join('; ')}.`];
+  const why = changes.length === 0 ? [] : [`  Changes since then: ${changes.join('; ')}.`];
   return [`${since}:`, ...lines, ...why].join('\n');
 }

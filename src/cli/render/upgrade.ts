@@ -1,7 +1,7 @@
 import type { InstallReport, UpgradeReport, UpgradeResult } from '../../provision/install/schema.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { describeRuntime } from '../../runtimes/registry.ts';
-import { paint, printable, type Terminal } from '../terminal.ts';
+import { paint, type Terminal } from '../terminal.ts';
 import { pairs } from './table.ts';
 
 /** The end of an upgrade: one line a model. */
@@ -11,8 +11,7 @@ export function upgradeText({ results }: UpgradeReport, terminal: Terminal): str
 }
 
 function line({ name, report, error }: UpgradeResult, terminal: Terminal): string {
-  if (report === undefined)
-    return `${paint(terminal, 'red', printable(name))} failed: ${printable(error?.message ?? '')}`;
+  if (report === undefined) return `${paint(terminal, 'red', name)} failed: ${error?.message ?? ''}`;
   if (report.dryRun) return `Would install ${report.model}:${report.quant} as ${name}, unless it is already installed.`;
   if (!report.changed) return `${paint(terminal, 'green', name)} is up to date: no byte moved, nothing changed.`;
   return `${paint(terminal, 'green', name)} is upgraded to ${versionOf(report)}.${keptText(report)}`;
@@ -25,7 +24,7 @@ export function rollbackText(report: InstallReport, terminal: Terminal): string 
   const head = `${paint(terminal, 'green', report.name)} was rolled back to ${versionOf(report)}${when}; no byte moved.`;
   const lines: [string, string][] = [['  Runtime', describeRuntime(report.runtime)]];
   if (smoke !== undefined) lines.push(['  Smoke', `${smoke.passed} passed, ${smoke.failed} failed (${smoke.suite})`]);
-  return printable([head, pairs(lines)].join('\n') + keptText(report));
+  return [head, pairs(lines)].join('\n') + keptText(report);
 }
 
 function versionOf({ model, quant, source }: Pick<InstallReport, 'model' | 'quant' | 'source'>): string {

@@ -6,7 +6,7 @@ import type {
   VerifyReport,
   VerifyResult,
 } from '../../provision/maintain/problems.ts';
-import { paint, printable, type Terminal } from '../terminal.ts';
+import { paint, type Terminal } from '../terminal.ts';
 
 /** The end of `verify`: what is wrong, what could not be looked at. */
 export function verifyText({ results }: VerifyReport, terminal: Terminal): string {
@@ -17,15 +17,15 @@ export function verifyText({ results }: VerifyReport, terminal: Terminal): strin
 function verified({ name, ok, problems, unchecked, bytesRead }: VerifyResult, terminal: Terminal): string {
   const read = bytesRead === 0 ? '' : ` (${formatBytes(bytesRead)} read)`;
   const head = ok
-    ? `${paint(terminal, 'green', printable(name))} matches its record${read}.`
-    : `${paint(terminal, 'red', printable(name))} does not match its record${read}:`;
+    ? `${paint(terminal, 'green', name)} matches its record${read}.`
+    : `${paint(terminal, 'red', name)} does not match its record${read}:`;
   const next = ok || problems.every(({ kind }) => kind === 'not-asked') ? [] : [`  Fix it: ${remedy(name, problems)}`];
   return [head, ...problems.map(line), ...unchecked.map(notLooked), ...next].join('\n');
 }
 
 function remedy(name: string, problems: readonly Problem[]): string {
   const isFile = problems.some(({ kind, path }) => kind === 'bad-record' && path === name);
-  return printable(`gemma-provision repair ${isFile ? 'NAME, with the name of the model' : name}`);
+  return `gemma-provision repair ${isFile ? 'NAME, with the name of the model' : name}`;
 }
 
 /** The end of `repair`. */
@@ -42,18 +42,18 @@ function repaired(result: RepairResult, terminal: Terminal): string {
       : 'matches its record; nothing was changed'
     : 'still does not match its record';
   return [
-    `${paint(terminal, colour, printable(name))} ${how}.`,
-    ...repairs.map((each) => printable(`  done: ${each}`)),
+    `${paint(terminal, colour, name)} ${how}.`,
+    ...repairs.map((each) => `  done: ${each}`),
     ...problems.map(line),
     ...unchecked.map(notLooked),
-    ...suggestions.map((each) => printable(`  next: ${each}`)),
+    ...suggestions.map((each) => `  next: ${each}`),
   ].join('\n');
 }
 
 function line({ kind, detail }: Problem): string {
-  return printable(`  ${kind}: ${detail}`);
+  return `  ${kind}: ${detail}`;
 }
 
 function notLooked(why: string): string {
-  return printable(`  not checked: ${why}`);
+  return `  not checked: ${why}`;
 }

@@ -25,7 +25,7 @@ export default class ModelfileRender extends BaseCommand<ModelfileRenderData> {
     const app = await this.app(flags);
     const { renderModelfileFor } = await import('../../provision/plan/modelfiles.ts');
     const data = await renderModelfileFor(app, args.model, flags);
-    if (!this.jsonEnabled()) this.terminal.stdout.write(data.modelfile);
+    if (!this.jsonEnabled()) this.terminal.out.data(data.modelfile);
     return data;
   }
 }

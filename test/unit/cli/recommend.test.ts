@@ -34,9 +34,4 @@ describe('a recommendation as text', () => {
       expect(text(undefined, { settings, table: true })).not.toMatch(/NaN|Infinity|undefined/);
     }
   });
-
-  test('names of others reach no terminal as escape codes', () => {
-    const gpu = nvidia(8, 7.2, 'RTX\u001b[31m 4060');
-    expect(text(host({ gpus: [gpu] }))).not.toContain('\u001b');
-  });
 });
