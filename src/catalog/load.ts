@@ -5,8 +5,9 @@ import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
 import { type Issue, parseJson } from '../core/parse.ts';
 import { formatBytes, MIB } from '../core/units.ts';
 import type { Disk } from '../disk/disk.ts';
+import type { SeenVersion } from '../trust/index.ts';
 import type { Family } from './schema.ts';
-import type { CatalogTrust, SeenCatalog } from './trust.ts';
+import type { CatalogTrust } from './trust.ts';
 
 export interface CatalogPlaces {
   /** The folder that ships with this package. */
@@ -53,7 +54,7 @@ export async function loadCatalog(disk: Disk, places: CatalogPlaces): Promise<Ca
   const families = new Map<string, Family>();
   const broken = new Set<string>();
   const complaints: { file: CatalogFile; issues: readonly Issue[] }[] = [];
-  const fresh: SeenCatalog[] = [];
+  const fresh: SeenVersion[] = [];
   for (const file of await filesOf(disk, places)) {
     const text = await read(disk, file.path);
     const settle = file.origin === 'builtin' ? undefined : await trustOf(disk, file.path, text, places.trust);
@@ -89,13 +90,18 @@ function trusted(path: string, text: string) {
  */
 async function trustOf(disk: Disk, path: string, text: string, trust: CatalogTrust | undefined) {
   if (trust === undefined) return undefined;
-  const { checkExpiry, checkSignature, checkVersion, signaturePathOf } = await import('./trust.ts');
+  const [{ checkExpiry, checkSignature, signaturePathOf, versionedCatalog }, { checkUnsignedVersion, checkVersion }] =
+    await Promise.all([import('./trust.ts'), import('../trust/index.ts')]);
   const signature = trust.keys.length === 0 ? undefined : await readIfThere(disk, signaturePathOf(path));
   const key = await checkSignature({ path, text, signature }, trust);
-  return async (document: unknown): Promise<readonly SeenCatalog[]> => {
+  return async (document: unknown): Promise<readonly SeenVersion[]> => {
     checkExpiry(path, document, trust.now);
-    const seen = key && checkVersion({ path, text }, document, key, await trust.seen.read());
-    return seen === undefined ? [] : [seen];
+    const versioned = versionedCatalog({ path, text }, document);
+    if (versioned === undefined || trust.keys.length === 0) return [];
+    const seen = await trust.seen.read();
+    if (key === undefined) checkUnsignedVersion(versioned, trust.keys, seen);
+    const fresh = key && checkVersion(versioned, key, seen);
+    return fresh === undefined ? [] : [fresh];
   };
 }
 

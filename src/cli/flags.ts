@@ -37,7 +37,9 @@ export const catalogFlags = {
     helpValue: 'FILE',
     description: 'public key (PEM) that your own catalog files must be signed with (may be repeated)',
   }),
-  'allow-unsigned': Flags.boolean({ description: 'accept unsigned catalog files even if a key is configured' }),
+  'allow-unsigned': Flags.boolean({
+    description: 'accept what is not signed, although a key is configured; never a signature that is not valid',
+  }),
 };
 
 /** Which quant, for what, under which settings. */
@@ -118,4 +120,25 @@ export const recommendationFlags = {
 /** Where a command writes a file that the user named. */
 export const outputFlags = {
   force: Flags.boolean({ description: 'replace an existing file that this tool did not write' }),
+};
+
+/** How a bundle or a published model is marked. */
+export const signFlags = {
+  sign: Flags.string({ helpValue: 'FILE', description: 'sign it with this private key (PEM, P-256, P-384 or P-521)' }),
+  'model-version': Flags.integer({
+    ...positive,
+    helpValue: 'N',
+    description: 'version of what is signed; hosts refuse an older one than they accepted before',
+  }),
+};
+
+/** What a bundle or a published model must be signed with. */
+export const keyFlags = {
+  key: Flags.string({
+    multiple: true,
+    multipleNonGreedy: true,
+    helpValue: 'FILE',
+    description:
+      'public key (PEM) that the bundle or published model must be signed with (may be repeated; default: bundle-key of the configuration)',
+  }),
 };

@@ -14,7 +14,7 @@ export interface Difference {
 }
 
 /** Says who wrote the lock and what the publisher tells beside the bytes: nothing of it changes what is installed. */
-const INFORMATIVE_PATHS: ReadonlySet<string> = new Set(['toolVersion', 'catalog.version']);
+const INFORMATIVE_PATHS: ReadonlySet<string> = new Set(['toolVersion', 'catalog.version', 'version']);
 
 export interface DifferenceOptions {
   /** False where no smoke test is to be run. */

@@ -64,6 +64,8 @@ export const LockFile = z.strictObject({
   /** Of what the catalog says of this model; `version` is that of the file that defined the family. */
   catalog: z.strictObject({ digest: Digest, version: z.int().positive().optional() }),
   toolVersion: Text,
+  /** The publisher's own, in bundles and published models: it only rises. Under the signature, as all of this file. */
+  version: z.int().positive().optional(),
 });
 export type LockFile = z.infer<typeof LockFile>;
 

@@ -68,9 +68,14 @@ export class AppContext {
     return openCatalog(root, this.paths, extra, await catalogTrust({ keys, allowUnsigned }, this.trustContext()));
   }
 
-  /** What remembering signed catalogs needs. */
+  /** What checking signatures and remembering versions needs. */
   trustContext(): TrustContext {
-    return { paths: this.paths, signal: this.options.signal, locker: () => this.locker() };
+    return {
+      paths: this.paths,
+      signal: this.options.signal,
+      locker: () => this.locker(),
+      warn: (message) => this.warnOnce(message),
+    };
   }
 
   async registry(): Promise<Registry> {

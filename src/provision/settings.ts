@@ -16,6 +16,8 @@ export const Settings = z.strictObject({
   catalog: z.array(z.string()).optional(),
   /** PEM files of the keys that catalog files must be signed with. */
   'catalog-key': z.array(z.string()).optional(),
+  /** PEM files of the keys that bundles and published models must be signed with. */
+  'bundle-key': z.array(z.string()).optional(),
   'require-tls': z.boolean().optional(),
   /** PEM file of certificate authorities to trust beside the system's, for downloads. */
   ca: z.string().optional(),

@@ -1,5 +1,5 @@
 /**
- * What the rooms to the right use of signatures (functions: `index.ts`): OpenSSF model signing (OMS) with a key, so that the reference tool
+ * What other folders use of signatures (functions: `index.ts`): OpenSSF model signing (OMS) with a key, so that the reference tool
  * (`model_signing verify key`) can check what we sign, and we what it signs.
  *
  * Sign:   `signManifest({ subject, files }, readPrivateKey(pem, { name }))` → the text of a bundle, kept beside the files.

@@ -1,4 +1,5 @@
-export type { PublicKey, SignedFile } from './contract.ts';
+export type { PrivateKey, PublicKey, SignedFile, SignedManifest } from './contract.ts';
 export { readPrivateKey, readPublicKey } from './keys.ts';
 export { signManifest } from './sign.ts';
 export { matchFiles, verifyManifest, verifySignature } from './verify.ts';
+export { checkUnsignedVersion, checkVersion, type SeenVersion, type SeenVersions, type Versioned } from './versions.ts';

@@ -31,6 +31,7 @@ function facts(report: InstallReport): [string, string][] {
     ['  Source', `${source.ref}${size}`],
   ];
   if (source.digest !== undefined) lines.push(['  Digest', source.digest]);
+  if (report.signedBy !== undefined) lines.push(['  Signed', `by ${report.signedBy}`]);
   lines.push(['  Moves', report.dryRun ? `at most ${formatBytes(plan.bytesToMove)}` : formatBytes(report.bytesMoved)]);
   for (const { path, needBytes, freeBytes, why } of plan.disk) {
     const free = freeBytes === undefined ? 'free space unknown' : `${formatBytes(freeBytes)} free`;

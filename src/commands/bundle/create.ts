@@ -1,7 +1,6 @@
 import * as Args from '@oclif/core/args';
-import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { catalogFlags, outputFlags, runtimeFlags } from '../../cli/flags.ts';
+import { catalogFlags, outputFlags, runtimeFlags, signFlags } from '../../cli/flags.ts';
 import { bundleText } from '../../cli/render/bundle.ts';
 import type { BundleCreateData } from '../../provision/share/bundle.ts';
 
@@ -11,7 +10,7 @@ export default class BundleCreate extends BaseCommand<BundleCreateData> {
     'The file is an OCI image layout in a tar file, which skopeo and oras can read too. It has the GGUF file, lock file, chat template, Modelfile, licence and smoke suite. The same model always gives the same bytes. The passphrase of an encrypted key is read from GEMMA_PROVISION_KEY_PASSPHRASE.';
   static override examples = [
     '<%= config.bin %> bundle create gemma-3n-e4b:q4_k_m ./gemma-3n-e4b.tar',
-    '<%= config.bin %> bundle create gemma-3n-e4b:q4_k_m ./gemma-3n-e4b.tar --sign ./key.pem',
+    '<%= config.bin %> bundle create gemma-3n-e4b:q4_k_m ./gemma-3n-e4b.tar --sign ./key.pem --model-version 3',
   ];
   static override args = {
     name: Args.string({
@@ -25,10 +24,7 @@ export default class BundleCreate extends BaseCommand<BundleCreateData> {
     ...runtimeFlags,
     ...catalogFlags,
     ...outputFlags,
-    sign: Flags.string({
-      helpValue: 'FILE',
-      description: 'sign the bundle with this private key (PEM, P-256 or P-384)',
-    }),
+    ...signFlags,
   };
 
   override async run(): Promise<BundleCreateData> {

@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { catalogFlags, keepFlags, runtimeFlags } from '../../cli/flags.ts';
+import { catalogFlags, keepFlags, keyFlags, runtimeFlags } from '../../cli/flags.ts';
 import { installText } from '../../cli/render/install.ts';
 import { installRequest } from '../../cli/requests.ts';
 import type { BundleInstallData } from '../../provision/share/bundle.ts';
@@ -9,7 +9,7 @@ import type { BundleInstallData } from '../../provision/share/bundle.ts';
 export default class BundleInstall extends BaseCommand<BundleInstallData> {
   static override summary = 'Install a model from a bundle, without a network.';
   static override description =
-    'Verifies the whole bundle before it contacts a server: every digest, the header of the model and, with --key, the signature. Template, parameters, licence and smoke suite come from the bundle.';
+    'Verifies the whole bundle before it contacts a server: every digest, the header of the model and, with a key, the signature and that the version is not older than one that was installed before. Template, parameters, licence and smoke suite come from the bundle.';
   static override examples = [
     '<%= config.bin %> bundle install ./gemma-3n-e4b.tar',
     '<%= config.bin %> bundle install ./gemma-3n-e4b.tar --key ./publisher.pub --accept-license',
@@ -21,18 +21,13 @@ export default class BundleInstall extends BaseCommand<BundleInstallData> {
     ...runtimeFlags,
     ...catalogFlags,
     ...keepFlags,
-    key: Flags.string({
-      multiple: true,
-      multipleNonGreedy: true,
-      helpValue: 'FILE',
-      description: 'public key (PEM) that the bundle must be signed with (may be repeated)',
-    }),
+    ...keyFlags,
     name: Flags.string({ helpValue: 'NAME', description: 'name in the runtime (default: the name in the bundle)' }),
     'accept-license': Flags.boolean({ description: 'accept the licence of the model; recorded once for this host' }),
     'dry-run': Flags.boolean({ description: 'verify the bundle and print the plan, without changing the runtime' }),
     'no-smoke': Flags.boolean({ description: 'skip the smoke test' }),
     force: Flags.boolean({
-      description: 'install even if it is already installed, does not fit, or the name is taken',
+      description: 'install even if it is already installed, does not fit, is an older version, or the name is taken',
     }),
   };
 

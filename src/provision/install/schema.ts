@@ -52,6 +52,8 @@ export const InstallReport = z.strictObject({
   why: z.string().optional(),
   record: InstallRecord.optional(),
   previous: InstallRecord.shape.previous,
+  /** File of the trusted key by which a bundle or published model is signed; absent where no signature was verified. */
+  signedBy: z.string().optional(),
 });
 export type InstallReport = z.infer<typeof InstallReport>;
 

@@ -3,13 +3,7 @@ import * as z from 'zod';
 import { Family, Model } from '../../catalog/schema.ts';
 import type { AppContext } from '../context.ts';
 import { refuseInvalid } from './catalog.ts';
-import {
-  type CatalogSignData,
-  type CatalogVerifyData,
-  PASSPHRASE_VARIABLE,
-  signCatalog,
-  verifyCatalog,
-} from './catalog-trust.ts';
+import { type CatalogSignData, type CatalogVerifyData, signCatalog, verifyCatalog } from './catalog-trust.ts';
 
 export const FamilySummary = z.strictObject({
   id: z.string(),
@@ -52,7 +46,7 @@ export async function signCatalogFile(
   flags: { readonly key: string; readonly force: boolean },
 ): Promise<CatalogSignData> {
   await refuseInvalid(app.options.root, app.paths, file);
-  return signCatalog(file, { keyFile: flags.key, passphrase: app.env[PASSPHRASE_VARIABLE], force: flags.force });
+  return signCatalog(file, { keyFile: flags.key, env: app.env, force: flags.force });
 }
 
 /** Verifies a user's catalog file. Without `keyFiles` the keys of the settings count. */

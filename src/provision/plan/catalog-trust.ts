@@ -6,19 +6,19 @@ import {
   type CatalogTrust,
   checkExpiry,
   checkSignature,
-  checkVersion,
-  type SeenCatalogs,
   signaturePathOf,
   statusOf,
+  versionedCatalog,
 } from '../../catalog/trust.ts';
-import { seenCatalogs } from '../../catalog/trust-store.ts';
 import { digestOf } from '../../core/digest.ts';
-import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import { ProvisionError } from '../../core/errors.ts';
 import { realDisk } from '../../disk/disk.ts';
 import { type Locker, withLock } from '../../disk/lock.ts';
 import { jsonKind, requireOutput } from '../../disk/output-file.ts';
-import { type PublicKey, readPrivateKey, readPublicKey, signManifest } from '../../trust/index.ts';
+import { checkVersion, type SeenVersions, signManifest } from '../../trust/index.ts';
+import { type SeenKind, seenVersions } from '../../trust/seen-store.ts';
 import type { Paths } from '../paths.ts';
+import { openPrivateKey, openPublicKeys } from './keys.ts';
 
 /** `key`: SHA-256 of the public key's PEM text, in hex. */
 export const CatalogSignData = z.strictObject({
@@ -35,13 +35,12 @@ export type CatalogSignData = z.infer<typeof CatalogSignData>;
 export const CatalogVerifyData = CatalogSignData.extend({ keyFile: z.string() });
 export type CatalogVerifyData = z.infer<typeof CatalogVerifyData>;
 
-/** Where the passphrase of an encrypted key is read: an argument could be read by every process of this host. */
-export const PASSPHRASE_VARIABLE = 'GEMMA_PROVISION_KEY_PASSPHRASE';
-
 export interface TrustContext {
   readonly paths: Paths;
   readonly signal: AbortSignal;
   locker(): Promise<Locker>;
+  /** Tells the user something, beside the answer. */
+  warn(message: string): void;
 }
 
 export interface TrustOptions {
@@ -52,13 +51,19 @@ export interface TrustOptions {
 
 /** What catalog files must prove in this run. */
 export async function catalogTrust({ keys, allowUnsigned }: TrustOptions, app: TrustContext): Promise<CatalogTrust> {
-  return { keys: await publicKeys(keys), allowUnsigned, seen: seenHere(app), now: new Date() };
+  return {
+    keys: await openPublicKeys(keys),
+    allowUnsigned,
+    seen: seenHere(app, 'catalogs'),
+    now: new Date(),
+    warn: app.warn,
+  };
 }
 
 export interface SignOptions {
   /** Path of the private key. */
   readonly keyFile: string;
-  readonly passphrase: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Replaces a file at the signature's place that is not a signature. */
   readonly force: boolean;
 }
@@ -66,15 +71,11 @@ export interface SignOptions {
 const SIGNATURE = jsonKind('a signature', 'family.json.sig', ['mediaType', 'verificationMaterial']);
 
 /** The signature goes beside the file. */
-export async function signCatalog(file: string, { keyFile, passphrase, force }: SignOptions): Promise<CatalogSignData> {
+export async function signCatalog(file: string, { keyFile, env, force }: SignOptions): Promise<CatalogSignData> {
   const signature = signaturePathOf(file);
   const path = await requireOutput(realDisk, { typed: signature, kind: SIGNATURE, force });
   const text = await realDisk.readFile(file, 'utf8');
-  const key = readPrivateKey(await readKey(keyFile), {
-    name: keyFile,
-    passphrase,
-    passphraseHint: `Set its passphrase in the environment: ${PASSPHRASE_VARIABLE}=…`,
-  });
+  const key = await openPrivateKey({ env }, keyFile);
   const files = [{ name: '.', digest: digestOf(text) }];
   await realDisk.replaceOutput(path, signManifest({ subject: basename(file), files }, key));
   return { file, signature, key: key.hint, ...publishedStatus(text) };
@@ -91,14 +92,15 @@ export async function verifyCatalog(
       suggestions: ['Use --key FILE to specify the public key of the publisher.'],
     });
   }
-  const keys = await publicKeys(keyFiles);
+  const keys = await openPublicKeys(keyFiles);
   const text = await realDisk.readFile(file, 'utf8');
   const signature = await realDisk.readText(signaturePathOf(file));
-  const key = await checkSignature({ path: file, text, signature }, { keys, allowUnsigned: false });
+  const key = await checkSignature({ path: file, text, signature }, { keys, allowUnsigned: false, warn: app.warn });
   if (key === undefined) throw new TypeError('a signature is checked where there are keys');
   const document = documentOf(text);
   checkExpiry(file, document, new Date());
-  checkVersion({ path: file, text }, document, key, await seenHere(app).read());
+  const versioned = versionedCatalog({ path: file, text }, document);
+  if (versioned !== undefined) checkVersion(versioned, key, await seenHere(app, 'catalogs').read());
   return { file, signature: signaturePathOf(file), key: key.hint, keyFile: key.name, ...publishedStatus(text) };
 }
 
@@ -112,30 +114,12 @@ function documentOf(text: string): unknown {
   return JSON.parse(text.replace(/^\uFEFF/, ''));
 }
 
-async function publicKeys(files: readonly string[]): Promise<PublicKey[]> {
-  return Promise.all(files.map(async (file) => readPublicKey(await readKey(file), file)));
-}
-
-async function readKey(file: string): Promise<string> {
-  try {
-    return await realDisk.readFile(file, 'utf8');
-  } catch (cause) {
-    const missing = errnoOf(cause) === 'ENOENT';
-    throw new ProvisionError(
-      missing ? 'file-not-found' : 'file-access',
-      missing ? `the key file ${file} does not exist` : `the key ${file} cannot be read: ${messageOf(cause)}`,
-      { cause },
-    );
-  }
-}
-
-function seenHere({ paths, signal, locker }: TrustContext): SeenCatalogs {
-  return seenCatalogs(
-    {
-      readText: realDisk.readText,
-      replaceText: realDisk.replaceText,
-      locked: async (task) => withLock(await locker(), 'trust', signal, task),
-    },
-    join(paths.data, 'trust.json'),
-  );
+/** What of a kind was accepted on this host. */
+export function seenHere({ paths, signal, locker }: TrustContext, kind: SeenKind): SeenVersions {
+  const files = {
+    readText: realDisk.readText,
+    replaceText: realDisk.replaceText,
+    locked: async <Result>(task: () => Promise<Result>) => withLock(await locker(), 'trust', signal, task),
+  };
+  return seenVersions(files, join(paths.data, 'trust.json'), kind);
 }

@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path';
 import * as z from 'zod';
 import { defined } from '../../core/defined.ts';
 import { Digest } from '../../core/digest.ts';
-import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk } from '../../disk/disk.ts';
 import { requireOutput } from '../../disk/output-file.ts';
@@ -16,16 +16,17 @@ import { type RandomAccess, readExactly, tarSize, writeTar } from '../../package
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
 import type { LocalFile } from '../../sources/contract.ts';
-import { matchFiles, readPrivateKey, readPublicKey, signManifest, verifySignature } from '../../trust/index.ts';
+import { signManifest } from '../../trust/index.ts';
 import type { AppContext } from '../context.ts';
 import { type Installer, openInstaller } from '../install/installer.ts';
 import { acceptLicence, type Consent } from '../install/licence.ts';
 import { InstallReport } from '../install/schema.ts';
-import { PASSPHRASE_VARIABLE } from '../plan/catalog-trust.ts';
 import type { InstallPlan, InstallRequest, SourceFile } from '../plan/contract.ts';
 import { readInstallableHeader } from '../plan/header.ts';
+import { openPrivateKey } from '../plan/keys.ts';
 import { openRandomAccess, writeAtomically } from './bundle-file.ts';
-import { BundleContent, packageInstalled } from './pack.ts';
+import { BundleContent, packageInstalled, type SignFlags, unversioned } from './pack.ts';
+import { checkPackage, packageTrust } from './package-trust.ts';
 import { applyPackage, buildRequest, copyProvenance } from './published.ts';
 
 export const BundleCreateData = z.strictObject({
@@ -57,11 +58,12 @@ export async function* createBundle(
   app: AppContext,
   name: string,
   typed: string,
-  flags: RuntimeFlags & { readonly sign?: string | undefined; readonly force: boolean },
+  flags: RuntimeFlags & SignFlags & { readonly force: boolean },
 ): Work<BundleCreateData> {
   const file = await requireOutput(realDisk, { typed, kind: BUNDLE_KIND, force: flags.force });
   const key = flags.sign === undefined ? undefined : await openPrivateKey(app, flags.sign);
   const { record, pack, open } = yield* packageInstalled(app, name, flags);
+  if (key !== undefined && flags['model-version'] === undefined) yield unversioned();
   const signature = key === undefined ? undefined : signManifest({ subject: record.name, files: pack.files }, key);
   const files = bundleFiles(pack, record.name, open, signature);
   const total = tarSize(files);
@@ -77,30 +79,11 @@ export async function* createBundle(
   };
 }
 
-async function openPrivateKey({ env }: AppContext, path: string) {
-  const passphrase = env[PASSPHRASE_VARIABLE];
-  return readPrivateKey(await readKeyFile(path), {
-    name: path,
-    passphrase,
-    passphraseHint: `Set its passphrase in the environment: ${PASSPHRASE_VARIABLE}=…`,
-  });
-}
-
-async function readKeyFile(path: string): Promise<string> {
-  try {
-    return await realDisk.readFile(path, 'utf8');
-  } catch (cause) {
-    const missing = errnoOf(cause) === 'ENOENT';
-    const why = missing ? `the key file ${path} does not exist` : `the key ${path} cannot be read: ${messageOf(cause)}`;
-    throw new ProvisionError(missing ? 'file-not-found' : 'file-access', why, { cause });
-  }
-}
-
 export interface BundleFlags extends RuntimeFlags {
   readonly 'no-smoke'?: boolean | undefined;
   readonly 'no-keep'?: boolean | undefined;
   readonly 'dry-run'?: boolean | undefined;
-  /** Public keys: then the bundle must be signed by one of them. */
+  /** Public keys, instead of those of the configuration: the bundle must be signed by one of them. */
   readonly key?: readonly string[] | undefined;
 }
 
@@ -112,9 +95,11 @@ export async function* installBundle(
   flags: BundleFlags,
   consent: Consent,
 ): Work<BundleInstallData> {
-  const { plan, installer, suite, digest, signedBy, contents } = yield* planBundle(app, file, request, flags);
-  const verified = { file, digest, ...defined({ signedBy }), contents: [...contents] };
-  if (flags['dry-run'] === true) return { ...verified, install: installer.dryRun(plan, request.force) };
+  const { plan, installer, suite, digest, signedBy, accept, contents } = yield* planBundle(app, file, request, flags);
+  const signed = defined({ signedBy });
+  const verified = { file, digest, ...signed, contents: [...contents] };
+  if (flags['dry-run'] === true)
+    return { ...verified, install: { ...installer.dryRun(plan, request.force), ...signed } };
   await acceptLicence(app, plan.family.licence, consent);
   const tested = flags['no-smoke'] === true ? undefined : suite;
   const options = {
@@ -123,7 +108,9 @@ export async function* installBundle(
     lock: digest,
     ...defined({ suite: tested }),
   };
-  return { ...verified, install: yield* installer.install(plan, options) };
+  const install = yield* installer.install(plan, options);
+  await accept();
+  return { ...verified, install: { ...install, ...signed } };
 }
 
 /** A bundle that holds what it says, and the plan of its install. */
@@ -131,6 +118,8 @@ interface PlannedBundle {
   readonly digest: Digest;
   readonly contents: readonly BundleContent[];
   readonly signedBy?: string;
+  /** Remembers its version. */
+  accept(): Promise<void>;
   readonly installer: Installer;
   readonly plan: InstallPlan;
   readonly suite?: Suite;
@@ -151,7 +140,10 @@ async function* planBundle(
   const file = await openRandomAccess(path);
   try {
     const bundle = await readBundle(file);
-    const signedBy = await requireSigned(bundle, path, flags.key ?? []);
+    const { signature } = bundle;
+    const signatures = signature === undefined ? [] : [signature];
+    const asked = { name: path, contents: bundle, signatures, mayBeOlder: request.force };
+    const { signedBy, accept } = await checkPackage(asked, await packageTrust(app, flags.key));
     await checkHeader(file, bundle);
     const model = yield* extractToCache(app, file, bundle);
     const installer = await openInstaller(app, flags);
@@ -160,6 +152,7 @@ async function* planBundle(
       digest: bundle.digest,
       contents: bundle.files.map((each) => ({ ...each })),
       ...(signedBy !== undefined && { signedBy }),
+      accept,
       installer,
       plan,
       ...(bundle.suite && { suite: bundle.suite }),
@@ -167,19 +160,6 @@ async function* planBundle(
   } finally {
     await file.close();
   }
-}
-
-async function requireSigned(bundle: Bundle, path: string, keyFiles: readonly string[]): Promise<string | undefined> {
-  if (keyFiles.length === 0) return undefined;
-  const keys = await Promise.all(keyFiles.map(async (each) => readPublicKey(await readKeyFile(each), each)));
-  if (bundle.signature === undefined) {
-    throw new ProvisionError('untrusted', `${path} is not signed`, {
-      suggestions: ['Get a signed bundle, or omit --key if you trust the origin of this one.'],
-    });
-  }
-  const signed = verifySignature(bundle.signature, { name: `in ${path}`, keys });
-  matchFiles(signed, bundle.files, { name: path });
-  return signed.key.name;
 }
 
 /** A file that no server could load is refused where it lies. */

@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { loadRange } from '../../compat/lookup.ts';
 import { Digest, digestOf } from '../../core/digest.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
-import type { Work } from '../../core/progress.ts';
+import type { ProgressEvent, Work } from '../../core/progress.ts';
 import { redactReference } from '../../core/redact.ts';
 import { diskError } from '../../disk/errors.ts';
 import { readChunks } from '../../disk/read-chunks.ts';
@@ -40,13 +40,33 @@ export interface InstalledPackage {
   open(): AsyncIterable<Uint8Array>;
 }
 
+/** How what is sent out is marked. */
+export interface SignFlags {
+  /** Path of a private key. */
+  readonly sign?: string | undefined;
+  /** Raised with every change: hosts that verify signatures accept no older one. */
+  readonly 'model-version'?: number | undefined;
+}
+
+/** For something signed without a version. */
+export function unversioned(): ProgressEvent {
+  const message =
+    'It is signed without a version, so a host cannot recognise an older one that is replayed. Use --model-version N.';
+  return { type: 'warning', message };
+}
+
 type HashedFile = LocalFile & { readonly digest: Digest };
 
 /**
  * Puts together what an installed model consists of. Its file was read to the end and has the stated digest.
  * Throws `record-not-found`, `source-not-found` where the bytes are nowhere on this machine, `needs-repair`.
  */
-export async function* packageInstalled(app: AppContext, name: string, flags: RuntimeFlags): Work<InstalledPackage> {
+export async function* packageInstalled(
+  app: AppContext,
+  name: string,
+  flags: RuntimeFlags & SignFlags,
+): Work<InstalledPackage> {
+  const modelVersion = flags['model-version'];
   const where = await locateModel(app, name, flags);
   const [record] = await recordsNamed(await app.registry(), name, where);
   if (record === undefined) throw new TypeError('records are found or an error is thrown');
@@ -73,6 +93,7 @@ export async function* packageInstalled(app: AppContext, name: string, flags: Ru
   const pack = buildModelPackage({
     lock: {
       ...lock,
+      ...(modelVersion !== undefined && { version: modelVersion }),
       source: { ...publishableSource(record, file, fileName), digest: file.digest, sizeBytes: file.sizeBytes },
     },
     template: spec.template,

@@ -1,6 +1,7 @@
 /** From one machine to another without a network, and through a registry: with the built command line. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
@@ -108,36 +109,82 @@ test('no output file replaces a file of another kind, and no folder is made for 
   expect((await first.json('bundle create', [NAME, own, ...HERE])).error.message).toBe('');
 });
 
-test('row 41: with --key, an unsigned bundle and one signed by another key are refused', {
+function makeKeys(name: string): { secret: string; open: string } {
+  const pair = generateKeyPairSync('ec', {
+    namedCurve: 'P-256',
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  const [secret, open] = [join(first.path, `${name}.pem`), join(first.path, `${name}.pub`)];
+  writeFileSync(secret, pair.privateKey, { mode: 0o600 });
+  writeFileSync(open, pair.publicKey);
+  return { secret, open };
+}
+
+/** Sets the keys that bundles and published models must be signed with. */
+function configure(home: Home, ...keys: string[]): void {
+  mkdirSync(join(home.path, 'config'), { recursive: true });
+  writeFileSync(join(home.path, 'config/config.json'), JSON.stringify({ 'bundle-key': keys }));
+}
+
+test('row 41: with a key, an unsigned bundle and one signed by another key are refused', {
   timeout: 120_000,
 }, async () => {
-  const { generateKeyPairSync } = await import('node:crypto');
-  const keys = ['own', 'other'].map((name) => {
-    const pair = generateKeyPairSync('ec', {
-      namedCurve: 'P-256',
-      privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-      publicKeyEncoding: { type: 'spki', format: 'pem' },
-    });
-    const [secret, open] = [join(first.path, `${name}.pem`), join(first.path, `${name}.pub`)];
-    writeFileSync(secret, pair.privateKey, { mode: 0o600 });
-    writeFileSync(open, pair.publicKey);
-    return { secret, open };
-  });
-  const [own, other] = keys;
+  const [own, other] = [makeKeys('own'), makeKeys('other')];
   const [plain, signed] = [join(first.path, 'plain.tar'), join(first.path, 'signed.tar')];
   await first.json('bundle create', [NAME, plain, ...HERE]);
-  await first.json('bundle create', [NAME, signed, '--sign', own?.secret ?? '', ...HERE]);
+  const created = await first.json('bundle create', [NAME, signed, '--sign', own.secret, ...HERE]);
+  expect(created.warnings).toEqual([expect.stringMatching(/without a version/)]);
   const second = anotherHome();
   for (const [file, key] of [
-    [plain, own?.open],
-    [signed, other?.open],
-  ]) {
-    const refused = await second.json('bundle install', [file ?? '', '--key', key ?? '', ...INSTALL]);
+    [plain, own.open],
+    [signed, other.open],
+  ] as const) {
+    const refused = await second.json('bundle install', [file, '--key', key, ...INSTALL]);
     expect(refused.error).toMatchObject({ code: 'untrusted', exitCode: 11 });
   }
+  configure(second, other.open);
+  expect(await second.json('bundle install', [signed, '--allow-unsigned', ...INSTALL])).toMatchObject({ code: 11 });
   expect((await second.json('list', [])).data?.records).toEqual([]);
-  const good = await second.json('bundle install', [signed, '--key', own?.open ?? '', '--dry-run', ...INSTALL]);
-  expect(good.data?.signedBy).toBe(own?.open);
+  configure(second, own.open);
+  expect(await second.json('bundle install', [plain, ...INSTALL])).toMatchObject({ code: 11 });
+  expect(await second.json('bundle install', [plain, '--allow-unsigned', '--dry-run', ...INSTALL])).toMatchObject({
+    code: 0,
+    warnings: [expect.stringMatching(/is not signed/)],
+  });
+  const good = await second.json('bundle install', [signed, '--dry-run', ...INSTALL]);
+  expect(good).toMatchObject({ data: { signedBy: own.open, install: { signedBy: own.open } } });
+  expect(good.warnings).toEqual([expect.stringMatching(/has no version/)]);
+  expect(await anotherHome().json('bundle install', [signed, '--dry-run', ...INSTALL])).toMatchObject({
+    code: 0,
+    warnings: [expect.stringMatching(/is signed, but the signature was not verified/)],
+  });
+});
+
+test('row 41: a signed bundle cannot be replaced by an older one, but with --force', {
+  timeout: 120_000,
+}, async () => {
+  const { secret, open } = makeKeys('versions');
+  const bundle = (version: string) => join(first.path, `v${version}.tar`);
+  for (const version of ['1', '2']) {
+    const marks = ['--sign', secret, '--model-version', version];
+    const made = await first.json('bundle create', [NAME, bundle(version), ...marks, ...HERE]);
+    expect(made).toMatchObject({ code: 0, warnings: [] });
+  }
+  const second = anotherHome();
+  configure(second, open);
+  const install = (version: string, ...more: string[]) =>
+    second.json('bundle install', [bundle(version), '--no-smoke', ...more, ...INSTALL]);
+  expect(await install('1')).toMatchObject({ code: 0, warnings: [] });
+  expect(await install('2', '--dry-run')).toMatchObject({ code: 0, warnings: [] });
+  expect(await install('1')).toMatchObject({ code: 0 });
+  expect(await install('2')).toMatchObject({ code: 0, warnings: [] });
+  expect((await install('1')).error).toMatchObject({ code: 'stale-catalog', exitCode: 11 });
+  expect(await install('1', '--force')).toMatchObject({
+    code: 0,
+    warnings: expect.arrayContaining([expect.stringMatching(/is version 1, but version 2/)]),
+  });
+  expect((await install('1')).error).toMatchObject({ code: 'stale-catalog' });
 });
 
 test.skipIf(onPath('skopeo') === undefined)(

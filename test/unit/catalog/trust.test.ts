@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { type CatalogPlaces, loadCatalog } from '../../../src/catalog/load.ts';
-import type { CatalogTrust, SeenCatalog, SeenCatalogs } from '../../../src/catalog/trust.ts';
-import { seenCatalogs } from '../../../src/catalog/trust-store.ts';
+import type { CatalogTrust } from '../../../src/catalog/trust.ts';
 import { digestOf } from '../../../src/core/digest.ts';
 import type { ProvisionError } from '../../../src/core/errors.ts';
 import type { PrivateKey } from '../../../src/trust/contract.ts';
-import { signManifest } from '../../../src/trust/index.ts';
+import { type SeenVersion, type SeenVersions, signManifest } from '../../../src/trust/index.ts';
+import { seenVersions } from '../../../src/trust/seen-store.ts';
 import { keyPair } from '../trust/support.ts';
 import { json, memoryFiles, sampleFamily } from './helpers.ts';
 
@@ -22,8 +22,8 @@ function signatureOf(text: string, key: PrivateKey = ours.private): string {
   return signManifest({ subject: 'mine.json', files: [{ name: '.', digest: digestOf(text) }] }, key);
 }
 
-function memorySeen(before: readonly SeenCatalog[] = []): SeenCatalogs & { readonly kept: SeenCatalog[] } {
-  const kept: SeenCatalog[] = [];
+function memorySeen(before: readonly SeenVersion[] = []): SeenVersions & { readonly kept: SeenVersion[] } {
+  const kept: SeenVersion[] = [];
   return {
     kept,
     read: async () => before,
@@ -49,7 +49,7 @@ function load({ text, signature, place = 'flag', ...trust }: Setting) {
   const places: CatalogPlaces = {
     builtin: '/builtin',
     ...(place === 'flag' ? { extra: [path] } : { user: '/user' }),
-    trust: { keys: [ours.public], allowUnsigned: false, seen: memorySeen(), now: NOW, ...trust },
+    trust: { keys: [ours.public], allowUnsigned: false, seen: memorySeen(), now: NOW, warn: () => {}, ...trust },
   };
   return loadCatalog(disk, places);
 }
@@ -104,18 +104,39 @@ describe('row 41: whom a catalog file comes from', () => {
     await expect(load({ text, signature: signatureOf(text), keys })).resolves.toBeDefined();
   });
 
-  test('--allow-unsigned, or no key at all, takes the file and keeps nothing', async () => {
-    for (const trust of [{ allowUnsigned: true }, { keys: [] }]) {
-      const seen = memorySeen();
-      const catalog = await load({ text: overlay({ version: 9, summary: 'plain' }), seen, ...trust });
-      expect(catalog.families[0]?.family.summary).toBe('plain');
-      expect(seen.kept).toEqual([]);
+  test('without a key, the file is taken and nothing is kept', async () => {
+    const seen = memorySeen();
+    const catalog = await load({ text: overlay({ version: 9, summary: 'plain' }), seen, keys: [] });
+    expect(catalog.families[0]?.family.summary).toBe('plain');
+    expect(seen.kept).toEqual([]);
+  });
+
+  test('--allow-unsigned excuses a missing signature, with a warning, and nothing is kept', async () => {
+    const seen = memorySeen([{ key: ours.public.hint, id: 'sample', version: 3, digest: digestOf('three') }]);
+    for (const fields of [{ version: 9 }, {}]) {
+      const warnings: string[] = [];
+      const warn = (message: string) => void warnings.push(message);
+      await load({ text: overlay(fields), seen, allowUnsigned: true, warn });
+      expect(warnings).toEqual([expect.stringMatching(/mine\.json is not signed; --allow-unsigned accepts it/)]);
     }
+    expect(seen.kept).toEqual([]);
+  });
+
+  test('--allow-unsigned excuses no signature that does not hold, and no older version', async () => {
+    const two = overlay({ version: 2 });
+    const seen = memorySeen([{ key: ours.public.hint, id: 'sample', version: 3, digest: digestOf('three') }]);
+    const broken = load({ text: two, signature: signatureOf(overlay({ version: 4 })), allowUnsigned: true });
+    await expect(broken).rejects.toThrow(refusal('untrusted', /does not match its signature/));
+    const foreign = load({ text: two, signature: signatureOf(two, other.private), allowUnsigned: true });
+    await expect(foreign).rejects.toThrow(refusal('untrusted', /was not made by ours\.pub/));
+    const older = refusal('stale-catalog', /is version 2, but version 3 of sample/);
+    await expect(load({ text: two, signature: signatureOf(two), allowUnsigned: true, seen })).rejects.toThrow(older);
+    await expect(load({ text: two, allowUnsigned: true, seen })).rejects.toThrow(older);
   });
 
   test('the built-in files need no signature', async () => {
     const disk = memoryFiles({ '/builtin/sample.json': json(sampleFamily()) });
-    const trust = { keys: [ours.public], allowUnsigned: false, seen: memorySeen(), now: NOW };
+    const trust = { keys: [ours.public], allowUnsigned: false, seen: memorySeen(), now: NOW, warn: () => {} };
     await expect(loadCatalog(disk, { builtin: '/builtin', trust })).resolves.toMatchObject({
       families: [{ family: { id: 'sample' } }],
     });
@@ -123,7 +144,7 @@ describe('row 41: whom a catalog file comes from', () => {
 });
 
 describe('row 41: an old catalog', () => {
-  function seenAt(version: number, text: string): SeenCatalog {
+  function seenAt(version: number, text: string): SeenVersion {
     return { key: ours.public.hint, id: 'sample', version, digest: digestOf(text) };
   }
   const two = overlay({ version: 2 });
@@ -212,9 +233,9 @@ describe('what was seen', () => {
         });
       },
     };
-    return { state, seen: seenCatalogs(files, '/data/trust.json') };
+    return { state, seen: seenVersions(files, '/data/trust.json', 'catalogs') };
   }
-  const entry = (version: number, id = 'sample'): SeenCatalog => ({
+  const entry = (version: number, id = 'sample'): SeenVersion => ({
     key: 'k',
     id,
     version,
@@ -235,6 +256,22 @@ describe('what was seen', () => {
     expect(await seen.read()).toEqual([entry(5, 'alpha'), entry(2), entry(1, 'zeta')]);
   });
 
+  test('catalogs and models of the same name are kept apart, and a file without models is read', async () => {
+    const { state, seen } = store(JSON.stringify({ schemaVersion: 1, catalogs: [entry(1)] }));
+    const files = {
+      readText: async () => state.text,
+      async replaceText(_path: string, next: string) {
+        state.text = next;
+      },
+      locked: <Result>(task: () => Promise<Result>) => task(),
+    };
+    const models = seenVersions(files, '/data/trust.json', 'models');
+    expect(await models.read()).toEqual([]);
+    await models.keep([entry(7)]);
+    expect(await models.read()).toEqual([entry(7)]);
+    expect(await seen.read()).toEqual([entry(1)]);
+  });
+
   test.each(['', '{', '[]', '{"schemaVersion":1}', '{"schemaVersion":2,"catalogs":[]}'])(
     'a broken file (%s) is refused, and stays',
     async (text) => {
@@ -251,7 +288,7 @@ describe('what was seen', () => {
       replaceText: async () => Promise.reject(Object.assign(new Error('EROFS'), { code: 'EROFS' })),
       locked: <Result>(task: () => Promise<Result>) => task(),
     };
-    await expect(seenCatalogs(files, '/data/trust.json').keep([entry(1)])).rejects.toMatchObject({
+    await expect(seenVersions(files, '/data/trust.json', 'catalogs').keep([entry(1)])).rejects.toMatchObject({
       code: 'file-access',
       exitCode: 12,
     });
