@@ -82,8 +82,8 @@ async function* runSmokeTest(
   return { result, detail: `${result.passed} passed (suite ${suite.id})` };
 }
 
-/** Failures that say nothing about the model: the runtime is to blame, and its own exit code is the right one. */
-const RUNTIME_FAULTS: ReadonlySet<string> = new Set([
+/** Failures that say nothing about the model's answers: there were none, and their own exit code is the right one. */
+const OWN_CODES: ReadonlySet<string> = new Set([
   'runtime-unreachable',
   'runtime-died',
   'runtime-timeout',
@@ -91,6 +91,7 @@ const RUNTIME_FAULTS: ReadonlySet<string> = new Set([
   'runtime-missing',
   'memory-short',
   'network',
+  'bad-template',
 ]);
 
 /** A chat that remembers the first error of the runtime, which the suite reports only as a failed check. */
@@ -103,7 +104,7 @@ function watchChat(runtime: Runtime): { chat: Runtime['chat']; fault(): Provisio
         return yield* runtime.chat(request, signal);
       } catch (error) {
         // A schema that is too new for the server is for the suite to skip.
-        const known = error instanceof ProvisionError && RUNTIME_FAULTS.has(error.code);
+        const known = error instanceof ProvisionError && OWN_CODES.has(error.code);
         if (known && request.format === undefined) fault ??= error;
         throw error;
       }

@@ -80,7 +80,7 @@ describe('a program of an attacker', () => {
       pattern(JSON.stringify(`${'a'.repeat(60)}!`), '^(a+)+$'),
       'ran for more than',
     ],
-  ])('row 28: %s is stopped, and the next one gets a new child', async (_, program, words) => {
+  ])('row 50: %s is stopped, and the next one gets a new child', async (_, program, words) => {
     const counter = counted();
     const cage = open(counter.start);
     const failure = await cage.perform(program, never).catch((error: unknown) => error);
