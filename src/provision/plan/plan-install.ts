@@ -111,7 +111,7 @@ export function refuseRuntime(inputs: PlanningInputs, architecture: string): voi
 const LIBRARY_QUANT = 'q4_k_m';
 
 /** Plans a pull of Ollama's pre-built model. It keeps its library name, which is what its users know it by. */
-export async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Promise<InstallPlan> {
+async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Promise<InstallPlan> {
   const resolved = await inputs.resolve({
     ref: request.from ?? '',
     ...(request.digest !== undefined && { expected: { digest: request.digest } }),

@@ -150,7 +150,7 @@ async function earlierChoice(
 }
 
 /** A `--from` that is one file rather than a folder. */
-export async function findSingle(
+async function findSingle(
   ref: string,
   request: InstallRequest,
   inputs: PlanningInputs,
@@ -164,7 +164,7 @@ export async function findSingle(
 }
 
 /** The quants whose bytes can be had: in the given folder or repository, shipped with this package, or from a source of the catalog. */
-export async function availableQuants(
+async function availableQuants(
   model: Model,
   request: InstallRequest,
   inputs: PlanningInputs,
@@ -183,7 +183,7 @@ export async function availableQuants(
 }
 
 /** What the user named with `--from`; in a folder or a repository, the file of the wanted quant. */
-export async function findFile(
+async function findFile(
   ref: string,
   wanted: { model: Model; quant: string } | undefined,
   request: InstallRequest,
@@ -219,7 +219,7 @@ function placesOf({ bundled, digest, sources = [] }: Quant, inputs: PlanningInpu
 const ELSEWHERE: ReadonlySet<string> = new Set(['network', 'remote-fault', 'source-not-found', 'unauthorised']);
 
 /** A quant's file from the first of its places that has it. Undefined when it has none; throws what the last one throws. */
-export async function findPlaced(
+async function findPlaced(
   model: Model,
   quant: string,
   request: InstallRequest,
@@ -252,7 +252,7 @@ async function fileAt(
 }
 
 /** `from`: the reference in which there is no such file. */
-export function nothingToInstall(model: Model, quant: string | undefined, from?: string): ProvisionError {
+function nothingToInstall(model: Model, quant: string | undefined, from?: string): ProvisionError {
   const wanted = quant === undefined ? model.id : `${model.id}:${quant}`;
   const file = model.quants.find(({ id }) => id === quant)?.file;
   const suggestions = [
