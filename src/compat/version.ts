@@ -1,3 +1,5 @@
+import { ProvisionError } from '../core/errors.ts';
+
 /** What a server calls itself, read with care: `0.24.0`, `0.33.0-rc2`, `0.0.0`, `0.12.3-ipex`, `0.24.0-12-gabc1234`. */
 export interface ServerVersion {
   /** As the server said it, for people and records. */
@@ -24,6 +26,14 @@ export function parseServerVersion(text: string): ServerVersion {
   const numbers = [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)] as const;
   if (numbers.every((part) => part === 0)) return { raw, kind: 'unknown' };
   return { raw, kind: kindOf(match[4] ?? ''), numbers };
+}
+
+/** For a version that a user typed. What a server reports of itself is taken as it is. Throws `bad-usage`. */
+export function requireVersion(typed: string): void {
+  if (parseServerVersion(typed).numbers !== undefined) return;
+  throw new ProvisionError('bad-usage', `--server-version ${JSON.stringify(typed)} is not an Ollama version`, {
+    suggestions: ['Write it as "ollama --version" prints it, for example 0.24.0.'],
+  });
 }
 
 function kindOf(ending: string): 'release' | 'pre-release' | 'custom' {

@@ -9,7 +9,7 @@ import { resolvePaths } from '../provision/paths.ts';
 import { hostProfile } from '../provision/plan/host.ts';
 import { STAGING_PREFIX } from '../provision/plan/names.ts';
 import { DEFAULT_MODEL } from '../provision/plan/resolve-request.ts';
-import { diagnosticEffects, type RuntimeFlags, requestedRuntime } from '../runtimes/registry.ts';
+import { diagnosticEffects, mayUseAnother, type RuntimeFlags, requestedRuntime } from '../runtimes/registry.ts';
 import type { DoctorEffects, Wanted } from './effects.ts';
 import { runDoctor } from './run.ts';
 import type { DoctorData } from './schema.ts';
@@ -105,10 +105,8 @@ async function effectsOf(
   };
 }
 
-/** As when a runtime is opened: a host on the command line rules out the embedded runtime. */
-function wantedBy({ settings }: AppContext, { host, runtime }: DoctorFlags): Wanted {
-  const requested = requestedRuntime({ runtime }, settings);
-  if (requested === undefined) return { usesServer: true, serverOnly: host !== undefined };
-  const { isServer } = requested.capabilities;
-  return { usesServer: isServer, serverOnly: isServer };
+/** As when a runtime is opened: a host that is named rules out the embedded runtime. */
+function wantedBy(app: AppContext, flags: DoctorFlags): Wanted {
+  const isServer = requestedRuntime(flags, app.settings)?.capabilities.isServer ?? true;
+  return { usesServer: isServer, serverOnly: isServer && !mayUseAnother(flags, app) };
 }

@@ -48,9 +48,13 @@ function choiceView({ choice, settingReasons }: Recommendation) {
   ];
 }
 
-function failureView({ candidates, shortfall }: Recommendation): string[] {
+function failureView({ model, candidates, shortfall }: Recommendation): string[] {
   if (candidates.length === 0) return ['There are no quants to rank.'];
-  return ['Nothing fits this machine.', ...(shortfall === undefined ? [] : [shortfall])];
+  return [
+    `No quant of ${model} runs here.`,
+    ...(candidates[0]?.blockedBy ?? []),
+    ...(shortfall === undefined ? [] : [shortfall]),
+  ];
 }
 
 function candidateView(candidate: Candidate, chosen: boolean) {

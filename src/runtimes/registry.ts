@@ -13,6 +13,7 @@ import {
 import type { EmbeddedEffects } from './embedded/doctor.ts';
 import { embedded } from './embedded/index.ts';
 import type { ServerEffects } from './ollama/doctor.ts';
+import { namedHost } from './ollama/host.ts';
 import { ollama } from './ollama/index.ts';
 
 export type { OpenRuntime, RuntimeFlags } from './contract.ts';
@@ -22,7 +23,9 @@ export { ollamaFacts } from './ollama/facts.ts';
 export { serverAddress } from './ollama/host.ts';
 export { askServerVersion } from './ollama/version.ts';
 
-const RUNTIMES: { readonly [Kind in RuntimeKind]: RuntimeDefinition<Kind> } = { ollama, embedded };
+type Runtimes = { readonly [Kind in RuntimeKind]: RuntimeDefinition<Kind> };
+
+const RUNTIMES: Runtimes = { ollama, embedded };
 
 /** Who answers at an endpoint, without its version: as records name it. */
 type RecordedRuntime = Pick<RuntimeIdentity, 'kind' | 'endpoint'>;
@@ -74,6 +77,14 @@ export async function diagnosticEffects(
   return { server: doctorServer(flags, context), embedded: doctorEmbedded(context) };
 }
 
+/**
+ * True where Ollama is only tried: neither a runtime nor a host was named. A host that is named, wherever, is meant: if it
+ * does not answer, nothing else is used in its place.
+ */
+export function mayUseAnother(flags: RuntimeFlags, context: Pick<RuntimeContext, 'settings' | 'env'>): boolean {
+  return requestedRuntime(flags, context.settings) === undefined && namedHost(flags, context) === undefined;
+}
+
 /** Failures of the server after which `auto` uses the embedded runtime. */
 const FALL_BACK: readonly string[] = ['runtime-unreachable', 'runtime-not-ollama', 'runtime-timeout'];
 
@@ -82,20 +93,36 @@ export function allowsFallBack(error: unknown): error is ProvisionError {
 }
 
 /**
- * Opens the runtime that was asked for. `auto` uses Ollama if it is reachable, otherwise the embedded runtime; but a
- * host on the command line is meant, so then there is no fall-back.
+ * Opens the runtime that was asked for. `auto` uses Ollama if it is reachable, otherwise the embedded runtime. Throws
+ * `runtime-missing` with both remedies where there is neither.
  */
-export async function openRuntime(flags: RuntimeFlags, context: RuntimeContext): Promise<OpenRuntime> {
-  const requested = requestedRuntime(flags, context.settings);
-  if (requested !== undefined) return requested.open(flags, context);
-  if (flags.host !== undefined) return ollama.open(flags, context);
+export async function openRuntime(
+  flags: RuntimeFlags,
+  context: RuntimeContext,
+  runtimes: Runtimes = RUNTIMES,
+): Promise<OpenRuntime> {
+  if (!mayUseAnother(flags, context)) {
+    const { kind } = requestedRuntime(flags, context.settings) ?? ollama;
+    return runtimes[kind].open(flags, context);
+  }
   try {
-    return await ollama.open(flags, context);
+    return await runtimes.ollama.open(flags, context);
   } catch (error) {
     if (!allowsFallBack(error)) throw error;
-    const opened = await embedded.open(flags, context);
+    const opened = await runtimes.embedded
+      .open(flags, context)
+      .catch((cause: unknown) => Promise.reject(neither(error, cause)));
     if (error.code === 'runtime-unreachable') return opened;
     const warnings = [`${error.message}; the embedded runtime is used instead`, ...opened.facts.warnings];
     return { ...opened, facts: { ...opened.facts, warnings } };
   }
+}
+
+/** Why neither of the two is there, and the best remedy for each. */
+function neither(server: ProvisionError, engine: unknown): unknown {
+  if (!(engine instanceof ProvisionError) || engine.code !== 'runtime-missing') return engine;
+  return new ProvisionError('runtime-missing', `${server.message} ${engine.message}`, {
+    cause: server.cause,
+    suggestions: [server, engine].flatMap(({ suggestions }) => suggestions.slice(0, 1)),
+  });
 }

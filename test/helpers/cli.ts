@@ -49,11 +49,27 @@ const NO_ERROR = { code: 'none', message: '', suggestions: [], causes: [], exitC
 /** Nothing listens on port 1 of loopback. */
 const CLOSED = '127.0.0.1:1';
 
+/** Commands that choose a runtime themselves; all others follow the records. */
+const CHOOSES = /^(?:install|recommend|lock|gc|bundle install)\b/;
+
+/** A host that is named and does not answer is an error, so a command that would choose gets the embedded runtime. */
+function environmentFor(args: readonly string[], own: Readonly<Record<string, string>>): Record<string, string> {
+  const names = ['OLLAMA_HOST', 'GEMMA_PROVISION_HOST', 'GEMMA_PROVISION_RUNTIME'];
+  const isNamed = names.some((name) => name in own) || args.some((arg) => /^--(?:host|runtime)\b/.test(arg));
+  return isNamed || !CHOOSES.test(args.join(' ')) ? { OLLAMA_HOST: CLOSED } : { GEMMA_PROVISION_RUNTIME: 'embedded' };
+}
+
 export function makeHome(): Home {
   const path = mkdtempSync(join(tmpdir(), 'gemma-provision-e2e-'));
   function start(args: readonly string[], options: RunOptions = {}) {
     const { PATH = '', HOME = '' } = process.env;
-    const env = { PATH, HOME, GEMMA_PROVISION_HOME: path, OLLAMA_HOST: CLOSED, GEMMA_PROVISION_GPU: 'off' };
+    const env = {
+      PATH,
+      HOME,
+      GEMMA_PROVISION_HOME: path,
+      GEMMA_PROVISION_GPU: 'off',
+      ...environmentFor(args, options.env ?? {}),
+    };
     const child = spawn(process.execPath, [join(ROOT, 'bin/run.js'), ...args], {
       env: { ...env, GEMMA_PROVISION_THREADS: '1', ...options.env },
       cwd: options.cwd ?? path,
@@ -79,7 +95,7 @@ export function makeHome(): Home {
   };
 }
 
-function endOf(child: ChildProcess): Promise<Ended> {
+export function endOf(child: ChildProcess): Promise<Ended> {
   const pieces = { stdout: '', stderr: '' };
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     pieces.stdout += text;

@@ -36,11 +36,11 @@ function rankingText(candidates: readonly Candidate[], chosen: string | undefine
   return table(head, rows, [4, 5, 6, 7, 8]);
 }
 
-function failureText({ candidates, shortfall }: Recommendation, terminal: Pick<Terminal, 'color'>): string {
+function failureText({ model, candidates, shortfall }: Recommendation, terminal: Pick<Terminal, 'color'>): string {
   if (candidates.length === 0) return paint(terminal, 'red', 'There are no quants to rank.');
   const blocked = candidates.at(0)?.blockedBy ?? [];
   const lines = [...blocked, ...(shortfall === undefined ? [] : [shortfall])].map((line) => `  ${line}`);
-  return [paint(terminal, 'red', 'Nothing fits this machine.'), ...lines].join('\n');
+  return [paint(terminal, 'red', `No quant of ${model} runs here.`), ...lines].join('\n');
 }
 
 function choiceText(

@@ -28,13 +28,10 @@ export const server = defineCheck({
     try {
       const { version } = await view.facts();
       if (view.server instanceof ProvisionError) throw view.server;
-      const { endpoint, warnings } = view.server;
+      const { endpoint } = view.server;
       const { passesOn, name, pid } = view.local() ? await view.process() : {};
       const holder = passesOn ? [`The port is used by ${name} (process ${pid}).`] : [];
-      const detail = [`Ollama ${version.raw} answers at ${endpoint}.`, ...holder, ...warnings].join(' ');
-      return warnings.length === 0
-        ? ok(detail)
-        : warning(detail, 'Correct the host: --host, GEMMA_PROVISION_HOST or OLLAMA_HOST.');
+      return ok([`Ollama ${version.raw} answers at ${endpoint}.`, ...holder].join(' '));
     } catch (error) {
       if (!(error instanceof ProvisionError)) throw error;
       return noServer(view, error);

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { isSupported } from '../../compat/check.ts';
 import { Verified } from '../../compat/schema.ts';
 import type { Verdict } from '../../compat/verdict.ts';
-import { parseServerVersion } from '../../compat/version.ts';
+import { requireVersion } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { createHttp } from '../../net/client.ts';
 import { askWithin } from '../../net/text.ts';
@@ -86,7 +86,7 @@ export async function checkSupport(app: AppContext, request: CheckRequest): Prom
   const { ask, close } = askWithin(http, host, (request.timeout ?? TIMEOUT_SECONDS) * 1000, signal);
   try {
     const round = await askRound({ ask, endpoint: host.url, signal, doubtful: isDoubtful });
-    return answer({ version: round.version, endpoint: host.url }, wanted, round, [...host.warnings, ...plainHttp]);
+    return answer({ version: round.version, endpoint: host.url }, wanted, round, plainHttp);
   } finally {
     close();
   }
@@ -101,14 +101,6 @@ function refuseContradiction({ model, family }: CheckRequest): void {
       suggestions: ['Omit one of them.'],
     },
   );
-}
-
-/** A word of the user that says nothing is a slip; of a server it is taken as it is. */
-function requireVersion(version: string): void {
-  if (parseServerVersion(version).numbers !== undefined) return;
-  throw new ProvisionError('bad-usage', `--server-version ${JSON.stringify(version)} is not an Ollama version`, {
-    suggestions: ['Write it as `ollama --version` prints it: 0.24.0.'],
-  });
 }
 
 function answer(

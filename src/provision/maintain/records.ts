@@ -1,10 +1,16 @@
 import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
 import { didYouMean } from '../../core/suggest.ts';
-import { type Registry, readRecords } from '../../registry/index.ts';
+import { listJournals, type Registry, readRecords } from '../../registry/index.ts';
 import { InstallRecord } from '../../registry/schema.ts';
-import { parseModelName } from '../../runtimes/names.ts';
-import { describeRuntime, flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
+import { parseModelName, sameModel } from '../../runtimes/names.ts';
+import {
+  describeRuntime,
+  flagsFor,
+  mayUseAnother,
+  type OpenRuntime,
+  type RuntimeFlags,
+} from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { changeEffects } from '../install/effects.ts';
 
@@ -34,12 +40,18 @@ export async function recordsNamed(registry: Registry, typed: string, flags: Run
   );
   if (found.length > 0) return found;
   if (broken[0] !== undefined) throw broken[0].error;
-  throw new ProvisionError('record-not-found', `this tool did not install a model named ${typed}`, {
-    suggestions: didYouMean(
-      typed,
-      records.map((record) => record.name),
-    ),
+  throw notInstalled(typed, namesOf(records));
+}
+
+/** For a name without a record. */
+export function notInstalled(name: string, knownNames: readonly string[]): ProvisionError {
+  return new ProvisionError('record-not-found', `this tool did not install a model named ${name}`, {
+    suggestions: [...didYouMean(name, knownNames), 'List the installed models: gemma-provision list'],
   });
+}
+
+function namesOf(records: readonly InstallRecord[]): string[] {
+  return records.map((record) => record.name);
 }
 
 /** Flags that lead to the runtime of a name: what the user said, else where our record says that it is. */
@@ -59,10 +71,28 @@ export async function locateModel(app: AppContext, name: string, flags: RuntimeF
   return flagsFor(only.runtime);
 }
 
+/**
+ * Opens the runtime of a name. Throws `record-not-found` where this machine has no runtime and nothing here knows the name:
+ * no engine is needed to say that.
+ */
+export async function openForName(app: AppContext, name: string, where: RuntimeFlags): Promise<OpenRuntime> {
+  try {
+    return await app.open(where);
+  } catch (error) {
+    const isAbsent = error instanceof ProvisionError && error.code === 'runtime-missing' && mayUseAnother(where, app);
+    if (!isAbsent) throw error;
+    const registry = await app.registry();
+    const [{ records, broken }, journals] = await Promise.all([readRecords(registry), listJournals(registry)]);
+    const interrupted = journals.some(({ journal }) => journal === undefined || sameModel(journal.name, name));
+    if (broken.length > 0 || interrupted) throw error;
+    throw notInstalled(name, namesOf(records));
+  }
+}
+
 /** The runtime that has a name, opened, with what a change of the name needs. */
 export async function openForChange(app: AppContext, name: string, flags: RuntimeFlags) {
   const [opened, registry, locker] = await Promise.all([
-    locateModel(app, name, flags).then((where) => app.open(where)),
+    locateModel(app, name, flags).then((where) => openForName(app, name, where)),
     app.registry(),
     app.locker(),
   ]);

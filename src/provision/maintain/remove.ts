@@ -1,6 +1,5 @@
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
-import { didYouMean } from '../../core/suggest.ts';
 import { type RemoveJournal, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
@@ -12,7 +11,7 @@ import { refuseForeignModel } from '../install/record.ts';
 import { finishRemoval, workOnName } from '../install/recovery.ts';
 import type { RemoveReport } from '../install/schema.ts';
 import { BROKEN, findModel, identityOf } from '../install/versions.ts';
-import { openForChange } from './records.ts';
+import { notInstalled, openForChange } from './records.ts';
 
 export interface RemoveEffects extends Omit<ChangeEffects, 'clock' | 'reconnect'> {
   /** Names of all records, for nearest matches. */
@@ -54,7 +53,7 @@ async function* removeUnderLock(
   const record = await effects.records.find(name);
   const present = await findModel(effects.runtime, name, signal);
   if (record === undefined)
-    throw present ? notInstalledByUs(name, effects.runtime) : unknownModel(name, effects.knownNames);
+    throw present ? notInstalledByUs(name, effects.runtime) : notInstalled(name, effects.knownNames);
   if (!force)
     refuseForeignModel(name, effects.runtime.kind, record, present, [
       'Inspect it first, or use --force to remove it anyway.',
@@ -96,11 +95,5 @@ function notInstalledByUs(name: string, { kind }: Runtime): ProvisionError {
     suggestions: [
       command === undefined ? 'Run gemma-provision list to see installed models.' : `Remove it yourself: ${command}`,
     ],
-  });
-}
-
-function unknownModel(name: string, known: readonly string[]): ProvisionError {
-  return new ProvisionError('record-not-found', `no model named ${name} is installed`, {
-    suggestions: didYouMean(name, known),
   });
 }

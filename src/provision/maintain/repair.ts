@@ -26,7 +26,7 @@ import { openSuite } from '../install/smoke.ts';
 import { blobPath, createUncachedHasher, openModelFolder } from './places.ts';
 import type { RepairReport } from './problems.ts';
 import { rebuildRecord } from './rebuild.ts';
-import { locateModel } from './records.ts';
+import { locateModel, openForName } from './records.ts';
 import type { RepairEffects } from './repair-blobs.ts';
 import { repairModel } from './repair-model.ts';
 
@@ -40,7 +40,7 @@ export interface RepairFlags extends RuntimeFlags {
 export async function* repair(app: AppContext, typed: string, flags: RepairFlags): Work<RepairReport> {
   const name = parseModelName(typed).text;
   const where = await locateBrokenRecord(app, name, flags);
-  const opened = await app.open(where);
+  const opened = await openForName(app, name, where);
   const effects = await repairEffects(app, name, { opened, where, flags });
   return { results: [yield* repairModel(name, effects, app.options.signal)] };
 }

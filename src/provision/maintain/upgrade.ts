@@ -2,10 +2,8 @@
 import { isAbsolute } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
 import { UseCaseId } from '../../catalog/schema.ts';
-import { ProvisionError } from '../../core/errors.ts';
 import { failureOf, isAbort } from '../../core/failure.ts';
 import type { Work } from '../../core/progress.ts';
-import { didYouMean } from '../../core/suggest.ts';
 import { readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
@@ -17,7 +15,7 @@ import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/sch
 import { openSuite } from '../install/smoke.ts';
 import type { InstallRequest } from '../plan/contract.ts';
 import type { HostFlags } from '../plan/host.ts';
-import { locateModel } from './records.ts';
+import { locateModel, notInstalled } from './records.ts';
 
 /**
  * Asks for the same model, quant, use case and name from where it came. Load settings are those of the record: planning
@@ -92,12 +90,10 @@ async function recordOf(app: AppContext, name: string, { runtime }: Installer): 
   const here = records.filter((each) => isIn(each, runtime));
   const found = here.find((each) => sameModel(each.name, name));
   if (found !== undefined) return found;
-  throw new ProvisionError('record-not-found', `this tool did not install a model named ${name}`, {
-    suggestions: didYouMean(
-      name,
-      here.map((each) => each.name),
-    ),
-  });
+  throw notInstalled(
+    name,
+    here.map((each) => each.name),
+  );
 }
 
 function isIn({ runtime }: InstallRecord, { kind, endpoint }: Installer['runtime']): boolean {

@@ -1,13 +1,20 @@
 import * as z from 'zod';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { matrix } from '../../compat/matrix.ts';
+import { requireVersion } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { LoadedModel } from '../../fit/choice/recommend.ts';
 import { Recommendation } from '../../fit/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { HostProfile } from '../../hardware/schema.ts';
 import type { Runtime, RuntimeFacts, RuntimeIdentity } from '../../runtimes/contract.ts';
-import type { RuntimeFlags } from '../../runtimes/registry.ts';
+import {
+  capabilitiesOf,
+  mayUseAnother,
+  type OpenRuntime,
+  ollamaFacts,
+  type RuntimeFlags,
+} from '../../runtimes/registry.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import type { InstallRequest } from './contract.ts';
@@ -59,7 +66,8 @@ export async function recommendFor(
   const refusal = facts.refusal(family.architecture);
   const speed = await speedInputs({ profile, here, app, ...(identity !== undefined && { identity }) });
   const inputs = {
-    facts,
+    // A server without the architecture loads no quant of it.
+    facts: refusal === undefined ? facts : { ...facts, quantRefusal: () => refusal.reason },
     profile,
     ...speed,
     ...(loaded !== undefined && { loaded }),
@@ -74,7 +82,7 @@ export async function recommendFor(
     ...facts.warnings,
     ...doubts,
     ...profile.warnings,
-    ...(refusal ? [`${refusal.reason} ${refusal.remedy}`] : []),
+    ...(refusal === undefined ? [] : [refusal.remedy]),
   ];
   const data: RecommendData = { ...ranking, hardware: profile, ...(server && { server }) };
   return { data, warnings };
@@ -120,23 +128,45 @@ function only(model: Model, quant: string): Model {
 }
 
 async function targetOf(app: AppContext, flags: RecommendFlags): Promise<Target> {
-  const { capabilitiesOf, ollamaFacts } = await import('../../runtimes/registry.ts');
   const version = flags['server-version'];
-  if (version !== undefined)
+  if (version !== undefined) {
+    requireVersion(version);
     return { facts: ollamaFacts(version), here: false, server: { version, endpoint: 'not asked' } };
+  }
   // A saved profile is another machine: what answers here says nothing about it.
   if (flags.profile !== undefined && flags.host === undefined && flags.runtime === undefined) {
     const { newestKnown: version } = matrix();
     return { facts: { ...ollamaFacts(version), warnings: [] }, here: false, server: { version, endpoint: 'assumed' } };
   }
-  const { runtime, facts, identity } = await app.open(flags);
+  const opened = await openOrAbsent(app, flags);
   const live = flags.profile === undefined && flags['what-if'] === undefined;
+  if (opened instanceof ProvisionError) return { ...(await newestOllama(app, opened)), here: live };
+  const { runtime, facts, identity } = opened;
   const here = live && facts.store !== undefined;
   const known = { facts, here, ...(live && { identity }) };
   if (!capabilitiesOf(identity.kind).isServer) return known;
   const server = { version: identity.version, endpoint: identity.endpoint };
   const loaded = here ? await loadedModels(runtime, app.options.signal) : [];
   return { ...known, server, ...(loaded.length > 0 && { loaded }) };
+}
+
+/** The runtime of this machine, or why it has none where the user named none either. */
+async function openOrAbsent(app: AppContext, flags: RecommendFlags): Promise<OpenRuntime | ProvisionError> {
+  try {
+    return await app.open(flags);
+  } catch (error) {
+    const isAbsent = error instanceof ProvisionError && error.code === 'runtime-missing' && mayUseAnother(flags, app);
+    if (isAbsent) return error;
+    throw error;
+  }
+}
+
+/** Advice needs no runtime: without one it is for the newest Ollama that is known. */
+async function newestOllama(app: AppContext, absent: ProvisionError): Promise<Pick<Target, 'facts' | 'server'>> {
+  const { newestKnown: version } = matrix();
+  const facts = ollamaFacts(version, { purpose: 'models', path: await app.models() });
+  const note = `${absent.message} This recommendation is for Ollama ${version}, the newest known version.`;
+  return { facts: { ...facts, warnings: [note] }, server: { version, endpoint: 'assumed' } };
 }
 
 /** A suggestion is not worth a longer wait. */

@@ -9,8 +9,6 @@ export interface ServerEffects {
   readonly endpoint: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly loopback: boolean;
-  /** Doubtful parts of the host's text. */
-  readonly warnings: readonly string[];
   /** Its version. Throws `runtime-unreachable`, `runtime-not-ollama`, `runtime-timeout` and what a server may refuse. */
   version(signal: AbortSignal): Promise<string>;
 }
@@ -24,9 +22,9 @@ export function doctorServer(flags: RuntimeFlags, context: RuntimeContext): Serv
     const host = serverAddress(flags, context);
     const files = { open: (path: string) => context.disk.open(path, 'r'), hash: context.hash };
     const runtime = ollamaRuntime({ host, files, now: () => performance.now(), limits: { server: PATIENCE } });
-    const { url, headers, loopback, warnings } = host;
+    const { url, headers, loopback } = host;
     const version = async (signal: AbortSignal) => (await runtime.identify(signal)).version;
-    return { endpoint: url, headers, loopback, warnings, version };
+    return { endpoint: url, headers, loopback, version };
   } catch (error) {
     if (error instanceof ProvisionError) return error;
     throw error;

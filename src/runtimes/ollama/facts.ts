@@ -7,18 +7,14 @@ import type { Engine } from '../../fit/schema.ts';
 import type { RuntimeFacts } from '../contract.ts';
 
 /** What an Ollama of this version means for a plan; also for a server that is not here. */
-export function ollamaFacts(
-  version: string,
-  warnings: readonly string[] = [],
-  store?: RuntimeFacts['store'],
-): RuntimeFacts {
+export function ollamaFacts(version: string, store?: RuntimeFacts['store']): RuntimeFacts {
   const known = serverFacts(version);
   const refusals = new Map<string, string | undefined>();
   return {
     engine: engineOf(known),
     diskFactor: known.diskFactor,
     ...(store !== undefined && { store }),
-    warnings: [...warnings, ...known.warnings],
+    warnings: known.warnings,
     refusal(architecture) {
       const verdict = verdictFor({ architecture, version });
       return verdict.ok ? undefined : { reason: verdict.reason, remedy: verdict.remedy ?? '' };

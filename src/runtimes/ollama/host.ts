@@ -13,7 +13,6 @@ export interface HostAddress {
   readonly headers: Readonly<Record<string, string>>;
   /** True for this machine's loopback addresses and names. */
   readonly loopback: boolean;
-  readonly warnings: readonly string[];
 }
 
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: '80', https: '443' };
@@ -22,9 +21,9 @@ const SUGGESTIONS = ['Use the form of OLLAMA_HOST: 127.0.0.1:11434, http://serve
 
 /**
  * Reads a host by the rules of Ollama's own `envconfig.Host` (read at v0.24.0 and v0.33.0-rc2): quotes and blanks are
- * trimmed, no scheme means http and port 11434, `http://` means 80 and `https://` 443, a path is kept, a bad port gives
- * the default with a warning. As Ollama's client does, a host of "any address" is reached through loopback.
- * Throws `bad-configuration` for what no client can connect to.
+ * trimmed, no scheme means http and port 11434, `http://` means 80 and `https://` 443, a path is kept. As Ollama's client
+ * does, a host of "any address" is reached through loopback. Throws `bad-configuration` for what no client can connect to,
+ * and for a port that cannot be, where Ollama silently uses the default: another server would answer than was meant.
  */
 export function parseHost(text: string | undefined): HostAddress {
   const { scheme, rest, defaultPort } = splitScheme(trimQuotes(text ?? ''));
@@ -35,14 +34,21 @@ export function parseHost(text: string | undefined): HostAddress {
   const authority = slash < 0 ? rest : rest.slice(0, slash);
   const path = slash < 0 ? '' : rest.slice(slash).replace(/\/+$/, '');
   const { credentials, hostport } = splitCredentials(authority);
-  const { host, port, warnings } = splitHostPort(hostport, defaultPort);
+  const { host, port } = splitHostPort(hostport, defaultPort);
   return {
     url: connectable(scheme, host, port, path),
     spelled: `${scheme}://${bracketed(host)}:${port}${path}`,
     headers: authorization(credentials),
     loopback: isLoopback(connectableHost(host)),
-    warnings,
   };
+}
+
+/** The host that the flag, else the settings file, else `OLLAMA_HOST` names; undefined where none of them does. */
+export function namedHost(
+  flags: Pick<RuntimeFlags, 'host'>,
+  { settings, env }: Pick<RuntimeContext, 'settings' | 'env'>,
+): string | undefined {
+  return [flags.host, settings.host, env.OLLAMA_HOST].find((text) => text !== undefined && trimQuotes(text) !== '');
 }
 
 /**
@@ -53,7 +59,7 @@ export function serverAddress(
   flags: Pick<RuntimeFlags, 'host'>,
   { settings, env, requireTls: isTlsRequired, warn }: Pick<RuntimeContext, 'settings' | 'env' | 'requireTls' | 'warn'>,
 ): HostAddress {
-  const host = parseHost(flags.host ?? settings.host ?? env.OLLAMA_HOST);
+  const host = parseHost(namedHost(flags, { settings, env }));
   if (isTlsRequired) requireTls(host);
   const warning = plainHttpWarning(host);
   if (warning !== undefined) warn(warning);
@@ -116,19 +122,18 @@ function decoded(text: string): string {
   }
 }
 
-function splitHostPort(hostport: string, defaultPort: string): { host: string; port: string; warnings: string[] } {
+function splitHostPort(hostport: string, defaultPort: string): { host: string; port: string } {
   const split = goSplitHostPort(hostport);
   if (split === undefined) {
     const bare = goIp(hostport.replace(/^[[\]]+|[[\]]+$/g, ''));
-    if (bare !== undefined) return { host: bare, port: defaultPort, warnings: [] };
-    return { host: hostport === '' ? '127.0.0.1' : hostport, port: defaultPort, warnings: [] };
+    if (bare !== undefined) return { host: bare, port: defaultPort };
+    return { host: hostport === '' ? '127.0.0.1' : hostport, port: defaultPort };
   }
   if (/^[+-]?\d{1,10}$/.test(split.port)) {
     const number = Number(split.port);
-    if (number >= 0 && number <= 65535) return { host: split.host, port: String(number), warnings: [] };
+    if (number >= 1 && number <= 65535) return { host: split.host, port: String(number) };
   }
-  const warning = `The port ${JSON.stringify(split.port)} of the host is not valid; ${defaultPort} is used, as Ollama does.`;
-  return { host: split.host, port: defaultPort, warnings: [warning] };
+  return refuse(`the port ${JSON.stringify(split.port)} is not a number from 1 to 65535`);
 }
 
 /** Go's `net.ParseIP` and back to text: the shortest form, IPv4 where it is embedded in IPv6, no zones. */

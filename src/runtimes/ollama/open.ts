@@ -36,7 +36,7 @@ export async function openOllama(flags: RuntimeFlags, context: RuntimeContext): 
   return {
     runtime,
     identity,
-    facts: ollamaFacts(identity.version, host.warnings, store),
+    facts: ollamaFacts(identity.version, store),
     isTransferName,
     readFolder: (signal) => readFolder(runtime, host, context, signal),
     serverFolder: (signal) => serverFolder(runtime, context.disk, signal),

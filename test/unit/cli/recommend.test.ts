@@ -28,7 +28,7 @@ describe('a recommendation as text', () => {
   });
 
   test('nothing fits, nothing to judge, and no number that is none', () => {
-    expect(text(host({ ram: 4, free: 3.2 }))).toMatch(/Nothing fits this machine\.\n {2}Too large for RAM/);
+    expect(text(host({ ram: 4, free: 3.2 }))).toMatch(/No quant of gemma-3n-e4b runs here\.\n {2}Too large for RAM/);
     expect(text(undefined, { quants: [] })).toContain('There are no quants to rank.');
     for (const settings of [SETTINGS, { ...SETTINGS, contextLength: 1, batch: 1 }]) {
       expect(text(undefined, { settings, table: true })).not.toMatch(/NaN|Infinity|undefined/);

@@ -132,7 +132,6 @@ export function server(version: string | Error | Promise<string>, more: Partial<
     endpoint: ENDPOINT,
     headers: {},
     loopback: true,
-    warnings: [],
     async version() {
       if (version instanceof Error) throw version;
       return version;

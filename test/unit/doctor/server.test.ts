@@ -45,14 +45,6 @@ describe('server', () => {
     });
   });
 
-  test('a doubtful host is a warning', async () => {
-    const doubtful = server('0.24.0', { warnings: ['The port "x" is not valid.'] });
-    expect(await check('server', { server: doubtful })).toMatchObject({
-      status: 'warning',
-      detail: expect.stringContaining('The port "x"'),
-    });
-  });
-
   const absent = server(UNREACHABLE);
   test('unreachable: a warning where the embedded runtime is available, a problem where it is not', async () => {
     expect(await check('server', { server: absent })).toMatchObject({

@@ -91,7 +91,7 @@ describe('what the page says', () => {
 
   test('where nothing fits, and where there is nothing to judge', () => {
     const none = page(dataFor(host({ ram: 4, free: 3.2 })));
-    expect(none).toContain('Nothing fits this machine.');
+    expect(none).toContain('No quant of gemma-3n-e4b runs here.');
     expect(none).toContain('does not fit');
     expect(none).not.toContain('✓ chosen');
     const empty = page(dataFor(EIGHT, { quants: [] }));

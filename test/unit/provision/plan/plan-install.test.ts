@@ -206,7 +206,7 @@ describe('room', () => {
   test('too small a disk is an obstacle; a server elsewhere is not judged', async () => {
     const store = { purpose: 'models', path: '/models' } as const;
     const profile = { ...host({ ram: 32 }), disks: [{ ...store, free: 99, total: GIB }] };
-    const here = inputs({ [from]: E4B }, { profile, facts: ollamaFacts('0.24.0', [], store) });
+    const here = inputs({ [from]: E4B }, { profile, facts: ollamaFacts('0.24.0', store) });
     expect((await plan({ model, from }, here)).obstacles).toEqual([refused('disk-full', /99 B free/)]);
     const elsewhere = inputs({ [from]: E4B }, { profile });
     expect((await plan({ model, from }, elsewhere)).obstacles).toEqual([]);
