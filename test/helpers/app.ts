@@ -9,6 +9,7 @@ interface AppParts {
   readonly root?: string;
   readonly settings?: Settings;
   readonly options?: Partial<AppOptions>;
+  readonly env?: AppContext['env'];
 }
 
 /** An application context of this checkout with a home of its own. */
@@ -16,5 +17,5 @@ export function makeApp({ home = join(ROOT, 'no-such-folder'), root = ROOT, ...p
   const paths = { config: join(home, 'config'), data: join(home, 'data'), cache: join(home, 'cache') };
   const { signal } = new AbortController();
   const options = { catalogFiles: [], version: '0.0.0', root, signal, command: 'test', ...parts.options };
-  return new AppContext(options, paths, parts.settings ?? {}, {});
+  return new AppContext(options, paths, parts.settings ?? {}, parts.env ?? {});
 }

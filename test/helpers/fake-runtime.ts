@@ -6,6 +6,7 @@ import type {
   Message,
   RenderedPrompt,
   Runtime,
+  RuntimeIdentity,
   StoredModel,
   StoreRequest,
 } from '../../src/runtimes/contract.ts';
@@ -47,10 +48,16 @@ function tokensOf(text: string): number {
   return text.match(/<[a-z_]+>|./gsu)?.length ?? 0;
 }
 
-/** A runtime in memory that keeps the contract, remembers every call, and fails where a test tells it to. */
+const SERVER: RuntimeIdentity = { kind: 'ollama', version: '0.24.0', endpoint: 'http://127.0.0.1:11434' };
+
+/**
+ * A runtime in memory that keeps the contract (`test/contract/runtime.test.ts`), remembers every call, and fails where
+ * a test asks it to. It poses as the runtime of `identity`.
+ */
 export class FakeRuntime implements Runtime {
-  readonly kind = 'ollama' as const;
-  readonly endpoint = 'http://127.0.0.1:11434';
+  readonly identity: RuntimeIdentity;
+  readonly kind: Runtime['kind'];
+  readonly endpoint: string;
   readonly models = new Map<string, Entry>();
   readonly blobs = new Set<string>();
   /** Names that exist and cannot be read, as a full disk leaves them. */
@@ -64,9 +71,15 @@ export class FakeRuntime implements Runtime {
   prompting: Prompting | undefined;
   closed = false;
 
+  constructor(identity = SERVER) {
+    this.identity = identity;
+    this.kind = identity.kind;
+    this.endpoint = identity.endpoint;
+  }
+
   async identify() {
     this.#enter('identify', '');
-    return { kind: this.kind, version: '0.24.0', endpoint: this.endpoint };
+    return this.identity;
   }
 
   async find(name: string): Promise<StoredModel | undefined> {
@@ -101,7 +114,7 @@ export class FakeRuntime implements Runtime {
   async copy(from: string, to: string): Promise<void> {
     this.#enter('copy', `${from} ${to}`);
     const entry = this.models.get(from);
-    if (entry === undefined) throw new Error(`no ${from}`);
+    if (entry === undefined) throw new ProvisionError('model-not-found', `no ${from}`);
     this.models.set(to, { ...entry, name: to });
     this.broken.delete(to);
   }
@@ -112,10 +125,11 @@ export class FakeRuntime implements Runtime {
     this.broken.delete(name);
   }
 
-  async *chat(request: ChatRequest) {
+  async *chat(request: ChatRequest, signal?: AbortSignal) {
     this.#enter('chat', request.name);
+    signal?.throwIfAborted();
     const entry = this.models.get(request.name);
-    if (entry === undefined) throw new Error(`no ${request.name}`);
+    if (entry === undefined) throw new ProvisionError('model-not-found', `no ${request.name}`);
     const text = entry.answers(request);
     yield text;
     const { prompting } = this;
