@@ -34,7 +34,7 @@ export function familyIssues(document: unknown, names: Names, owners: ReadonlyMa
     ...repeats(models, 'id', 'the model'),
     ...models.flatMap(({ value, path }) => foreignIssues(textAt(value, 'id'), path, owners)),
     ...models.flatMap(modelIssues),
-    ...profileIssues(document, names),
+    ...defaultIssues(document, names),
     ...policyIssues(document, names),
     ...benchmarkIssues(document, names),
     ...requirementIssues(document, names),
@@ -55,9 +55,13 @@ function unknown(path: Path, what: string, name: string, known: ReadonlySet<stri
   return [issueAt(path, `there is no ${what} "${name}"${near === undefined ? '' : `, did you mean ${near}?`}`)];
 }
 
-function profileIssues(document: unknown, names: Names): Issue[] {
-  const name = textAt(document, 'defaultProfile');
-  return name === undefined ? [] : unknown(['defaultProfile'], 'profile', name, names.profiles);
+function defaultIssues(document: unknown, names: Names): Issue[] {
+  const profile = textAt(document, 'defaultProfile');
+  const model = textAt(document, 'defaultModel');
+  return [
+    ...(profile === undefined ? [] : unknown(['defaultProfile'], 'profile', profile, names.profiles)),
+    ...(model === undefined ? [] : unknown(['defaultModel'], 'model', model, names.models)),
+  ];
 }
 
 function policyIssues(document: unknown, names: Names): Issue[] {

@@ -51,6 +51,15 @@ export function resolveQuant(model: Model, typed: string): Quant {
   });
 }
 
+/** The model that is used when none is named: a user's family, or overlay, overrides the built-in default. Throws `model-not-found`. */
+export function defaultModel(catalog: Catalog): string {
+  const id = catalog.families.findLast(({ family }) => family.defaultModel !== undefined)?.family.defaultModel;
+  if (id !== undefined) return id;
+  throw new ProvisionError('model-not-found', 'No model was named, and no family of the catalog has a default model.', {
+    suggestions: ['Name a model: gemma-provision catalog list shows them.'],
+  });
+}
+
 /** The family with this id. Throws `model-not-found`. */
 export function resolveFamily(catalog: Catalog, id: string): Family {
   const found = catalog.families.find(({ family }) => family.id === id.trim());

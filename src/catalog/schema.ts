@@ -177,6 +177,8 @@ export const Family = z.strictObject({
   licence: Licence,
   profiles: z.record(Word, SamplingProfile),
   defaultProfile: z.string(),
+  /** The model that is used when none is named; that of the last family that has one counts. */
+  defaultModel: ModelId.optional(),
   policy: Policy,
   languages: z.strictObject({ spoken: z.string(), note: z.string().optional(), source: z.string() }),
   minimumVersions: z.array(MinimumVersion),

@@ -70,7 +70,7 @@ export const whatFlags = {
   }),
   name: Flags.string({ helpValue: 'NAME', description: 'name in the runtime (default: the model with its quant)' }),
   family: Flags.string({ helpValue: 'FAMILY', description: 'family of a file that is not in the catalog' }),
-  sampling: Flags.string({ helpValue: 'PROFILE', description: 'sampling profile of the catalog: card or google' }),
+  sampling: Flags.string({ helpValue: 'PROFILE', description: 'sampling profile of the model (see catalog show)' }),
   digest: Flags.string({ helpValue: 'sha256:…', description: 'expected SHA-256 of the file' }),
   suite: Flags.string({ helpValue: 'FILE', description: 'your own smoke suite' }),
 };

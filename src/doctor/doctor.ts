@@ -1,6 +1,6 @@
 import { homedir, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { resolveModel } from '../catalog/lookup.ts';
+import { defaultModel, resolveModel } from '../catalog/lookup.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { createHttp } from '../net/client.ts';
 import { askText } from '../net/text.ts';
@@ -8,7 +8,6 @@ import { AppContext, type AppOptions } from '../provision/context.ts';
 import { resolvePaths } from '../provision/paths.ts';
 import { hostProfile } from '../provision/plan/host.ts';
 import { STAGING_PREFIX } from '../provision/plan/names.ts';
-import { DEFAULT_MODEL } from '../provision/plan/resolve-request.ts';
 import { diagnosticEffects, mayUseAnother, type RuntimeFlags, requestedRuntime } from '../runtimes/registry.ts';
 import type { DoctorEffects, Wanted } from './effects.ts';
 import { runDoctor } from './run.ts';
@@ -58,7 +57,8 @@ function rethrowRequestError(error: unknown): void {
 }
 
 async function subjectFor(app: AppContext, typed: string | undefined): Promise<Subject> {
-  const { family, model, quant } = resolveModel(await app.catalog(), typed ?? DEFAULT_MODEL);
+  const catalog = await app.catalog();
+  const { family, model, quant } = resolveModel(catalog, typed ?? defaultModel(catalog));
   const subject = subjectOf(family, model, quant, typed !== undefined);
   if (subject !== undefined) return subject;
   throw new ProvisionError('bad-catalog', `The catalog has no size for ${model.id}.`, {

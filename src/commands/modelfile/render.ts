@@ -17,7 +17,7 @@ export default class ModelfileRender extends BaseCommand<ModelfileRenderData> {
   static override flags = {
     ...catalogFlags,
     ctx: choiceFlags.ctx,
-    sampling: Flags.string({ helpValue: 'PROFILE', description: 'sampling profile of the catalog: card or google' }),
+    sampling: Flags.string({ helpValue: 'PROFILE', description: 'sampling profile of the model (see catalog show)' }),
   };
 
   override async run(): Promise<ModelfileRenderData> {

@@ -78,7 +78,7 @@ async function headerOf(app: AppContext, ref: string): Promise<HeaderFile> {
   const resolved = await resolveSource(sources, { ref, signal });
   if (resolved.kind === 'library') {
     throw new ProvisionError('bad-usage', `${ref} is not a file: only the server knows what it would pull`, {
-      suggestions: ['Specify the model instead: gemma-provision check gemma-3n-e4b'],
+      suggestions: ['Specify a model of the catalog instead: gemma-provision check MODEL'],
     });
   }
   return { path: locationOf(resolved), header: await readSourceHeader(resolved, { http, signal }) };

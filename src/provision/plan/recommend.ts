@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { defaultModel } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { matrix } from '../../compat/matrix.ts';
 import { requireVersion } from '../../compat/version.ts';
@@ -21,7 +22,7 @@ import type { InstallRequest } from './contract.ts';
 import { measuredModel, overrideReasons, rank } from './fit-check.ts';
 import type { HostFlags } from './host.ts';
 import { identifyByHeader, identifyByName } from './identify.ts';
-import { DEFAULT_MODEL, fileNameOf } from './resolve-request.ts';
+import { fileNameOf } from './resolve-request.ts';
 import { speedInputs } from './speed.ts';
 
 export const RecommendData = Recommendation.extend({
@@ -95,7 +96,7 @@ async function modelFor(
 ): Promise<{ family: Family; model: Model; quant?: string | undefined; doubts: readonly string[] }> {
   const catalog = await app.catalog();
   if (request.from === undefined) {
-    return { ...identifyByName(catalog, request.model ?? DEFAULT_MODEL, request.quant), doubts: [] };
+    return { ...identifyByName(catalog, request.model ?? defaultModel(catalog), request.quant), doubts: [] };
   }
   const { header, name } = await headerFrom(app, request.from);
   const { family, model, quant } = identifyByHeader(catalog, header, name, request.family);
@@ -115,7 +116,7 @@ async function headerFrom(app: AppContext, ref: string): Promise<{ header: GgufF
   const resolved = await resolveSource(sources, { ref, signal: app.options.signal });
   if (resolved.kind === 'library') {
     throw new ProvisionError('bad-usage', `${ref} is not a file: only the server knows what it would pull`, {
-      suggestions: ['Specify the model instead: gemma-provision recommend gemma-3n-e4b'],
+      suggestions: ['Specify a model of the catalog instead: gemma-provision recommend MODEL'],
     });
   }
   const header = await readSourceHeader(resolved, options);

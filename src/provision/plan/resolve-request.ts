@@ -1,5 +1,6 @@
 /** From what the user gave (a name, a quant, a file, a folder, or little of it) to one model, one quant and one file. */
 import { basename } from 'node:path';
+import { defaultModel } from '../../catalog/lookup.ts';
 import type { Model, Quant } from '../../catalog/schema.ts';
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
@@ -7,9 +8,6 @@ import type { GgufFacts } from '../../gguf/schema.ts';
 import type { InstallRequest, PlanningInputs, SourceFile } from './contract.ts';
 import { overrideReasons, rank, tooLarge } from './fit-check.ts';
 import { checkHeader, type Identified, identifyByHeader, identifyByName, quantOf } from './identify.ts';
-
-/** The default model: the one of the card that this tool started from. */
-export const DEFAULT_MODEL = 'gemma-3n-e4b';
 
 /** A model with its quant, its file and what the file's header says. */
 export interface ResolvedRequest {
@@ -26,7 +24,7 @@ export async function resolveRequest(request: InstallRequest, inputs: PlanningIn
   const named =
     request.model === undefined && request.from !== undefined
       ? undefined
-      : identifyByName(inputs.catalog, request.model ?? DEFAULT_MODEL, request.quant);
+      : identifyByName(inputs.catalog, request.model ?? defaultModel(inputs.catalog), request.quant);
   if (named === undefined) return resolveByFile(request, inputs);
   if (named.quant !== undefined) {
     const reasons = ['this quant was requested', ...(await againstChoice(named, named.quant, request, inputs))];

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { loadCatalog } from '../../../src/catalog/load.ts';
 import {
+  defaultModel,
   findByArchitecture,
   normaliseQuant,
   resolveFamily,
@@ -8,7 +9,7 @@ import {
   resolveQuant,
 } from '../../../src/catalog/lookup.ts';
 import { ProvisionError } from '../../../src/core/errors.ts';
-import { BUILTIN, realFiles } from './helpers.ts';
+import { BUILTIN, realFiles, sampleFamily } from './helpers.ts';
 
 const catalog = await loadCatalog(realFiles, { builtin: BUILTIN });
 
@@ -21,6 +22,25 @@ function failure(work: () => unknown): ProvisionError {
   }
   throw new Error('did not fail');
 }
+
+describe('defaultModel', () => {
+  const named = (id: string, model?: string) => ({
+    family: { ...sampleFamily(id), ...(model !== undefined && { defaultModel: model }) },
+    origins: [],
+  });
+
+  test('is what the built-in catalog says, and a model of it', () => {
+    expect(resolveModel(catalog, defaultModel(catalog)).family.defaultModel).toBe('gemma-3n-e4b');
+  });
+
+  test('of a family of the user comes before the built-in one', () => {
+    expect(defaultModel({ families: [...catalog.families, named('mine', 'mine-1b'), named('other')] })).toBe('mine-1b');
+  });
+
+  test('a catalog without one asks for a name', () => {
+    expect(failure(() => defaultModel({ families: [named('sample')] })).code).toBe('model-not-found');
+  });
+});
 
 describe('resolveModel', () => {
   test('a model alone has no quant', () => {

@@ -111,6 +111,13 @@ describe('one mistake: its path and what is wrong', () => {
     ['six stars', 'models.0.quants.0.quality', 6, 'models[0].quants[0].quality', /5/],
     ['a default profile that is not there', 'defaultProfile', 'gogle', 'defaultProfile', /there is no profile "gogle"/],
     [
+      'a default model of another family',
+      'defaultModel',
+      'gemma-3n-e4b',
+      'defaultModel',
+      /there is no model "gemma-3n-e4b"/,
+    ],
+    [
       'a profile name with a blank',
       'profiles',
       { card: sampleFamily().profiles.card, 'my own': sampleFamily().profiles.card },

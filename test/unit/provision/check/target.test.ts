@@ -77,7 +77,8 @@ describe('files of the user', () => {
     const { families } = await app.catalog();
     const known = families.find(({ family }) => family.id === 'gemma-3n')?.family ?? expect.fail('it is built in');
     const [model] = known.models;
-    const own = { ...known, id: 'own', benchmarks: [], models: [{ ...model, id: 'own-model' }] };
+    const models = [{ ...model, id: 'own-model' }];
+    const own = { ...known, id: 'own', defaultModel: 'own-model', benchmarks: [], models };
     writeFileSync(join(home, 'config/catalog/own.json'), JSON.stringify(own));
     const { data } = await checkSupport(makeApp({ home }), { 'server-version': '0.24.0', model: 'own-model' });
     expect(data.target).toMatchObject({ family: 'own', model: 'own-model' });
