@@ -4,7 +4,7 @@ import { formatDuration } from '../core/units.ts';
 import { findModelsFolder, type ModelsFolder } from '../hardware/models-folder.ts';
 import type { HostProfile } from '../hardware/schema.ts';
 import { findServerProcess, type ServerProcess } from '../hardware/server-process.ts';
-import { isLoopback } from '../net/private-addresses.ts';
+import { isLoopback } from '../net/reach.ts';
 import type { ServerEffects } from '../runtimes/registry.ts';
 import { allowsFallBack } from '../runtimes/registry.ts';
 import type { DoctorEffects } from './effects.ts';

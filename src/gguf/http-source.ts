@@ -3,7 +3,8 @@ import { MIB } from '../core/units.ts';
 import { checkAnswer, type Stretch } from '../net/answer.ts';
 import { networkFault, wrongAnswer } from '../net/errors.ts';
 import type { Http, HttpReply } from '../net/http.ts';
-import { follow } from '../net/redirects.ts';
+import type { Reach } from '../net/reach.ts';
+import { follow, type Send } from '../net/redirects.ts';
 import type { ByteSource } from './byte-source.ts';
 
 /**
@@ -59,6 +60,7 @@ class Remote implements RemoteFile {
   readonly #options: RemoteOptions;
   #url: URL;
   #headers: Readonly<Record<string, string>>;
+  #from: Reach | undefined;
   #asked = 0;
   #broken = 0;
   requests = 0;
@@ -127,12 +129,13 @@ class Remote implements RemoteFile {
     const end = offset + Math.max(length, reach);
     const { signal = NEVER, http } = this.#options;
     const range = { range: `bytes=${offset}-${end - 1}` };
-    const send = (url: URL, headers: Readonly<Record<string, string>>) =>
-      http({ method: 'GET', url: url.href, headers, kind: 'header', signal });
-    const reached = await follow(send, this.#url, this.#headers, range, signal);
+    const send: Send<HttpReply> = (url, headers, from) =>
+      http({ method: 'GET', url: url.href, headers, kind: 'header', ...from, signal });
+    const reached = await follow(send, this.#url, this.#headers, range, signal, this.#from);
     this.requests += reached.requests;
     this.#asked += 1;
     this.#url = reached.url;
+    this.#from = reached.from;
     this.#headers = reached.headers;
     this.#reply = reached.reply;
     this.#body = reached.reply.body[Symbol.asyncIterator]();

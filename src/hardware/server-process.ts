@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Env } from '../core/environment.ts';
 import { errnoOf } from '../core/errors.ts';
 import type { Disk } from '../disk/disk.ts';
-import { isLoopback } from '../net/private-addresses.ts';
+import { isLoopback } from '../net/reach.ts';
 
 /** The process behind the server's port, as far as it can be seen from here. */
 export interface ServerProcess {

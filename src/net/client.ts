@@ -1,11 +1,14 @@
 /** The HTTP client of a run, on undici, with the proxies and certificates of this machine. */
+import type { LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { messageOf, ProvisionError } from '../core/errors.ts';
 import { Exchange } from './exchange.ts';
 import { type Http, type HttpReply, type HttpRequest, TimeoutError } from './http.ts';
 import { type ExchangePolicy, type LimitChanges, POLICIES, POOL_CONNECT_MS } from './limits.ts';
+import { judgedLookup, type LookUp, lookUpName } from './lookup.ts';
 import { goesThroughProxyInGo, proxyFor } from './proxies.ts';
+import { outermost, type Reach, reachOfHost } from './reach.ts';
 
 /** Connections to one origin: more than a download ever opens, fewer than a server refuses. */
 const MAX_CONNECTIONS = 32;
@@ -19,6 +22,8 @@ export interface HttpOptions {
   readonly ca?: string;
   /** Replaces limits of all exchanges of a kind. */
   readonly limits?: LimitChanges;
+  /** The system's, unless given. */
+  readonly lookUp?: LookUp;
 }
 
 export interface HttpClient {
@@ -40,9 +45,15 @@ interface Line {
  */
 export function createHttp(options: HttpOptions): HttpClient {
   const pools = new Map<string, Promise<Dispatcher>>();
-  const poolFor = (proxy: string | undefined): Promise<Dispatcher> => {
-    const key = proxy ?? '';
-    const known = pools.get(key) ?? openPool(proxy, options.ca);
+  const reaches = new Map<string, Reach>();
+  const found = (name: string, reach: Reach): void => {
+    reaches.set(name, outermost([reach, reaches.get(name) ?? reach]));
+  };
+  // A connection of a request without a bound is not used for one with a bound, which would not look its name up again.
+  const poolFor = (proxy: string | undefined, from: Reach | undefined): Promise<Dispatcher> => {
+    const key = proxy ?? `from ${from}`;
+    const lookup = judgedLookup(options.lookUp ?? lookUpName, from, found);
+    const known = pools.get(key) ?? openPool(proxy, options.ca, lookup);
     pools.set(key, known);
     return known;
   };
@@ -58,8 +69,10 @@ export function createHttp(options: HttpOptions): HttpClient {
       try {
         const line = isDirect
           ? await openDirect(url, policy.connectMs)
-          : { dispatcher: await poolFor(proxy), release() {} };
-        return await send(request, line, timer);
+          : { dispatcher: await poolFor(proxy, request.from), release() {} };
+        const reply = await send(request, line, timer);
+        const reach = proxy === undefined ? (reaches.get(url.hostname) ?? reachOfHost(url.hostname)) : undefined;
+        return { ...reply, ...(reach && { reach }) };
       } catch (thrown) {
         timer.end();
         throw refusedByProxy(proxy, thrown) ?? connectTimeout(thrown, policy) ?? thrown;
@@ -81,12 +94,16 @@ async function openDirect({ origin }: URL, connectMs: number): Promise<Line> {
   return { dispatcher: client, release: () => queueMicrotask(() => void client.destroy().catch(() => {})) };
 }
 
-async function openPool(proxy: string | undefined, extra: string | undefined): Promise<Dispatcher> {
+async function openPool(
+  proxy: string | undefined,
+  extra: string | undefined,
+  lookup: LookupFunction,
+): Promise<Dispatcher> {
   const { Agent, ProxyAgent } = await import('undici');
   const ca = await trusted(extra);
   const common = { ...UNLIMITED, connections: MAX_CONNECTIONS };
   const tls = { ...(ca && { ca }) };
-  if (proxy === undefined) return new Agent({ ...common, connect: { ...tls, timeout: POOL_CONNECT_MS } });
+  if (proxy === undefined) return new Agent({ ...common, connect: { ...tls, timeout: POOL_CONNECT_MS, lookup } });
   // `host:port` without a scheme is a common spelling.
   const uri = /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
   if (!URL.canParse(uri)) {

@@ -1,8 +1,11 @@
 import { causesOf, type ErrorCode, errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
 import { formatDuration } from '../core/units.ts';
 import { TimeoutError } from './http.ts';
+import { ForbiddenAddressError } from './lookup.ts';
 
 const AGAIN = 'Try again later.';
+/** For a port that speaks another protocol. */
+export const CHECK_SCHEME = 'Check the port, and whether the server expects http:// or https://.';
 
 /** An address as messages show it: without user, password and query, which may hold secrets. */
 export function shownUrl(url: URL): string {
@@ -30,6 +33,18 @@ export function isOtherProtocol(thrown: unknown): boolean {
   return isParserError(thrown) || /^(HPE_|ERR_SSL_|EPROTO|UND_ERR_HEADERS_OVERFLOW)/.test(errnoOf(thrown) ?? '');
 }
 
+/** Plain words for what answered and spoke no HTTP, or no TLS; undefined for every other failure. */
+export function otherProtocolReason(thrown: unknown): string | undefined {
+  if (isParserError(thrown)) return 'what answers there does not speak HTTP';
+  if (!/^(ERR_SSL_|EPROTO)/.test(errnoOf(thrown) ?? '')) return undefined;
+  const text = messageOf(thrown);
+  if (/wrong version number|packet length too long|http request|unknown protocol/i.test(text))
+    return 'what answers there does not speak TLS, which https needs';
+  // OpenSSL: `error:0A000410:SSL routines:ssl3_read_bytes:ssl/tls alert handshake failure:…`
+  const reason = /error:[0-9A-F]+:[^:]*:[^:]*:([^:\n]+)/i.exec(text)?.[1];
+  return `TLS could not be agreed on${reason === undefined ? '' : ` (${reason})`}`;
+}
+
 function isParserError(thrown: unknown): thrown is Error {
   return thrown instanceof Error && thrown.name === 'HTTPParserError';
 }
@@ -47,10 +62,22 @@ const WRONG_TIME = ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'];
 /** An error for what the network throws. Errors with a code of ours pass as they are. */
 export function networkFault(url: URL, thrown: unknown): ProvisionError {
   if (thrown instanceof ProvisionError) return thrown;
+  if (thrown instanceof ForbiddenAddressError)
+    return unsafeRedirect(url, `a server named this address, and ${thrown.message}`);
   const errno = errnoOf(thrown);
   return new ProvisionError('network', `${shownUrl(url)}: ${whyOf(thrown, errno)}`, {
-    suggestions: remediesFor(errno),
+    suggestions: remediesFor(thrown, errno),
     cause: thrown,
+  });
+}
+
+/** An error for an address that a server named and that is not followed. */
+export function unsafeRedirect(url: URL, what: string): ProvisionError {
+  return new ProvisionError('unsafe-redirect', `${shownUrl(url)}: ${what}`, {
+    suggestions: [
+      'Give the address of the file itself.',
+      'If you run that server, correct where it sends its clients.',
+    ],
   });
 }
 
@@ -63,12 +90,14 @@ function whyOf(thrown: unknown, errno: string | undefined): string {
   if (errno === 'CERT_HAS_EXPIRED') return 'its certificate has expired, or this machine’s clock is wrong';
   if (errno === 'CERT_NOT_YET_VALID') return 'its certificate is not valid yet, or this machine’s clock is wrong';
   if (errno === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'its certificate is for another name';
+  const protocol = otherProtocolReason(thrown);
+  if (protocol !== undefined) return protocol;
   // The nearest cause says more than a general "fetch failed"; of several addresses the first says what is wrong.
   const cause = causesOf(thrown)[0] ?? messageOf(thrown);
   return `the connection failed${errno === undefined ? '' : ` (${errno})`}: ${cause}`;
 }
 
-function remediesFor(errno: string | undefined): string[] {
+function remediesFor(thrown: unknown, errno: string | undefined): string[] {
   if (UNKNOWN_ISSUER.includes(errno ?? '')) {
     return [
       'If your network or that server has a certificate authority of its own, pass its certificate (PEM): --ca FILE, GEMMA_PROVISION_CA or NODE_EXTRA_CA_CERTS.',
@@ -84,6 +113,7 @@ function remediesFor(errno: string | undefined): string[] {
   if (errno === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return ['Use the name that the certificate is for, or have the server’s operator correct it.'];
   }
+  if (otherProtocolReason(thrown) !== undefined) return [CHECK_SCHEME];
   return ['Check the address and the network, then try again.'];
 }
 

@@ -1,6 +1,7 @@
 import { networkFault, wrongAnswer } from './errors.ts';
 import { BodyTooLongError, type Http, type HttpReply, type HttpRequest, readWhole } from './http.ts';
-import { follow, type Reached } from './redirects.ts';
+import type { Reach } from './reach.ts';
+import { follow, type Reached, type Send } from './redirects.ts';
 
 export interface FollowRequest {
   readonly method: HttpRequest['method'];
@@ -9,6 +10,8 @@ export interface FollowRequest {
   readonly secrets: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Where the server is that named the address, if the user did not. */
+  readonly from?: Reach | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -19,11 +22,11 @@ const IDENTITY = { 'accept-encoding': 'identity' };
  * the caller's to close. Throws `network`, `remote-fault`, `unsafe-redirect`; an abort throws the signal's reason.
  */
 export function sendFollowing(http: Http, request: FollowRequest): Promise<Reached<HttpReply>> {
-  const { method, url, secrets, headers = {}, body, signal } = request;
+  const { method, url, secrets, headers = {}, body, from, signal } = request;
   const sent = { method, signal, ...(body !== undefined && { body }) };
-  const send = (to: URL, all: Readonly<Record<string, string>>) =>
-    http({ ...sent, url: to.href, headers: { ...IDENTITY, ...all } });
-  return follow(send, url, secrets, headers, signal);
+  const send: Send<HttpReply> = (to, all, limit) =>
+    http({ ...sent, ...limit, url: to.href, headers: { ...IDENTITY, ...all } });
+  return follow(send, url, secrets, headers, signal, from);
 }
 
 /** A whole body of at most `limit` bytes. Throws `network`, `remote-fault`; an abort throws the signal's reason. */

@@ -1,5 +1,6 @@
 /** The one port to the network: a request and its reply. No other folder opens a connection to a server. */
 import { type ExchangeKind, type ExchangeLimits, WHOLE_ANSWER_MS } from './limits.ts';
+import type { Reach } from './reach.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -12,6 +13,11 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** Decides how long the exchange may take, and how its connection is made; `metadata` unless given. */
   readonly kind?: ExchangeKind;
+  /**
+   * Where a server is that named this address, in a redirect for example: nothing nearer to this machine is connected to.
+   * Without it the user named the address.
+   */
+  readonly from?: Reach;
   /** Replaces limits of the kind for this exchange. */
   readonly limits?: Partial<ExchangeLimits>;
   readonly signal: AbortSignal;
@@ -19,6 +25,8 @@ export interface HttpRequest {
 
 export interface HttpReply {
   readonly status: number;
+  /** Where the server is, by the address of its name; undefined where a proxy looked the name up. */
+  readonly reach?: Reach;
   /** A header by its lower-case name. */
   header(name: string): string | undefined;
   /** The body as it arrives. A chunk belongs to the reader. Throws when the connection breaks or falls silent. */

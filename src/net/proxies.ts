@@ -1,7 +1,7 @@
 /** What proxy variables mean for one server, by the rules of Go (Ollama) and of most other clients. */
 import { BlockList, isIP } from 'node:net';
 import type { Env } from '../core/environment.ts';
-import { isLoopback } from './private-addresses.ts';
+import { isLoopback } from './reach.ts';
 
 export interface ProxyVariable {
   readonly name: string;

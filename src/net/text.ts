@@ -1,6 +1,6 @@
 /** Small questions to one server whose replies are text. */
 import { defined } from '../core/defined.ts';
-import { type Http, type HttpRequest, readWhole } from './http.ts';
+import { type Http, type HttpRequest, readWhole, TimeoutError } from './http.ts';
 import { LARGEST_LIST } from './limits.ts';
 
 export interface TextReply {
@@ -50,8 +50,9 @@ export function askWithin(http: Http, { url, headers }: Server, timeoutMs: numbe
   const both = AbortSignal.any([signal, closed.signal]);
   const end = performance.now() + timeoutMs;
   return {
-    ask({ method, path, body }) {
-      const leftMs = Math.max(1, end - performance.now());
+    async ask({ method, path, body }) {
+      const leftMs = end - performance.now();
+      if (leftMs <= 0) throw new TimeoutError(timeoutMs, 'end');
       const limits = { connectMs: timeoutMs, answerMs: timeoutMs, silenceMs: timeoutMs, totalMs: leftMs };
       const typed = body && { 'content-type': 'application/json' };
       const sent = { method, url: `${url}${path}`, headers: { ...headers, ...typed }, limits, signal: both };

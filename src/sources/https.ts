@@ -5,7 +5,7 @@ import { checkAnswer } from '../net/answer.ts';
 import { shownUrl, wrongAnswer } from '../net/errors.ts';
 import { sendFollowing } from '../net/follow.ts';
 import type { Http } from '../net/http.ts';
-import { isPrivateHost } from '../net/private-addresses.ts';
+import { isPrivateHost } from '../net/reach.ts';
 import {
   defineSource,
   type KnownRef,

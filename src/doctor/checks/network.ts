@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net';
 import type { Env } from '../../core/environment.ts';
 import { isWildcard } from '../../hardware/server-process.ts';
-import { isLoopback } from '../../net/private-addresses.ts';
 import { goesThroughProxyInGo, proxyFor, proxyVariable } from '../../net/proxies.ts';
+import { isLoopback } from '../../net/reach.ts';
 import { defineCheck, type Finding, merged, ok, skipped, warning, withServer } from '../check.ts';
 import { shown } from '../secrets.ts';
 import type { DoctorView } from '../view.ts';

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { ProvisionError } from '../../core/errors.ts';
-import { isLoopback } from '../../net/private-addresses.ts';
+import { isLoopback } from '../../net/reach.ts';
 import type { RuntimeContext, RuntimeFlags } from '../contract.ts';
 
 /** Where a server is, read from what `OLLAMA_HOST` or `--host` says. */

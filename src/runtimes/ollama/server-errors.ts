@@ -1,6 +1,6 @@
 import { type ErrorCode, errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import { formatDuration } from '../../core/units.ts';
-import { isCutOff, isOtherProtocol } from '../../net/errors.ts';
+import { CHECK_SCHEME, isCutOff, isOtherProtocol, otherProtocolReason } from '../../net/errors.ts';
 import { BodyTooLongError, TimeoutError } from '../../net/http.ts';
 
 /** What was going on when something failed. */
@@ -88,12 +88,17 @@ function silent(thrown: TimeoutError, context: FailureContext): ProvisionError {
 }
 
 function unreadable(thrown: unknown, context: FailureContext): ProvisionError {
+  const protocol = otherProtocolReason(thrown);
+  const why = protocol ?? messageOf(thrown);
   const message = context.probing
-    ? `${context.endpoint} is not an Ollama server: ${messageOf(thrown)}.`
-    : `${context.endpoint} did not answer like an Ollama server while ${context.doing}: ${messageOf(thrown)}.`;
+    ? `${context.endpoint} is not an Ollama server: ${why}.`
+    : `${context.endpoint} did not answer like an Ollama server while ${context.doing}: ${why}.`;
   return new ProvisionError('runtime-not-ollama', message, {
     cause: thrown,
-    suggestions: ['Check host and port: --host HOST or OLLAMA_HOST.', 'A proxy in between may answer in its place.'],
+    suggestions: [
+      'Check host and port: --host HOST or OLLAMA_HOST.',
+      protocol === undefined ? 'A proxy in between may answer in its place.' : CHECK_SCHEME,
+    ],
   });
 }
 

@@ -3,7 +3,7 @@ import { formatBytes, formatDuration } from '../../core/units.ts';
 import { checkAnswer } from '../../net/answer.ts';
 import { networkFault, shownUrl, statusFault } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
-import { follow, type Reached } from '../../net/redirects.ts';
+import { follow, type Reached, type Send } from '../../net/redirects.ts';
 import { parseRetryAfter, RETRY } from '../../net/retry-policy.ts';
 import type { RemoteFile } from '../contract.ts';
 import type { DownloadEffects } from './contract.ts';
@@ -44,7 +44,7 @@ export class RangeClient {
   readonly #origin: URL;
   /** For the first address. */
   #secrets: Readonly<Record<string, string>>;
-  #reached: Pick<Reached<HttpReply>, 'url' | 'headers'> | undefined;
+  #reached: Pick<Reached<HttpReply>, 'url' | 'headers' | 'from'> | undefined;
 
   constructor(remote: RemoteFile, effects: DownloadEffects, limits: DownloadLimits) {
     this.#remote = remote;
@@ -103,14 +103,14 @@ export class RangeClient {
 
   async #send(wanted: RangeRequest, signal: AbortSignal, renewed = false): Promise<Reached<HttpReply>> {
     const known = this.#reached;
-    const first = known ?? { url: this.#origin, headers: this.#secrets };
-    const reached = await this.#follow(first.url, first.headers, wanted, signal);
+    const first = known ?? { url: this.#origin, headers: this.#secrets, from: undefined };
+    const reached = await this.#follow(first, wanted, signal);
     // An address that a redirect led to may be valid for minutes only.
     const { status } = reached.reply;
     const stale = status >= 400 && status < 500 && !RETRY.statuses.includes(status) && status !== 416;
     const renews = status === 401 && !renewed && this.#remote.access.renew !== undefined;
     if (!stale || (known === undefined && !renews)) {
-      if (status < 400) this.#reached = { url: reached.url, headers: reached.headers };
+      if (status < 400) this.#reached = { url: reached.url, headers: reached.headers, from: reached.from };
       return reached;
     }
     await reached.reply.close();
@@ -129,8 +129,7 @@ export class RangeClient {
   }
 
   async #follow(
-    url: URL,
-    secrets: Readonly<Record<string, string>>,
+    { url, headers: secrets, from }: Pick<Reached<HttpReply>, 'url' | 'headers' | 'from'>,
     { start, end, ranged, validator }: RangeRequest,
     signal: AbortSignal,
   ): Promise<Reached<HttpReply>> {
@@ -139,17 +138,18 @@ export class RangeClient {
     const condition = ranged && start > 0 && validator !== undefined ? { 'if-range': validator } : {};
     const headers = { ...range, ...condition };
     // A redirect is judged by where the user sent us first, also when its target is known already.
-    const send = (to: URL, all: Readonly<Record<string, string>>): Promise<HttpReply> =>
+    const send: Send<HttpReply> = (to, all, limit) =>
       this.#effects.http({
         method: 'GET',
         url: to.href,
         headers: all,
+        ...limit,
         kind: 'transfer',
         limits: { answerMs, silenceMs },
         signal,
       });
     try {
-      return await follow(send, url, secrets, headers, signal);
+      return await follow(send, url, secrets, headers, signal, from);
     } catch (thrown) {
       signal.throwIfAborted();
       // The next try follows the redirects again.

@@ -1,7 +1,7 @@
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Http } from '../../net/http.ts';
-import { isPrivateHost } from '../../net/private-addresses.ts';
+import { isPrivateHost } from '../../net/reach.ts';
 import {
   defineSource,
   type KnownRef,

@@ -1,6 +1,6 @@
 import { ProvisionError } from '../../core/errors.ts';
 import { shownUrl } from '../../net/errors.ts';
-import { isPrivateHost } from '../../net/private-addresses.ts';
+import { mayLead, type Reach, reachOfHost } from '../../net/reach.ts';
 
 /** One way to log in that a server offers in `WWW-Authenticate` (RFC 9110, section 11.6.1). */
 export interface Challenge {
@@ -59,30 +59,34 @@ export interface Realm {
 }
 
 /**
- * Checks the address of a token server that a registry names. It must be an https address (or the registry's own host,
- * where that is itself reached by plain http), and a public registry may not send us into a private network. A password
- * goes there only when it is the registry's own host, a host below it, the known token server of that registry, or one
- * that the user named: a registry that is made to point elsewhere (CVE-2025-51471) does not get a password.
+ * Checks the address of a token server that a registry names. It must be an https address (or on the registry's own host,
+ * where that is itself reached by plain http), and not nearer to this machine than the registry, which is at `reach`. A
+ * password goes there only when it is the registry's own origin (scheme, host and port), the known token server of that
+ * registry, or one that the user named as `host` or `host:port`: a registry that is made to point elsewhere
+ * (CVE-2025-51471) does not get a password, and neither does another program on its host.
  * Throws `remote-fault`, `unsafe-redirect`.
  */
-export function checkRealm(realm: string, registry: URL, named: readonly string[]): Realm {
+export function checkRealm(
+  realm: string,
+  registry: URL,
+  named: readonly string[],
+  reach: Reach = reachOfHost(registry.hostname),
+): Realm {
   const url = URL.parse(realm);
   if (url === null || !['https:', 'http:'].includes(url.protocol) || url.username !== '' || url.password !== '')
     throw new ProvisionError('remote-fault', `${registry.host}: the registry does not name a usable token server`, {
       suggestions: ['Check that the reference names a registry.'],
     });
   url.hash = '';
-  const own = url.hostname === registry.hostname;
-  if (url.protocol === 'http:' && !(own && registry.protocol === 'http:')) throw unsafe(registry, url, 'by plain http');
-  if (isPrivateHost(url.hostname) && !isPrivateHost(registry.hostname))
-    throw unsafe(registry, url, 'in a private network');
+  const isSameHost = url.hostname === registry.hostname;
+  if (url.protocol === 'http:' && !(isSameHost && registry.protocol === 'http:'))
+    throw unsafe(registry, url, 'by plain http');
+  if (!mayLead(reach, reachOfHost(url.hostname))) throw unsafe(registry, url, 'in a private network');
   const trusted =
-    own ||
-    (url.protocol === 'https:' &&
-      (url.hostname.endsWith(`.${registry.hostname}`) ||
-        KNOWN[registry.hostname] === url.hostname ||
-        named.includes(url.host) ||
-        named.includes(url.hostname)));
+    url.origin === registry.origin ||
+    // `URL` leaves the port of https out of `host`, so that a name alone means that port.
+    named.includes(url.host) ||
+    (url.protocol === 'https:' && KNOWN[registry.host] === url.host);
   return { url, trusted };
 }
 

@@ -2,7 +2,7 @@
 import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import { networkFault } from '../../net/errors.ts';
 import type { Http } from '../../net/http.ts';
-import { isLoopback, isPrivateHost } from '../../net/private-addresses.ts';
+import { isLoopback, isPrivateHost } from '../../net/reach.ts';
 
 export interface Endpoint {
   /** Without a slash at its end. */

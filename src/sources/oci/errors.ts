@@ -55,7 +55,7 @@ function unauthorised(fault: Fault, status: number, wanted: RegistryRequest): Pr
   if (withheldFrom !== undefined) {
     return fault(
       'unauthorised',
-      `it asks for a password to be sent to ${withheldFrom}, which is another host, so none was sent`,
+      `it asks for a password to be sent to ${withheldFrom}, which is another server, so none was sent`,
       `If that token server belongs to this registry, name it: GEMMA_PROVISION_OCI_REALM=${withheldFrom}`,
       'Otherwise do not send your password: this may be a phishing attempt.',
     );

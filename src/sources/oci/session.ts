@@ -1,7 +1,8 @@
 import { ProvisionError } from '../../core/errors.ts';
 import { shownUrl, wrongAnswer } from '../../net/errors.ts';
-import { readBody, sendFollowing } from '../../net/follow.ts';
+import { type FollowRequest, readBody, sendFollowing } from '../../net/follow.ts';
 import type { Http, HttpRequest } from '../../net/http.ts';
+import { type Reach, reachOfHost } from '../../net/reach.ts';
 import { type Challenge, checkRealm, parseChallenges } from './challenge.ts';
 import { type Endpoint, findEndpoint, passwordOverHttp } from './endpoint.ts';
 import { HOW_TO_LOG_IN, type RegistryRefusal, type RegistryRequest, registryFault } from './errors.ts';
@@ -69,13 +70,13 @@ export class Session {
     if (first.reply.status !== 401 || first.url.origin !== sent.url.origin) return first;
     const challenges = parseChallenges(first.reply.header('www-authenticate') ?? '');
     await first.reply.close();
-    await this.#authorizeOnce(challenges, sent.signal);
+    await this.#authorizeOnce(challenges, first.reply.reach ?? reachOfHost(first.url.hostname), sent.signal);
     return this.#sendOnce(sent);
   }
 
   /** Several requests may find an expired token at the same time; they share one renewal. */
-  async #authorizeOnce(challenges: readonly Challenge[], signal: AbortSignal): Promise<void> {
-    this.#renewal ??= this.#authorize(challenges, signal).finally(() => {
+  async #authorizeOnce(challenges: readonly Challenge[], reach: Reach, signal: AbortSignal): Promise<void> {
+    this.#renewal ??= this.#authorize(challenges, reach, signal).finally(() => {
       this.#renewal = undefined;
     });
     await this.#renewal;
@@ -119,12 +120,12 @@ export class Session {
     });
   }
 
-  async #authorize(challenges: readonly Challenge[], signal: AbortSignal): Promise<void> {
+  async #authorize(challenges: readonly Challenge[], reach: Reach, signal: AbortSignal): Promise<void> {
     const endpoint = await this.#reach(signal);
     this.#login = await this.#options.logins.find(this.#ref.host);
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer !== undefined) {
-      this.#authorization = `Bearer ${await this.#token(bearer, endpoint, signal)}`;
+      this.#authorization = `Bearer ${await this.#token(bearer, endpoint, reach, signal)}`;
       return;
     }
     if (!challenges.some(({ scheme }) => scheme === 'basic')) {
@@ -138,8 +139,8 @@ export class Session {
   }
 
   /** The scope is ours, not the one that the registry names: a registry must not obtain a token for another repository. */
-  async #token(bearer: Challenge, endpoint: Endpoint, signal: AbortSignal): Promise<string> {
-    const realm = checkRealm(bearer.parameters.get('realm') ?? '', endpoint.base, this.#options.realms ?? []);
+  async #token(bearer: Challenge, endpoint: Endpoint, reach: Reach, signal: AbortSignal): Promise<string> {
+    const realm = checkRealm(bearer.parameters.get('realm') ?? '', endpoint.base, this.#options.realms ?? [], reach);
     const login = realm.trusted ? this.#login : undefined;
     this.#withheldFrom = this.#login !== undefined && !realm.trusted ? realm.url.host : undefined;
     if (login !== undefined && realm.url.protocol === 'http:' && !endpoint.mayCarryPasswords)
@@ -148,7 +149,8 @@ export class Session {
       ...(bearer.parameters.has('service') && { service: bearer.parameters.get('service') ?? '' }),
       scope: `repository:${this.#ref.repository}:${this.#action}`,
     };
-    const answer = await this.#askForToken(realm.url, asked, login, signal);
+    const from = realm.url.origin === endpoint.base.origin ? undefined : reach;
+    const answer = await this.#askForToken({ realm: realm.url, from }, asked, login, signal);
     try {
       if (answer.reply.status !== 200) throw await this.#tokenFault(answer, login, signal);
       const body = await readBody(answer.url, answer.reply, LARGEST_WORD, signal);
@@ -159,7 +161,7 @@ export class Session {
   }
 
   #askForToken(
-    realm: URL,
+    { realm, from }: { readonly realm: URL; readonly from: Reach | undefined },
     asked: Record<string, string>,
     login: RegistryLogin | undefined,
     signal: AbortSignal,
@@ -169,7 +171,7 @@ export class Session {
       const url = new URL(realm);
       for (const [name, value] of Object.entries(asked)) url.searchParams.set(name, value);
       const secrets = login === undefined ? {} : { authorization: basic(login) };
-      return sendFollowing(http, { method: 'GET', url, secrets, signal });
+      return sendFollowing(http, { method: 'GET', url, secrets, from, signal });
     }
     const form = {
       ...asked,
@@ -178,7 +180,7 @@ export class Session {
       refresh_token: login.refreshToken,
     };
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    return postOnce(http, { url: realm, headers, body: new URLSearchParams(form).toString(), signal });
+    return postOnce(http, { url: realm, headers, body: new URLSearchParams(form).toString(), from, signal });
   }
 
   async #tokenFault(answer: Answer, login: RegistryLogin | undefined, signal: AbortSignal): Promise<ProvisionError> {
@@ -200,7 +202,7 @@ export class Session {
 /** A form with a secret in it is sent to one place and follows no redirect. */
 async function postOnce(
   http: OciOptions['http'],
-  sent: { url: URL; headers: Record<string, string>; body: string; signal: AbortSignal },
+  sent: Pick<FollowRequest, 'url' | 'headers' | 'from' | 'signal'> & { readonly body: string },
 ): Promise<Answer> {
   const strict: OciOptions['http'] = async (request) => {
     const reply = await http(request);

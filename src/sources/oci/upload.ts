@@ -6,7 +6,7 @@ import { messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { networkFault, shownUrl } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
-import { isPrivateHost } from '../../net/private-addresses.ts';
+import { mayLead, type Reach, reachOfHost } from '../../net/reach.ts';
 import { backoffMs } from '../../net/retry-policy.ts';
 import { contentMismatch, type Repository, unexpectedAnswer } from './client.ts';
 import type { OciOptions } from './session.ts';
@@ -77,6 +77,7 @@ async function* uploadOnce(
     headers: { ...target.headers, 'content-type': 'application/octet-stream', 'content-length': String(blob.size) },
     body: counted(blob, events, sent),
     kind: 'publication',
+    ...(target.from && { from: target.from }),
     signal: AbortSignal.any([signal, ended.signal]),
   });
   try {
@@ -100,6 +101,7 @@ async function* uploadOnce(
 interface Target {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+  readonly from?: Reach;
 }
 
 /** Where the registry wants the bytes. Another host gets no login of ours, and is not trusted with less than the registry. */
@@ -114,10 +116,10 @@ async function startUpload(session: Session, signal: AbortSignal): Promise<Targe
     throw unexpectedAnswer(url, 'the registry does not say where to upload to');
   target.username = '';
   target.password = '';
+  const reach = answer.reply.reach ?? reachOfHost(answer.url.hostname);
   const isElsewhere = target.origin !== url.origin;
   const isUnsafe =
-    (url.protocol === 'https:' && target.protocol === 'http:') ||
-    (isPrivateHost(target.hostname) && !isPrivateHost(url.hostname));
+    (url.protocol === 'https:' && target.protocol === 'http:') || !mayLead(reach, reachOfHost(target.hostname));
   if (isElsewhere && isUnsafe) {
     throw new ProvisionError(
       'unsafe-redirect',
@@ -127,7 +129,7 @@ async function startUpload(session: Session, signal: AbortSignal): Promise<Targe
       },
     );
   }
-  return { url: target, headers: isElsewhere ? {} : session.secrets };
+  return isElsewhere ? { url: target, headers: {}, from: reach } : { url: target, headers: session.secrets };
 }
 
 /** Registries answer 201; one that knows the manifest already may say 200. */

@@ -104,6 +104,18 @@ describe('requests', () => {
     await expect(get(client(), `${server.url}/m`)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
+  test.each(['metadata', 'server'] as const)(
+    'https on a port for http is told in plain words, kind %s',
+    async (kind) => {
+      const server = await origin();
+      const url = server.url.replace('http:', 'https:');
+      const thrown = await get(client(), `${url}/m`, { kind }).catch((reason: unknown) => reason);
+      const fault = networkFault(new URL(url), thrown);
+      expect(fault.message).toBe(`${url}/: what answers there does not speak TLS, which https needs`);
+      expect(fault.suggestions).toEqual(['Check the port, and whether the server expects http:// or https://.']);
+    },
+  );
+
   test('fail with the limit that ran out', async () => {
     const server = await origin({ behave: (n) => ({ silent: n === 0 ? 'no-headers' : 100_000 }) });
     const using = client();

@@ -3,10 +3,13 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
+import { digestOf } from '../../../src/core/digest.ts';
 import { drive } from '../../../src/core/progress.ts';
 import { realDisk } from '../../../src/disk/disk.ts';
 import { createHttp } from '../../../src/net/client.ts';
+import type { Http, HttpRequest } from '../../../src/net/http.ts';
 import { openDownloader } from '../../../src/sources/download/index.ts';
 import { checkRealm, parseChallenges } from '../../../src/sources/oci/challenge.ts';
 import { openRepository } from '../../../src/sources/oci/client.ts';
@@ -17,6 +20,7 @@ import { ociSource } from '../../../src/sources/oci/source.ts';
 import { putManifest, type UploadOptions, uploadBlob } from '../../../src/sources/oci/upload.ts';
 import { onPath, startDockerRegistry } from '../../helpers/docker-registry.ts';
 import { never } from '../../helpers/failure.ts';
+import { replyWith } from '../../helpers/http.ts';
 import {
   hashOf,
   MANIFEST_TYPE,
@@ -333,16 +337,22 @@ test('anonymous pulls need no login; the scope is ours, whatever the registry as
 });
 
 test.each([
-  ['http://127.0.0.1:5000', 'http://127.0.0.1:6000/token', true],
+  ['http://127.0.0.1:5000', 'http://127.0.0.1:5000/token', true],
+  ['http://127.0.0.1:5000', 'http://127.0.0.1:6000/token', false],
+  ['http://127.0.0.1:5000', 'http://127.0.0.1:7000/token', true],
+  ['http://127.0.0.1:5000', 'https://127.0.0.1:5000/token', false],
   ['https://registry.example', 'https://registry.example/token', true],
-  ['https://registry.example', 'https://auth.registry.example/token', true],
+  ['https://registry.example', 'https://registry.example:8443/token', false],
+  ['https://registry.example:8443', 'https://registry.example/token', false],
+  ['https://registry.example', 'https://auth.registry.example/token', false],
   ['https://registry-1.docker.io', 'https://auth.docker.io/token', true],
   ['https://registry.example', 'https://named.example/token', true],
+  ['https://registry.example', 'https://named.example:8443/token', false],
   ['https://registry.example', 'https://evil.example/token', false],
   ['https://registry.example', 'https://registry.example.evil.org/token', false],
   ['https://me.azurecr.io', 'https://you.azurecr.io/token', false],
 ])('CVE-2025-51471: a password for %s and the realm %s: %s', (registry, realm, trusted) => {
-  expect(checkRealm(realm, new URL(registry), ['named.example']).trusted).toBe(trusted);
+  expect(checkRealm(realm, new URL(registry), ['named.example', '127.0.0.1:7000']).trusted).toBe(trusted);
 });
 
 test.each([
@@ -365,6 +375,48 @@ test('CVE-2025-51471: a realm on a foreign host gets no password', async () => {
   const failure = await failureOf(resolve(registry, { logins: loginsOf(registry.host) }));
   expect(failure).toMatchObject({ code: 'unsafe-redirect', exitCode: 16 });
   expect(thief.requests.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+});
+
+test('another port of the registry’s host gets no password, unless the user names it', async () => {
+  const other = await registryWith({ auth: { kind: 'token', ...LOGIN } });
+  const registry = await registryWith({ auth: { kind: 'token', ...LOGIN, realm: `${other.url}/token` } });
+  pushModel(registry);
+  const login = { logins: loginsOf(registry.host) };
+  const failure = await failureOf(resolve(registry, login));
+  expect(failure).toMatchObject({ code: 'unauthorised', exitCode: 14 });
+  expect(failure.message).toContain(`${other.host}, which is another server, so none was sent`);
+  expect(failure.suggestions.join(' ')).toContain(`GEMMA_PROVISION_OCI_REALM=${other.host}`);
+  expect(other.requests.filter(({ authorization }) => authorization !== undefined)).toEqual([]);
+  await resolve(registry, { ...login, realms: [other.host] });
+  expect(other.requests.filter(({ authorization }) => authorization !== undefined)).toHaveLength(1);
+});
+
+test('row 13: a token server is judged by its address, and so is where an upload is sent to', async () => {
+  const asked: HttpRequest[] = [];
+  const realm = 'Bearer realm="https://inside.example/token"';
+  const http: Http = async (request) => {
+    asked.push(request);
+    return { ...replyWith(401, { 'www-authenticate': realm }), reach: 'public' };
+  };
+  const repository = openRepository(optionsFor({ http }), { host: 'registry.example', repository: 'a/b' });
+  await failureOf(repository.manifest('c', never));
+  expect(asked.map(({ url, from }) => [new URL(url).host, from])).toEqual([
+    ['registry.example', undefined],
+    ['inside.example', 'public'],
+  ]);
+  const uploads: HttpRequest[] = [];
+  const location = 'https://storage.example/up';
+  const sending: Http = async (request) => {
+    uploads.push(request);
+    const status = request.method === 'POST' ? 202 : request.method === 'PUT' ? 201 : 404;
+    return { ...replyWith(status, { location }), reach: 'private' };
+  };
+  const options = optionsFor({ http: sending });
+  const target = openRepository(options, { host: 'registry.example', repository: 'a/b' }, 'pull,push');
+  const bytes = Buffer.from('abc');
+  const blob = { digest: digestOf(bytes), size: 3, open: () => Readable.from([bytes]) };
+  await drive(uploadBlob(options, target, blob, never), () => {});
+  expect(uploads.map(({ method, from }) => [method, from]).at(-1)).toEqual(['PUT', 'private']);
 });
 
 test('WWW-Authenticate is read whole or not at all', () => {

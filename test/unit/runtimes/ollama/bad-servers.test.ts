@@ -411,6 +411,16 @@ describe('chat', () => {
   });
 });
 
+test('https on a port for http is told without the words of OpenSSL', async () => {
+  await at((_request, response) => response.end());
+  const url = server?.url.replace('http:', 'https:') ?? '';
+  const error = await failureOf(runtimeAt(url).identify(never));
+  expect(error).toMatchObject({ code: 'runtime-not-ollama', exitCode: 13 });
+  expect(error.message).toBe(
+    `${url} is not an Ollama server: what answers there does not speak TLS, which https needs.`,
+  );
+});
+
 describe('pull', () => {
   const route = 'POST /api/pull';
   const line = (value: object) => `${JSON.stringify(value)}\n`;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Http } from '../../../../src/net/http.ts';
-import { isPrivateHost } from '../../../../src/net/private-addresses.ts';
+import { isPrivateHost, type Reach } from '../../../../src/net/reach.ts';
+import { replyWith } from '../../../helpers/http.ts';
 import { downloader, FILE, fetchTo, folder, origin, refusalOf, remoteOf, SECRET } from './support.ts';
 
 describe('row 13: redirects', () => {
@@ -43,10 +44,13 @@ describe('row 13: redirects', () => {
 
   test.each([
     ['https://hub.example/m.gguf', 'http://hub.example/m.gguf', 'from https to http'],
-    ['https://hub.example/m.gguf', 'https://127.0.0.1/m.gguf', 'into a private network (127.0.0.1)'],
-    ['http://hub.example/m.gguf', 'http://169.254.169.254/latest/meta-data', 'into a private network'],
-    ['https://hub.example/m.gguf', 'https://[::ffff:10.0.0.1]:8443/x', 'into a private network'],
-    ['https://hub.example/m.gguf', 'https://localhost:11434/api/tags', 'into a private network (localhost:11434)'],
+    ['https://hub.example/m.gguf', 'https://127.0.0.1/m.gguf', 'from a public server to this machine (127.0.0.1)'],
+    ['http://hub.example/m.gguf', 'http://169.254.169.254/latest/meta-data', 'to the local link'],
+    ['http://10.0.0.1/m.gguf', 'http://169.254.169.254/latest/meta-data', 'from a private network to the local link'],
+    ['http://10.0.0.1/m.gguf', 'http://127.0.0.1/x', 'from a private network to this machine'],
+    ['http://127.0.0.1/m.gguf', 'http://[fe80::1]/x', 'from this machine to the local link'],
+    ['https://hub.example/m.gguf', 'https://[::ffff:10.0.0.1]:8443/x', 'to a private network'],
+    ['https://hub.example/m.gguf', 'https://localhost:11434/api/tags', 'to this machine (localhost:11434)'],
   ])('from %s to %s are refused', async (from, to, why) => {
     const asked: string[] = [];
     const remote = { ...remoteOf({ url: 'http://unused' }), access: { url: from, headers: {} } };
@@ -54,6 +58,28 @@ describe('row 13: redirects', () => {
     expect(error).toMatchObject({ code: 'unsafe-redirect', exitCode: 16 });
     expect(error.message).toContain(why);
     expect(asked).toEqual([from]);
+  });
+
+  test('are judged by the address of the first server, in every later request too', async () => {
+    const asked: [string, Reach | undefined][] = [];
+    const http: Http = async ({ url, from }) => {
+      asked.push([new URL(url).host, from]);
+      if (url.startsWith('https://hub.example'))
+        return { ...replyWith(302, { location: 'https://storage.example/m.gguf' }), reach: 'private' };
+      const range = { 'content-range': `bytes 0-${FILE.length - 1}/${FILE.length}` };
+      const broken = async function* broken(): AsyncGenerator<Uint8Array, void, undefined> {
+        yield FILE.subarray(0, 10);
+        throw Object.assign(new Error('cut'), { code: 'ECONNRESET' });
+      };
+      return { ...replyWith(206, range, broken()), reach: 'public' };
+    };
+    const remote = { ...remoteOf({ url: 'x' }), access: { url: 'https://hub.example/m.gguf', headers: {} } };
+    await refusalOf(fetchTo(await folder(), remote, downloader({ tries: 2 }, { http })));
+    expect(asked.slice(0, 3)).toEqual([
+      ['hub.example', undefined],
+      ['storage.example', 'private'],
+      ['storage.example', 'private'],
+    ]);
   });
 
   test('within a private network are followed', async () => {

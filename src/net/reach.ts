@@ -7,6 +7,24 @@ import { BlockList, isIP } from 'node:net';
  */
 export type Reach = 'public' | 'private' | 'loopback' | 'link-local';
 
+/** Where a server may send us: never to a place nearer to this machine than itself, and nobody to a neighbour on the wire. */
+const LEADS: Readonly<Record<Reach, readonly Reach[]>> = {
+  public: ['public'],
+  private: ['public', 'private'],
+  loopback: ['public', 'private', 'loopback'],
+  'link-local': ['public', 'private', 'link-local'],
+};
+
+/** True when a server at `from` may redirect to one at `to`. */
+export function mayLead(from: Reach, to: Reach): boolean {
+  return LEADS[from].includes(to);
+}
+
+/** The one that is farthest from this machine: a name that has a public address, too, may lead nowhere else. */
+export function outermost(list: readonly Reach[]): Reach {
+  return (['public', 'private', 'link-local'] as const).find((reach) => list.includes(reach)) ?? 'loopback';
+}
+
 /** NAT64 carries an IPv4 address in the last 32 bits of this network. */
 const NAT64 = '64:ff9b::';
 
