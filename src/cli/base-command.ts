@@ -7,7 +7,7 @@ import type { Consent } from '../provision/install/licence.ts';
 import { realEnvironment } from './app.ts';
 import { failureEnvelope, successEnvelope } from './envelope.ts';
 import { failureOf } from './failure.ts';
-import { safe, safeAnswer } from './redaction.ts';
+import { safe } from './redaction.ts';
 import { failureText } from './render/failure.ts';
 import { type ProgressRenderer, progressRenderer } from './render/progress.ts';
 import { Stop } from './stop.ts';
