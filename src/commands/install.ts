@@ -46,6 +46,7 @@ export default class Install extends BaseCommand<InstallReport> {
     ...shared.transferFlags,
     ...shared.changeFlags,
     ...shared.frozenFlags,
+    ...shared.keyFlags,
     force: Flags.boolean({
       description: 'install even if it is already installed, does not fit, or the name is taken',
     }),

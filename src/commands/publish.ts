@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
+import { catalogFlags, runtimeFlags, signFlags } from '../cli/flags.ts';
 import { publishText } from '../cli/render/bundle.ts';
 import type { PublishData } from '../provision/share/publish.ts';
 
@@ -15,6 +15,11 @@ export default class Publish extends BaseCommand<PublishData> {
       description: 'then, on every host',
       command: '<%= config.bin %> install --from oci:registry.example.com/models/gemma-3n-e4b:q4_k_m',
     },
+    {
+      description: 'signed; hosts verify it with install --key ./key.pub, or bundle-key in their configuration',
+      command:
+        '<%= config.bin %> publish gemma-3n-e4b:q4_k_m registry.example.com/models/gemma-3n-e4b:q4_k_m --sign ./key.pem --model-version 3',
+    },
   ];
   static override args = {
     name: Args.string({
@@ -27,6 +32,7 @@ export default class Publish extends BaseCommand<PublishData> {
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
+    ...signFlags,
     'plain-http': Flags.boolean({ description: 'connect to the registry without TLS, even for passwords' }),
   };
 

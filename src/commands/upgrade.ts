@@ -31,8 +31,8 @@ export default class Upgrade extends BaseCommand<UpgradeReport> {
   override async run(): Promise<UpgradeReport> {
     const { args, flags } = await this.parse(Upgrade);
     const app = await this.app(flags);
-    const { upgrade } = await import('../provision/maintain/upgrade.ts');
-    const report = await this.progress(upgrade(app, args.name, flags, this.consent(flags)));
+    const { upgradeInstalled } = await import('../provision/share/pinned.ts');
+    const report = await this.progress(upgradeInstalled(app, args.name, flags, this.consent(flags)));
     const worst = Math.max(0, ...report.results.map(({ error }) => error?.exitCode ?? 0));
     if (worst > 0) this.negative(worst);
     this.log(upgradeText(report, this.terminal));

@@ -7,7 +7,6 @@ import type { OutputKind } from '../disk/output-file.ts';
 import { parseManifest, pickManifest } from '../sources/oci/artifact.ts';
 import {
   type Descriptor,
-  EMPTY,
   INDEX,
   Index,
   MANIFEST,
@@ -18,6 +17,7 @@ import {
 import { type PackageContents, readPackage } from './contents.ts';
 import type { ModelPackage, SmallBlob } from './model-package.ts';
 import { LARGEST_PART } from './model-package.ts';
+import { buildSignatureArtifact, signatureLayer } from './signature.ts';
 import type { TarFile } from './tar.ts';
 import { invalidBundle, type RandomAccess, readExactly, readTar, type TarEntry } from './tar.ts';
 
@@ -35,7 +35,12 @@ export function bundleFiles(
 ): TarFile[] {
   const signed = signature === undefined ? undefined : buildSignatureArtifact(pack, signature);
   const small = new Map<string, Uint8Array>();
-  for (const { digest, bytes } of [pack.manifest, ...pack.blobs, ...(signed?.blobs ?? [])]) small.set(digest, bytes);
+  for (const { digest, bytes } of [
+    pack.manifest,
+    ...pack.blobs,
+    ...(signed === undefined ? [] : [signed.manifest, ...signed.blobs]),
+  ])
+    small.set(digest, bytes);
   const index = Buffer.from(canonicalJson(buildIndex(pack, name, signed?.manifest)), 'utf8');
   const whole = (path: string, bytes: Uint8Array): TarFile => ({
     name: path,
@@ -68,31 +73,6 @@ function buildIndex({ manifest }: ModelPackage, name: string, signature: SmallBl
       { ...entry(manifest, MODEL_ARTIFACT), annotations: { [REF_NAME]: name } },
       ...(signature === undefined ? [] : [entry(signature, SIGNATURE)]),
     ],
-  };
-}
-
-/** A signature is an artifact of its own whose subject is the pack, as registries keep one too (OCI 1.1, referrers). */
-export function buildSignatureArtifact(
-  pack: ModelPackage,
-  signature: string,
-): { manifest: SmallBlob; blobs: SmallBlob[] } {
-  const bytes = Buffer.from(signature, 'utf8');
-  const empty = Buffer.from('{}', 'utf8');
-  const manifest = Buffer.from(
-    canonicalJson({
-      schemaVersion: 2,
-      mediaType: MANIFEST,
-      artifactType: SIGNATURE,
-      config: { mediaType: EMPTY, digest: digestOf(empty), size: empty.length },
-      layers: [{ mediaType: SIGNATURE, digest: digestOf(bytes), size: bytes.length }],
-      subject: { mediaType: MANIFEST, digest: pack.manifest.digest, size: pack.manifest.bytes.length },
-    }),
-    'utf8',
-  );
-  const named = { digest: digestOf(manifest), bytes: manifest };
-  return {
-    manifest: named,
-    blobs: [{ digest: digestOf(empty), bytes: empty }, { digest: digestOf(bytes), bytes }, named],
   };
 }
 
@@ -165,9 +145,8 @@ async function readSignature(
   if (listed === undefined) return undefined;
   if (more.length > 0) throw invalidBundle(file, 'it has more than one signature');
   const manifest = parseManifest(await reader.blob(listed), file.name);
-  const [layer] = manifest.layers;
-  if (manifest.subject?.digest !== main.digest || layer === undefined || manifest.layers.length > 1)
-    throw invalidBundle(file, 'its signature belongs to something else');
+  const layer = signatureLayer(manifest, main.digest);
+  if (layer === undefined) throw invalidBundle(file, 'its signature belongs to something else');
   await reader.blob(manifest.config);
   return (await reader.blob(layer)).toString('utf8');
 }

@@ -13,6 +13,7 @@ import type { OciOptions } from '../sources/oci/session.ts';
 import type { SignedFile } from '../trust/index.ts';
 import { type LockFile, parseLock } from './lock-file.ts';
 import { LARGEST_PART, PARTS, type PartName } from './model-package.ts';
+import { readSignatures } from './signature.ts';
 
 export interface PackageContents {
   /** Of the manifest: it names the pack with everything in it. */
@@ -129,18 +130,27 @@ function invalidPackage(name: string, why: string): ProvisionError {
   });
 }
 
+/** A published model, without the model's own bytes. */
+export interface PublishedPackage {
+  readonly contents: PackageContents;
+  /** Texts of its signatures, which nobody has verified. Throws what the registry and the network throw. */
+  signatures(): Promise<string[]>;
+}
+
 /**
  * Reads lock file, template, licence and suite of a published model; undefined for an artifact of another writer. Throws as
  * `readContents`, and what the registry and the network throw.
  */
-export async function readPublishedPackage(
+export async function openPublishedPackage(
   options: OciOptions,
   ref: string,
   signal: AbortSignal,
-): Promise<PackageContents | undefined> {
+): Promise<PublishedPackage | undefined> {
   const parsed = parseOciRef(ref);
   const repository = openRepository(options, parsed);
   const artifact = await openArtifact(repository, await manifestOf(repository, parsed, signal), signal);
   if (!isModelPackage(artifact.manifest)) return undefined;
-  return readPackage(artifact, formatOciRef(parsed), (blob) => repository.blob(blob, LARGEST_PART, signal));
+  const read: ReadBlob = (blob) => repository.blob(blob, LARGEST_PART, signal);
+  const contents = await readPackage(artifact, formatOciRef(parsed), read);
+  return { contents, signatures: () => readSignatures(repository, artifact.digest, signal) };
 }

@@ -57,6 +57,11 @@ export function readPublicKey(pem: string, name: string): PublicKey {
   return { kind: 'public', name, object, hash: hashOf(object, name), hint: hintOf(object) };
 }
 
+/** The public half of a private key. */
+export function publicKeyOf({ name, object, hash, hint }: PrivateKey): PublicKey {
+  return { kind: 'public', name, object: createPublicKey(object), hash, hint };
+}
+
 function hashOf(key: KeyObject, name: string): PrivateKey['hash'] {
   const curve = key.asymmetricKeyDetails?.namedCurve ?? '';
   const hash = key.asymmetricKeyType === 'ec' ? HASHES[curve] : undefined;

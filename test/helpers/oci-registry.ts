@@ -20,6 +20,8 @@ export interface OciRegistryOptions {
   readonly storage?: 'elsewhere';
   /** The first so many uploads are cut after their first bytes. */
   readonly cutUploads?: number;
+  /** Answers the referrers API of OCI 1.1, so many on each page; else it has none. */
+  readonly referrersPerPage?: number;
   /** What one answer says instead; undefined lets the registry answer. */
   readonly lie?: (line: string, response: ServerResponse, registry: OciRegistry) => boolean;
 }
@@ -99,8 +101,11 @@ export async function startOciRegistry(options: OciRegistryOptions = {}): Promis
     const path = new URL(request.url ?? '/', url);
     if (path.pathname === '/token') return void giveToken(request, response, path);
     if (!mayEnter(request)) return void challenge(response);
-    const [, repo = '', what = '', name = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/(.+)$/.exec(path.pathname) ?? [];
+    const [, repo = '', what = '', name = ''] =
+      /^\/v2\/(.+)\/(manifests|blobs|referrers)\/(.+)$/.exec(path.pathname) ?? [];
     if (what === 'manifests') return void manifest(request, response, repo, name);
+    if (what === 'referrers' && options.referrersPerPage !== undefined)
+      return void referrers(response, repo, name, path, options.referrersPerPage);
     if (what === 'blobs' && name === 'uploads/') {
       state.uploads += 1;
       const base = options.storage === 'elsewhere' ? storageUrl : '';
@@ -120,7 +125,8 @@ export async function startOciRegistry(options: OciRegistryOptions = {}): Promis
     if (request.method === 'PUT') {
       void collect(request).then((bytes) => {
         const digest = registry.putManifest(repo, name, bytes, request.headers['content-type']);
-        response.writeHead(201, { 'docker-content-digest': digest }).end();
+        const subject = options.referrersPerPage === undefined ? undefined : subjectOf(bytes);
+        response.writeHead(201, { 'docker-content-digest': digest, ...(subject && { 'oci-subject': subject }) }).end();
       });
       return;
     }
@@ -132,6 +138,21 @@ export async function startOciRegistry(options: OciRegistryOptions = {}): Promis
       'docker-content-digest': hashOf(found.bytes),
     });
     response.end(request.method === 'HEAD' ? undefined : found.bytes);
+  }
+
+  function referrers(response: ServerResponse, repo: string, subject: string, path: URL, perPage: number): void {
+    const all = [...manifests].flatMap(([name, { bytes, type }]) =>
+      name.startsWith(`${repo}@`) && subjectOf(bytes) === subject
+        ? [{ mediaType: type, digest: hashOf(bytes), size: bytes.length, artifactType: artifactTypeOf(bytes) }]
+        : [],
+    );
+    const at = Number(path.searchParams.get('at') ?? 0);
+    const more = at + perPage < all.length;
+    response.writeHead(200, {
+      'content-type': 'application/vnd.oci.image.index.v1+json',
+      ...(more && { link: `<${path.pathname}?at=${at + perPage}>; rel="next"` }),
+    });
+    response.end(JSON.stringify({ schemaVersion: 2, manifests: all.slice(at, at + perPage) }));
   }
 
   function tokenNow(): string {
@@ -178,6 +199,14 @@ export async function startOciRegistry(options: OciRegistryOptions = {}): Promis
     response.writeHead(200, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ token: isGood ? tokenNow() : 'anonymous', expires_in: 60 }));
   }
+}
+
+function subjectOf(bytes: Buffer): string | undefined {
+  return (JSON.parse(bytes.toString('utf8')) as { subject?: { digest?: string } }).subject?.digest;
+}
+
+function artifactTypeOf(bytes: Buffer): string | undefined {
+  return (JSON.parse(bytes.toString('utf8')) as { artifactType?: string }).artifactType;
 }
 
 function basicOf({ user, password }: { user: string; password: string }): string {

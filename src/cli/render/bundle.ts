@@ -5,11 +5,21 @@ import type { PublishData, PullData } from '../../provision/share/publish.ts';
 import { pairs, table } from './table.ts';
 
 /** `publish`. */
-export function publishText({ name, ref, pinnedRef, sizeBytes, bytesSent, changed, contents }: PublishData): string {
+export function publishText({
+  name,
+  ref,
+  pinnedRef,
+  sizeBytes,
+  bytesSent,
+  changed,
+  signedBy,
+  contents,
+}: PublishData): string {
   const lines = pairs([
     ['Published', `${name} as ${ref}${changed ? '' : ' (it was already there)'}`],
     ['Pinned', pinnedRef],
     ['Size', `${formatBytes(sizeBytes)}, ${formatBytes(bytesSent)} sent`],
+    ['Signed', signerText(signedBy)],
   ]);
   return `${lines}\n${contentsTable(contents)}`;
 }
@@ -42,9 +52,13 @@ export function bundleText({
     ['Size', formatBytes(sizeBytes)],
     ['Manifest', digest],
     ['File', fileDigest],
-    ['Signed', signedBy === undefined ? 'no' : `by the key ${signedBy.slice(0, 16)}…`],
+    ['Signed', signerText(signedBy)],
   ]);
   return `${lines}\n${contentsTable(contents)}`;
+}
+
+function signerText(signedBy: string | undefined): string {
+  return signedBy === undefined ? 'no' : `by the key ${signedBy.slice(0, 16)}…`;
 }
 
 function contentsTable(contents: readonly BundleContent[]): string {

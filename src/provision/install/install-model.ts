@@ -9,7 +9,7 @@ import { findSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import type { InstallPlan, InstallRequest } from '../plan/contract.ts';
 import type { HostFlags } from '../plan/host.ts';
-import { openInstaller } from './installer.ts';
+import { type Installer, openInstaller } from './installer.ts';
 import { acceptLicence, type Consent } from './licence.ts';
 import type { InstallReport } from './schema.ts';
 import { openSuite } from './smoke.ts';
@@ -30,6 +30,10 @@ export interface Pinned {
   readonly digest: Digest;
   /** Its own smoke suite. */
   readonly suite?: Suite;
+  /** File of the trusted key that signed it. */
+  readonly signedBy?: string;
+  /** Called once it is installed. */
+  accept?(): Promise<void>;
   /** The plan with everything pinned. Throws `lock-differs` where that is not possible, before anything is changed or fetched. */
   apply(planned: InstallPlan, suite: () => Promise<Suite | undefined>): Work<InstallPlan>;
 }
@@ -44,7 +48,18 @@ export async function* installModel(
 ): Work<InstallReport> {
   // A mistyped reference is reported as such, even where the server is not reachable.
   if (request.from !== undefined) findSource((await app.bytes()).sources, request.from);
-  const installer = await openInstaller(app, flags);
+  return yield* installWith(app, await openInstaller(app, flags), request, flags, consent, pinned);
+}
+
+/** The same in a runtime that is open already. */
+export async function* installWith(
+  app: AppContext,
+  installer: Installer,
+  request: InstallRequest,
+  flags: InstallFlags,
+  consent: Consent,
+  pinned?: Pinned,
+): Work<InstallReport> {
   const planned = await installer.plan(request);
   const openedSuite = async () => {
     if (flags['no-smoke'] === true) return undefined;
@@ -52,11 +67,14 @@ export async function* installModel(
     return own ?? openSuite(app, flags.suite ?? planned.model.smokeSuite);
   };
   const plan = pinned === undefined ? planned : yield* pinned.apply(planned, openedSuite);
-  if (flags['dry-run'] === true) return installer.dryRun(plan, request.force);
+  const signed = defined({ signedBy: pinned?.signedBy });
+  if (flags['dry-run'] === true) return { ...installer.dryRun(plan, request.force), ...signed };
   await acceptLicence(app, plan.family.licence, consent);
   const options = { force: request.force, keep: flags['no-keep'] !== true };
-  return yield* installer.install(plan, {
+  const report = yield* installer.install(plan, {
     ...options,
     ...defined({ suite: await openedSuite(), lock: pinned?.digest }),
   });
+  await pinned?.accept?.();
+  return { ...report, ...signed };
 }

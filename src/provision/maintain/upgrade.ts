@@ -9,10 +9,10 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import { flagsFor, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
+import { installWith, type Pinned } from '../install/install-model.ts';
 import { type Installer, openInstaller } from '../install/installer.ts';
-import { acceptLicence, type Consent } from '../install/licence.ts';
+import type { Consent } from '../install/licence.ts';
 import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/schema.ts';
-import { openSuite } from '../install/smoke.ts';
 import type { InstallRequest } from '../plan/contract.ts';
 import type { HostFlags } from '../plan/host.ts';
 import { locateModel, notInstalled } from './records.ts';
@@ -66,18 +66,25 @@ export interface UpgradeFlags extends RuntimeFlags, HostFlags {
   readonly 'dry-run'?: boolean | undefined;
 }
 
-/** The `upgrade` command: one model, or without a name every model that this tool installed. */
+/** Looks what a request names: a published model comes with its own settings, and may have to be signed. */
+export type Pin = (request: InstallRequest) => Promise<Pinned | undefined>;
+
+interface PinningFlags extends UpgradeFlags {
+  readonly pin: Pin;
+}
+
+/** One model, or without a name every model that this tool installed. */
 export function upgrade(
   app: AppContext,
   name: string | undefined,
-  flags: UpgradeFlags,
+  flags: PinningFlags,
   consent: Consent,
 ): Work<UpgradeReport> {
   return name === undefined ? upgradeAll(app, flags, consent) : upgradeOne(app, name, flags, consent);
 }
 
 /** Upgrades one model; what goes wrong is thrown. */
-async function* upgradeOne(app: AppContext, name: string, flags: UpgradeFlags, consent: Consent): Work<UpgradeReport> {
+async function* upgradeOne(app: AppContext, name: string, flags: PinningFlags, consent: Consent): Work<UpgradeReport> {
   const where = await locateModel(app, name, flags);
   const installer = await openInstaller(app, { ...flags, ...where });
   const record = await recordOf(app, name, installer);
@@ -101,7 +108,7 @@ function isIn({ runtime }: InstallRecord, { kind, endpoint }: Installer['runtime
 }
 
 /** Every model that this tool installed, where it is; what goes wrong with one is in its result and stops no other. */
-async function* upgradeAll(app: AppContext, flags: UpgradeFlags, consent: Consent): Work<UpgradeReport> {
+async function* upgradeAll(app: AppContext, flags: PinningFlags, consent: Consent): Work<UpgradeReport> {
   const { records, broken } = await readRecords(await app.registry());
   for (const { error } of broken) yield { type: 'warning', message: error.message };
   const opened = new Map<string, Promise<Installer>>();
@@ -127,7 +134,7 @@ async function selectRecords(
 async function* tryUpgrade(
   app: AppContext,
   record: InstallRecord,
-  flags: UpgradeFlags,
+  flags: PinningFlags,
   consent: Consent,
   opened: Map<string, Promise<Installer>>,
 ): Work<UpgradeResult> {
@@ -157,16 +164,13 @@ function openFor(
 async function* upgradeRecord(
   app: AppContext,
   record: InstallRecord,
-  flags: UpgradeFlags,
+  flags: PinningFlags,
   consent: Consent,
   installer: Installer,
 ): Work<InstallReport> {
-  const plan = await installer.plan(upgradeRequest(record, await app.catalog()));
-  if (flags['dry-run'] === true) return installer.dryRun(plan, false);
-  await acceptLicence(app, plan.family.licence, consent);
-  const suite = flags['no-smoke'] === true ? undefined : await openSuite(app, flags.suite ?? plan.model.smokeSuite);
-  const options = { force: false, keep: flags['no-keep'] !== true, ...(suite !== undefined && { suite }) };
-  return yield* installer.install(plan, options);
+  const request = upgradeRequest(record, await app.catalog());
+  const pinned = await flags.pin(request);
+  return yield* installWith(app, installer, pinned?.request ?? request, flags, consent, pinned);
 }
 
 function resultOf(

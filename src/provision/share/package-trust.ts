@@ -56,7 +56,7 @@ export interface CheckedPackage {
 /** Throws `untrusted` and `stale-catalog`. */
 export async function checkPackage(asked: PackageToCheck, trust: PackageTrust): Promise<CheckedPackage> {
   const { name, signatures } = asked;
-  const { keys, allowUnsigned, warn } = trust;
+  const { keys, warn } = trust;
   const nothing = { accept: async () => {} };
   if (keys.length === 0) {
     if (signatures.length > 0)
@@ -64,11 +64,10 @@ export async function checkPackage(asked: PackageToCheck, trust: PackageTrust): 
     return nothing;
   }
   if (signatures.length === 0) {
-    if (!allowUnsigned) throw unsigned(name);
+    acceptUnsigned(name, trust);
     await forgiveOlder(asked, warn, async () =>
       checkUnsignedVersion(versionedOf(asked), keys, await trust.seen.read()),
     );
-    warn(`${name} is not signed; --allow-unsigned accepts it.`);
     return nothing;
   }
   const { key } = verifyAny(asked, keys);
@@ -118,8 +117,12 @@ async function forgiveOlder(
   }
 }
 
-function unsigned(name: string): ProvisionError {
-  return new ProvisionError('untrusted', `${name} is not signed`, {
-    suggestions: ['Ask its publisher for a signed one.', 'Accept it anyway with --allow-unsigned.'],
-  });
+/** For what has no signature. Throws `untrusted` where one is asked for and its absence is not excused. */
+export function acceptUnsigned(name: string, { keys, allowUnsigned, warn }: PackageTrust): void {
+  if (keys.length === 0) return;
+  if (!allowUnsigned)
+    throw new ProvisionError('untrusted', `${name} is not signed`, {
+      suggestions: ['Ask its publisher for a signed one.', 'Accept it anyway with --allow-unsigned.'],
+    });
+  warn(`${name} is not signed; --allow-unsigned accepts it.`);
 }

@@ -2,17 +2,30 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import { defined } from '../../core/defined.ts';
 import { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { SmallBlob } from '../../package/model-package.ts';
+import { buildSignatureArtifact, readSignatures } from '../../package/signature.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import { resolveSource } from '../../sources/index.ts';
 import { openRepository, type Repository } from '../../sources/oci/client.ts';
-import { MANIFEST } from '../../sources/oci/manifest.ts';
+import { MANIFEST, SIGNATURE } from '../../sources/oci/manifest.ts';
 import { formatOciRef, type OciRef, parseOciRef } from '../../sources/oci/reference.ts';
-import { putManifest, type UploadBlob, uploadBlob } from '../../sources/oci/upload.ts';
+import { putReferrer } from '../../sources/oci/referrers.ts';
+import { putManifest, type UploadBlob, type UploadOptions, uploadBlob } from '../../sources/oci/upload.ts';
+import {
+  matchFiles,
+  type PrivateKey,
+  publicKeyOf,
+  type SignedFile,
+  signManifest,
+  verifySignature,
+} from '../../trust/index.ts';
 import type { AppContext } from '../context.ts';
-import { BundleContent, type InstalledPackage, packageInstalled } from './pack.ts';
+import { openPrivateKey } from '../plan/keys.ts';
+import { BundleContent, type InstalledPackage, packageInstalled, type SignFlags, unversioned } from './pack.ts';
 
 export const PublishData = z.strictObject({
   name: z.string(),
@@ -25,8 +38,10 @@ export const PublishData = z.strictObject({
   sizeBytes: z.int().nonnegative(),
   /** 0 when the registry had all of it. */
   bytesSent: z.int().nonnegative(),
-  /** False when the tag named it already. */
+  /** False when the tag named it already, and no signature was added. */
   changed: z.boolean(),
+  /** SHA-256 of the public key's PEM text, in hex. */
+  signedBy: z.string().optional(),
   contents: z.array(BundleContent),
 });
 export type PublishData = z.infer<typeof PublishData>;
@@ -48,9 +63,10 @@ export async function* publish(
   app: AppContext,
   name: string,
   typed: string,
-  flags: RuntimeFlags & { readonly 'plain-http': boolean },
+  flags: RuntimeFlags & SignFlags & { readonly 'plain-http': boolean },
 ): Work<PublishData> {
   const ref = parseTarget(typed);
+  const key = flags.sign === undefined ? undefined : await openPrivateKey(app, flags.sign);
   const { signal } = app.options;
   const { oci, http } = await app.bytes();
   const plainHttp = [...(oci.plainHttp ?? []), ...(flags['plain-http'] ? [ref.host] : [])];
@@ -66,9 +82,13 @@ export async function* publish(
   };
   let bytesSent = 0;
   for (const blob of blobs) bytesSent += yield* uploadBlob(upload, repository, blob, signal);
-  const changed = before !== manifest.digest;
+  if (key !== undefined && flags['model-version'] === undefined) yield unversioned();
+  // The signature first: no host must find the new model without it.
+  const added = key === undefined ? undefined : yield* attachSignature(upload, repository, packed, key, signal);
+  bytesSent += added ?? 0;
+  const isNew = before !== manifest.digest;
   const version = ref.tag ?? 'latest';
-  if (changed) await putManifest(upload, repository, { bytes: manifest.bytes, mediaType: MANIFEST, version }, signal);
+  if (isNew) await putManifest(upload, repository, { bytes: manifest.bytes, mediaType: MANIFEST, version }, signal);
   return {
     name: packed.record.name,
     ref: formatOciRef(ref),
@@ -76,8 +96,47 @@ export async function* publish(
     digest: manifest.digest,
     sizeBytes: blobs.reduce((sum, { size }) => sum + size, manifest.bytes.length),
     bytesSent,
-    changed,
+    changed: isNew || added !== undefined,
+    ...defined({ signedBy: key?.hint }),
     contents: files.map((file) => ({ ...file })),
+  };
+}
+
+/** Returns the bytes sent; undefined where the registry has a signature by this key already. */
+async function* attachSignature(
+  upload: UploadOptions,
+  repository: Repository,
+  { record, pack }: InstalledPackage,
+  key: PrivateKey,
+  signal: AbortSignal,
+): Work<number | undefined> {
+  const { files } = pack;
+  const there = await readSignatures(repository, pack.manifest.digest, signal);
+  if (there.some((text) => isSignedBy(text, key, files))) return undefined;
+  const { manifest, blobs } = buildSignatureArtifact(pack, signManifest({ subject: record.name, files }, key));
+  let sent = 0;
+  for (const blob of blobs) sent += yield* uploadBlob(upload, repository, smallUpload(blob), signal);
+  await putReferrer(upload, repository, pack.manifest.digest, { ...manifest, artifactType: SIGNATURE }, signal);
+  return sent + manifest.bytes.length;
+}
+
+function isSignedBy(text: string, key: PrivateKey, files: readonly SignedFile[]): boolean {
+  try {
+    matchFiles(verifySignature(text, { name: 'of the registry', keys: [publicKeyOf(key)] }), files, { name: 'it' });
+    return true;
+  } catch (error) {
+    if (error instanceof ProvisionError && error.code === 'untrusted') return false;
+    throw error;
+  }
+}
+
+function smallUpload({ digest, bytes }: SmallBlob): UploadBlob {
+  return {
+    digest,
+    size: bytes.length,
+    async *open() {
+      yield bytes;
+    },
   };
 }
 
@@ -106,17 +165,8 @@ async function findPublishedDigest(
 
 /** The small ones first: they show what a registry does not take before the large one is sent. */
 function uploadBlobs({ pack, open }: InstalledPackage): UploadBlob[] {
-  const small = new Map(pack.blobs.map(({ digest, bytes }) => [digest, bytes]));
-  return [
-    ...[...small].map(([digest, bytes]) => ({
-      digest,
-      size: bytes.length,
-      async *open() {
-        yield bytes;
-      },
-    })),
-    { digest: pack.gguf.digest, size: pack.gguf.size, open },
-  ];
+  const small = new Map(pack.blobs.map((blob) => [blob.digest, blob]));
+  return [...[...small.values()].map(smallUpload), { digest: pack.gguf.digest, size: pack.gguf.size, open }];
 }
 
 /** Fetches what a reference names into the cache. Throws what its source and the download throw. */

@@ -145,13 +145,16 @@ async function requireCreated(
   throw await session.refused({ status: reply.status, header: (name) => reply.header(name), body }, what);
 }
 
-/** Names what was uploaded; tried again as {@link uploadBlob} is, and throws the same. */
+/**
+ * Names what was uploaded; tried again as {@link uploadBlob} is, and throws the same. True where the registry lists it
+ * among the referrers of its subject.
+ */
 export async function putManifest(
   options: UploadOptions,
   repository: Repository,
   manifest: NamedManifest,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   for (let tried = 1; ; tried += 1) {
     try {
       return await putManifestOnce(repository, manifest, signal);
@@ -172,7 +175,11 @@ export interface NamedManifest {
 }
 
 /** After a long upload the token may have run out, so this asks as a question does: it logs in again where it must. */
-async function putManifestOnce({ session }: Repository, manifest: NamedManifest, signal: AbortSignal): Promise<void> {
+async function putManifestOnce(
+  { session }: Repository,
+  manifest: NamedManifest,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { bytes, mediaType, version } = manifest;
   const url = await session.url(`manifests/${version}`, signal);
   const body = Buffer.from(bytes).toString('utf8');
@@ -182,6 +189,7 @@ async function putManifestOnce({ session }: Repository, manifest: NamedManifest,
   const digest = digestOf(bytes);
   if (declaredDigest?.startsWith('sha256:') && declaredDigest !== digest)
     throw contentMismatch(`${session.place}: the manifest`, digest, declaredDigest);
+  return reply.header('oci-subject') !== undefined;
 }
 
 async function* counted(

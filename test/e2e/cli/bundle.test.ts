@@ -257,3 +257,69 @@ test.skipIf(onPath('docker-registry') === undefined || onPath('htpasswd') === un
     }
   },
 );
+
+test.each([
+  ['that lists referrers', { referrersPerPage: 100 }],
+  ['that has no list of referrers', {}],
+])(
+  'row 41: a signed model of a registry %s is verified before its bytes are fetched',
+  {
+    timeout: 240_000,
+  },
+  async (_, options) => {
+    const registry = await startOciRegistry(options);
+    try {
+      const [own, other] = [makeKeys('publisher'), makeKeys('stranger')];
+      const [repository, from] = ['models/tiny', `oci:${registry.host}/models/tiny:q2`];
+      const publish = (...more: string[]) =>
+        first.json('publish', [NAME, `${registry.host}/${repository}:q2`, ...more, ...HERE]);
+      const modelAsked = () => registry.requests.some(({ line }) => line.startsWith('GET') && line.includes(MODEL));
+      const marks = (version: string) => ['--sign', own.secret, '--model-version', version];
+      const unsigned = await publish();
+      const second = anotherHome();
+      const install = (...more: string[]) =>
+        second.json('install', ['--from', from, '--no-smoke', ...more, ...INSTALL]);
+      expect((await install('--key', own.open)).error).toMatchObject({ code: 'untrusted', exitCode: 11 });
+
+      const one = await publish(...marks('1'));
+      expect(one).toMatchObject({ code: 0, warnings: [], data: { changed: true, signedBy: expect.any(String) } });
+      expect((await publish(...marks('1'))).data).toMatchObject({ changed: false, bytesSent: 0 });
+      for (const more of [[], ['--allow-unsigned']])
+        expect((await install('--key', other.open, ...more)).error).toMatchObject({ code: 'untrusted', exitCode: 11 });
+      expect(modelAsked()).toBe(false);
+
+      configure(second, own.open);
+      expect(await install()).toMatchObject({ code: 0, warnings: [], data: { signedBy: own.open, changed: true } });
+      expect(modelAsked()).toBe(true);
+      await publish(...marks('2'));
+      expect(await install()).toMatchObject({ code: 0, warnings: [], data: { signedBy: own.open } });
+
+      // The registry, or who may write to it, puts the old one back, then one that is not signed.
+      const tag = (digest: string | undefined) => {
+        const manifest = registry.manifests.get(`${repository}@${digest}`);
+        if (manifest !== undefined) registry.manifests.set(`${repository}:q2`, manifest);
+      };
+      tag(one.data?.digest);
+      expect((await install()).error).toMatchObject({ code: 'stale-catalog', exitCode: 11 });
+      const upgraded = await second.json('upgrade', [NAME, '--no-smoke', ...INSTALL]);
+      expect(upgraded.error).toMatchObject({ code: 'stale-catalog', exitCode: 11 });
+      const pinned = ['--from', one.data?.pinnedRef ?? '', '--no-smoke', ...INSTALL];
+      expect(await second.json('install', pinned)).toMatchObject({
+        code: 0,
+        warnings: expect.arrayContaining([expect.stringMatching(/is version 1, but version 2/)]),
+      });
+      tag(unsigned.data?.digest);
+      expect((await second.json('upgrade', [NAME, '--no-smoke', ...INSTALL])).error).toMatchObject({
+        code: 'untrusted',
+      });
+      expect(await install('--allow-unsigned')).toMatchObject({
+        code: 0,
+        warnings: expect.arrayContaining([expect.stringMatching(/is not signed/)]),
+      });
+    } finally {
+      await registry.close();
+    }
+    const away = await anotherHome().json('install', ['--key', 'x.pub', NAME, ...INSTALL]);
+    expect(away.error).toMatchObject({ code: 'bad-usage', exitCode: 2 });
+  },
+);
