@@ -165,7 +165,7 @@ async function attempt<Result>(path: string, effect: () => Promise<Result>): Pro
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT')
       throw new ProvisionError('file-not-found', `The catalog file ${path} does not exist`, { cause });
-    throw new ProvisionError('file-access', `Cannot read the catalog at ${path}: ${messageOf(cause)}`, { cause });
+    throw new ProvisionError(accessCode(cause), `Cannot read the catalog at ${path}: ${messageOf(cause)}`, { cause });
   }
 }
 

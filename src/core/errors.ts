@@ -8,6 +8,8 @@ export const EXIT_CODE = {
   'bad-usage': 2,
   'bad-configuration': 2,
   'bad-name': 2,
+  /** A file where a folder should be, or the other way round. */
+  'bad-path': 2,
 
   'model-not-found': 3,
   'quant-not-found': 3,
@@ -29,7 +31,6 @@ export const EXIT_CODE = {
 
   'disk-full': 12,
   'memory-short': 12,
-  'file-access': 12,
 
   'runtime-unreachable': 13,
   'runtime-not-ollama': 13,
@@ -42,6 +43,8 @@ export const EXIT_CODE = {
   'tls-required': 13,
 
   unauthorised: 14,
+  /** This user may not read or write there, or its disk does not work: a person must act. */
+  'file-access': 14,
   'licence-not-accepted': 14,
 
   busy: 15,
@@ -113,6 +116,23 @@ export function causesOf(error: unknown): string[] {
 export function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message || thrown.name;
   return typeof thrown === 'string' ? thrown : (JSON.stringify(thrown) ?? String(thrown));
+}
+
+/** What a fault that the system reports for a file means. */
+const FILE_ERRORS: Readonly<Record<string, ErrorCode>> = {
+  ENOSPC: 'disk-full',
+  EDQUOT: 'disk-full',
+  EACCES: 'file-access',
+  EPERM: 'file-access',
+  EROFS: 'file-access',
+  ENOTDIR: 'bad-path',
+  EISDIR: 'bad-path',
+  ENOENT: 'file-not-found',
+};
+
+/** The code of a fault that the system reported for a file; undefined for every other fault. */
+export function fileErrorCode(thrown: unknown): ErrorCode | undefined {
+  return FILE_ERRORS[errnoOf(thrown) ?? ''];
 }
 
 /** The errno word (`ENOENT`, `ECONNREFUSED`, …) of a Node error or of its causes, if there is one. */

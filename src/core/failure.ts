@@ -1,4 +1,4 @@
-import { causesOf, type ErrorCode, EXIT_CODE, errnoOf, messageOf, ProvisionError } from './errors.ts';
+import { causesOf, type ErrorCode, EXIT_CODE, fileErrorCode, messageOf, ProvisionError } from './errors.ts';
 import { redactShapes } from './redact.ts';
 
 /** Any failure in the form that both the terminal and `--json` show. */
@@ -29,18 +29,8 @@ function ofProvisionError(error: ProvisionError): Failure {
 }
 
 /** Faults of the machine that may surface anywhere; named where the place that hit them could not say more. */
-const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
-  ENOSPC: 'disk-full',
-  EDQUOT: 'disk-full',
-  EACCES: 'file-access',
-  EPERM: 'file-access',
-  EROFS: 'file-access',
-  ENOENT: 'file-not-found',
-  ENOTDIR: 'file-not-found',
-};
-
 function ofSystemError(thrown: unknown): Failure | undefined {
-  const code = SYSTEM_CODES[errnoOf(thrown) ?? ''];
+  const code = fileErrorCode(thrown);
   return code === undefined ? undefined : { ...failure(code, messageOf(thrown), []), causes: causesOf(thrown) };
 }
 

@@ -1,5 +1,5 @@
 import type { Digest } from '../core/digest.ts';
-import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
+import { type ErrorCode, errnoOf, fileErrorCode, messageOf, ProvisionError } from '../core/errors.ts';
 
 /** What to do next, where the caller knows better than this file. */
 export interface DiskAdvice {
@@ -15,7 +15,7 @@ export function isDiskFull(cause: unknown): boolean {
 }
 
 /**
- * The one mapping from what the system refused to an error of ours: `disk-full` or `file-access`. `action` completes
+ * The one mapping from what the system refused to an error of ours: `disk-full`, `bad-path` or `file-access`. `action` completes
  * "Cannot … PATH": `read`, `create the folder`. An error that has a code of ours already passes as it is.
  */
 export function diskError(action: string, path: string, cause: unknown, advice: DiskAdvice = {}): ProvisionError {
@@ -25,7 +25,13 @@ export function diskError(action: string, path: string, cause: unknown, advice: 
     ? (advice.full ?? ['Free some space there, or move our data with GEMMA_PROVISION_HOME.', 'Then try again.'])
     : (advice.otherwise ?? adviceFor(action, path, cause));
   const message = `Cannot ${action} ${path}: ${reasonOf(cause)}.`;
-  return new ProvisionError(full ? 'disk-full' : 'file-access', message, { cause, suggestions });
+  return new ProvisionError(accessCode(cause), message, { cause, suggestions });
+}
+
+/** `file-access` for whatever has no better name, a file that vanished included. */
+export function accessCode(cause: unknown): ErrorCode {
+  const code = fileErrorCode(cause);
+  return code === undefined || code === 'file-not-found' ? 'file-access' : code;
 }
 
 export function isDenied(cause: unknown): boolean {
@@ -38,10 +44,13 @@ function reasonOf(cause: unknown): string {
   if (errno === 'EDQUOT') return 'this user’s disk quota is used up';
   if (errno === 'EXDEV') return 'it is on another file system';
   if (errno === 'EROFS') return 'the file system is read-only';
+  if (errno === 'ENOTDIR') return 'a part of its path is not a folder';
+  if (errno === 'EISDIR') return 'it is a folder';
   return isDenied(cause) ? 'permission denied' : messageOf(cause);
 }
 
 function adviceFor(action: string, path: string, cause: unknown): string[] {
+  if (accessCode(cause) === 'bad-path') return ['Check the path.'];
   if (action !== 'read') return ['Check that this user may write in that folder, and that its disk is healthy.'];
   if (isDenied(cause)) return [`Allow this user to read it, for example with: chmod u+r ${JSON.stringify(path)}`];
   return ['Check the disk or network mount that the file is on, then run the command again.'];

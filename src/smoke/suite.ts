@@ -4,6 +4,7 @@ import { messageOf, ProvisionError } from '../core/errors.ts';
 import { type Issue, parseDocument } from '../core/parse.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { TextFiles } from '../disk/disk.ts';
+import { accessCode } from '../disk/errors.ts';
 import { findSchemaError } from './json-schema.ts';
 import { lettersOf } from './judges.ts';
 import { Check, FILLER, type Judge, Suite } from './schema.ts';
@@ -45,7 +46,7 @@ async function readText(disk: TextFiles, path: string): Promise<string> {
   try {
     text = await disk.readText(path);
   } catch (cause) {
-    throw new ProvisionError('file-access', `${path} cannot be read: ${messageOf(cause)}.`, {
+    throw new ProvisionError(accessCode(cause), `${path} cannot be read: ${messageOf(cause)}.`, {
       cause,
       suggestions: ['Check that the path names a file that this user may read.'],
     });

@@ -46,6 +46,7 @@ const BAD_COPY: ReadonlySet<string> = new Set([
   'source-not-found',
   'file-not-found',
   'file-access',
+  'bad-path',
 ]);
 
 /** Says what was done, or nothing where this problem is none of a blob or no copy is good. */

@@ -1,6 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import { realDisk, withFile } from '../../disk/disk.ts';
+import { accessCode } from '../../disk/errors.ts';
 import type { ByteSource } from '../../gguf/byte-source.ts';
 import { fileSource } from '../../gguf/file-source.ts';
 import { readGgufHeader } from '../../gguf/header.ts';
@@ -135,7 +136,7 @@ async function openPart<Result>(
     if (error instanceof ProvisionError) throw error;
     const missing = errnoOf(error) === 'ENOENT';
     throw new ProvisionError(
-      missing ? 'source-not-found' : 'file-access',
+      missing ? 'source-not-found' : accessCode(error),
       missing ? 'this file of the split model is missing' : messageOf(error),
       { suggestions: ['Put all parts of the model into one folder.'], cause: error },
     );

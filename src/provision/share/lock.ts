@@ -10,6 +10,7 @@ import { digestOf } from '../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk } from '../../disk/disk.ts';
+import { accessCode } from '../../disk/errors.ts';
 import { jsonKind, requireOutput } from '../../disk/output-file.ts';
 import { compareLocks, type Difference, fillFromLock, requireNoDifferences } from '../../package/frozen.ts';
 import { buildLock, LOCK_FILE_NAME, type Lockable, LockFile, parseLock, writeLock } from '../../package/lock-file.ts';
@@ -173,7 +174,7 @@ async function readLockText(file: string): Promise<string> {
   } catch (cause) {
     const missing = errnoOf(cause) === 'ENOENT';
     throw new ProvisionError(
-      missing ? 'file-not-found' : 'file-access',
+      missing ? 'file-not-found' : accessCode(cause),
       missing ? `the lock file ${file} does not exist` : `the lock file ${file} cannot be read: ${messageOf(cause)}`,
       { cause, suggestions: missing ? ['Create one with: gemma-provision lock', 'Specify it with --lock FILE.'] : [] },
     );

@@ -160,7 +160,7 @@ describe('folders of others', () => {
     rmSync(join(home.path, 'cache'), { recursive: true, force: true });
     writeFileSync(join(home.path, 'cache'), 'not a folder');
     const answer = await install();
-    expect(answer).toMatchObject({ code: 12, error: { code: 'file-access' } });
+    expect(answer).toMatchObject({ code: 2, error: { code: 'bad-configuration' } });
     expect(errorText(answer)).toContain(join(home.path, 'cache'));
     expect(snapshot(home)).toEqual(before);
   });
@@ -177,7 +177,7 @@ describe('folders of others', () => {
       chownSync(join(home.path, 'data'), 65_534, 65_534);
       const args = ['install', ...fromOrigin(origin.url, '/new.gguf'), '--json'];
       const { stdout, code } = await home.run(args, { user: 65_534 });
-      expect(code, stdout).toBe(12);
+      expect(code, stdout).toBe(14);
       expect(stdout).toContain('EACCES');
       expect(stdout).toContain(cache);
       expect(cached(home)).toEqual({ partial: [], blobs: [] });
@@ -190,24 +190,28 @@ describe('folders of others', () => {
     mkdirSync(join(home.path, 'cache'));
     symlinkSync(outside, join(home.path, 'cache/partial'));
     const answer = await install();
-    expect(answer).toMatchObject({ code: 12, ok: false });
+    expect(answer).toMatchObject({ code: 14, ok: false });
     expect(errorText(answer)).toContain(join(home.path, 'cache/partial'));
     expect(filesUnder(home.path, 'outside')).toEqual([]);
     expect(await quantsOf(home)).toEqual([]);
   });
 
-  test('row 47: with umask 077 an install works, and no other user can read its files', LONG, async () => {
-    const before = process.umask(0o077);
-    try {
-      expect(await install()).toMatchObject({ code: 0, ok: true });
-    } finally {
-      process.umask(before);
-    }
-    // Blobs are readable for a server that runs as somebody else; here their folder is closed to others.
-    const paths = ['data', 'cache', ...filesUnder(home.path, 'data').filter((path) => !path.includes('/blobs/'))];
-    const open = paths.filter((path) => (lstatSync(join(home.path, path)).mode & 0o077) !== 0);
-    expect(paths.length).toBeGreaterThan(4);
-    expect(open).toEqual([]);
-    expect(await installOf(home, fromOrigin(origin.url, '/new.gguf'))).toMatchObject({ data: { changed: false } });
-  });
+  test.each([0o000, 0o077])(
+    'row 47: with umask %o an install works, and no other user can read its files',
+    LONG,
+    async (umask) => {
+      const before = process.umask(umask);
+      try {
+        expect(await install()).toMatchObject({ code: 0, ok: true });
+      } finally {
+        process.umask(before);
+      }
+      // Blobs are readable for a server that runs as somebody else; here their folder is closed to others.
+      const paths = ['data', 'cache', ...filesUnder(home.path, 'data').filter((path) => !path.includes('/blobs/'))];
+      const open = paths.filter((path) => (lstatSync(join(home.path, path)).mode & 0o077) !== 0);
+      expect(paths.length).toBeGreaterThan(4);
+      expect(open).toEqual([]);
+      expect(await installOf(home, fromOrigin(origin.url, '/new.gguf'))).toMatchObject({ data: { changed: false } });
+    },
+  );
 });

@@ -79,12 +79,12 @@ describe.skipIf(missing !== undefined)(`a state file${missing === undefined ? ''
     timeout: 120_000,
   }, () => {
     const [file, afterRename] = everyTime('fsync', 'error=EIO');
-    expect(file).toMatchObject({ killed: false, code: 12, output: 'file-access', text: OLD });
-    expect(afterRename).toMatchObject({ killed: false, code: 12, output: 'file-access', text: NEW });
+    expect(file).toMatchObject({ killed: false, code: 14, output: 'file-access', text: OLD });
+    expect(afterRename).toMatchObject({ killed: false, code: 14, output: 'file-access', text: NEW });
   });
 
   test('row 24: a rename that fails is reported, and the old text stays', { timeout: 60_000 }, () => {
-    expect(writeWith('rename', 'error=EROFS', 1)).toMatchObject({ code: 12, output: 'file-access', text: OLD });
+    expect(writeWith('rename', 'error=EROFS', 1)).toMatchObject({ code: 14, output: 'file-access', text: OLD });
     expect(readdirSync(folder)).toEqual(['state.json']);
   });
 });

@@ -290,7 +290,7 @@ describe('what was seen', () => {
     };
     await expect(seenVersions(files, '/data/trust.json', 'catalogs').keep([entry(1)])).rejects.toMatchObject({
       code: 'file-access',
-      exitCode: 12,
+      exitCode: 14,
     });
   });
 });

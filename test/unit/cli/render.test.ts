@@ -97,6 +97,8 @@ describe('failures', () => {
     ['ENOSPC', 'disk-full'],
     ['EACCES', 'file-access'],
     ['ENOENT', 'file-not-found'],
+    ['ENOTDIR', 'bad-path'],
+    ['EISDIR', 'bad-path'],
     ['EWHAT', 'bug'],
   ])('of the system: %s is %s', (errno, code) => {
     expect(failureOf(Object.assign(new Error('x'), { code: errno })).code).toBe(code);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { causesOf, EXIT_CODE, errnoOf, messageOf, ProvisionError } from '../../../src/core/errors.ts';
+import { causesOf, EXIT_CODE, errnoOf, fileErrorCode, messageOf, ProvisionError } from '../../../src/core/errors.ts';
 
 describe('errors', () => {
   test('exit codes are those that scripts rely on', () => {
@@ -12,6 +12,19 @@ describe('errors', () => {
       terminated: 143,
     });
     expect(new ProvisionError('disk-full', 'x').exitCode).toBe(12);
+  });
+
+  test.each([
+    ['ENOSPC', 12],
+    ['EDQUOT', 12],
+    ['EACCES', 14],
+    ['EPERM', 14],
+    ['EROFS', 14],
+    ['ENOTDIR', 2],
+    ['EISDIR', 2],
+  ])('row 24: %s of a file is exit %i: only a full disk is worth freeing space for', (errno, exitCode) => {
+    const code = fileErrorCode(Object.assign(new Error(errno), { code: errno }));
+    expect(code && EXIT_CODE[code]).toBe(exitCode);
   });
 
   test('causes are told nearest first, circles end', () => {

@@ -74,7 +74,7 @@ describe('a state file', () => {
   });
 
   const full = { code: 'disk-full', exitCode: 12, message: expect.stringMatching(/state\.json.*disk is full.*stays/) };
-  const barred = { code: 'file-access', exitCode: 12, message: expect.stringMatching(/state\.json.*stays/) };
+  const barred = { code: 'file-access', exitCode: 14, message: expect.stringMatching(/state\.json.*stays/) };
   test.each([
     ['write', 'ENOSPC', full],
     ['write', 'EDQUOT', { ...full, message: expect.stringMatching(/state\.json.*quota is used up.*stays/) }],
@@ -224,6 +224,6 @@ describe('removing', () => {
     const barred = watched(() => {
       throw Object.assign(new Error('EROFS: no'), { code: 'EROFS' });
     });
-    await expect(removeText(path, barred)).rejects.toMatchObject({ code: 'file-access', exitCode: 12 });
+    await expect(removeText(path, barred)).rejects.toMatchObject({ code: 'file-access', exitCode: 14 });
   });
 });

@@ -2,6 +2,7 @@ import type { Digest } from '../../../core/digest.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../../core/errors.ts';
 import type { Work } from '../../../core/progress.ts';
 import type { DigestCache } from '../../../disk/digest-cache.ts';
+import { accessCode } from '../../../disk/errors.ts';
 import type { HashFile } from '../../../disk/hash.ts';
 import type { LocalFile } from '../../../sources/contract.ts';
 import type { ProvenFolder } from '../folder/probe.ts';
@@ -60,7 +61,7 @@ export function folderError({ path }: Pick<ProvenFolder, 'path'>, thrown: unknow
       suggestions: ["Free space on the disk of the server's models folder (OLLAMA_MODELS)."],
     });
   }
-  return new ProvisionError('file-access', `${path} cannot be written to: ${messageOf(thrown)}`, {
+  return new ProvisionError(accessCode(thrown), `${path} cannot be written to: ${messageOf(thrown)}`, {
     cause: thrown,
     suggestions: ['Check the disk of the folder, and its permissions.', 'Or upload the bytes instead: --via upload.'],
   });

@@ -276,7 +276,7 @@ describe('row 47: folders that are not ours to write', () => {
     const { cache, fetched } = testCache({ folder, disk: { mkdir: failing(code) } });
     await expect(run(cache.fetch(remoteFile(), never))).rejects.toMatchObject({
       code: 'file-access',
-      exitCode: 12,
+      exitCode: 14,
       message: `Cannot create the folder ${folder}: ${reason}.`,
     });
     expect(fetched).toEqual([]);

@@ -269,6 +269,6 @@ test('a state file that cannot be read is reported', async () => {
   const { mkdir } = await import('node:fs/promises');
   await mkdir(stateFileOf(join(into, 'm.gguf')));
   const error = await refusalOf(fetchTo(into, remoteOf(server)));
-  expect(error).toMatchObject({ code: 'file-access', exitCode: 12 });
+  expect(error).toMatchObject({ code: 'bad-path', exitCode: 2 });
   expect(server.requests).toHaveLength(0);
 });
