@@ -5,6 +5,7 @@ import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
 import { type Issue, parseJson } from '../core/parse.ts';
 import { formatBytes, MIB } from '../core/units.ts';
 import type { Disk } from '../disk/disk.ts';
+import { accessCode } from '../disk/errors.ts';
 import type { SeenVersion } from '../trust/index.ts';
 import type { Family } from './schema.ts';
 import type { CatalogTrust } from './trust.ts';
