@@ -6,7 +6,7 @@ import type { AppContext, AppOptions } from '../provision/context.ts';
 import type { Consent } from '../provision/install/licence.ts';
 import { realEnvironment } from './app.ts';
 import { failureEnvelope, successEnvelope } from './envelope.ts';
-import { failureOf } from './failure.ts';
+import { failureOf, lateInterruption } from './failure.ts';
 import { safe } from './redaction.ts';
 import { failureText } from './render/failure.ts';
 import { type ProgressRenderer, progressRenderer } from './render/progress.ts';
@@ -39,7 +39,8 @@ export abstract class BaseCommand<Data> extends Command {
   static environment = realEnvironment;
 
   readonly #warnings: string[] = [];
-  readonly #stop = new Stop();
+  readonly #stop = new Stop({ late: (by) => this.#reportOnce(lateInterruption(by)) });
+  #reported = false;
   #app: AppContext | undefined;
   #negative = false;
   #common: CommonFlags = {};
@@ -127,12 +128,26 @@ export abstract class BaseCommand<Data> extends Command {
     const failure = failureOf(error, {
       interruptedBy: this.#stop.by,
       flags: Object.keys({ ...this.ctor.baseFlags, ...this.ctor.flags, json: true, help: true }),
+      variables: this.#variables(),
     });
     process.exitCode = failure.exitCode;
-    this.#report(failure, error);
+    this.#reportOnce(failure, error);
   }
 
-  #report(failure: Failure, error: Error): void {
+  /** Flags that are not on the command line and have a variable, with its name. */
+  #variables(): ReadonlyMap<string, string> {
+    const flags: [string, { readonly env?: string | undefined }][] = Object.entries(this.ctor.flags);
+    const isGiven = (name: string) => this.argv.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`));
+    return new Map(flags.flatMap(([name, { env }]) => (env === undefined || isGiven(name) ? [] : [[name, env]])));
+  }
+
+  /** A run has one failure: after it is reported, only cleaning up can still be under way. */
+  #reportOnce(failure: Failure, error?: Error): void {
+    if (!this.#reported) this.#report(failure, error);
+    this.#reported = true;
+  }
+
+  #report(failure: Failure, error: Error | undefined): void {
     if (this.jsonEnabled()) {
       this.logJson(failureEnvelope(failure, this.#context()));
       return;
@@ -140,7 +155,7 @@ export abstract class BaseCommand<Data> extends Command {
     const terminal = this.terminal;
     terminal.err.text(`${failureText(failure, terminal)}\n`);
     if (failure.code === 'bug' && this.argv.some((arg) => arg === '--verbose' || arg === '-v')) {
-      terminal.err.text(`${error.stack ?? ''}\n`);
+      terminal.err.text(`${error?.stack ?? ''}\n`);
     }
   }
 
@@ -160,6 +175,7 @@ export abstract class BaseCommand<Data> extends Command {
   }
 
   override toSuccessJson(data: unknown): unknown {
+    this.#reported = true;
     return successEnvelope(data, !this.#negative, this.#context());
   }
 

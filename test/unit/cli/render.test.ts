@@ -113,16 +113,6 @@ describe('failures', () => {
     expect(failureOf(new ProvisionError('smoke-failed', 'x'), { interruptedBy: 'SIGINT' }).exitCode).toBe(17);
     expect(failureOf(abort).code).toBe('bug');
   });
-
-  test('an unknown flag gets the nearest one', () => {
-    const error = Object.assign(new Error('Nonexistent flag: --form\nSee more help with --help'), {
-      parse: {},
-      oclif: {},
-    });
-    const failure = failureOf(error, { flags: ['from', 'force'] });
-    expect(failure).toMatchObject({ code: 'bad-usage', message: 'Unknown flag: --form' });
-    expect(failure.suggestions[0]).toBe('Did you mean --from?');
-  });
 });
 
 test('tables align, numbers to the right, escape codes take no room', () => {
