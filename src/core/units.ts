@@ -35,7 +35,6 @@ export function formatRate(bytesPerSecond: number): string {
 }
 
 const SIZE_UNITS: Readonly<Record<string, number>> = {
-  '': 1,
   b: 1,
   kib: KIB,
   mib: MIB,
@@ -47,11 +46,13 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   tb: 1e12,
 };
 
-/** Reads `6GiB`, `512 MiB`, `8GB`, `1073741824`. Returns undefined for anything else, also for negative sizes. */
+/** Reads `6GiB`, `512 MiB`, `8GB`, and `0`. Returns undefined for anything else: a number without a unit could mean anything. */
 export function parseBytes(text: string): number | undefined {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(text);
-  const step = SIZE_UNITS[match?.[2]?.toLowerCase() ?? ''];
-  if (match === null || step === undefined) return undefined;
-  const bytes = Math.round(Number(match[1]) * step);
+  if (match === null) return undefined;
+  const [, number, unit = ''] = match;
+  const step = unit === '' && Number(number) === 0 ? 1 : SIZE_UNITS[unit.toLowerCase()];
+  if (step === undefined) return undefined;
+  const bytes = Math.round(Number(number) * step);
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }

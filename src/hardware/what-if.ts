@@ -23,7 +23,7 @@ export function parseWhatIf(text: string): WhatIf {
       throw wrong(`--what-if does not support ${JSON.stringify(name)}`, [...didYouMean(name, KEYS), EXAMPLE]);
     if (sizes[key] !== undefined) throw wrong(`--what-if sets ${key} twice`);
     const bytes = parseBytes(size);
-    if (bytes === undefined) throw wrong(`--what-if: ${JSON.stringify(size)} is not a valid size for ${key}`);
+    if (bytes === undefined) throw badSize(key, size, text, part);
     if (key === 'ram' && bytes === 0) throw wrong('--what-if: no machine has ram=0');
     sizes[key] = bytes;
   }
@@ -101,6 +101,16 @@ function describe(dedicated: Gpu | undefined, total: number): string {
   return dedicated === undefined
     ? `an NVIDIA GPU with ${size} that this machine does not have`
     : `${dedicated.model} with ${size}`;
+}
+
+/** `vram=16` and `vram=16g` can only mean GiB: as bytes, no machine has so little. */
+function badSize(key: Key, size: string, text: string, part: string): ProvisionError {
+  const number = /^(\d+(?:\.\d+)?)\s*g?$/i.exec(size)?.[1];
+  if (number === undefined) return wrong(`--what-if: ${JSON.stringify(size)} is not a valid size for ${key}`);
+  return wrong(`--what-if: ${key}=${size} has no unit`, [
+    `Did you mean --what-if ${text.replace(part, `${key}=${number}GiB`)}?`,
+    'A GPU that is sold with 16 GB has 16 GiB; 16GB means 16 × 10^9 bytes, which is 14.9 GiB.',
+  ]);
 }
 
 function wrong(message: string, suggestions: readonly string[] = [EXAMPLE]): ProvisionError {

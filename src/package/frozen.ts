@@ -109,6 +109,8 @@ export interface FrozenContext {
   readonly known: boolean;
 }
 
+const FROM_LOCK = { reason: 'the lock file specifies this quant', automatic: false };
+
 /**
  * The request with everything from the lock file that the user did not name. What he named stays, so that it shows as a
  * difference instead of being ignored.
@@ -117,7 +119,7 @@ export function fillFromLock<Request extends LockedRequest>(
   lock: LockFile,
   request: Request,
   { folder, known }: FrozenContext,
-): Request & { readonly load?: LockedLoad } {
+): Request & { readonly load?: LockedLoad; readonly quantOrigin?: typeof FROM_LOCK } {
   const model = request.model ?? (known ? lock.model : undefined);
   const quant = request.quant ?? (known && !request.model?.includes(':') ? lock.quant : undefined);
   const from = request.from ?? sourceInLock(lock, folder);
@@ -129,6 +131,7 @@ export function fillFromLock<Request extends LockedRequest>(
     ...request,
     ...(model !== undefined && { model }),
     ...(quant !== undefined && { quant }),
+    ...(quant !== request.quant && { quantOrigin: FROM_LOCK }),
     ...(from !== undefined && { from }),
     ...(family !== undefined && { family }),
     name: request.name ?? lock.name,

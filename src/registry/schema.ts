@@ -69,7 +69,12 @@ const RecordBody = z.strictObject({
     entryDigest: Digest.optional(),
     way: TransferWay.optional(),
   }),
-  choice: z.strictObject({ reasons: z.array(z.string()), useCase: z.string().optional() }),
+  choice: z.strictObject({
+    reasons: z.array(z.string()),
+    useCase: z.string().optional(),
+    /** This tool chose the quant among several; absent where the user, a file or a lock file decided. */
+    automatic: z.literal(true).optional(),
+  }),
   template: z.strictObject({ name: z.string(), digest: Digest }),
   profile: z.string(),
   parameters: z.record(z.string(), z.union([z.number(), z.boolean(), z.string(), z.array(z.string())])),

@@ -42,6 +42,7 @@ export function tinyPlan(changes: Partial<InstallPlan> = {}): InstallPlan {
       spec: SPEC,
     },
     prompt: {},
+    automatic: false,
     engine: 'ollama-a2',
     wholeOnGpu: false,
     reasons: ['a test asked for it'],

@@ -16,6 +16,9 @@ export interface LoadedModel {
   readonly ramBytes: number;
 }
 
+/** `as it was installed before`, by setting. */
+export type SettingOrigins = Partial<Readonly<Record<keyof RunSettings, string>>>;
+
 export interface RecommendRequest {
   readonly family: Pick<Family, 'architecture' | 'policy'>;
   readonly model: Pick<Model, 'id' | 'hyperparameters' | 'quants'>;
@@ -25,6 +28,8 @@ export interface RecommendRequest {
   readonly settings: RunSettings;
   /** Settings that the user did not set; none when absent. */
   readonly adjustable?: readonly Adjustable[];
+  /** Where settings come from that the user did not ask for. */
+  readonly settingOrigins?: SettingOrigins;
   /** The default settings, to show what the difference costs. */
   readonly usual?: Partial<RunSettings>;
   readonly engine: Engine;

@@ -76,7 +76,7 @@ const SETTINGS = {
 
 /** Why the settings are what they are, and what each that differs from the usual one costs the choice. */
 export function settingReasons({ ranking: { request, best }, base }: Adjusted): string[] {
-  const { settings, usual = {}, engine } = request;
+  const { settings, usual = {}, settingOrigins = {}, engine } = request;
   const asked = base.request;
   const reasons: string[] = [];
   for (const setting of ['contextLength', 'batch', 'kvType', 'parallel', 'flashAttention'] as const) {
@@ -87,7 +87,7 @@ export function settingReasons({ ranking: { request, best }, base }: Adjusted): 
     const cost = best === undefined ? '' : costOf(best, request, { [setting]: before }, settingText(before));
     const why = made
       ? `instead of ${settingText(before)}; with ${settingText(before)} ${otherwise(base.best)}`
-      : `as requested${cost}`;
+      : `${settingOrigins[setting] ?? 'as requested'}${cost}`;
     reasons.push(`${name} is ${settingText(settings[setting])} ${why}.`);
     if ('variable' in rest && traitsOf(engine).hasServerVariables) {
       const value = setting === 'flashAttention' ? Number(settings.flashAttention) : settings[setting];

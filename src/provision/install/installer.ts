@@ -8,7 +8,6 @@ import { chatTemplateOf } from '../../modelfile/templates.ts';
 import { baselineRunOf, findAcceptance, type Registry, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, StorableFile, TransferWay } from '../../runtimes/contract.ts';
-import { sameModel } from '../../runtimes/names.ts';
 import type { OpenRuntime, RuntimeFlags } from '../../runtimes/registry.ts';
 import { layoutOf } from '../../sources/cache/layout.ts';
 import type { StreamFile } from '../../sources/contract.ts';
@@ -165,7 +164,7 @@ async function planningInputs({
     ...(isLive && { volumeOf: (path: string) => volumeOf(realDisk, path) }),
     chatTemplate: async (name) => chatTemplateOf(templates, name),
     referenceTemplate: async (name) => templates.references.get(name)?.text,
-    installed: (modelId, name) => newestOf(registry, identity, modelId, name),
+    installed: (modelId) => recordsOfModel(registry, identity, modelId),
   };
 }
 
@@ -181,14 +180,10 @@ function asStored(
   return { ref, sizeBytes, digest, path: layoutOf(cacheFolder).blobOf(digest), immutable: true };
 }
 
-/** The newest record of a model in a runtime. Broken records count as none here: the install itself refuses its own. */
-async function newestOf(registry: Registry, { kind, endpoint }: RuntimeIdentity, modelId: string, name?: string) {
+/** Records of a model in a runtime, newest first. Broken records count as none here: the install itself refuses its own. */
+async function recordsOfModel(registry: Registry, { kind, endpoint }: RuntimeIdentity, modelId: string) {
   const { records } = await readRecords(registry);
   return records
     .filter(({ model, runtime }) => model === modelId && runtime.kind === kind && runtime.endpoint === endpoint)
-    .filter((record) => name === undefined || sameModel(record.name, name))
-    .reduce<InstallRecord | undefined>(
-      (a, b) => (a !== undefined && a.installedAt >= b.installedAt ? a : b),
-      undefined,
-    );
+    .toSorted((a, b) => b.installedAt.localeCompare(a.installedAt));
 }

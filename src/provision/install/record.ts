@@ -55,7 +55,11 @@ export function recordOf(ingredients: Ingredients): InstallRecord {
       ...(promoted.entryDigest && { entryDigest: promoted.entryDigest }),
       ...(way !== undefined && { way }),
     },
-    choice: { reasons: [...plan.reasons], ...(plan.useCase !== undefined && { useCase: plan.useCase }) },
+    choice: {
+      reasons: [...plan.reasons],
+      ...(plan.useCase !== undefined && { useCase: plan.useCase }),
+      ...(plan.automatic && { automatic: true }),
+    },
     ...modelfileOf(plan, promoted),
     licence: {
       id: plan.family.licence.id,

@@ -29,7 +29,8 @@ export function upgradeRequest(record: InstallRecord, catalog: Catalog): Install
   const known = knownModel(record, catalog);
   const named = { ...common, sampling: profile };
   if (known === undefined) return { ...named, ...sourceOf(record), family: record.family };
-  const model = { ...named, model: record.model, quant };
+  const quantOrigin = { reason: 'this quant is installed', automatic: record.choice.automatic === true };
+  const model = { ...named, model: record.model, quant, quantOrigin };
   return isBundled(record, known) ? model : { ...model, ...sourceOf(record) };
 }
 

@@ -28,6 +28,8 @@ export interface InstallRequest {
   readonly model?: string;
   /** A quant, or undefined for auto. */
   readonly quant?: string;
+  /** Where `quant` comes from, if the user did not name it. */
+  readonly quantOrigin?: { readonly reason: string; readonly automatic: boolean };
   readonly from?: string;
   /** Quants that were tried and do not fit. */
   readonly without?: readonly string[];
@@ -84,8 +86,8 @@ export interface PlanningInputs extends DiskLooks {
   chatTemplate(name: string): Promise<string>;
   /** The official Jinja template of that name, for files that cannot be read or have none of their own. */
   referenceTemplate(name: string): Promise<string | undefined>;
-  /** The newest record of a model in this runtime (under `name`, if one is given). */
-  installed(modelId: string, name: string | undefined): Promise<InstallRecord | undefined>;
+  /** Records of a model in this runtime, newest first. */
+  installed(modelId: string): Promise<readonly InstallRecord[]>;
 }
 
 /** A file on this machine, or one on a web server that the install fetches. */
@@ -117,6 +119,8 @@ export interface InstallPlan {
   readonly prompt: KnownPrompt;
   readonly reasons: readonly string[];
   readonly useCase?: string;
+  /** This tool chose the quant among several. */
+  readonly automatic: boolean;
   readonly memory?: MemoryEstimate;
   readonly engine: Engine;
   /** All layers are meant to be on the GPU. */

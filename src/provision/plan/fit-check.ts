@@ -2,6 +2,7 @@ import type { Family, Model } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { comparison } from '../../fit/choice/reasons.ts';
 import { type Adjustable, type LoadedModel, recommend } from '../../fit/choice/recommend.ts';
+import type { SettingOrigins } from '../../fit/choice/request.ts';
 import { defaultFlashAttention } from '../../fit/memory/engines.ts';
 import type { Candidate, Engine, Recommendation, RunSettings } from '../../fit/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
@@ -11,13 +12,14 @@ import type { InstallRequest, PlanningInputs } from './contract.ts';
 export interface RankInputs extends Pick<PlanningInputs, 'facts' | 'profile' | 'ram' | 'measured'> {
   /** Models that are loaded now. */
   readonly loaded?: readonly LoadedModel[];
+  readonly settingOrigins?: SettingOrigins;
   /** Adds the table of quants, contexts and types of the KV cache. */
   readonly table?: boolean;
 }
 
 /** Ranks the quants of a model on the host of this plan. */
 export function rank(model: Model, family: Family, request: InstallRequest, inputs: RankInputs): Recommendation {
-  const { facts, profile, ram, loaded, table } = inputs;
+  const { facts, profile, ram, loaded, settingOrigins, table } = inputs;
   const { architecture } = family;
   return recommend({
     family,
@@ -30,6 +32,7 @@ export function rank(model: Model, family: Family, request: InstallRequest, inpu
     measured: (quant) => inputs.measured?.(model.id, quant),
     ...(ram !== undefined && { ram }),
     ...(loaded !== undefined && { loaded }),
+    ...(settingOrigins !== undefined && { settingOrigins }),
     ...(table !== undefined && { table }),
   });
 }

@@ -42,10 +42,11 @@ export function checkHeader({ family, model }: Identified, header: GgufFacts, pa
   }
   const found = header.hyperparameters;
   if (found === undefined) throw noLanguageModel(path);
-  if (sameShape(found, model.hyperparameters)) return;
+  const differences = differencesOf(found, model.hyperparameters);
+  if (differences.length === 0) return;
   throw new ProvisionError(
     'wrong-architecture',
-    `${path} is a different ${family.architecture} model than ${model.id}: it has ${shapeText(found)} instead of ${shapeText(model.hyperparameters)}`,
+    `${path} is a different ${family.architecture} model than ${model.id}: ${differences.join(', ')}`,
     { suggestions: ['Omit the model and choose a name with --name, or specify the correct model.'] },
   );
 }
@@ -67,7 +68,7 @@ export function identifyByHeader(
     throw noLanguageModel(fileName);
   }
   for (const family of families) {
-    const model = family.models.find((candidate) => sameShape(shape, candidate.hyperparameters));
+    const model = family.models.find((candidate) => differencesOf(shape, candidate.hyperparameters).length === 0);
     if (model !== undefined) return { family, model, ...quantOf(model, header, fileName) };
   }
   return unknownModel(families, header, shape, fileName);
@@ -82,16 +83,17 @@ export function quantOf(model: Model, header: GgufFacts, fileName: string): { qu
 }
 
 /** The numbers that distinguish models of one architecture and that every converter writes. */
-function sameShape(a: Hyperparameters, b: Hyperparameters): boolean {
-  return (
-    a.blockCount === b.blockCount &&
-    a.embeddingLength === b.embeddingLength &&
-    largestLayer(a.headCount) === largestLayer(b.headCount)
-  );
-}
+const DISTINCTIVE: readonly (readonly [name: string, of: (shape: Hyperparameters) => number])[] = [
+  ['blocks', ({ blockCount }) => blockCount],
+  ['embedding length', ({ embeddingLength }) => embeddingLength],
+  ['attention heads', ({ headCount }) => largestLayer(headCount)],
+];
 
-function shapeText(shape: Hyperparameters): string {
-  return `${shape.blockCount} blocks of width ${shape.embeddingLength}`;
+/** `blocks 26 instead of 35`, for each number that differs; empty for the same model. */
+function differencesOf(found: Hyperparameters, expected: Hyperparameters): string[] {
+  return DISTINCTIVE.filter(([, of]) => of(found) !== of(expected)).map(
+    ([name, of]) => `${name} ${of(found)} instead of ${of(expected)}`,
+  );
 }
 
 function noLanguageModel(file: string): ProvisionError {

@@ -2,9 +2,11 @@
 import type { Family, Model } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { didYouMean } from '../../core/suggest.ts';
+import type { SettingOrigins } from '../../fit/choice/request.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { modelSpec } from '../../modelfile/spec.ts';
-import { parseModelName } from '../../runtimes/names.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
+import { parseModelName, sameModel } from '../../runtimes/names.ts';
 import type { KnownPrompt } from '../../smoke/prompt/request.ts';
 import type { InstallPlan, InstallRequest, LoadSettings, PlanningInputs } from './contract.ts';
 import { diskNeeds, diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
@@ -25,8 +27,12 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
   refuseRuntime(inputs, family.architecture);
   const name = parseModelName(request.name ?? `${model.id}:${quant}`).text;
   const kept = request.load ?? (await keptLoad(resolved.identified, name, request, inputs));
-  const load = { ...request, settings: { ...request.settings, ...kept?.settings } };
-  const fit = fitOf(resolved.identified, resolved.header, load, inputs);
+  const load = { ...request, settings: { ...kept?.settings, ...request.settings } };
+  const origin = request.load === undefined ? 'as it was installed before' : 'as the lock file specifies';
+  const fit = fitOf(resolved.identified, resolved.header, load, {
+    ...inputs,
+    settingOrigins: originsOf(kept, request, origin),
+  });
   const { candidate } = fit;
   const { settings, gpuLayers } = kept ?? fit;
   const { transfer, disk } = await wayIn(resolved, name, request, inputs);
@@ -52,6 +58,7 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     prompt: await expectedPrompt(family, resolved.header, inputs),
     reasons: [...new Set([...resolved.reasons, ...fit.reasons])],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
+    automatic: request.quantOrigin?.automatic ?? resolved.freeQuant,
     memory: candidate.memory,
     engine: inputs.facts.engine,
     wholeOnGpu: candidate.verdict === 'gpu',
@@ -72,7 +79,7 @@ async function wayIn(
   request: InstallRequest,
   inputs: PlanningInputs,
 ): Promise<TransferAndDisk> {
-  const record = request.force ? undefined : await inputs.installed(identified.model.id, name);
+  const record = request.force ? undefined : await recordUnder(name, identified.model, inputs);
   const inPlace = file.digest !== undefined && record?.source.digest === file.digest;
   return inPlace ? { disk: [] } : planTransferAndDisk(file, request.way, inputs);
 }
@@ -87,7 +94,7 @@ async function keptLoad(
   request: InstallRequest,
   inputs: PlanningInputs,
 ): Promise<LoadSettings | undefined> {
-  const record = request.force ? undefined : await inputs.installed(model.id, name);
+  const record = request.force ? undefined : await recordUnder(name, model, inputs);
   if (record === undefined || record.quant !== quant) return undefined;
   const { num_ctx: contextLength, num_batch: batch, num_gpu: gpuLayers } = record.parameters;
   const settings = {
@@ -99,6 +106,22 @@ async function keptLoad(
     (setting) => asked[setting] === undefined || asked[setting] === settings[setting],
   );
   return same ? { settings, ...(typeof gpuLayers === 'number' && { gpuLayers }) } : undefined;
+}
+
+async function recordUnder(
+  name: string,
+  { id }: Pick<Model, 'id'>,
+  inputs: PlanningInputs,
+): Promise<InstallRecord | undefined> {
+  return (await inputs.installed(id)).find((record) => sameModel(record.name, name));
+}
+
+/** Where settings come from that the user did not ask for. */
+function originsOf(kept: LoadSettings | undefined, { settings }: InstallRequest, origin: string): SettingOrigins {
+  const keys = (['contextLength', 'batch'] as const).filter(
+    (key) => kept?.settings[key] !== undefined && settings[key] === undefined,
+  );
+  return Object.fromEntries(keys.map((key) => [key, origin]));
 }
 
 export function refuseRuntime(inputs: PlanningInputs, architecture: string): void {
@@ -136,6 +159,7 @@ async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Pro
     prompt: await expectedPrompt(family, undefined, inputs),
     reasons: [`Ollama's own build was requested, ${resolved.name}`, ...candidate.reasons],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
+    automatic: false,
     memory: candidate.memory,
     engine: inputs.facts.engine,
     wholeOnGpu: candidate.verdict === 'gpu',

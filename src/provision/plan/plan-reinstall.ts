@@ -36,6 +36,7 @@ export async function planReinstall(record: InstallRecord, file: SourceFile, inp
     prompt: await expectedPrompt(family, header, inputs),
     reasons: record.choice.reasons,
     ...(record.choice.useCase !== undefined && { useCase: record.choice.useCase }),
+    automatic: record.choice.automatic === true,
     engine: inputs.facts.engine,
     wholeOnGpu: false,
     disk: [],

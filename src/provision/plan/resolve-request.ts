@@ -5,6 +5,8 @@ import type { Model, Quant } from '../../catalog/schema.ts';
 import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
+import type { InstallRecord } from '../../registry/schema.ts';
+import { sameModel } from '../../runtimes/names.ts';
 import type { InstallRequest, PlanningInputs, SourceFile } from './contract.ts';
 import { overrideReasons, rank, tooLarge } from './fit-check.ts';
 import { checkHeader, type Identified, identifyByHeader, identifyByName, quantOf } from './identify.ts';
@@ -27,7 +29,10 @@ export async function resolveRequest(request: InstallRequest, inputs: PlanningIn
       : identifyByName(inputs.catalog, request.model ?? defaultModel(inputs.catalog), request.quant);
   if (named === undefined) return resolveByFile(request, inputs);
   if (named.quant !== undefined) {
-    const reasons = ['this quant was requested', ...(await againstChoice(named, named.quant, request, inputs))];
+    const reasons =
+      request.quantOrigin === undefined
+        ? ['this quant was requested', ...(await againstChoice(named, named.quant, request, inputs))]
+        : [request.quantOrigin.reason];
     return resolveQuant(named, named.quant, reasons, request, inputs);
   }
   return resolveAutomatically(named, request, inputs);
@@ -68,10 +73,7 @@ async function resolveQuant(
   request: InstallRequest,
   inputs: PlanningInputs,
 ): Promise<ResolvedRequest> {
-  const file =
-    request.from === undefined
-      ? await findPlaced(named.model, quant, request, inputs)
-      : await findFile(request.from, { model: named.model, quant }, request, inputs);
+  const file = await findQuant(named.model, quant, request, inputs);
   if (file === undefined) throw nothingToInstall(named.model, quant, request.from);
   const header = await inputs.readHeader(file);
   checkHeader(named, header, locationOf(file));
@@ -121,7 +123,7 @@ async function resolveBest(
   const available = all.filter(({ id }) => !request.without?.includes(id));
   if (available.length === 0) throw nothingToInstall(named.model, undefined, request.from);
   const kept = request.force ? undefined : await earlierChoice(named.model, available, request, inputs);
-  if (kept !== undefined) return resolveQuant(named, kept.quant, kept.choice.reasons, request, inputs);
+  if (kept !== undefined) return resolveQuant(named, kept.quant, [keptReason(kept)], request, inputs);
   const ranking = rank({ ...named.model, quants: available }, named.family, request, inputs);
   if (ranking.choice === undefined) {
     const [best] = ranking.candidates;
@@ -133,18 +135,36 @@ async function resolveBest(
 }
 
 /**
- * What was chosen here before, for the same use. A model that is loaded takes the memory that the next look at the host
- * misses: choosing anew would give the same command another answer every time.
+ * What this tool chose here before, for the same use and from the same source. A model that is loaded takes the memory that
+ * the next look at the host misses: choosing again would give the same command another answer every time.
  */
 async function earlierChoice(
   model: Model,
   available: Model['quants'],
   request: InstallRequest,
   inputs: PlanningInputs,
-) {
-  const record = await inputs.installed(model.id, request.name);
-  if (record === undefined || record.choice.useCase !== request.useCase) return undefined;
-  return available.some(({ id }) => id === record.quant) ? record : undefined;
+): Promise<InstallRecord | undefined> {
+  const { name, useCase } = request;
+  const records = (await inputs.installed(model.id)).filter(
+    ({ name: own, quant, choice }) =>
+      choice.automatic === true &&
+      choice.useCase === useCase &&
+      (name === undefined || sameModel(own, name)) &&
+      available.some(({ id }) => id === quant),
+  );
+  for (const record of records) {
+    const file = await findQuant(model, record.quant, request, inputs);
+    if (file !== undefined && isFrom(file, record)) return record;
+  }
+  return undefined;
+}
+
+function keptReason({ installedAt }: InstallRecord): string {
+  return `chosen automatically when it was installed on ${installedAt.slice(0, 10)}; --force chooses again`;
+}
+
+function isFrom(file: SourceFile, { source }: InstallRecord): boolean {
+  return file.kind === 'file' && file.immutable !== true ? file.path === source.path : file.ref === source.ref;
 }
 
 /** A `--from` that is one file rather than a folder. */
@@ -189,6 +209,17 @@ async function findFile(
 ): Promise<SourceFile> {
   const entry = wanted?.model.quants.find(({ id }) => id === wanted.quant);
   return fileAt(ref, entry?.file, request.digest === undefined ? {} : { digest: request.digest }, inputs);
+}
+
+async function findQuant(
+  model: Model,
+  quant: string,
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<SourceFile | undefined> {
+  return request.from === undefined
+    ? findPlaced(model, quant, request, inputs)
+    : findFile(request.from, { model, quant }, request, inputs);
 }
 
 interface Place {

@@ -114,6 +114,8 @@ describe('parseWhatIf', () => {
     ['', 'does not support ""'],
     ['vrm=6GiB', 'does not support "vrm"'],
     ['vram', '"" is not a valid size for vram'],
+    ['vram=16', 'vram=16 has no unit'],
+    ['ram=16g', 'ram=16g has no unit'],
     ['vram=lots', '"lots" is not a valid size for vram'],
     ['vram=-6GiB', '"-6GiB" is not a valid size for vram'],
     ['vram=6GiB=7', '"6GiB=7" is not a valid size for vram'],
@@ -123,6 +125,14 @@ describe('parseWhatIf', () => {
   ])('refuses %j', (text, reason) => {
     expect(() => parseWhatIf(text)).toThrow(expect.objectContaining({ code: 'bad-usage' }));
     expect(() => parseWhatIf(text)).toThrow(reason);
+  });
+
+  test('a size without a unit gets the whole of what was typed, with the unit that is meant', () => {
+    expect(() => parseWhatIf('ram=32GiB,vram=16')).toThrow(
+      expect.objectContaining({
+        suggestions: expect.arrayContaining(['Did you mean --what-if ram=32GiB,vram=16GiB?']),
+      }),
+    );
   });
 
   test('a slip of the hand gets the nearest word', () => {

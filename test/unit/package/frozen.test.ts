@@ -92,6 +92,7 @@ describe('what a frozen install asks for', () => {
       settings: {},
       model: 'sample-1b',
       quant: 'q4_k_m',
+      quantOrigin: { reason: 'the lock file specifies this quant', automatic: false },
       from: lock.source.pinnedRef,
       name: 'sample-1b:q4_k_m',
       sampling: 'card',

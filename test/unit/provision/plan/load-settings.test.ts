@@ -46,7 +46,7 @@ function plan(
     readHeader: async () => header,
     chatTemplate: async () => '{{ .Prompt }}',
     referenceTemplate: async () => undefined,
-    installed: async () => installed,
+    installed: async () => (installed === undefined ? [] : [installed]),
   };
   return planInstall(
     { model: 'gemma-3n-e4b:q4_k_m', from: '/x/e4b.gguf', settings: {}, force: false, ...asked },
@@ -109,6 +109,14 @@ describe('a second install of the same', () => {
     expect(parametersOf(again)).toEqual(parametersOf(first));
     const part = await plan(HALF);
     expect(parametersOf(await plan(ROOMY, {}, recorded(part)))).toEqual(parametersOf(part));
+  });
+
+  test('does not pass kept settings off as what was asked for', async () => {
+    const reduced = await plan(await lacking(60 * MIB));
+    expect(parametersOf(reduced).num_batch).toBe(256);
+    const reasons = (await plan(ROOMY, {}, recorded(reduced))).reasons.join('\n');
+    expect(reasons).toMatch(/num_batch is 256 as it was installed before/);
+    expect(reasons).not.toMatch(/ is \S+ as requested/);
   });
 
   test('keeps what an earlier version wrote, which had no batch', async () => {

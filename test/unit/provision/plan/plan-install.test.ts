@@ -6,12 +6,13 @@ import { GIB } from '../../../../src/core/units.ts';
 import type { GgufFacts } from '../../../../src/gguf/schema.ts';
 import { recordOf } from '../../../../src/provision/install/record.ts';
 import { openCatalog } from '../../../../src/provision/plan/catalog.ts';
-import type { InstallRequest, PlanningInputs } from '../../../../src/provision/plan/contract.ts';
+import type { InstallPlan, InstallRequest, PlanningInputs } from '../../../../src/provision/plan/contract.ts';
 import { readHeader } from '../../../../src/provision/plan/header.ts';
 import { planInstall } from '../../../../src/provision/plan/plan-install.ts';
 import { locationOf } from '../../../../src/provision/plan/resolve-request.ts';
+import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import { ollamaFacts } from '../../../../src/runtimes/registry.ts';
-import { ROOT, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../../helpers/plans.ts';
+import { ROOT, SPEC, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../../helpers/plans.ts';
 import { E4B_SHAPE, host, tabledWeights } from '../../fit/support.ts';
 
 let catalog: Catalog;
@@ -43,7 +44,7 @@ function inputs(
     readHeader: async (file) => ({ ...tiny, ...files[locationOf(file)] }),
     chatTemplate: async () => '{{ .Prompt }}',
     referenceTemplate: async (name) => `official ${name}`,
-    installed: async () => undefined,
+    installed: async () => [],
     ...changes,
   };
 }
@@ -86,18 +87,54 @@ describe('what is meant', () => {
 
   describe('auto where the model is installed already', () => {
     const files = { [BUNDLED]: {}, [BUNDLED_Q2]: { declaredQuant: 'Q2_K' } };
-    const earlier = recordOf({
-      plan: tinyPlan({ quant: 'q2_k', reasons: ['memory was short then'] }),
-      promoted: { name: 'tiny-gemma-3n:q2_k' },
-      tested: {},
+    const path = BUNDLED_Q2;
+    const recorded = (more: Partial<InstallPlan> = {}) =>
+      recordOf({
+        plan: tinyPlan({
+          quant: 'q2_k',
+          name: 'tiny-gemma-3n:q2_k',
+          reasons: ['memory was short then'],
+          automatic: true,
+          source: { kind: 'file', file: { kind: 'file', ref: path, path, sizeBytes: 1 }, spec: SPEC },
+          ...more,
+        }),
+        promoted: { name: 'tiny-gemma-3n:q2_k' },
+        tested: {},
+        effects: { now: () => new Date(0), toolVersion: '1.0.0' },
+      });
+    const given = (...records: InstallRecord[]) =>
+      inputs(files, { installed: async () => (records.length > 0 ? records : [recorded()]) });
 
-      effects: { now: () => new Date(0), toolVersion: '1.0.0' },
+    test('keeps what was chosen before and says so; the reasons of then are not repeated', async () => {
+      const { quant, reasons, automatic } = await plan({ model: 'tiny-gemma-3n' }, given());
+      expect({ quant, automatic }).toEqual({ quant: 'q2_k', automatic: true });
+      expect(reasons[0]).toBe('chosen automatically when it was installed on 1970-01-01; --force chooses again');
+      expect(reasons).not.toContain('memory was short then');
     });
-    const given = () => inputs(files, { installed: async () => earlier });
 
-    test('keeps what was chosen before, with its reasons', async () => {
-      const found = await plan({ model: 'tiny-gemma-3n' }, given());
-      expect(found).toMatchObject({ quant: 'q2_k', reasons: expect.arrayContaining(['memory was short then']) });
+    test('what the user named for another install is no choice of this tool', async () => {
+      const named = recorded({ automatic: false });
+      expect((await plan({ model: 'tiny-gemma-3n' }, given(named))).quant).toBe('q4_k_m');
+      // The newest is looked at first, but an older automatic one still counts.
+      expect((await plan({ model: 'tiny-gemma-3n' }, given(named, recorded()))).quant).toBe('q2_k');
+    });
+
+    test('a folder that is given anew is chosen from freshly, the same one is not', async () => {
+      const names = { '/y/tiny-gemma-3n-q4_k_m.gguf': {}, '/y/tiny-gemma-3n-q2_k.gguf': { declaredQuant: 'Q2_K' } };
+      const folder = { model: 'tiny-gemma-3n', from: '/y/' };
+      const other = inputs(names, { installed: async () => [recorded()] });
+      expect((await plan(folder, other)).quant).toBe('q4_k_m');
+      const file = { kind: 'file', ref: '/y/', path: `/y/tiny-gemma-3n-q2_k.gguf`, sizeBytes: 1 } as const;
+      const same = inputs(names, { installed: async () => [recorded({ source: { kind: 'file', file, spec: SPEC } })] });
+      expect((await plan(folder, same)).quant).toBe('q2_k');
+    });
+
+    test('a quant from a record or a lock file is not called the wish of the user', async () => {
+      const quantOrigin = { reason: 'this quant is installed', automatic: true };
+      const found = await plan({ model: 'tiny-gemma-3n', quant: 'q2_k', quantOrigin }, given());
+      expect(found).toMatchObject({ quant: 'q2_k', automatic: true });
+      expect(found.reasons).toContain('this quant is installed');
+      expect(found.reasons.join('\n')).not.toMatch(/requested|Without --quant/);
     });
 
     test.each<[string, Partial<InstallRequest>]>([
@@ -154,7 +191,14 @@ describe('what is refused', () => {
     await expect(plan(named, inputs({ '/x/a.gguf': { architecture: 'llama' } }))).rejects.toEqual(
       refused('wrong-architecture', /llama/),
     );
-    await expect(plan(named, inputs({ '/x/a.gguf': E4B }))).rejects.toEqual(refused('wrong-architecture', /35 blocks/));
+    await expect(plan(named, inputs({ '/x/a.gguf': E4B }))).rejects.toEqual(
+      refused('wrong-architecture', /blocks 35 instead of \d+/),
+    );
+    // The difference is shown where it is, and only there.
+    const heads = { ...TINY_SHAPE, headCount: 99 };
+    await expect(plan(named, inputs({ '/x/a.gguf': { hyperparameters: heads } }))).rejects.toEqual(
+      refused('wrong-architecture', /: attention heads 99 instead of \d+$/),
+    );
     await expect(plan(file, inputs({ '/x/a.gguf': { architecture: 'llama' } }))).rejects.toEqual(
       refused('wrong-architecture'),
     );
