@@ -97,6 +97,8 @@ export interface Source {
   matches(ref: string): boolean;
   /** Finds the thing without moving its bytes. Throws `source-not-found`, `file-access`, `bad-usage`, `network`, `unauthorised`, … */
   resolve(request: ResolveRequest): Promise<ResolvedSource>;
+  /** The GGUF files of a folder on this machine, by name; undefined for a reference to anything else. */
+  list?(ref: string): Promise<readonly LocalFile[] | undefined>;
   /** For sources that ask the network. Undefined where not even the file is known yet. Throws `bad-usage`. */
   known?(request: ResolveRequest): KnownRef | undefined;
   /** Checks that the file can be downloaded, where `resolve` alone does not show it. Called only before a download. Throws `unauthorised`. */

@@ -6,7 +6,7 @@ import type { DigestCache } from '../disk/digest-cache.ts';
 import type { Disk, FileFacts } from '../disk/disk.ts';
 import { diskError, sourceError } from '../disk/errors.ts';
 import { requireDigest } from '../disk/hash.ts';
-import { defineSource, type ResolvedSource, type ResolveRequest, type Source } from './contract.ts';
+import { defineSource, type LocalFile, type ResolvedSource, type ResolveRequest, type Source } from './contract.ts';
 import { pathOf, schemeOf } from './reference.ts';
 
 export interface FileSourceOptions {
@@ -23,6 +23,7 @@ export function fileSource(options: FileSourceOptions): Source {
     description: 'a GGUF file on this machine, or a folder that holds it',
     matches: (ref) => schemeOf(ref) === undefined || schemeOf(ref) === 'file',
     resolve: (request) => resolveFile(options, request),
+    list: (ref) => listFolder(options, ref),
   });
 }
 
@@ -54,10 +55,27 @@ async function factsOf(disk: Disk, path: string): Promise<FileFacts> {
   }
 }
 
+async function listFolder({ disk, cwd }: FileSourceOptions, ref: string): Promise<readonly LocalFile[] | undefined> {
+  const folder = resolve(cwd, pathOf(ref));
+  if (!(await factsOf(disk, folder)).isDirectory()) return undefined;
+  const paths = modelsAmong(await namesIn(disk, folder)).map((name) => join(folder, name));
+  // What cannot be looked at, as a broken link, fails where it is read, with its reason.
+  const sizeOf = (path: string) =>
+    factsOf(disk, path).then(
+      ({ size }) => Number(size),
+      () => 0,
+    );
+  return Promise.all(paths.map(async (path) => ({ ref: path, path, sizeBytes: await sizeOf(path) })));
+}
+
+function modelsAmong(names: readonly string[]): string[] {
+  return names.filter((name) => name.toLowerCase().endsWith('.gguf')).sort();
+}
+
 /** The name of the wanted file as the folder spells it. */
 async function pick(disk: Disk, folder: string, wanted: string | undefined): Promise<string> {
   const names = await namesIn(disk, folder);
-  const models = names.filter((name) => name.toLowerCase().endsWith('.gguf')).sort();
+  const models = modelsAmong(names);
   if (wanted === undefined) throw folderNotFile(folder, models);
   if (names.includes(wanted)) return wanted;
   const same = names.filter((name) => name.toLowerCase() === wanted.toLowerCase());

@@ -11,7 +11,7 @@ import type { RuntimeIdentity, StorableFile, TransferWay } from '../../runtimes/
 import type { OpenRuntime, RuntimeFlags } from '../../runtimes/registry.ts';
 import { layoutOf } from '../../sources/cache/layout.ts';
 import type { StreamFile } from '../../sources/contract.ts';
-import { resolveSource } from '../../sources/index.ts';
+import { findSource, resolveSource } from '../../sources/index.ts';
 import type { Bytes } from '../bytes.ts';
 import type { AppContext } from '../context.ts';
 import { openTemplates } from '../plan/catalog.ts';
@@ -153,6 +153,7 @@ async function planningInputs({
     profile,
     ...speed,
     resolve: (request) => resolveSource(bytes.sources, { ...request, signal }),
+    filesIn: async (ref) => findSource(bytes.sources, ref).list?.(ref),
     bundledPath: (relative) => join(root, relative),
     readHeader: (file) => readInstallableHeader(file, { http: bytes.http, signal }),
     ...(runtime.planTransfer && {

@@ -12,7 +12,7 @@ import type { ModelSpec } from '../../modelfile/schema.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeFacts, RuntimeIdentity, TransferPlan, TransferWay } from '../../runtimes/contract.ts';
 import type { KnownPrompt } from '../../smoke/prompt/request.ts';
-import type { ResolvedSource } from '../../sources/contract.ts';
+import type { LocalFile, ResolvedSource } from '../../sources/contract.ts';
 import type { DiskNeed } from '../install/schema.ts';
 
 /** What a Modelfile says of the load; what is absent is left to the server. */
@@ -77,6 +77,8 @@ export interface PlanningInputs extends DiskLooks {
     fileName?: string;
     expected?: { digest?: Digest; sizeBytes?: number };
   }): Promise<ResolvedSource>;
+  /** The GGUF files of a folder on this machine; undefined for a reference to anything else. */
+  filesIn?(ref: string): Promise<readonly LocalFile[] | undefined>;
   /** Absolute path of a file that ships with this package. */
   bundledPath(relative: string): string;
   /** Of a file on a web server only the header is fetched. */

@@ -121,7 +121,10 @@ async function resolveBest(
 ): Promise<ResolvedRequest> {
   const all = await availableQuants(named.model, request, inputs);
   const available = all.filter(({ id }) => !request.without?.includes(id));
-  if (available.length === 0) throw nothingToInstall(named.model, undefined, request.from);
+  if (available.length === 0)
+    throw (
+      (await nothingInFolder(named.model, request, inputs)) ?? nothingToInstall(named.model, undefined, request.from)
+    );
   const kept = request.force ? undefined : await earlierChoice(named.model, available, request, inputs);
   if (kept !== undefined) return resolveQuant(named, kept.quant, [keptReason(kept)], request, inputs);
   const ranking = rank({ ...named.model, quants: available }, named.family, request, inputs);
@@ -278,6 +281,50 @@ async function fileAt(
   const resolved = await inputs.resolve({ ref, ...(fileName !== undefined && { fileName }), expected });
   if (resolved.kind !== 'library') return resolved;
   throw new ProvisionError('bad-usage', `${ref} is not a file`);
+}
+
+/** At most so many files of a folder are named. */
+const NAMED_FILES = 5;
+
+/** What a folder has instead of a model's files, and why each of them is none; undefined for anything but a folder. */
+async function nothingInFolder(
+  model: Model,
+  { from }: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<ProvisionError | undefined> {
+  const files = from === undefined ? undefined : await inputs.filesIn?.(from);
+  if (files === undefined) return undefined;
+  const found: { readonly line: string; readonly path?: string; readonly isReadable: boolean }[] = [];
+  for (const file of files) {
+    const name = basename(file.path);
+    try {
+      const header = await inputs.readHeader({ kind: 'file', ...file });
+      const { model: own, quant = 'unknown quant' } = identifyByHeader(inputs.catalog, header, name, undefined);
+      const isWanted = own.id === model.id;
+      found.push({ line: `${name}: ${own.id}:${quant}`, isReadable: true, ...(isWanted && { path: file.path }) });
+    } catch (error) {
+      if (!(error instanceof ProvisionError)) throw error;
+      const why = error.message.replace(`${file.path}: `, '').replace(`${name} `, 'it ');
+      found.push({ line: `${name}: ${why}`, isReadable: error.code === 'wrong-architecture' });
+    }
+  }
+  const readable = found.filter(({ isReadable }) => isReadable).length;
+  const count = `${files.length} .gguf ${files.length === 1 ? 'file' : 'files'}`;
+  const state = readable === 0 ? ', none can be read' : readable < files.length ? `, ${readable} can be read` : '';
+  const more = found.length > NAMED_FILES ? [`  and ${found.length - NAMED_FILES} more`] : [];
+  const lines = [...found.slice(0, NAMED_FILES).map(({ line }) => `  ${line}`), ...more];
+  const wanted = found.find(({ path }) => path !== undefined)?.path;
+  return new ProvisionError(
+    'source-not-found',
+    [`${from} does not contain a file of ${model.id}: ${count}${files.length === 0 ? '' : state}`, ...lines].join('\n'),
+    {
+      suggestions: [
+        wanted === undefined
+          ? `Pass a folder that contains a file of the catalog, for example ${model.quants[0]?.file}.`
+          : `To use a file with another name, pass its path: --from ${wanted}`,
+      ],
+    },
+  );
 }
 
 /** `from`: the reference in which there is no such file. */

@@ -215,3 +215,16 @@ describe('what the bytes must be', () => {
     });
   });
 });
+
+test('a folder lists its GGUF files, with those that cannot be looked at; a file lists nothing', async () => {
+  await writeFile(join(folder, 'b.gguf'), 'GGUF');
+  await writeFile(join(folder, 'README.md'), '');
+  await symlink(join(folder, 'gone'), join(folder, 'a.GGUF'));
+  const { list } = fileSource({ disk: realDisk, digests: NO_DIGEST_CACHE, cwd: folder });
+  const [a, b] = [join(folder, 'a.GGUF'), join(folder, 'b.gguf')];
+  expect(await list?.('.')).toEqual([
+    { ref: a, path: a, sizeBytes: 0 },
+    { ref: b, path: b, sizeBytes: 4 },
+  ]);
+  expect(await list?.('b.gguf')).toBeUndefined();
+});

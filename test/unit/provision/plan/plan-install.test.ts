@@ -156,6 +156,45 @@ describe('what is meant', () => {
     await expect(plan({ model: 'gemma-3n-e4b', from: '/x/' }, given)).rejects.toEqual(refused('source-not-found'));
   });
 
+  describe('a folder without a file of the model', () => {
+    const filesIn =
+      (...names: string[]) =>
+      async () =>
+        names.map((name) => ({ ref: `/x/${name}`, path: `/x/${name}`, sizeBytes: 1 }));
+
+    test('says how many files it has, and why each cannot be read', async () => {
+      const names = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => `${name}.gguf`);
+      const readHeader: PlanningInputs['readHeader'] = async (file) => {
+        throw new ProvisionError('bad-gguf', `${locationOf(file)}: it begins with HTML`);
+      };
+      const answer = plan(
+        { model: 'gemma-3n-e4b', from: '/x/' },
+        inputs({}, { filesIn: filesIn(...names), readHeader }),
+      );
+      await expect(answer).rejects.toEqual(
+        refused(
+          'source-not-found',
+          /^\/x\/ does not contain a file of gemma-3n-e4b: 6 \.gguf files, none can be read\n {2}a\.gguf: it begins with HTML\n(?: {2}\w\.gguf: .*\n){4} {2}and 1 more$/,
+        ),
+      );
+    });
+
+    test('says what the others are, and which is the model under another name', async () => {
+      const given = inputs({ '/x/mine.gguf': E4B, '/x/tiny.gguf': {} }, { filesIn: filesIn('mine.gguf', 'tiny.gguf') });
+      await expect(plan({ model: 'gemma-3n-e4b', from: '/x/' }, given)).rejects.toMatchObject({
+        message: expect.stringContaining('mine.gguf: gemma-3n-e4b:q4_k_m\n  tiny.gguf: tiny-gemma-3n:q4_k_m'),
+        suggestions: ['To use a file with another name, pass its path: --from /x/mine.gguf'],
+      });
+    });
+
+    test('says that it has none at all', async () => {
+      const given = inputs({}, { filesIn: filesIn() });
+      await expect(plan({ model: 'gemma-3n-e4b', from: '/x/' }, given)).rejects.toEqual(
+        refused('source-not-found', /gemma-3n-e4b: 0 \.gguf files$/),
+      );
+    });
+  });
+
   test('a model that the catalog lacks is described by its own header', async () => {
     const shape = { ...E4B_SHAPE, blockCount: 7 };
     const given = inputs({ '/x/odd.gguf': { ...E4B, hyperparameters: shape, name: 'Odd One!' } });
@@ -195,7 +234,7 @@ describe('what is refused', () => {
       refused('wrong-architecture', /blocks 35 instead of \d+/),
     );
     // The difference is shown where it is, and only there.
-    const heads = { ...TINY_SHAPE, headCount: 99 };
+    const heads = { ...(tiny.hyperparameters ?? E4B_SHAPE), headCount: 99 };
     await expect(plan(named, inputs({ '/x/a.gguf': { hyperparameters: heads } }))).rejects.toEqual(
       refused('wrong-architecture', /: attention heads 99 instead of \d+$/),
     );
