@@ -2,10 +2,11 @@
  * Whom a catalog file comes from and whether it is the newest one: decided from the file, its signature beside it
  * (`<file>.sig`, OpenSSF model signing), the keys that are trusted and what was seen before. No network.
  */
+import { basename } from 'node:path';
 import * as z from 'zod';
 import { digestOf } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
-import { type PublicKey, type SeenVersions, verifyManifest } from '../trust/index.ts';
+import { matchFiles, type PublicKey, type SeenVersions, verifySignature } from '../trust/index.ts';
 import { Family } from './schema.ts';
 
 export interface CatalogTrust {
@@ -44,9 +45,11 @@ export async function checkSignature(
     warn(`The catalog file ${path} is not signed; --allow-unsigned accepts it.`);
     return undefined;
   }
-  const against = { name: signaturePathOf(path), keys };
-  const { key } = await verifyManifest(signature, against, async () => [{ name: '.', digest: digestOf(text) }]);
-  return key;
+  const signed = verifySignature(signature, { name: signaturePathOf(path), keys });
+  // The reference calls a file that is signed alone `.`, the specification calls it by its name.
+  const name = signed.files[0]?.name === basename(path) ? basename(path) : '.';
+  matchFiles(signed, [{ name, digest: digestOf(text) }], { name: path });
+  return signed.key;
 }
 
 function unsigned(path: string): ProvisionError {

@@ -4,7 +4,7 @@
  *
  * Sign:   `signManifest({ subject, files }, readPrivateKey(pem, { name }))` → the text of a bundle, kept beside the files.
  * Verify: `verifySignature(text, { name, keys })` → what was signed, with nothing on disk believed yet; then
- *         `matchFiles(manifest, files, { name })` with the digests that were computed here. `verifyManifest` does both.
+ *         `matchFiles(manifest, files, { name })` with the digests that were computed here.
  */
 import type { KeyObject } from 'node:crypto';
 import type { Digest } from '../core/digest.ts';

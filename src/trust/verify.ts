@@ -35,13 +35,13 @@ export function verifySignature(text: string, { name, keys }: Against): SignedMa
 }
 
 /**
- * Holds files of this machine against what was signed: every one of them, none missing, none besides (but those that the
- * signer or `ignore` leaves out, by path or by a folder above it). Throws `untrusted` that names what differs.
+ * Compares files of this machine with what was signed: every one of them, none missing, none besides (but those that the
+ * signer leaves out, by path or by a folder above it). Throws `untrusted` that names what differs.
  */
 export function matchFiles(
   { files: signed, ignored }: SignedManifest,
   found: readonly SignedFile[],
-  { name, ignore = [] }: { readonly name: string; readonly ignore?: readonly string[] },
+  { name }: { readonly name: string },
 ): void {
   const left = new Map(found.map((file) => [file.name, file.digest]));
   const problems: string[] = [];
@@ -52,25 +52,13 @@ export function matchFiles(
     if (here === undefined) problems.push(`${what} is missing`);
     else if (here !== digest) problems.push(`${what} is ${here}, but ${digest} was signed`);
   }
-  const out = [...ignored, ...ignore];
   for (const path of left.keys()) {
-    if (!out.some((each) => path === each || path.startsWith(`${each}/`))) problems.push(`${path} was not signed`);
+    if (!ignored.some((each) => path === each || path.startsWith(`${each}/`))) problems.push(`${path} was not signed`);
   }
   if (problems.length === 0) return;
   const shown = problems.slice(0, SHOWN);
   if (problems.length > SHOWN) shown.push(`and ${problems.length - SHOWN} more`);
   throw untrusted(`${name} does not match its signature: ${shown.join('; ')}`);
-}
-
-/** Signature first, then every file. `found` is called only when the signature holds. Throws `untrusted`. */
-export async function verifyManifest(
-  text: string,
-  against: Against & { readonly ignore?: readonly string[] },
-  found: () => Promise<readonly SignedFile[]>,
-): Promise<SignedManifest> {
-  const manifest = verifySignature(text, against);
-  matchFiles(manifest, await found(), { name: manifest.subject, ...(against.ignore && { ignore: against.ignore }) });
-  return manifest;
 }
 
 function documentOf(name: string): Document {

@@ -98,6 +98,16 @@ describe('row 41: whom a catalog file comes from', () => {
     await expect(load({ text: '{', signature: signatureOf('{') })).rejects.toMatchObject({ code: 'bad-catalog' });
   });
 
+  test('signed under its own name, as the specification has it', async () => {
+    const text = overlay({ version: 3 });
+    const signed = (name: string) =>
+      signManifest({ subject: 'mine.json', files: [{ name, digest: digestOf(text) }] }, ours.private);
+    await expect(load({ text, signature: signed('mine.json') })).resolves.toBeDefined();
+    await expect(load({ text, signature: signed('other.json') })).rejects.toThrow(
+      refusal('untrusted', /other\.json is missing/),
+    );
+  });
+
   test('any of several keys will do', async () => {
     const text = overlay({});
     const keys = [other.public, ours.public];

@@ -93,6 +93,15 @@ describe('row 41: a bundle or published model that must be signed', () => {
     }
   });
 
+  test('a signature that leaves out a file does not cover the package', async () => {
+    const { files } = contents(2);
+    const signature = signManifest({ subject: ID, files: files.slice(1) }, ours.private);
+    await expect(check({ version: 2, signatures: [signature] })).rejects.toMatchObject({
+      code: 'untrusted',
+      message: expect.stringMatching(/gemma-provision\.lock was not signed/),
+    });
+  });
+
   test('one of several signatures is enough', async () => {
     const signatures = ['{}', signatureOf(2, other.private), signatureOf(2)];
     expect(await check({ version: 2, signatures })).toMatchObject({ signedBy: 'ours.pub', warnings: [] });
