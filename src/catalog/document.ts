@@ -4,7 +4,7 @@ import { type Issue, issuesOf, parseJson } from '../core/parse.ts';
 import { nearest } from '../core/suggest.ts';
 import { familyIssues, namesIn } from './check-family.ts';
 import { isRaw, textAt } from './json-access.ts';
-import { guardIssues } from './limits.ts';
+import { guardIssues, sizeIssue } from './limits.ts';
 import { overlayFamily } from './overlay.ts';
 import type { Family, FamilyOverlay } from './schema.ts';
 import * as schema from './schema.ts';
@@ -59,6 +59,8 @@ export function inspectDocument(
   if (!json.ok) return { ok: false, issues: [json.issue], id: undefined };
   const { value } = json;
   const id = textAt(value, 'id');
+  const tooLarge = sizeIssue(value);
+  if (tooLarge !== undefined) return { ok: false, issues: [tooLarge], id };
   const base = id === undefined ? undefined : families.get(id);
   const isOverlay = base !== undefined || (id !== undefined && broken.has(id));
   const guards = guardIssues(value);

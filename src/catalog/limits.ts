@@ -7,6 +7,31 @@ const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor',
 /** The catalog's own nesting is 7 deep; a document beyond this is not one and would only exhaust the stack. */
 const DEEPEST = 32;
 
+/**
+ * The largest built-in file has 4,394 values, and 62 in one list. A schema reports everything that is wrong with every
+ * entry, at a hundred times the memory of the entry: what is far larger is refused before it gets there.
+ */
+const MOST_VALUES = 50_000;
+const LONGEST_LIST = 1_000;
+
+/** What makes a document too large to be looked at any further. */
+export function sizeIssue(value: unknown): Issue | undefined {
+  const open: { value: unknown; path: Path }[] = [{ value, path: [] }];
+  let count = 0;
+  for (let item = open.pop(); item !== undefined; item = open.pop()) {
+    const { value: found, path } = item;
+    if (typeof found !== 'object' || found === null) continue;
+    const entries: [string | number, unknown][] = Array.isArray(found) ? [...found.entries()] : Object.entries(found);
+    if (entries.length > LONGEST_LIST)
+      return issueAt(path, `has ${entries.length} entries; a catalog file has at most ${LONGEST_LIST} in one place`);
+    count += entries.length;
+    if (count > MOST_VALUES) return issueAt([], `has more than ${MOST_VALUES} values; a catalog file has fewer`);
+    // Deeper levels are refused by `guardIssues`.
+    if (path.length <= DEEPEST) open.push(...entries.map(([key, entry]) => ({ value: entry, path: [...path, key] })));
+  }
+  return undefined;
+}
+
 /** Keys that reach into an object's prototype, integers that JSON numbers cannot hold exactly, absurd nesting. */
 export function guardIssues(value: unknown, path: Path = []): Issue[] {
   if (path.length > DEEPEST) return [issueAt(path, `is nested deeper than ${DEEPEST} levels`)];

@@ -39,7 +39,7 @@ export interface Catalog {
 }
 
 /** A catalog file is a page of data (the built-in ones are below 1 MiB); anything beyond is the wrong file, such as a GGUF. */
-const FILE_LIMIT = 16 * MIB;
+const FILE_LIMIT = 4 * MIB;
 
 /** So that a file which is wrong everywhere does not scroll its first mistake away. */
 const ISSUES_SHOWN = 50;
@@ -57,7 +57,7 @@ export async function loadCatalog(disk: Disk, places: CatalogPlaces): Promise<Ca
   const complaints: { file: CatalogFile; issues: readonly Issue[] }[] = [];
   const fresh: SeenVersion[] = [];
   for (const file of await filesOf(disk, places)) {
-    const text = await read(disk, file.path);
+    const text = await readCatalogFile(disk, file.path);
     const settle = file.origin === 'builtin' ? undefined : await trustOf(disk, file.path, text, places.trust);
     const inspection =
       file.origin === 'builtin' && places.builtinIsChecked
@@ -142,7 +142,8 @@ async function listFolder(disk: Disk, folder: string): Promise<string[] | undefi
   }
 }
 
-async function read(disk: Disk, path: string): Promise<string> {
+/** The text of a catalog file. Throws `bad-catalog` for one that is too large, `file-not-found`, `file-access`. */
+export async function readCatalogFile(disk: Disk, path: string): Promise<string> {
   const size = await attempt(path, async () => Number((await disk.stat(path, { bigint: true })).size));
   if (size > FILE_LIMIT)
     throw new ProvisionError('bad-catalog', `${path} is ${formatBytes(size)}, too large for a catalog file`, {
@@ -153,7 +154,7 @@ async function read(disk: Disk, path: string): Promise<string> {
 
 async function readIfThere(disk: Disk, path: string): Promise<string | undefined> {
   try {
-    return await read(disk, path);
+    return await readCatalogFile(disk, path);
   } catch (error) {
     if (error instanceof ProvisionError && error.code === 'file-not-found') return undefined;
     throw error;

@@ -1,6 +1,7 @@
 /** The server's lists, read leniently: versions differ in what they report. */
 import * as z from 'zod';
 import { messageOf } from '../core/errors.ts';
+import { parseBounded } from '../core/parse.ts';
 import type { TextReply } from '../net/text.ts';
 
 const Bytes = z.number().nonnegative();
@@ -31,7 +32,7 @@ function read<Schema extends z.ZodType>(schema: Schema, { status, text }: TextRe
   if (status !== 200) throw new Error(`${path} returned HTTP ${status}`);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseBounded(text);
   } catch (cause) {
     throw new Error(`${path} returned a reply that is not JSON: ${messageOf(cause)}`, { cause });
   }

@@ -2,7 +2,7 @@
 
 import { canonicalJson, digestOf } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
-import { parseDocument } from '../core/parse.ts';
+import { parseBounded, parseDocument } from '../core/parse.ts';
 import type { OutputKind } from '../disk/output-file.ts';
 import { parseManifest, pickManifest } from '../sources/oci/artifact.ts';
 import {
@@ -126,7 +126,7 @@ export const BUNDLE_KIND: OutputKind = {
     try {
       const index = (await readTar(tar)).find(({ name }) => name === INDEX_FILE);
       if (index === undefined) return false;
-      const listed = Index.safeParse(JSON.parse((await readSmallFile(tar, index)).toString('utf8')));
+      const listed = Index.safeParse(parseBounded((await readSmallFile(tar, index)).toString('utf8')));
       return listed.data?.manifests.some(({ artifactType }) => artifactType === MODEL_ARTIFACT) === true;
     } catch (error) {
       if (error instanceof ProvisionError || error instanceof SyntaxError) return false;
@@ -194,7 +194,7 @@ async function readSmallFile(file: RandomAccess, { name, offset, size }: TarEntr
 
 function parseLayoutJson(file: RandomAccess, bytes: Buffer): unknown {
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return parseBounded(bytes.toString('utf8'));
   } catch {
     throw invalidBundle(file, `${LAYOUT} is not JSON`);
   }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Catalog, loadCatalog } from '../../catalog/load.ts';
+import { type Catalog, loadCatalog, readCatalogFile } from '../../catalog/load.ts';
 import type { CatalogTrust } from '../../catalog/trust.ts';
 import { validateCatalogText } from '../../catalog/validate.ts';
 import { ProvisionError } from '../../core/errors.ts';
@@ -33,7 +33,7 @@ export function openTemplates(root: string): Promise<Templates> {
 /** What is wrong with a user's catalog file. It may be partial where it overlays a built-in family. */
 export async function validateCatalogFile(root: string, paths: Paths, file: string): Promise<Issue[]> {
   const base = await openCatalog(root, { ...paths, config: join(root, 'no-such-folder') }, []);
-  return [...validateCatalogText(file, await realDisk.readFile(file, 'utf8'), base)];
+  return [...validateCatalogText(file, await readCatalogFile(realDisk, file), base)];
 }
 
 /** Throws `bad-catalog` with everything that is wrong in a user's catalog file. */

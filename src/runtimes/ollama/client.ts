@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parseBounded, TooManyValuesError } from '../../core/parse.ts';
 import { type Http, type HttpReply, readWhole } from '../../net/http.ts';
 import {
   type ExchangeKind,
@@ -127,8 +128,9 @@ async function send(
 
 function parseJson(text: string, reply: HttpReply): unknown {
   try {
-    return JSON.parse(text);
+    return parseBounded(text);
   } catch (cause) {
+    if (cause instanceof TooManyValuesError) throw new UnreadableReply(`a reply of ${cause.message}`, { cause });
     const what = cleanText(reply.header('content-type') ?? '') || 'something';
     throw new UnreadableReply(`${what} that is not JSON: ${cleanText(text.slice(0, 200))}`, { cause });
   }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
-import { checkDocument } from '../../core/parse.ts';
+import { checkDocument, parseBounded } from '../../core/parse.ts';
 import { networkFault } from '../../net/errors.ts';
 import { readBody, sendFollowing } from '../../net/follow.ts';
 import type { Http } from '../../net/http.ts';
@@ -22,7 +22,7 @@ export type CardData = z.infer<typeof CardData>;
 export const ModelAnswer = z.looseObject({
   sha: z.string().regex(/^[0-9a-f]{40}$/, 'must be a commit'),
   cardData: CardData.optional().catch(undefined),
-  siblings: z.array(z.looseObject({ rfilename: z.string() })).max(1_000_000),
+  siblings: z.array(z.looseObject({ rfilename: z.string() })),
 });
 
 export const PathsAnswer = z
@@ -122,7 +122,7 @@ async function askHub(
 
 function parseAnswer(text: string, asked: HubRequest): unknown {
   try {
-    return JSON.parse(text);
+    return parseBounded(text);
   } catch (error) {
     throw notTheHub(asked, messageOf(error), error);
   }

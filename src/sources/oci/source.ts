@@ -1,4 +1,5 @@
 import { ProvisionError } from '../../core/errors.ts';
+import { parseBounded } from '../../core/parse.ts';
 import {
   defineSource,
   type Provenance,
@@ -85,7 +86,7 @@ async function configOf(repository: Repository, { config }: Manifest, signal: Ab
   if (config.mediaType !== MODEL_CONFIG || config.size > LARGEST_CONFIG) return {};
   const bytes = await repository.blob(config, LARGEST_CONFIG, signal);
   try {
-    return ModelConfig.parse(JSON.parse(bytes.toString('utf8')));
+    return ModelConfig.parse(parseBounded(bytes.toString('utf8')));
   } catch {
     // The config only states the provenance; a model without it can still be installed.
     return {};

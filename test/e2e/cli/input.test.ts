@@ -89,6 +89,15 @@ describe('a catalog of the user', () => {
     expect(await home.json('catalog validate', [join(folder, 'none.json')])).toMatchObject({ code: 3 });
   });
 
+  test('row 40: validate refuses a file that is too large, in bytes or in values', async () => {
+    const large = file('large.json', ' '.repeat(5 * 1024 * 1024));
+    const { code, error } = await home.json('catalog validate', [large]);
+    expect([code, error.message]).toEqual([16, `${large} is 5.0 MiB, too large for a catalog file`]);
+    const wide = file('wide.json', `{"schemaVersion":1,"id":"x","models":[${'{},'.repeat(50_000)}{}]}`);
+    const { data } = await home.json('catalog validate', [wide]);
+    expect(data?.errors).toEqual([{ path: 'models', message: expect.stringContaining('has 50001 entries') }]);
+  });
+
   test('a broken file in the config folder stops what needs the catalog, and names the file', async () => {
     const config = join(home.path, 'config/catalog');
     mkdirSync(config, { recursive: true });

@@ -23,6 +23,38 @@ function source(fields: object): string {
 
 const AT = 'models[0].quants[0].sources[0]';
 
+describe('row 40: a catalog file that is too large', () => {
+  const family = (fields: object) => json({ ...sampleFamily(), ...fields });
+
+  test.each([
+    ['a list', { models: Array.from({ length: 100_000 }, () => ({})) }, 'models', /has 100000 entries/],
+    [
+      'an object',
+      { models: Object.fromEntries(Array.from({ length: 2000 }, (_, at) => [at, {}])) },
+      'models',
+      /2000 entries/,
+    ],
+    [
+      'many lists',
+      { models: Array.from({ length: 100 }, () => ({ quants: Array.from({ length: 900 }, () => ({})) })) },
+      '$',
+      /more than 50000 values/,
+    ],
+  ])('row 40: is refused before anything in %s is checked', (_, fields, path, message) => {
+    expect(issuesOf(family(fields))).toEqual([{ path, message: expect.stringMatching(message) }]);
+  });
+
+  test('row 40: unknown fields without number are listed, and not compared with all known ones', () => {
+    const fields = Object.fromEntries(Array.from({ length: 900 }, (_, at) => [`${'modles'.repeat(100)}${at}`, 1]));
+    const issues = issuesOf(family({ ...fields, modles: 1 }));
+    expect(issues.filter(({ message }) => message.startsWith('unknown field'))).toHaveLength(901);
+    expect(issues.filter(({ message }) => message.includes('did you mean'))).toHaveLength(0);
+    expect(issuesOf(family({ modles: 1 })).map(({ message }) => message)).toEqual([
+      'unknown field, did you mean models?',
+    ]);
+  });
+});
+
 describe('row 40: what a catalog may name as a source', () => {
   test.each([
     [{ ref: `hf:acme/gguf@${COMMIT}/x.gguf` }],

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { checkDocument, formatPath, parseDocument } from '../../../src/core/parse.ts';
+import {
+  checkDocument,
+  formatPath,
+  looseJson,
+  parseBounded,
+  parseDocument,
+  parseJson,
+} from '../../../src/core/parse.ts';
 
 describe('documents', () => {
   const Schema = z.strictObject({ models: z.array(z.strictObject({ sizeGiB: z.number() })) });
@@ -26,5 +33,27 @@ describe('documents', () => {
   test('a document that is wrong all over is told in ten lines', () => {
     const value = { models: Array.from({ length: 30 }, () => ({ sizeGiB: 'x' })) };
     expect(() => checkDocument(Schema, value, document)).toThrow(/… and 20 more$/);
+  });
+});
+
+describe('a JSON text of others', () => {
+  test.each([
+    ['a list', `[${'{},'.repeat(300_000)}{}]`],
+    ['lists in lists', '['.repeat(300_000)],
+    ['an object', `{${'"a":1,'.repeat(300_000)}"a":1}`],
+  ])('row 10: that has values without end is refused before they are made: %s', (_, text) => {
+    expect(() => parseBounded(text)).toThrow(expect.objectContaining({ name: 'TooManyValuesError' }));
+    const refused = () => parseJson(text, { name: 'x.json', code: 'bad-catalog' });
+    expect(refused).toThrow('x.json is too large: more than 200000 values');
+    expect(looseJson(text)).toBeUndefined();
+  });
+
+  test('commas and brackets in strings are no values, whatever is escaped', () => {
+    const text = JSON.stringify({ a: '[{,'.repeat(200_000), 'b"\\': ['\\', '"', ',', '\\"['.repeat(100_000)] });
+    expect(parseBounded(text)).toEqual(JSON.parse(text));
+  });
+
+  test('what is not JSON is a SyntaxError of JSON', () => {
+    expect(() => parseBounded('"a')).toThrow(SyntaxError);
   });
 });

@@ -411,6 +411,19 @@ describe('chat', () => {
   });
 });
 
+test('row 10: a list without end is refused before it is made', async () => {
+  const runtime = await at(
+    otherwiseGood((_request, response, path) => {
+      if (path !== 'POST /api/show') return false;
+      response.end(`{"capabilities":[${'{},'.repeat(1_000_000)}{}]}`);
+      return true;
+    }),
+  );
+  const error = await failureOf(runtime.find('m:t', never));
+  expect(error.code).toBe('runtime-not-ollama');
+  expect(error.message).toContain('a reply of more than 200000 values');
+});
+
 test('https on a port for http is told without the words of OpenSSL', async () => {
   await at((_request, response) => response.end());
   const url = server?.url.replace('http:', 'https:') ?? '';
