@@ -22,6 +22,7 @@ await build({
     { in: 'src/cli/main.ts', out: 'main' },
     { in: 'src/runtimes/embedded/worker.ts', out: 'embedded-worker' },
     { in: 'src/cage/child.ts', out: 'cage' },
+    { in: 'src/cage/owner-child.ts', out: 'owner-disk' },
     ...commands.map((file) => ({ in: file, out: file.replace(/^src\/(.*)\.ts$/, '$1') })),
   ],
   outdir: 'dist',

@@ -21,12 +21,12 @@ const MAX_LINE_LENGTH = 300;
 /** Starts the script at `path` in a child process of this Node. */
 export function forkChild<Message extends object>(
   path: string,
-  { execArgv = [], env }: Pick<ForkOptions, 'execArgv' | 'env'> = {},
+  { execArgv = [], env, serialization = 'json' }: Pick<ForkOptions, 'execArgv' | 'env' | 'serialization'> = {},
 ): ChildHandle<Message> {
   const child = fork(path, [], {
     execArgv: [...execArgv],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    serialization: 'json',
+    serialization,
     ...(env !== undefined && { env }),
   });
   const lines: string[] = [];

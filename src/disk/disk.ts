@@ -4,7 +4,7 @@ import * as fs from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../core/errors.ts';
 import { makeFolders } from './folders.ts';
-import type { Disk, FileFacts, ReadableFile } from './port.ts';
+import type { Disk, FileFacts, ReadableFile, TextFiles } from './port.ts';
 import { removeText, replaceOutput, replaceText } from './replace-text.ts';
 
 export type { Disk, FileFacts, OpenFile, ReadableFile, TextFiles } from './port.ts';
@@ -20,7 +20,23 @@ export const OPEN_OR_CREATE = O_RDWR | O_CREAT | O_NOFOLLOW;
 /** The same, and empties it. */
 export const OPEN_EMPTY = OPEN_OR_CREATE | O_TRUNC;
 
-export const realDisk: Disk = {
+/** A disk without what is made of its calls: whole texts. */
+export type BasicDisk = Omit<Disk, keyof TextFiles | 'replaceOutput'>;
+
+/** Adds whole texts to a disk. */
+export function withTexts(basic: BasicDisk): Disk {
+  const disk: Disk = {
+    ...basic,
+    readText: (path) => readTextIfPresent(disk, path),
+    replaceText: (path, text) => replaceText(path, text, disk),
+    replaceOutput: (path, text) => replaceOutput(path, text, disk),
+    list: (folder) => listIfPresent(disk, folder),
+    remove: (path) => removeText(path, disk),
+  };
+  return disk;
+}
+
+export const realDisk: Disk = withTexts({
   stat: (path) => fs.stat(path, { bigint: true }),
   lstat: (path) => fs.lstat(path, { bigint: true }),
   realpath: (path) => fs.realpath(path),
@@ -43,12 +59,7 @@ export const realDisk: Disk = {
     const { bsize, bavail, blocks } = await fs.statfs(path);
     return { free: bavail * bsize, total: blocks * bsize };
   },
-  readText: (path) => readTextIfPresent(realDisk, path),
-  replaceText: (path, text) => replaceText(path, text, realDisk),
-  replaceOutput: (path, text) => replaceOutput(path, text, realDisk),
-  list: (folder) => listIfPresent(realDisk, folder),
-  remove: (path) => removeText(path, realDisk),
-};
+});
 
 async function readTextIfPresent(disk: Disk, path: string): Promise<string | undefined> {
   try {

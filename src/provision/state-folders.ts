@@ -1,9 +1,10 @@
 /** What is checked of this tool's own folders before anything in them is read or written. */
 
-import { dirname, resolve, sep } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { errnoOf, ProvisionError } from '../core/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import { tighten } from '../disk/folders.ts';
+import { findForeign } from '../disk/foreign.ts';
 import type { Paths } from './paths.ts';
 
 /**
@@ -36,7 +37,7 @@ async function requireFolder(path: string, disk: Disk): Promise<void> {
 }
 
 async function requireRoots(folder: string, disk: Disk): Promise<void> {
-  const foreign = await findForeign(resolve(folder), disk);
+  const foreign = await findForeign(folder, disk);
   if (foreign === undefined) return;
   const name = await userName(foreign.uid, disk);
   throw new ProvisionError(
@@ -56,34 +57,4 @@ async function userName(uid: number, disk: Disk): Promise<string> {
   const text = await disk.readFile('/etc/passwd', 'utf8').catch(() => '');
   const fields = text.split('\n').map((line) => line.split(':'));
   return fields.find(([, , number]) => number === String(uid))?.[0] ?? `#${uid}`;
-}
-
-interface Foreign {
-  readonly path: string;
-  readonly uid: number;
-}
-
-/** The first part of a path that does not belong to root, where links lead included. */
-async function findForeign(path: string, disk: Disk): Promise<Foreign | undefined> {
-  const parts = path.split(sep);
-  for (let count = 1; count <= parts.length; count += 1) {
-    const at = parts.slice(0, count).join(sep) || sep;
-    const facts = await disk.lstat(at, { bigint: true }).catch(() => undefined);
-    if (facts === undefined) return undefined;
-    if (facts.uid !== 0n && !(await isUnmapped(facts.uid, disk))) return { path: at, uid: Number(facts.uid) };
-    if (!facts.isSymbolicLink()) continue;
-    const target = await disk.realpath(at).catch(() => undefined);
-    const behind = target === undefined ? undefined : await findForeign(target, disk);
-    if (behind !== undefined) return behind;
-  }
-  return undefined;
-}
-
-/** What the system reports for an owner who does not exist in this container, and so cannot do anything in it. */
-const OVERFLOW_UID = 65_534n;
-
-async function isUnmapped(uid: bigint, disk: Disk): Promise<boolean> {
-  if (uid !== OVERFLOW_UID) return false;
-  const map = await disk.readFile('/proc/self/uid_map', 'utf8').catch(() => '');
-  return map !== '' && !/^\s*0\s+0\s+4294967295\s*$/.test(map);
 }

@@ -229,6 +229,8 @@ export interface ModelFolder {
 /** The folder of a server on this machine, proven to be its own: what else cleaning it up must know. */
 export interface ServerFolder {
   read(): Promise<FolderContents>;
+  /** Removes a file in it with the rights of its owner; one that is not there is no error. */
+  remove(path: string): Promise<void>;
   /** True for the name of a file that a killed run of this tool left beside the blobs. */
   isTemporary(fileName: string): boolean;
   /** The server does not remove blobs that no model uses (OLLAMA_NOPRUNE). */

@@ -1,5 +1,6 @@
 /** An Ollama server as flags, settings and the environment lead to it, with its folder where that is on this machine. */
 import { homedir } from 'node:os';
+import { forkOwner, ownerDisk } from '../../cage/owner-disk.ts';
 import { messageOf } from '../../core/errors.ts';
 import { NO_DIGEST_CACHE } from '../../disk/digest-cache.ts';
 import type { Disk } from '../../disk/disk.ts';
@@ -18,7 +19,7 @@ import { isTransferName } from './loopback/names.ts';
 import { type OllamaRuntime, ollamaRuntime } from './runtime.ts';
 import { dropBlob, replaceBlob } from './transfer/copy.ts';
 
-type Surroundings = Pick<RuntimeContext, 'disk' | 'env'>;
+type Surroundings = Pick<RuntimeContext, 'disk' | 'env' | 'root'>;
 
 /** Throws `tls-required` before anything is asked, then what `identify` throws. */
 export async function openOllama(flags: RuntimeFlags, context: RuntimeContext): Promise<OpenRuntime> {
@@ -49,7 +50,7 @@ export async function openOllama(flags: RuntimeFlags, context: RuntimeContext): 
  */
 async function serverModels(
   host: Pick<HostAddress, 'url'>,
-  { disk, env }: Surroundings,
+  { disk, env, root }: Surroundings,
   signal: AbortSignal,
 ): Promise<ModelsFolder | undefined> {
   const { platform } = process;
@@ -58,7 +59,13 @@ async function serverModels(
   const user = { platform, env, home: homedir(), disk, ...(uid !== undefined && { uid }) };
   const folder = await findModelsFolder(user, found);
   if (folder === undefined || folder.reach !== folder.path) return undefined;
-  return { path: folder.path, disk, uid };
+  return {
+    path: folder.path,
+    disk,
+    uid,
+    serverUid: found.socket?.uid,
+    asOwner: (owner) => ownerDisk(owner, forkOwner(root)),
+  };
 }
 
 /** Whether the folder is the server's is asked once for one opened runtime. */
@@ -99,7 +106,7 @@ async function readContents({ path, disk }: Pick<ModelsFolder, 'path' | 'disk'>)
 function blobStore(folder: ProvenFolder): BlobStore {
   return {
     // Hashes what is written, without the digests that are remembered.
-    replace: (file, signal) => replaceBlob(folder, file, createHasher(folder.disk, NO_DIGEST_CACHE), signal),
+    replace: (file, signal) => replaceBlob(folder, file, createHasher(folder.ours, NO_DIGEST_CACHE), signal),
     drop: (digest) => dropBlob(folder, digest),
   };
 }
@@ -115,7 +122,8 @@ export async function serverFolder(
   const where = { platform: process.platform, disk };
   const { environment } = await findServerProcess(where, new URL(runtime.endpoint), signal);
   return {
-    read: () => readModelsFolder(proven.path, disk),
+    read: () => readModelsFolder(proven.path, proven.disk),
+    remove: (path) => proven.disk.rm(path, { force: true }),
     isTemporary,
     keepsAll: environment !== undefined && isTrue(ollamaValue(environment, 'OLLAMA_NOPRUNE')),
   };

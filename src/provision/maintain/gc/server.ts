@@ -75,7 +75,7 @@ async function manifestCandidate(
       if (now === undefined) return undefined;
       if (now.broken === undefined) return 'it can be read now';
       const why = await reasonToKeepManifest(now, effects);
-      if (why === undefined) await effects.disk.rm(path, { force: true });
+      if (why === undefined) await folder.remove(path);
       return why;
     },
   };
@@ -193,7 +193,7 @@ async function blobCandidate(
       if (digest !== undefined && digests.has(digest)) return 'a model needs it now';
       if (kind === 'server-blob' && unknown !== undefined) return `${unknown} cannot be read and may need it`;
       if (await isYoung(blob, contents.blobs, effects)) return 'another process is writing it';
-      await effects.disk.rm(path, { force: true });
+      await folder.remove(path);
       return undefined;
     },
   };

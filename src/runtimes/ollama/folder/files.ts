@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import type { Owner } from '../../../cage/owner-protocol.ts';
 import type { Digest } from '../../../core/digest.ts';
 import type { Disk } from '../../../disk/disk.ts';
 
@@ -10,6 +11,10 @@ export interface ModelsFolder {
   readonly disk: Disk;
   /** This process's user; undefined on Windows, which has no such numbers. */
   readonly uid: number | undefined;
+  /** The server's user, where the system reports it. */
+  readonly serverUid?: number | undefined;
+  /** The disk with the rights of another user, for root. */
+  asOwner?(owner: Owner): Disk;
 }
 
 const TEMPORARY = /^gemma-provision-[0-9a-f-]{36}\.incomplete$/;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Digest } from '../../../core/digest.ts';
 import { errnoOf, messageOf } from '../../../core/errors.ts';
 import { type Disk, type FileFacts, SHARE_BYTES } from '../../../disk/disk.ts';
+import { findForeign } from '../../../disk/foreign.ts';
 import { hasBlob } from '../blobs.ts';
 import type { Connection } from '../client.ts';
 import { blobFile, type ModelsFolder, temporaryIn } from './files.ts';
@@ -13,7 +14,12 @@ export interface ProvenFolder {
   readonly path: string;
   /** Where the blobs lie, without symbolic links. */
   readonly blobs: string;
+  /** With the rights of the folder's owner, where this process is root and the owner is not. */
   readonly disk: Disk;
+  /** Where our own files are read. */
+  readonly ours: Disk;
+  /** This process is root, and the folder belongs to another user. */
+  readonly foreign: boolean;
   readonly device: bigint;
   /** Who the blobs belong to, taken for the server's user. */
   readonly uid: number;
@@ -61,14 +67,18 @@ export async function proveFolder(
     if (!(await hasBlob(connection, digest, signal))) return { refused: 'is not where the server keeps its models' };
     return { ...looked, reflinks: await clones(looked, path) };
   } finally {
-    await folder.disk.rm(path, { force: true }).catch(() => undefined);
+    await looked.disk.rm(path, { force: true }).catch(() => undefined);
   }
 }
 
 type Looked = Omit<ProvenFolder, 'reflinks'>;
 
-async function lookAt({ path, disk, uid: self }: ModelsFolder): Promise<Looked | RefusedFolder> {
+async function lookAt(folder: ModelsFolder): Promise<Looked | RefusedFolder> {
+  const { path, disk: ours, uid: self } = folder;
   try {
+    const found = await rightsFor(folder);
+    if ('refused' in found) return found;
+    const { disk, foreign } = found;
     const blobs = await disk.realpath(join(path, 'blobs'));
     const facts = await disk.stat(blobs, { bigint: true });
     if (!facts.isDirectory()) return { refused: 'has no blobs folder' };
@@ -79,11 +89,36 @@ async function lookAt({ path, disk, uid: self }: ModelsFolder): Promise<Looked |
       return { refused: `belongs to the user with id ${uid}, and files written there would not` };
     }
     const mode = await modeIn(disk, blobs);
-    return { path, blobs, disk, device: facts.dev, uid, gid: Number(facts.gid), mode, self };
+    return { path, blobs, disk, ours, foreign, device: facts.dev, uid, gid: Number(facts.gid), mode, self };
   } catch (thrown) {
     const absent = errnoOf(thrown) === 'ENOENT';
     return { refused: absent ? 'does not exist' : `cannot be inspected: ${errnoOf(thrown) ?? messageOf(thrown)}` };
   }
+}
+
+/**
+ * With whose rights the folder is used. Its owner can put a link in the place of any folder in it between a check and what
+ * follows, so root never follows a path there itself: it works with the rights of the server's user, and only in a
+ * folder of that user.
+ */
+async function rightsFor({
+  path,
+  disk,
+  uid,
+  serverUid,
+  asOwner,
+}: ModelsFolder): Promise<{ readonly disk: Disk; readonly foreign: boolean } | RefusedFolder> {
+  if (uid !== 0) return { disk, foreign: false };
+  const blobs = join(path, 'blobs');
+  const { uid: ownerUid, gid } = await disk.stat(blobs, { bigint: true });
+  if (ownerUid === 0n) {
+    const stranger = (await findForeign(blobs, disk)) ?? (await findForeign(join(path, 'manifests'), disk));
+    if (stranger === undefined) return { disk, foreign: false };
+    return { refused: `is not used by root: ${stranger.path} belongs to the user with id ${stranger.uid}` };
+  }
+  if (asOwner === undefined || serverUid !== Number(ownerUid))
+    return { refused: `is not used by root: it belongs to the user with id ${ownerUid}, who may not be the server's` };
+  return { disk: asOwner({ uid: Number(ownerUid), gid: Number(gid) }), foreign: true };
 }
 
 /** As the server's own blobs; a new folder has none yet. */

@@ -48,7 +48,7 @@ export async function* writeCopy(put: FolderWrite): Work<number> {
 }
 
 async function* copyInto(target: OpenFile, { folder, file, digest, signal }: FolderWrite): Work<void> {
-  const source = await folder.disk.open(file.path, 'r').catch((cause: unknown) => {
+  const source = await folder.ours.open(file.path, 'r').catch((cause: unknown) => {
     throw notReadable(file, cause);
   });
   const sync = syncMeanwhile(target);

@@ -85,7 +85,12 @@ export async function inspectTransfer(
 
 const PULL_NOT_ASKED = 'This version of Ollama stores uploads unchanged: a pull would only be slower.';
 
-async function inspectFolder(file: StorableFile, folder: ProvenFolder): Promise<FolderFacts> {
+async function inspectFolder(
+  file: StorableFile,
+  folder: ProvenFolder,
+): Promise<FolderFacts | { readonly refused: string }> {
+  if (folder.foreign)
+    return { refused: `${folder.path} belongs to another user, so root sends the bytes to the server.` };
   if (!isHere(file)) return { sameVolume: false, reflinks: false };
   const noLink = await reasonAgainstLink(file, folder);
   return {
@@ -96,7 +101,7 @@ async function inspectFolder(file: StorableFile, folder: ProvenFolder): Promise<
 }
 
 /** The volume of a file, or of the nearest folder above one that is still to be fetched. */
-async function deviceOf({ disk }: ProvenFolder, path: string): Promise<bigint | undefined> {
+async function deviceOf({ ours: disk }: ProvenFolder, path: string): Promise<bigint | undefined> {
   for (let at = path, above = parentOf(at); ; at = above, above = parentOf(at)) {
     const facts: FileFacts | undefined = await disk.stat(at, { bigint: true }).catch(() => undefined);
     if (facts !== undefined) return facts.dev;

@@ -13,7 +13,7 @@ const READ_BY_OWNER = 0o400n;
 /** Why a file cannot be linked into the folder, as a whole sentence; undefined when it can. */
 export async function reasonAgainstLink(file: LocalFile, folder: ProvenFolder): Promise<string | undefined> {
   if (folder.self === undefined) return file.immutable ? 'Read-only files are not linked on Windows.' : undefined;
-  const facts = await folder.disk.lstat(file.path, { bigint: true }).catch(() => undefined);
+  const facts = await folder.ours.lstat(file.path, { bigint: true }).catch(() => undefined);
   // A file that is still to be fetched will be ours.
   const uid = facts === undefined ? folder.self : Number(facts.uid);
   if (facts !== undefined && !facts.isFile()) return 'The file is a symbolic link.';

@@ -111,6 +111,7 @@ export class World {
       folder: {
         keepsAll: this.keepsAll,
         isTemporary,
+        remove: async (path) => void this.files.delete(path),
         read: async () => {
           this.onRead();
           return readModelsFolder(MODELS, this.#disk());

@@ -1,9 +1,10 @@
 import * as fs from 'node:fs/promises';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import nock from 'nock';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { forkOwner, ownerDisk } from '../../../../src/cage/owner-disk.ts';
 import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
@@ -20,10 +21,12 @@ import {
   stubName,
 } from '../../../../src/runtimes/ollama/loopback/names.ts';
 import { type OllamaRuntime, ollamaRuntime } from '../../../../src/runtimes/ollama/runtime.ts';
+import { dropBlob, replaceBlob } from '../../../../src/runtimes/ollama/transfer/copy.ts';
 import type { LocalTransfers } from '../../../../src/runtimes/ollama/transfer/facts.ts';
 import type { LocalFile } from '../../../../src/sources/contract.ts';
 import { failureOf, never } from '../../../helpers/failure.ts';
 import { type FakeOllama, fakeOllama, refuse } from '../../../helpers/fake-ollama.ts';
+import { ROOT } from '../../../helpers/plans.ts';
 import { specOf } from '../../../helpers/runtime-fakes.ts';
 
 const CONTENT = 'GGUF and all that belongs to it';
@@ -176,6 +179,62 @@ describe('the folder is only used when it is proven to be the server’s own', (
     fake = await fakeOllama('0.24.0', { models });
     const somebody = { models: async () => ({ path: models, disk: realDisk, uid: 4_000_000_000 }) };
     expect(await at(fake, somebody).folder(never)).toEqual({ refused: expect.stringContaining('belongs to the user') });
+  });
+});
+
+describe.skipIf(uid !== 0)('row 47: root and a folder of another user (skipped where not root)', () => {
+  const OWNER = 1234;
+  const doors = (serverUid: number | undefined): LocalTransfers => ({
+    models: async () => ({
+      path: models,
+      disk: realDisk,
+      uid: 0,
+      serverUid,
+      asOwner: (owner) => ownerDisk(owner, forkOwner(ROOT)),
+    }),
+  });
+
+  beforeEach(async () => {
+    fake = await fakeOllama('0.24.0', { models });
+    await chmod(folder, 0o755);
+    await mkdir(join(models, 'blobs'), { recursive: true });
+    for (const path of [models, join(models, 'blobs')]) await chown(path, OWNER, OWNER);
+  });
+
+  test('it is used with the rights of that user, and the bytes of an install go to the server', async () => {
+    const runtime = at(fake ?? expect.fail(), doors(OWNER));
+    expect(await runtime.folder(never)).toMatchObject({ path: models, foreign: true });
+    expect(await blobs()).toEqual([]);
+    const refused = await failureOf(runtime.planTransfer?.(await readOnly(), 'copy', never) ?? expect.fail());
+    expect(refused.message).toContain('belongs to another user');
+    expect((await store(runtime, await readOnly())).result.way).toBe('upload');
+  });
+
+  test('a blob is repaired as that user, from a file that only root can read', async () => {
+    const found = await at(fake ?? expect.fail(), doors(OWNER)).folder(never);
+    if ('refused' in found) expect.fail(found.refused);
+    const path = join(folder, 'secret.gguf');
+    await writeFile(path, CONTENT, { mode: 0o400 });
+    const file = { ref: path, path, sizeBytes: CONTENT.length, digest: DIGEST } as const;
+    await drive(replaceBlob(found, file, createHasher(realDisk, NO_DIGEST_CACHE), never), () => {});
+    expect(await stat(join(models, 'blobs', BLOB))).toMatchObject({ uid: OWNER, gid: OWNER });
+    expect(await readFile(join(models, 'blobs', BLOB), 'utf8')).toBe(CONTENT);
+    await dropBlob(found, DIGEST);
+    expect(await blobs()).toEqual([]);
+  });
+
+  test.each([undefined, 0, 4321])(
+    'a server of user %s, or one whose user is not known, is not believed',
+    async (server) => {
+      const folder = await at(fake ?? expect.fail(), doors(server)).folder(never);
+      expect(folder).toEqual({ refused: expect.stringContaining('is not used by root') });
+    },
+  );
+
+  test('a folder of root whose manifests another user can replace is not used', async () => {
+    await chown(join(models, 'blobs'), 0, 0);
+    const folder = await at(fake ?? expect.fail(), doors(OWNER)).folder(never);
+    expect(folder).toEqual({ refused: expect.stringContaining(`${models} belongs to the user with id ${OWNER}`) });
   });
 });
 
