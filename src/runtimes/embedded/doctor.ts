@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Runtime, RuntimeContext } from '../contract.ts';
+import { engineEnvironment } from './library-path.ts';
 import { openEmbeddedRuntime, workerFile } from './open.ts';
 import { forkWorker } from './runtime.ts';
 import { createWorkerClient } from './worker-client.ts';
@@ -19,21 +20,21 @@ export interface EmbeddedEffects {
 
 /** The embedded runtime of this host; opened on use, since wrong settings of it are one of the things to find. */
 export function doctorEmbedded(context: RuntimeContext): EmbeddedEffects {
-  let opened: Runtime | undefined;
-  const runtime = (): Runtime => {
+  let opened: Promise<Runtime> | undefined;
+  const runtime = (): Promise<Runtime> => {
     opened ??= openEmbeddedRuntime(context);
     return opened;
   };
   return {
-    version: async (signal) => (await runtime().identify(signal)).version,
-    has: async (name, signal) => (await runtime().find(name, signal)) !== undefined,
+    version: async (signal) => (await (await runtime()).identify(signal)).version,
+    has: async (name, signal) => (await (await runtime()).find(name, signal)) !== undefined,
     tryOut: (signal) => answerOnce(context, signal),
   };
 }
 
 /** An installed package proves nothing: its binary may need instructions that this processor does not have. */
-async function answerOnce({ root, env }: RuntimeContext, signal: AbortSignal): Promise<void> {
-  const worker = createWorkerClient(forkWorker(workerFile(root)));
+async function answerOnce({ root, env, disk }: RuntimeContext, signal: AbortSignal): Promise<void> {
+  const worker = createWorkerClient(forkWorker(workerFile(root), await engineEnvironment(env, disk.readdir)));
   const gpu = env.GEMMA_PROVISION_GPU === 'off' ? 'off' : 'auto';
   const load = { modelPath: join(root, TINY), contextLength: 256, batch: 64, threads: 1, gpu } as const;
   const messages = [{ role: 'user' as const, content: 'Hi' }];

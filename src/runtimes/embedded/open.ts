@@ -7,11 +7,12 @@ import { diskError } from '../../disk/errors.ts';
 import type { BlobStore, OpenRuntime, Runtime, RuntimeContext, RuntimeFacts } from '../contract.ts';
 import { putBlob } from './blob.ts';
 import { embeddedBlobs, readEmbeddedFolder } from './folder.ts';
+import { engineEnvironment } from './library-path.ts';
 import { embeddedRuntime, forkWorker } from './runtime.ts';
 
 /** Throws `runtime-missing`, `runtime-too-old`, `runtime-refused`, `bad-configuration`. */
 export async function openEmbedded(context: RuntimeContext): Promise<OpenRuntime> {
-  const runtime = openEmbeddedRuntime(context);
+  const runtime = await openEmbeddedRuntime(context);
   return {
     runtime,
     identity: await runtime.identify(context.signal),
@@ -54,14 +55,14 @@ function blobStore({ disk, paths }: RuntimeContext): BlobStore {
 }
 
 /** The embedded runtime with its models in our data folder. */
-export function openEmbeddedRuntime({ disk, paths, env, root }: RuntimeContext): Runtime {
+export async function openEmbeddedRuntime({ disk, paths, env, root }: RuntimeContext): Promise<Runtime> {
   const threads = threadsOf(env.GEMMA_PROVISION_THREADS);
   return embeddedRuntime({
     dataDir: paths.data,
     disk,
     digests: createDigestCache(disk, paths.cache),
     now: () => new Date(),
-    startWorker: forkWorker(workerFile(root)),
+    startWorker: forkWorker(workerFile(root), await engineEnvironment(env, disk.readdir)),
     engine: { resolve: (name) => import.meta.resolve(name), readText: disk.readText },
     physicalCores: physicalCores(),
     randomSeed: () => randomInt(2 ** 32 - 1),
