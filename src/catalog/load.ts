@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
-import { type Issue, parseJson } from '../core/parse.ts';
+import { type Issue, issueText, parseJson } from '../core/parse.ts';
 import { formatBytes, MIB } from '../core/units.ts';
 import type { Disk } from '../disk/disk.ts';
 import { accessCode } from '../disk/errors.ts';
@@ -174,7 +174,7 @@ async function attempt<Result>(path: string, effect: () => Promise<Result>): Pro
 function badCatalog(complaints: readonly { file: CatalogFile; issues: readonly Issue[] }[]): ProvisionError {
   const faulty = complaints.filter(({ issues }) => issues.length > 0);
   const blocks = faulty.map(({ file, issues }) => {
-    const lines = issues.slice(0, ISSUES_SHOWN).map((issue) => `  ${issue.path}: ${issue.message}`);
+    const lines = issues.slice(0, ISSUES_SHOWN).map((issue) => `  ${issueText(issue)}`);
     if (issues.length > lines.length) lines.push(`  … and ${issues.length - lines.length} more`);
     return `${file.path} is not a valid catalog file:\n${lines.join('\n')}`;
   });

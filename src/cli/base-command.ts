@@ -136,7 +136,7 @@ export abstract class BaseCommand<Data> extends Command {
 
   /** Flags that are not on the command line and have a variable, with its name. */
   #variables(): ReadonlyMap<string, string> {
-    const flags: [string, { readonly env?: string | undefined }][] = Object.entries(this.ctor.flags);
+    const flags: [string, { readonly env?: string | undefined }][] = Object.entries(this.ctor.flags ?? {});
     const isGiven = (name: string) => this.argv.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`));
     return new Map(flags.flatMap(([name, { env }]) => (env === undefined || isGiven(name) ? [] : [[name, env]])));
   }

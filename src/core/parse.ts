@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import { type ErrorCode, messageOf, ProvisionError } from './errors.ts';
+import { plainWords } from './issue-words.ts';
 import { nearest } from './suggest.ts';
 
 /** One fault in a document: where (`models[0].quants[3].sizeGiB`) and what. */
@@ -8,12 +9,15 @@ export interface Issue {
   readonly message: string;
 }
 
+/** The path of the document itself. */
+const WHOLE = '$';
+
 /** `$` for the root, else `a.b[0].c`. */
 export function formatPath(path: readonly PropertyKey[]): string {
   let text = '';
   for (const part of path)
     text += typeof part === 'number' ? `[${part}]` : text === '' ? String(part) : `.${String(part)}`;
-  return text === '' ? '$' : text;
+  return text === '' ? WHOLE : text;
 }
 
 /** So many unknown fields are compared with the known ones; who has more of them has not misspelt them. */
@@ -24,7 +28,7 @@ const LONGEST_HINTED = 64;
 export function issuesOf(error: z.ZodError, knownKeys: readonly string[] = []): Issue[] {
   let unknown = 0;
   return error.issues.flatMap((issue) => {
-    if (issue.code !== 'unrecognized_keys') return [{ path: formatPath(issue.path), message: issue.message }];
+    if (issue.code !== 'unrecognized_keys') return [{ path: formatPath(issue.path), message: plainWords(issue) }];
     return issue.keys.map((key) => {
       unknown += 1;
       const near = unknown > MOST_HINTS || key.length > LONGEST_HINTED ? undefined : nearest(key, knownKeys);
@@ -34,6 +38,11 @@ export function issuesOf(error: z.ZodError, knownKeys: readonly string[] = []): 
       };
     });
   });
+}
+
+/** An issue on one line; one of the whole document needs no place. */
+export function issueText({ path, message }: Issue): string {
+  return path === WHOLE ? message : `${path}: ${message}`;
 }
 
 /** How errors name a parsed document. */
@@ -127,7 +136,7 @@ export function checkDocument<Schema extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issues = issuesOf(result.error, knownKeys);
-  const shown = issues.slice(0, 10).map((issue) => `  ${issue.path}: ${issue.message}`);
+  const shown = issues.slice(0, 10).map((issue) => `  ${issueText(issue)}`);
   if (issues.length > shown.length) shown.push(`  … and ${issues.length - shown.length} more`);
   throw new ProvisionError(document.code, `${document.name} is not valid:\n${shown.join('\n')}`, {
     ...(document.suggestions && { suggestions: document.suggestions }),

@@ -30,7 +30,14 @@ export function skipped(detail: string, remedy?: string): Finding {
 /** The finding for an error: its message, and its suggestions as the remedy. */
 export function findingOf(status: CheckStatus, error: ProvisionError): Finding {
   const remedy = error.suggestions.join('\n');
-  return { status, detail: error.message, ...(remedy !== '' && { remedy }) };
+  return { status, detail: sentenceOf(error.message), ...(remedy !== '' && { remedy }) };
+}
+
+/** A message with a list in it as one sentence, which others can follow. */
+function sentenceOf(message: string): string {
+  const [head = '', ...items] = message.split('\n').map((line) => line.trim());
+  const text = items.length === 0 ? head : `${head} ${items.join('; ')}`;
+  return /[.!?…]$/.test(text) ? text : `${text}.`;
 }
 
 const RANK = { problem: 0, warning: 1, ok: 2, skipped: 3 } as const satisfies Record<CheckStatus, number>;

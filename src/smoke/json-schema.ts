@@ -1,6 +1,7 @@
 import { CageExceeded, type CageParts } from '../cage/cage.ts';
 import type { Outcome } from '../cage/protocol.ts';
 import { ProvisionError } from '../core/errors.ts';
+import { issueText } from '../core/parse.ts';
 import { quote, type Verdict } from './judges.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -11,7 +12,7 @@ export async function judgeJson(schema: JsonSchema, text: string, parts: CagePar
   if (outcome.type === 'valid') return undefined;
   if (outcome.type === 'not-json') return `expected JSON and nothing else, got ${quote(text)}`;
   if (outcome.type !== 'invalid') return `the JSON Schema cannot be used: ${wordsOf(outcome)}`;
-  const faults = outcome.issues.map(({ path, message }) => `${path}: ${message}`);
+  const faults = outcome.issues.map(issueText);
   return `the JSON does not follow its schema (${faults.join('; ')}), got ${quote(text)}`;
 }
 

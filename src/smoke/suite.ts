@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { CageParts } from '../cage/cage.ts';
 import { messageOf, ProvisionError } from '../core/errors.ts';
-import { type Issue, parseDocument } from '../core/parse.ts';
+import { type Issue, issueText, parseDocument } from '../core/parse.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { TextFiles } from '../disk/disk.ts';
 import { accessCode } from '../disk/errors.ts';
@@ -37,7 +37,7 @@ export async function loadSuiteFile(disk: TextFiles, path: string, parts: CagePa
   const suite = parseDocument(Suite, text, { name: path, code: 'bad-suite', suggestions }, KNOWN_FIELDS);
   const issues = await findSuiteIssues(suite, parts);
   if (issues.length === 0) return suite;
-  const lines = issues.map((issue) => `  ${issue.path}: ${issue.message}`);
+  const lines = issues.map((issue) => `  ${issueText(issue)}`);
   throw new ProvisionError('bad-suite', `${path} is not valid:\n${lines.join('\n')}`, { suggestions });
 }
 

@@ -1,6 +1,7 @@
 import * as Args from '@oclif/core/args';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { EXIT_CODE } from '../../core/errors.ts';
+import { issueText } from '../../core/parse.ts';
 import type { CatalogValidateData } from '../../provision/plan/catalog-files.ts';
 
 export default class CatalogValidate extends BaseCommand<CatalogValidateData> {
@@ -17,11 +18,7 @@ export default class CatalogValidate extends BaseCommand<CatalogValidateData> {
     const { validateCatalogFile } = await import('../../provision/plan/catalog.ts');
     const errors = await validateCatalogFile(app.options.root, app.paths, args.file);
     if (errors.length > 0) this.negative(EXIT_CODE['bad-catalog']);
-    this.log(
-      errors.length === 0
-        ? `${args.file} is valid.`
-        : errors.map(({ path, message }) => `${path}: ${message}`).join('\n'),
-    );
+    this.log(errors.length === 0 ? `${args.file} is valid.` : errors.map(issueText).join('\n'));
     return { file: args.file, errors };
   }
 }

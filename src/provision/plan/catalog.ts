@@ -3,7 +3,7 @@ import { type Catalog, loadCatalog, readCatalogFile } from '../../catalog/load.t
 import type { CatalogTrust } from '../../catalog/trust.ts';
 import { validateCatalogText } from '../../catalog/validate.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import type { Issue } from '../../core/parse.ts';
+import { type Issue, issueText } from '../../core/parse.ts';
 import { realDisk } from '../../disk/disk.ts';
 import { loadTemplates, type Templates } from '../../modelfile/templates.ts';
 import type { Paths } from '../paths.ts';
@@ -40,7 +40,7 @@ export async function validateCatalogFile(root: string, paths: Paths, file: stri
 export async function refuseInvalid(root: string, paths: Paths, file: string): Promise<void> {
   const issues = await validateCatalogFile(root, paths, file);
   if (issues.length === 0) return;
-  const lines = issues.slice(0, 10).map((issue) => `  ${issue.path}: ${issue.message}`);
+  const lines = issues.slice(0, 10).map((issue) => `  ${issueText(issue)}`);
   throw new ProvisionError('bad-catalog', `${file} is not a valid catalog file:\n${lines.join('\n')}`, {
     suggestions: [`List all problems: gemma-provision catalog validate ${file}`],
   });

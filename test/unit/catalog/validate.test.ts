@@ -31,9 +31,9 @@ describe('not a catalog file at all', () => {
     ['nothing', '', /is not JSON/],
     ['half a file', '{"schemaVersion": 1, "id"', /is not JSON/],
     ['a web page', '<!doctype html><html></html>', /is not JSON/],
-    ['null', 'null', /expected object/],
-    ['a list', '[]', /expected object/],
-    ['a number', '7', /expected object/],
+    ['null', 'null', /must be an object, not/],
+    ['a list', '[]', /must be an object, not/],
+    ['a number', '7', /must be an object, not/],
   ])('%s', (_, text, message) => {
     const issues = validate(text);
     expect(issues.length).toBeGreaterThan(0);
@@ -54,8 +54,8 @@ describe('one mistake: its path and what is wrong', () => {
       'models[0].quants[1].filee',
       /did you mean file\?/,
     ],
-    ['a missing field', 'chatTemplate', undefined, 'chatTemplate', /expected string/],
-    ['another schema version', 'schemaVersion', 2, 'schemaVersion', /expected 1/],
+    ['a missing field', 'chatTemplate', undefined, 'chatTemplate', /is missing: it must be a text/],
+    ['another schema version', 'schemaVersion', 2, 'schemaVersion', /must be 1/],
     ['an id in upper case', 'id', 'Sample', 'id', /lower-case/],
     ['an empty model list', 'models', [], 'models', /./],
     [
@@ -72,7 +72,13 @@ describe('one mistake: its path and what is wrong', () => {
       'models[0].quants[0].fileBytes.value',
       /whole/,
     ],
-    ['a text for a number', 'models.0.defaultContext', '4096', 'models[0].defaultContext', /expected number/],
+    [
+      'a text for a number',
+      'models.0.defaultContext',
+      '4096',
+      'models[0].defaultContext',
+      /must be a number, not a text/,
+    ],
     ['a quant in upper case', 'models.0.quants.1.id', 'Q4_K_M', 'models[0].quants[1].id', /lower case/],
     [
       'a quant twice',
@@ -157,7 +163,7 @@ describe('one mistake: its path and what is wrong', () => {
     ['a chat template with an extension', 'chatTemplate', 'gemma.gotmpl', 'chatTemplate', /word/],
     ['no stop token', 'tokens.stop', [], 'tokens.stop', /./],
     ['an empty stop token', 'tokens.stop', [''], 'tokens.stop[0]', /./],
-    ['a licence without a real URL', 'licence.url', 'see website', 'licence.url', /URL/],
+    ['a licence without a real URL', 'licence.url', 'see website', 'licence.url', /must be a web address/],
     [
       'a context beyond the model’s',
       'models.0.defaultContext',

@@ -191,6 +191,11 @@ describe('settings', () => {
     expect(await check('settings', { configuration: { ...base, fault: invalid } })).toMatchObject({
       status: 'problem',
       remedy: 'Mend it.',
+      detail: expect.stringMatching(/^config\.json is not JSON\. /),
+    });
+    const listed = new ProvisionError('bad-configuration', 'config.json is not valid:\n  host: is wrong\n  a: unknown');
+    expect(await check('settings', { configuration: { ...base, fault: listed } })).toMatchObject({
+      detail: expect.stringMatching(/^config\.json is not valid: host: is wrong; a: unknown\. /),
     });
     expect(await check('settings', { configuration: { ...base, fault: errno('EACCES') } })).toMatchObject({
       status: 'problem',

@@ -48,7 +48,7 @@ describe('parseProfile', () => {
   test.each([
     ['no JSON', good.slice(0, 100), 'my.json is not JSON'],
     ['an empty file', '', 'my.json is not JSON'],
-    ['a list', '[]', '$: '],
+    ['a list', '[]', 'must be an object, not a list'],
     ['another version', changed((p) => Object.assign(p, { schemaVersion: 2 })), 'schemaVersion: '],
     [
       'a misspelt field',

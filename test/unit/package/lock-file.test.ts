@@ -56,7 +56,7 @@ describe('the lock file', () => {
       (lock) => ({ ...lock, template: { name: 't', digest: `sha256:${'A'.repeat(64)}` } }),
       /template\.digest/,
     ],
-    ['a list', () => [], / {2}\$: /],
+    ['a list', () => [], / {2}must be an object, not a list/],
   ])('%s is refused at its place', (_what, change, message) => {
     const text = JSON.stringify(change({ ...sampleLock() }));
     expect(() => parseLock(text, 'x.lock')).toThrow(refusal(message));
