@@ -1,11 +1,11 @@
 /** The catalog of this run: the built-in families with the user's laid over them. */
 
 import { join } from 'node:path';
-import { errnoOf, messageOf, ProvisionError } from '../core/errors.ts';
+import { errnoOf, ProvisionError } from '../core/errors.ts';
 import { type Issue, issueText, parseJson } from '../core/parse.ts';
 import { formatBytes, MIB } from '../core/units.ts';
 import type { Disk } from '../disk/disk.ts';
-import { accessCode } from '../disk/errors.ts';
+import { diskError } from '../disk/errors.ts';
 import type { SeenVersion } from '../trust/index.ts';
 import type { Family } from './schema.ts';
 import type { CatalogTrust } from './trust.ts';
@@ -167,7 +167,7 @@ async function attempt<Result>(path: string, effect: () => Promise<Result>): Pro
   } catch (cause) {
     if (errnoOf(cause) === 'ENOENT')
       throw new ProvisionError('file-not-found', `The catalog file ${path} does not exist`, { cause });
-    throw new ProvisionError(accessCode(cause), `Cannot read the catalog at ${path}: ${messageOf(cause)}`, { cause });
+    throw diskError('read', path, cause);
   }
 }
 

@@ -13,7 +13,7 @@ const TYPES: Readonly<Record<string, string>> = {
   record: 'an object',
   null: 'null',
   date: 'a date',
-  NaN: 'something that is no number',
+  NaN: 'something that is not a number',
 };
 
 const FORMATS: Readonly<Record<string, string>> = {

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { CageParts } from '../cage/cage.ts';
-import { messageOf, ProvisionError } from '../core/errors.ts';
+import { ProvisionError } from '../core/errors.ts';
 import { type Issue, issueText, parseDocument } from '../core/parse.ts';
 import { didYouMean } from '../core/suggest.ts';
 import type { TextFiles } from '../disk/disk.ts';
-import { accessCode } from '../disk/errors.ts';
+import { diskError } from '../disk/errors.ts';
 import { findSchemaError } from './json-schema.ts';
 import { lettersOf } from './judges.ts';
 import { Check, FILLER, type Judge, Suite } from './schema.ts';
@@ -46,10 +46,7 @@ async function readText(disk: TextFiles, path: string): Promise<string> {
   try {
     text = await disk.readText(path);
   } catch (cause) {
-    throw new ProvisionError(accessCode(cause), `${path} cannot be read: ${messageOf(cause)}.`, {
-      cause,
-      suggestions: ['Check that the path names a file that this user may read.'],
-    });
+    throw diskError('read', path, cause);
   }
   if (text !== undefined) return text;
   throw new ProvisionError('file-not-found', `There is no suite file ${path}.`, { suggestions: ['Check the path.'] });

@@ -1,7 +1,8 @@
 import { cpus, hostname, release, totalmem } from 'node:os';
 import * as z from 'zod';
-import { ProvisionError } from '../../core/errors.ts';
+import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import { realDisk } from '../../disk/disk.ts';
+import { diskError } from '../../disk/errors.ts';
 import { jsonKind, requireOutput } from '../../disk/output-file.ts';
 import { parseProfile } from '../../hardware/saved.ts';
 import { HostProfile } from '../../hardware/schema.ts';
@@ -36,10 +37,9 @@ async function readProfile(file: string): Promise<HostProfile> {
   try {
     text = await realDisk.readFile(file, 'utf8');
   } catch (cause) {
-    throw new ProvisionError('file-not-found', `the host profile ${file} cannot be read`, {
-      cause,
-      suggestions: ['Create one with: gemma-provision hardware --save FILE'],
-    });
+    const suggestions = ['Create one with: gemma-provision hardware --save FILE'];
+    if (errnoOf(cause) !== 'ENOENT') throw diskError('read', file, cause, { otherwise: suggestions });
+    throw new ProvisionError('file-not-found', `There is no host profile ${file}.`, { cause, suggestions });
   }
   return parseProfile(text, file);
 }

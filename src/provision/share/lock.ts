@@ -7,10 +7,10 @@ import { loadRange } from '../../compat/lookup.ts';
 import { isIn, parseServerVersion, rangeText } from '../../compat/version.ts';
 import type { Digest } from '../../core/digest.ts';
 import { digestOf } from '../../core/digest.ts';
-import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk } from '../../disk/disk.ts';
-import { accessCode } from '../../disk/errors.ts';
+import { diskError } from '../../disk/errors.ts';
 import { jsonKind, requireOutput } from '../../disk/output-file.ts';
 import { compareLocks, type Difference, fillFromLock, requireNoDifferences } from '../../package/frozen.ts';
 import { buildLock, LOCK_FILE_NAME, type Lockable, LockFile, parseLock, writeLock } from '../../package/lock-file.ts';
@@ -172,11 +172,10 @@ async function readLockText(file: string): Promise<string> {
   try {
     return await realDisk.readFile(file, 'utf8');
   } catch (cause) {
-    const missing = errnoOf(cause) === 'ENOENT';
-    throw new ProvisionError(
-      missing ? 'file-not-found' : accessCode(cause),
-      missing ? `the lock file ${file} does not exist` : `the lock file ${file} cannot be read: ${messageOf(cause)}`,
-      { cause, suggestions: missing ? ['Create one with: gemma-provision lock', 'Specify it with --lock FILE.'] : [] },
-    );
+    if (errnoOf(cause) !== 'ENOENT') throw diskError('read', file, cause);
+    throw new ProvisionError('file-not-found', `the lock file ${file} does not exist`, {
+      cause,
+      suggestions: ['Create one with: gemma-provision lock', 'Specify it with --lock FILE.'],
+    });
   }
 }

@@ -20,7 +20,7 @@ describe('what is wrong with a value is told in plain words', () => {
     [z.string(), 5, 'must be a text, not a number'],
     [z.int(), 1.5, 'must be a whole number'],
     [z.int(), 'x', 'must be a number, not a text'],
-    [z.number(), Number.NaN, 'must be a number, not something that is no number'],
+    [z.number(), Number.NaN, 'must be a number, not something that is not a number'],
     [z.boolean(), [], 'must be true or false, not a list'],
     [z.array(z.string()), {}, 'must be a list, not an object'],
     [z.strictObject({}), [], 'must be an object, not a list'],
