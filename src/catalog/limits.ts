@@ -11,7 +11,7 @@ const DEEPEST = 32;
  * The largest built-in file has 4,394 values, and 62 in one list. A schema reports everything that is wrong with every
  * entry, at a hundred times the memory of the entry: what is far larger is refused before it gets there.
  */
-const MOST_VALUES = 50_000;
+const MOST_VALUES = 20_000;
 const LONGEST_LIST = 1_000;
 
 /** What makes a document too large to be looked at any further. */
