@@ -188,7 +188,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
     }
     const error = await failureOf(work);
     expect(error.code).toBe('bad-usage');
-    expect(error.message).toContain('cannot share bytes');
+    expect(error.message).toContain('cannot clone files');
     expect(await namesOn(server)).toEqual([]);
     expect(await strays(models)).toEqual([]);
   });
@@ -308,7 +308,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
     const { result, events } = await work;
     expect(opened).toBe(2);
     expect(result).toMatchObject({ way: 'upload', differences: [] });
-    expect(events).toContainEqual({ type: 'warning', message: expect.stringContaining('is back') });
+    expect(events).toContainEqual({ type: 'warning', message: expect.stringContaining('is available again') });
     await expectWhole('survived:t');
     // What the killed server had begun is its own to prune, which it does an hour later.
     for (const name of await strays(models)) await rm(join(models, 'blobs', name));
@@ -327,7 +327,7 @@ describe.skipIf(reason !== undefined)(`the ways into a real Ollama${reason ? ` (
     await server.restart?.();
     const { result, events } = await work;
     expect(result).toMatchObject({ way: 'upload', bytesMoved: file.sizeBytes, differences: [] });
-    expect(events).toContainEqual({ type: 'warning', message: expect.stringContaining('is back') });
+    expect(events).toContainEqual({ type: 'warning', message: expect.stringContaining('is available again') });
     await expectWhole('reborn:t');
   });
 
