@@ -13,9 +13,9 @@ export default class List extends BaseCommand<ListData> {
     const app = await this.app(flags);
     const { allRecords } = await import('../provision/maintain/records.ts');
     const { records, broken } = await allRecords(await app.registry());
-    for (const { message } of broken) this.warn(message);
+    for (const { message, suggestions } of broken) this.warn([message, ...suggestions.slice(0, 1)].join(' '));
     if (broken.length > 0) this.negative(EXIT_CODE['bad-record']);
-    this.log(recordsText(records));
+    this.log(recordsText(records, broken.length));
     return { records, broken };
   }
 }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as z from 'zod';
 import { digestOf } from '../core/digest.ts';
 import { messageOf, ProvisionError } from '../core/errors.ts';
@@ -31,15 +31,24 @@ export function folderOf(dataDir: string): string {
  * same model (`gemma`, `Gemma:latest`) do share one.
  */
 export function fileNameOf(key: RecordKey): string {
-  const readable = key.name
+  const hash = digestOf(JSON.stringify([key.runtime.kind, key.runtime.endpoint, canonicalOf(key.name)])).slice(7, 17);
+  return `${readablePart(key.name)}-${hash}.json`;
+}
+
+function readablePart(name: string): string {
+  const readable = name
     .replace(/:latest$/i, '')
     .toLowerCase()
     .replace(/[^a-z0-9._]+/g, '-')
     .replace(/^[.-]+/, '')
     .slice(0, 60);
-  const slug = readable === '' ? 'model' : readable;
-  const hash = digestOf(JSON.stringify([key.runtime.kind, key.runtime.endpoint, canonicalOf(key.name)])).slice(7, 17);
-  return `${slug}-${hash}.json`;
+  return readable === '' ? 'model' : readable;
+}
+
+/** The name of the model whose record is broken, where the text still contains one that belongs to the file's name. */
+export function nameInBroken(text: string, path: string): string | undefined {
+  const name = /"name"\s*:\s*"([A-Za-z0-9._:/-]{1,200})"/.exec(text)?.[1];
+  return name !== undefined && basename(path).startsWith(`${readablePart(name)}-`) ? name : undefined;
 }
 
 function canonicalOf(name: string): string {
@@ -58,9 +67,9 @@ export function pathOf(dataDir: string, key: RecordKey): string {
 /** The version of records that this version of the tool writes. */
 export const RECORD_VERSION = 2;
 
-/** Parses a record file. Throws `bad-record`, which says whether the file is broken or only too new. */
-export function parseRecord(text: string, path: string): InstallRecord {
-  const document = { name: path, code: 'bad-record', suggestions: remedies(path) } as const;
+/** Parses a record file; `name`: of its model, for the remedy. Throws `bad-record`, which says whether the file is broken or only too new. */
+export function parseRecord(text: string, path: string, name = nameInBroken(text, path)): InstallRecord {
+  const document = { name: path, code: 'bad-record', suggestions: remedies(path, name) } as const;
   const value = parseJson(text, document);
   refuseNewer(value, path, RECORD_VERSION);
   return checkDocument(InstallRecord, migrateRecord(value), document, Object.keys(InstallRecord.shape));
@@ -95,9 +104,10 @@ export function misplaced(path: string, record: InstallRecord): ProvisionError {
   );
 }
 
-function remedies(path: string): string[] {
+function remedies(path: string, name = 'NAME'): string[] {
   return [
-    'Install the model again with --force, which writes a new record.',
+    `Repair it: gemma-provision repair ${name}`,
+    'Or install the model again with --force, which writes a new record.',
     `Or remove the file, which deletes the record and keeps the model: ${path}`,
   ];
 }

@@ -7,6 +7,7 @@ import {
   folderOf,
   migrateRecord,
   misplaced,
+  nameInBroken,
   parseRecord,
   pathOf,
   RECORD_VERSION,
@@ -18,6 +19,8 @@ import { InstallRecord } from './schema.ts';
 
 export interface BrokenRecord {
   readonly path: string;
+  /** Of the model, where the file still tells it. */
+  readonly name?: string;
   readonly error: ProvisionError;
 }
 
@@ -37,7 +40,9 @@ export async function readRecords(
       if (fileNameOf(record) !== name) throw misplaced(path, record);
       records.push(record);
     } catch (error) {
-      broken.push({ path, error: asBadRecord(error, path) });
+      const text = await registry.disk.readText(path).catch(() => undefined);
+      const model = nameInBroken(text ?? '', path);
+      broken.push({ path, ...(model !== undefined && { name: model }), error: asBadRecord(error, path) });
     }
   }
   records.sort((a, b) => a.name.localeCompare(b.name) || a.runtime.endpoint.localeCompare(b.runtime.endpoint));
@@ -47,7 +52,7 @@ export async function readRecords(
 /** The record of a name in a runtime, or undefined. Throws `bad-record` when its file is broken or too new. */
 export async function findRecord(registry: Registry, key: RecordKey): Promise<InstallRecord | undefined> {
   const path = pathOf(registry.dataDir, key);
-  const record = await readRecord(registry, path);
+  const record = await readRecord(registry, path, key.name);
   if (record !== undefined && fileNameOf(record) !== fileNameOf(key)) throw misplaced(path, record);
   return record;
 }
@@ -80,9 +85,9 @@ export async function dropRecord(registry: Registry, key: RecordKey): Promise<bo
   return present;
 }
 
-async function readRecord(registry: Registry, path: string): Promise<InstallRecord | undefined> {
+async function readRecord(registry: Registry, path: string, name?: string): Promise<InstallRecord | undefined> {
   const text = await registry.disk.readText(path);
-  return text === undefined ? undefined : parseRecord(text, path);
+  return text === undefined ? undefined : parseRecord(text, path, name);
 }
 
 /** What is left of a record file, for the writer of a new one. */

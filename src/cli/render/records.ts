@@ -3,7 +3,8 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import { pairs, table } from './table.ts';
 
 /** `list`: one line a record. */
-export function recordsText(records: readonly InstallRecord[]): string {
+export function recordsText(records: readonly InstallRecord[], broken = 0): string {
+  if (records.length === 0 && broken > 0) return 'No record of an installed model can be read.';
   if (records.length === 0) return 'This tool has not installed any models. Try: gemma-provision install';
   const rows = records.map((record) => [
     record.name,

@@ -1,6 +1,8 @@
 import { text } from 'node:stream/consumers';
 import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
+import { findRecord } from '../../registry/index.ts';
+import type { RecordKey } from '../../registry/record-file.ts';
 import type { ChatResult, Message } from '../../runtimes/contract.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
@@ -39,7 +41,27 @@ export async function chat(
   const messages: Message[] = [];
   if (flags.system !== undefined) messages.push({ role: 'system', content: flags.system });
   messages.push({ role: 'user', content });
-  return opened.runtime.chat({ name, messages, options }, app.options.signal);
+  const answer = opened.runtime.chat({ name, messages, options }, app.options.signal);
+  return adviseRepair(app, answer, { name, runtime: opened.identity });
+}
+
+/** A model of a record that its runtime lacks, or lacks a part of, is one to repair and not one to install. */
+async function* adviseRepair(
+  app: AppContext,
+  answer: AsyncGenerator<string, ChatResult, undefined>,
+  model: RecordKey,
+): AsyncGenerator<string, ChatResult, undefined> {
+  try {
+    return yield* answer;
+  } catch (error) {
+    if (!(error instanceof ProvisionError) || error.code !== 'model-not-found') throw error;
+    const record = await findRecord(await app.registry(), model).catch(() => undefined);
+    if (record === undefined) throw error;
+    throw new ProvisionError('needs-repair', `${record.name} is installed, but incomplete: ${error.message}`, {
+      cause: error.cause,
+      suggestions: [`Repair it: gemma-provision repair ${record.name}`],
+    });
+  }
 }
 
 async function fromStdin(): Promise<string> {

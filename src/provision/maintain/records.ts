@@ -17,7 +17,7 @@ import { changeEffects } from '../install/effects.ts';
 export const ListData = z.strictObject({
   records: z.array(InstallRecord),
   /** Record files that could not be read; the others are shown all the same. */
-  broken: z.array(z.strictObject({ path: z.string(), message: z.string() })),
+  broken: z.array(z.strictObject({ path: z.string(), message: z.string(), suggestions: z.array(z.string()) })),
 });
 export type ListData = z.infer<typeof ListData>;
 
@@ -26,7 +26,14 @@ export type ShowData = z.infer<typeof ShowData>;
 
 export async function allRecords(registry: Registry): Promise<ListData> {
   const { records, broken } = await readRecords(registry);
-  return { records, broken: broken.map(({ path, error }) => ({ path, message: error.message })) };
+  return {
+    records,
+    broken: broken.map(({ path, error: { message, suggestions } }) => ({
+      path,
+      message,
+      suggestions: [...suggestions],
+    })),
+  };
 }
 
 /** Records under a name, narrowed by `--runtime`. Throws `record-not-found`. */

@@ -82,9 +82,9 @@ function openOnce({ runtime }: InstallRecord, opened: Map<string, Promise<Opened
   return known;
 }
 
-function brokenRecordResult({ path, error }: BrokenRecord): VerifyResult {
+function brokenRecordResult({ path, name = path, error }: BrokenRecord): VerifyResult {
   const problems: Problem[] = [{ kind: 'bad-record', detail: error.message, path }];
-  return { name: path, ok: false, problems, unchecked: [], bytesRead: 0 };
+  return { name, ok: false, problems, unchecked: [], bytesRead: 0 };
 }
 
 function uncheckedResult({ name, runtime: { kind, endpoint } }: InstallRecord, why: string): VerifyResult {

@@ -150,6 +150,7 @@ describe('state that was spoilt', () => {
     writeFileSync(spoilt, 'no json');
     const list = await home.json('list', []);
     expect(list).toMatchObject({ code: 18, ok: false, data: { broken: [{ path: spoilt }] } });
+    expect(list.warnings?.join(' ')).toContain('gemma-provision repair NAME');
     expect(list.data?.records.map(({ name }) => name)).toEqual([NAME]);
     for (const args of [
       ['show', 'tiny-gemma-3n:q2_k'],
@@ -159,7 +160,7 @@ describe('state that was spoilt', () => {
       const result = await home.json(command, rest);
       expect(result).toMatchObject({ code: 18, error: { code: 'bad-record' } });
       expect(result.error.message).toContain(spoilt);
-      expect(result.error.suggestions.join(' ')).toContain('--force');
+      expect(result.error.suggestions.join(' ')).toMatch(/gemma-provision repair \S+.*--force/);
     }
     expect(await home.json('install', ['tiny-gemma-3n:q2_k', '--no-smoke', '--force'])).toMatchObject({ code: 0 });
     expect(await home.json('list', [])).toMatchObject({ code: 0, data: { broken: [] } });

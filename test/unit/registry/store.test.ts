@@ -96,8 +96,25 @@ describe('broken records', () => {
     await expect(findRecord(registry, recordOf('x'))).rejects.toMatchObject({
       code: 'bad-record',
       message: expect.stringContaining(part),
-      suggestions: [expect.stringContaining('Install the model again'), expect.stringContaining(path)],
+      suggestions: [
+        `Repair it: gemma-provision repair ${recordOf('x').name}`,
+        expect.stringContaining('install the model again'),
+        expect.stringContaining(path),
+      ],
     });
+  });
+
+  test('row 25: the remedy of a list names the model, where the file still tells it', async () => {
+    const registry = memoryRegistry();
+    const record = recordOf('ns/x:q4');
+    const path = join(folder, fileNameOf(record));
+    registry.write(path, JSON.stringify(record).slice(0, -40));
+    expect((await readRecords(registry)).broken[0]).toMatchObject({
+      name: 'ns/x:q4',
+      error: { suggestions: expect.arrayContaining(['Repair it: gemma-provision repair ns/x:q4']) },
+    });
+    registry.write(path, JSON.stringify({ ...record, name: 'another' }).slice(0, -40));
+    expect((await readRecords(registry)).broken[0]?.name).toBeUndefined();
   });
 
   test('an install heals a broken record, and drop removes it', async () => {
