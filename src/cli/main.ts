@@ -31,6 +31,8 @@ export async function main(root: string, argv = process.argv.slice(2), options: 
 /** The oclif configuration of this package, without looking for plug-ins or a TypeScript set-up. */
 export function loadConfig(root: string, sources = false): Promise<Config> {
   settings.enableAutoTranspile = false;
+  // Without it oclif asks for the user's entry in the list of users, which the user of a container may not have.
+  process.env.SHELL ??= '/bin/sh';
   const pjson = readPackage(root);
   if (sources) pjson.oclif.commands = { strategy: 'pattern', target: './src/commands', globPatterns: ['**/*.ts'] };
   return Config.load({ root, pjson, devPlugins: false, userPlugins: false, ignoreManifest: sources });

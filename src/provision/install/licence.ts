@@ -27,7 +27,7 @@ export async function acceptLicence(app: AppContext, licence: Licence, consent: 
     textDigest,
     acceptedAt: new Date().toISOString(),
     how,
-    user: userInfo().username,
+    user: userName(),
   } as const;
   await withLock(await app.locker(), 'licences', app.options.signal, () => recordAcceptance(registry, acceptance));
 }
@@ -40,4 +40,13 @@ function notAccepted(licence: Licence): ProvisionError {
       suggestions: [`Read it at ${licence.url}, then accept it once for this host with --accept-license.`],
     },
   );
+}
+
+/** The user of a container may have a number alone. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `#${process.getuid?.() ?? 'unknown'}`;
+  }
 }
