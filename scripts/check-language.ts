@@ -69,7 +69,7 @@ function judgePage(file: string): Finding[] {
 }
 
 const sources = globSync('src/**/*.ts', { cwd: root }).sort();
-const pages = ['README.md', 'CONTRIBUTING.md', ...globSync('docs/*.md', { cwd: root }).sort()];
+const pages = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...globSync('docs/*.md', { cwd: root }).sort()];
 const findings = [...sources.flatMap(judgeSource), ...pages.flatMap(judgePage)];
 
 for (const { place, text, instead } of findings) console.log(`${place}: "${text}" (write: ${instead})`);

@@ -11,8 +11,6 @@ export type { Disk, FileFacts, OpenFile, ReadableFile, TextFiles } from './port.
 
 /** Two files share their bytes from then on (copy-on-write), or it fails; never over an existing file. */
 export const SHARE_BYTES = fs.constants.COPYFILE_FICLONE_FORCE | fs.constants.COPYFILE_EXCL;
-/** The same where the file system can, and a copy elsewhere. */
-export const SHARE_OR_COPY = fs.constants.COPYFILE_FICLONE | fs.constants.COPYFILE_EXCL;
 
 const { O_RDWR, O_CREAT, O_TRUNC, O_NOFOLLOW = 0 } = fs.constants;
 /** Opens a file for reading and writing, creates it if it is absent, and refuses a link in its place. */

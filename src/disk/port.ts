@@ -87,7 +87,7 @@ export interface Disk extends TextFiles {
   open(path: string, flags: string | number, mode?: number): Promise<OpenFile>;
   /** Creates those above it too. Returns the first that had to be created, if any. */
   mkdir(folder: string, options: { recursive: true; mode?: number }): Promise<string | undefined>;
-  /** `mode` is `SHARE_BYTES` or `SHARE_OR_COPY`. */
+  /** `mode` is `SHARE_BYTES`. */
   copyFile(from: string, to: string, mode: number): Promise<void>;
   link(from: string, to: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;

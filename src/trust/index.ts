@@ -2,4 +2,4 @@ export type { PrivateKey, PublicKey, SignedFile, SignedManifest } from './contra
 export { publicKeyOf, readPrivateKey, readPublicKey } from './keys.ts';
 export { signManifest } from './sign.ts';
 export { matchFiles, verifySignature } from './verify.ts';
-export { checkUnsignedVersion, checkVersion, type SeenVersion, type SeenVersions, type Versioned } from './versions.ts';
+export { checkUnsignedVersion, checkVersion, type SeenVersion, type SeenVersions } from './versions.ts';

@@ -316,6 +316,12 @@ test.each([
         code: 0,
         warnings: expect.arrayContaining([expect.stringMatching(/is not signed/)]),
       });
+      // A lock file pins every byte; a key that is given beside it is asked all the same.
+      const lock = join(second.path, 'tiny.lock');
+      expect((await second.json('lock', [NAME, '--from', from, '--file', lock, ...HERE])).error.message).toBe('');
+      const frozen = ['--frozen', '--lock', lock, '--no-smoke', '--dry-run', ...INSTALL];
+      expect(await second.json('install', frozen)).toMatchObject({ code: 0, warnings: [] });
+      expect((await second.json('install', [...frozen, '--key', own.open])).error).toMatchObject({ code: 'untrusted' });
     } finally {
       await registry.close();
     }
