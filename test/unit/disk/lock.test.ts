@@ -313,6 +313,6 @@ describe('one process', () => {
   test('a folder that cannot be made is an error that says so', async () => {
     await writeFile(join(dir, 'file'), '');
     const locker = createFileLocker({ dir: join(dir, 'file', 'locks'), command: 'x' });
-    await expect(locker.acquire('state', never)).rejects.toMatchObject({ code: 'file-access' });
+    await expect(locker.acquire('state', never)).rejects.toMatchObject({ code: 'bad-path', exitCode: 2 });
   });
 });
