@@ -65,8 +65,15 @@ export const SamplingProfile = z.strictObject({
 });
 export type SamplingProfile = z.infer<typeof SamplingProfile>;
 
+/** Who recommends a quant. */
+const Adviser = {
+  /** Model whose card says so; absent where the author of the catalog file decided. */
+  cardOf: ModelId.optional(),
+  source: Text,
+};
+
 /**
- * A hardware tier of the card: which quants, best first, for what kind of machine. Bounds in GiB, lower inclusive,
+ * A hardware tier: which quants, best first, for what kind of machine. Bounds in GiB, lower inclusive,
  * upper exclusive, and nominal: a "24 GB" card reports 23.99 GiB, so round to whole GiB before comparing.
  */
 export const Tier = z.strictObject({
@@ -82,7 +89,7 @@ export const Tier = z.strictObject({
     z.strictObject({ device: z.literal('edge'), maxRamGiB: z.number().positive() }),
   ]),
   quants: z.array(QuantId).min(1),
-  source: Text,
+  ...Adviser,
 });
 export type Tier = z.infer<typeof Tier>;
 
@@ -94,7 +101,7 @@ export const UseCase = z.strictObject({
   id: UseCaseId,
   title: Text,
   quants: z.array(QuantId).min(1),
-  source: Text,
+  ...Adviser,
 });
 export type UseCase = z.infer<typeof UseCase>;
 

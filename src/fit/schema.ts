@@ -77,7 +77,7 @@ export const Candidate = z.strictObject({
   blockedBy: z.array(z.string()),
   /** Why it stands where it stands, for a person. */
   reasons: z.array(z.string()),
-  /** Named by the card for this tier or use case. */
+  /** Recommended by a model card or the catalog for this use case, or this tier where no use case was given. */
   byPolicy: z.boolean(),
 });
 export type Candidate = z.infer<typeof Candidate>;
@@ -101,7 +101,19 @@ export type Choice = z.infer<typeof Choice>;
 
 /** One thing that would give another choice, found by ranking again with it. */
 export const Change = z.strictObject({
-  kind: z.enum(['stop-models', 'context', 'batch', 'kv-type', 'free-vram', 'free-ram', 'other-gpu', 'more-ram']),
+  kind: z.enum([
+    'stop-models',
+    'context',
+    'batch',
+    'kv-type',
+    'free-vram',
+    'free-ram',
+    'smaller-model',
+    'other-gpu',
+    'more-ram',
+  ]),
+  /** Another model, for `smaller-model`. */
+  model: z.string().optional(),
   /** What would then be chosen. */
   quant: QuantId,
   verdict: FitVerdict,

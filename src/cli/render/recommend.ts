@@ -31,7 +31,7 @@ function headline({ model, settings, tier, speedFloor }: Recommendation): string
 
 function rankingText(candidates: readonly Candidate[], chosen: string | undefined): string {
   if (candidates.length === 0) return '';
-  const head = ['', 'QUANT', 'QUALITY', 'RUNS ON', 'TOK/S', 'NEEDS', 'GPU', 'HEADROOM', 'MAX CTX', 'CARD'];
+  const head = ['', 'QUANT', 'QUALITY', 'RUNS ON', 'TOK/S', 'NEEDS', 'GPU', 'HEADROOM', 'MAX CTX', 'ADVISED'];
   const rows = candidates.map((candidate) => row(candidate, chosen));
   return table(head, rows, [4, 5, 6, 7, 8]);
 }
@@ -78,7 +78,7 @@ function row(candidate: Candidate, chosen: string | undefined): string[] {
     memory.gpuBytes > 0 ? formatBytes(memory.gpuBytes) : '-',
     signed(candidate.headroomBytes),
     largestContext === undefined ? '-' : String(largestContext),
-    candidate.byPolicy ? 'named' : '',
+    candidate.byPolicy ? 'yes' : '',
   ];
 }
 

@@ -45,8 +45,11 @@ export function candidateOf(quant: Quant, request: RecommendRequest, advice: Adv
   };
   const reasons = [
     ...(refused === undefined ? placed.reasons : []),
-    ...adviceReasons(quant.id, advice),
-    ...disagreement(candidate, advice, (request.quants ?? request.model.quants).length === 1),
+    ...adviceReasons(quant.id, advice, request.model.id),
+    ...disagreement(candidate, advice, {
+      modelId: request.model.id,
+      isOnlyQuant: (request.quants ?? request.model.quants).length === 1,
+    }),
     ...speedReasons(candidate, floorOf(request.useCase)),
   ];
   if (quant.weights === undefined && placed.memory.totalBytes > 0) {

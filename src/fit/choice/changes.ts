@@ -6,7 +6,7 @@ import { totalRam } from '../memory/margins.ts';
 import type { Candidate, Change, RunSettings } from '../schema.ts';
 import { bytesShortOfGpu, floorOf } from './candidate.ts';
 import { adviceFor, adviceRank } from './policy.ts';
-import { compareMerit, improves, rankQuants } from './rank.ts';
+import { asGood, compareMerit, improves, rankQuants } from './rank.ts';
 import { PLACEMENT_TEXT } from './reasons.ts';
 import type { LoadedModel, Ranking, RecommendRequest } from './request.ts';
 
@@ -22,14 +22,15 @@ export function changesOf(ranking: Ranking): Change[] {
           lever(narrowed(ranking, leaders), leaders),
         );
   return [...onThisHost, otherGpu(ranking.request), moreRam(ranking.request)].flatMap((variants) =>
-    firstThatHelps(variants, ranking.best),
+    firstThatHelps(variants, ranking),
   );
 }
 
-function firstThatHelps(variants: readonly Variant[], now: Candidate | undefined): Change[] {
+function firstThatHelps(variants: readonly Variant[], { best: now, candidates }: Ranking): Change[] {
   for (const { kind, request, bytes, label } of variants) {
     const best = bestOf(request);
     if (best === undefined || !improves(best, now) || isOnlyFaster(kind, best, now, request)) continue;
+    if (isHardware(kind) && candidates.some((candidate) => isAsGoodNow(candidate, best))) continue;
     const sentence = `${label}: ${best.quant} ${gain(best, now)}.`;
     return [{ kind, quant: best.quant, verdict: best.verdict, ...(bytes !== undefined && { bytes }), sentence }];
   }
@@ -50,6 +51,18 @@ function bestOf(request: RecommendRequest): Candidate | undefined {
   return best === undefined || best.fastEnough === false ? rankQuants(request).best : best;
 }
 
+function isHardware(kind: Change['kind']): boolean {
+  return kind === 'other-gpu' || kind === 'more-ram';
+}
+
+/**
+ * True where the quant of a change already runs as well on the hardware that is there: then it takes a flag and not a
+ * purchase, although other hardware would change the advice.
+ */
+function isAsGoodNow(candidate: Candidate, then: Candidate): boolean {
+  return candidate.quant === then.quant && candidate.fastEnough !== false && asGood(candidate.verdict, then.verdict);
+}
+
 /** True for other hardware that gives no more stars where even the slow end of the range is fast enough: it is not suggested. */
 function isOnlyFaster(
   kind: Change['kind'],
@@ -57,7 +70,7 @@ function isOnlyFaster(
   now: Candidate | undefined,
   { useCase }: RecommendRequest,
 ): boolean {
-  if (kind !== 'other-gpu' && kind !== 'more-ram') return false;
+  if (!isHardware(kind)) return false;
   if (now?.tokensPerSecond === undefined || then.quality > now.quality) return false;
   return now.tokensPerSecond.low >= (floorOf(useCase)?.tokensPerSecond ?? 0);
 }
@@ -186,6 +199,8 @@ function shortfalls(bytes: readonly number[]): number[] {
 /** Another GPU in the place of the one, or a first one; nothing where several share the work or RAM is the GPU's. */
 export function otherGpu(request: RecommendRequest): Variant[] {
   const { profile, engine } = request;
+  // Boards with an ARM processor take no GPU of their own.
+  if (profile.gpus.length === 0 && profile.cpu.architecture === 'arm64') return [];
   if (profile.gpus.length > 1 || profile.gpus.some(({ memoryKind }) => memoryKind === 'unified')) return [];
   const now = (bestDevice(profile, engine).device?.totalBytes ?? 0) / GIB;
   return GPU_SIZES.filter((size) => size > now * 1.08).map((size) =>

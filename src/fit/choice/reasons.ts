@@ -1,31 +1,52 @@
+import type { Tier, UseCase } from '../../catalog/schema.ts';
 import { formatBytes } from '../../core/units.ts';
 import type { Candidate, FitVerdict, Recommendation } from '../schema.ts';
 import { type Advice, adviceRank } from './policy.ts';
 
-/** What the model card recommends one quant for. */
-export function adviceReasons(quant: string, { tier, useCase }: Advice): string[] {
+/** Who recommends a quant for this use or this hardware; undefined where nobody does. */
+export function adviserOf(quant: string, { tier, useCase }: Advice, modelId: string): string | undefined {
+  const by = [useCase, tier].find((each) => each?.quants.includes(quant));
+  return by && nameOf(by, modelId);
+}
+
+function nameOf({ cardOf }: Tier | UseCase, modelId: string): string {
+  if (cardOf === undefined) return 'The catalog';
+  return cardOf === modelId ? 'The model card' : `The model card of ${cardOf}`;
+}
+
+/** What one quant is recommended for. */
+export function adviceReasons(quant: string, { tier, useCase }: Advice, modelId: string): string[] {
   const reasons: string[] = [];
-  if (useCase?.quants.includes(quant)) reasons.push(`The model card recommends it for this use: ${useCase.title}.`);
-  if (tier?.quants.includes(quant)) reasons.push(`The model card recommends it for this hardware: ${tier.title}.`);
+  if (useCase?.quants.includes(quant))
+    reasons.push(`${nameOf(useCase, modelId)} recommends it for this use: ${useCase.title}.`);
+  if (tier?.quants.includes(quant))
+    reasons.push(`${nameOf(tier, modelId)} recommends it for this hardware: ${tier.title}.`);
   return reasons;
 }
 
 /**
- * Explains where the model card's advice and the memory of this host disagree. `isOnlyQuant`: no other quant is considered,
- * so there is nothing to choose with `--quant`.
+ * Explains where advice and the memory of this host disagree. `isOnlyQuant`: no other quant is considered, so there is
+ * nothing to choose with `--quant`.
  */
-export function disagreement(candidate: Candidate, advice: Advice, isOnlyQuant: boolean): string[] {
+export function disagreement(
+  candidate: Candidate,
+  advice: Advice,
+  { modelId, isOnlyQuant }: { readonly modelId: string; readonly isOnlyQuant: boolean },
+): string[] {
   const { quant, verdict, quality, headroomBytes } = candidate;
-  if (adviceRank(quant, advice) < 2) {
+  const adviser = adviserOf(quant, advice, modelId);
+  if (adviser !== undefined) {
     if (verdict === 'no' && headroomBytes < 0)
-      return ['The model card recommends it, but it does not fit on this machine.'];
+      return [`${adviser} recommends it, but it does not fit on this machine.`];
     if ((verdict === 'partial' || verdict === 'cpu') && advice.tier?.when.device === 'gpu')
-      return ['The model card recommends it, but it does not fit entirely on this GPU.'];
+      return [`${adviser} recommends it, but it does not fit entirely on this GPU.`];
     return [];
   }
   const asGood = verdict === 'gpu' || (verdict === 'cpu' && advice.tier?.when.device !== 'gpu');
-  if (!asGood || quality < 4 || !hasAdvice(advice)) return [];
-  const fits = `It fits in memory, but the model card recommends ${namesOf(advice)}.`;
+  const by = advice.useCase ?? advice.tier;
+  if (!asGood || quality < 4 || by === undefined) return [];
+  const other = nameOf(by, modelId);
+  const fits = `It fits in memory, but ${other.charAt(0).toLowerCase()}${other.slice(1)} recommends ${by.quants.join(' or ')} for “${by.title}”.`;
   return [isOnlyQuant ? fits : `${fits} To use it anyway: --quant ${quant}.`];
 }
 
@@ -47,12 +68,13 @@ export function choiceReasons(
   choice: Candidate,
   candidates: readonly Candidate[],
   advice: Advice,
-  floor: Recommendation['speedFloor'],
+  { modelId, floor }: { readonly modelId: string; readonly floor: Recommendation['speedFloor'] },
 ): string[] {
   const reasons = [...choice.reasons, ...expectation(choice)];
   for (const candidate of candidates.filter((one) => wouldLead(one, choice, advice))) {
     const why = candidate.blockedBy.length > 0 ? candidate.blockedBy : speedReasons(candidate, floor);
-    reasons.push(`The model card recommends ${candidate.quant}, which was not chosen. ${why.join(' ')}`);
+    const adviser = adviserOf(candidate.quant, advice, modelId) ?? '';
+    reasons.push(`${adviser} recommends ${candidate.quant}, which was not chosen. ${why.join(' ')}`);
   }
   const better = betterOne(choice, candidates);
   if (better !== undefined) reasons.push(betterReason(better, choice));
@@ -140,12 +162,3 @@ export const PLACEMENT_TEXT = {
   cpu: 'on the CPU',
   no: 'nowhere',
 } as const satisfies Record<FitVerdict, string>;
-
-function hasAdvice({ tier, useCase }: Advice): boolean {
-  return tier !== undefined || useCase !== undefined;
-}
-
-function namesOf({ tier, useCase }: Advice): string {
-  const source = useCase ?? tier;
-  return `${source?.quants.join(' or ') ?? ''} for “${source?.title ?? ''}”`;
-}

@@ -52,7 +52,10 @@ function outcome({ request, best, candidates, advice }: Ranking): Pick<Recommend
         quant,
         verdict,
         parameters,
-        reasons: choiceReasons(best, candidates, advice, floorOf(request.useCase)),
+        reasons: choiceReasons(best, candidates, advice, {
+          modelId: request.model.id,
+          floor: floorOf(request.useCase),
+        }),
       },
     };
   }

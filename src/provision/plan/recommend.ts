@@ -4,8 +4,9 @@ import type { Family, Model } from '../../catalog/schema.ts';
 import { matrix } from '../../compat/matrix.ts';
 import { requireVersion } from '../../compat/version.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import { PLACEMENT_TEXT } from '../../fit/choice/reasons.ts';
 import type { LoadedModel } from '../../fit/choice/recommend.ts';
-import { Recommendation } from '../../fit/schema.ts';
+import { type Change, Recommendation } from '../../fit/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { HostProfile } from '../../hardware/schema.ts';
 import type { Runtime, RuntimeFacts, RuntimeIdentity } from '../../runtimes/contract.ts';
@@ -19,7 +20,7 @@ import {
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import type { InstallRequest } from './contract.ts';
-import { measuredModel, overrideReasons, rank } from './fit-check.ts';
+import { measuredModel, overrideReasons, type RankInputs, rank } from './fit-check.ts';
 import type { HostFlags } from './host.ts';
 import { identifyByHeader, identifyByName } from './identify.ts';
 import { fileNameOf } from './resolve-request.ts';
@@ -85,6 +86,9 @@ export async function recommendFor(
     ...profile.warnings,
     ...(refusal === undefined ? [] : [refusal.remedy]),
   ];
+  if (ranking.choice === undefined && quant === undefined) {
+    ranking.changes.unshift(...(await smallerModel(app, model, request, { ...inputs, facts })));
+  }
   const data: RecommendData = { ...ranking, hardware: profile, ...(server && { server }) };
   return { data, warnings };
 }
@@ -122,6 +126,36 @@ async function headerFrom(app: AppContext, ref: string): Promise<{ header: GgufF
   const header = await readSourceHeader(resolved, options);
   const warnings = [...(resolved.warnings ?? []), ...header.warnings];
   return { header: { ...header, warnings }, name: fileNameOf(resolved) };
+}
+
+/** The largest smaller model of the same kind that fits well, else that fits at all. */
+async function smallerModel(
+  app: AppContext,
+  model: Model,
+  request: InstallRequest,
+  inputs: RankInputs,
+): Promise<Change[]> {
+  const { contextLength = 0 } = request.settings;
+  const smaller = (await app.catalog()).families
+    .flatMap(({ family }) => family.models.map((each) => ({ family, model: each })))
+    .filter(({ family, model: each }) => {
+      const isSmaller = each.kind === model.kind && each.parameters.total < model.parameters.total;
+      const isLoadable = inputs.facts.refusal(family.architecture) === undefined;
+      return isSmaller && isLoadable && each.hyperparameters.contextLength >= contextLength;
+    })
+    .toSorted((a, b) => b.model.parameters.total - a.model.parameters.total);
+  const fitting = smaller.flatMap(({ family, model: other }) => {
+    const { choice, candidates } = rank(other, family, request, inputs);
+    const best = candidates.find(({ quant }) => quant === choice?.quant);
+    return best === undefined ? [] : [{ id: other.id, best }];
+  });
+  // The smallest quants lose more than a smaller model does.
+  const found = fitting.find(({ best }) => best.quality > 1) ?? fitting[0];
+  if (found === undefined) return [];
+  const { quant, verdict, quality } = found.best;
+  const where = `${PLACEMENT_TEXT[verdict]} (${quality} ${quality === 1 ? 'star' : 'stars'})`;
+  const sentence = `With a smaller model: ${found.id}:${quant} would run ${where}.`;
+  return [{ kind: 'smaller-model', model: found.id, quant, verdict, sentence }];
 }
 
 function only(model: Model, quant: string): Model {

@@ -50,3 +50,42 @@ describe('for a server of a version that was typed', () => {
     await expect(answer).rejects.toMatchObject({ code: 'bad-usage', message: expect.stringContaining('"abc"') });
   });
 });
+
+describe('advice is true', () => {
+  const advise = async (model: string, profile: string) => {
+    const file = join(ROOT, `test/fixtures/profiles/${profile}.json`);
+    return (await recommendFor(makeApp(), { model, settings: {}, force: false }, { profile: file })).data;
+  };
+
+  test.each(['nvidia-rtx-4060-8gb', 'nvidia-rtx-3060-12gb', 'nvidia-rtx-4080-16gb', 'apple-m1-pro-16gb'])(
+    'no hardware is suggested on %s for a quant that it runs as well already',
+    async (profile) => {
+      const { changes, candidates } = await advise('gemma-3n-e4b', profile);
+      const bought = changes.filter(({ kind }) => kind === 'other-gpu' || kind === 'more-ram');
+      const already = bought.filter(({ quant, verdict }) =>
+        candidates.some((candidate) => candidate.quant === quant && candidate.verdict === verdict),
+      );
+      expect(already).toEqual([]);
+    },
+  );
+
+  test('where nothing fits, a smaller model is suggested, and no GPU for a board that takes none', async () => {
+    const { choice, changes } = await advise('gemma-3n-e4b', 'raspberry-pi-5-4gb');
+    expect(choice).toBeUndefined();
+    expect(changes[0]).toMatchObject({ kind: 'smaller-model', model: 'gemma-3-1b' });
+    expect(changes[0]?.sentence).toMatch(/^With a smaller model: gemma-3-1b:\w+ would run on the CPU \(\d stars?\)\.$/);
+    expect(changes.map(({ kind }) => kind)).not.toContain('other-gpu');
+  });
+
+  test.each([
+    ['gemma-3n-e4b', /^The model card recommends it/],
+    ['gemma-3n-e2b', /^The model card of gemma-3n-e4b recommends it/],
+    ['gemma-3-4b', /^The catalog recommends it/],
+    ['tiny-gemma-3n', /^The catalog recommends it/],
+  ])('%s: who recommends a quant is named as it is', async (model, expected) => {
+    const { choice, candidates } = await advise(model, 'nvidia-rtx-4060-8gb');
+    expect(choice?.reasons.find((reason) => reason.includes(' recommends it'))).toMatch(expected);
+    const text = candidates.flatMap(({ reasons }) => reasons).join('\n');
+    if (!model.startsWith('gemma-3n')) expect(text).not.toMatch(/model card/);
+  });
+});
