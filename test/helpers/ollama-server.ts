@@ -83,8 +83,17 @@ export async function startOllama(
     models,
     crash: () => ended(child, 'SIGKILL'),
     async restart() {
-      child = launch();
-      await answering(host, child, log);
+      for (let tried = 1; ; tried += 1) {
+        const before = log().length;
+        child = launch();
+        try {
+          return await answering(host, child, log);
+        } catch (failure) {
+          // Another process of a busy machine may have been given the port for a connection of its own meanwhile.
+          if (tried === 20 || !/address already in use/.test(log().slice(before))) throw failure;
+          await sleep(500);
+        }
+      }
     },
     log,
     stop,
