@@ -37,6 +37,8 @@ async function* onlyBytes(pull: Work<void>, sender: { readonly sentBytes: number
 }
 
 const DROP_MS = 5_000;
+/** A killed run leaves one name; a server that lists them without end does not hold us up. */
+const MOST_STALE = 20;
 
 /** Removes a name that is only in the way now. It may run after Ctrl-C; never throws. */
 export async function dropQuietly(connection: Connection, name: string): Promise<void> {
@@ -45,9 +47,11 @@ export async function dropQuietly(connection: Connection, name: string): Promise
 
 /** Removes what killed runs left: names from registries that are gone. One that still listens is at work for another run. */
 async function removeStaleNames(connection: Connection, signal: AbortSignal): Promise<void> {
-  for (const { name } of await listModels(connection, signal)) {
+  const left = (await listModels(connection, signal)).filter(({ name }) => isTransferName(name));
+  for (const { name } of left.slice(0, MOST_STALE)) {
+    signal.throwIfAborted();
     const port = registryPortOf(name);
-    if (port === undefined || !isTransferName(name) || (await isListening(port))) continue;
+    if (port === undefined || (await isListening(port))) continue;
     await dropQuietly(connection, name);
   }
 }
