@@ -55,7 +55,7 @@ test('a bundle goes to a machine without a network, bit for bit the same each ti
   expect(leftover.length).toBe(created.data?.sizeBytes);
 });
 
-test('a bundle with one wrong bit is refused, and nothing is installed', { timeout: 120_000 }, async () => {
+test('row 51: a bundle with one wrong bit is refused, and nothing is installed', { timeout: 120_000 }, async () => {
   const path = join(first.path, 'flipped.tar');
   await first.json('bundle create', [NAME, path, ...HERE]);
   const bytes = readFileSync(path);
@@ -75,7 +75,7 @@ test('a bundle with one wrong bit is refused, and nothing is installed', { timeo
   }
 });
 
-test('a text is not a bundle, however short it is, and a folder is a slip', { timeout: 60_000 }, async () => {
+test('row 51: a text is not a bundle, however short it is, and a folder is a slip', { timeout: 60_000 }, async () => {
   const path = join(first.path, 'notes.txt');
   for (const text of ['hello\n', 'hello\n'.repeat(2000)]) {
     writeFileSync(path, text);
@@ -85,7 +85,9 @@ test('a text is not a bundle, however short it is, and a folder is a slip', { ti
   expect(await first.json('bundle install', [first.path, ...INSTALL])).toMatchObject({ code: 2 });
 });
 
-test('no output file replaces a file of another kind, and no folder is made for it', { timeout: 120_000 }, async () => {
+test('row 52: no output file replaces a file of another kind, and no folder is made for it', {
+  timeout: 120_000,
+}, async () => {
   const [own, nowhere] = [join(first.path, 'precious.txt'), join(first.path, 'nowhere')];
   writeFileSync(own, 'precious');
   const answers = async (path: string) => [

@@ -18,7 +18,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const ask = (name: string, force = false, disk = realDisk) =>
   requireOutput(disk, { typed: join(folder, name), flag: '--out', kind: KIND, force });
 
-describe('a file that the user names for our output', () => {
+describe('row 52: a file that the user names for our output', () => {
   test('may be new, empty, or of the same kind', async () => {
     writeFileSync(join(folder, 'empty'), '');
     writeFileSync(join(folder, 'ours.json'), OURS);

@@ -340,7 +340,7 @@ describe('row 47: folders that are not ours to write', () => {
   });
 });
 
-describe('receiving a file that is not downloaded', () => {
+describe('row 51: receiving a file that is not downloaded', () => {
   const incoming = (content: Buffer = CONTENT) => ({
     fileName: 'b.gguf',
     digest: DIGEST,
