@@ -30,7 +30,7 @@ interface CommonFlags {
 export abstract class BaseCommand<Data> extends Command {
   static override enableJsonFlag = true;
   static override baseFlags = {
-    quiet: Flags.boolean({ char: 'q', description: 'do not print progress', helpGroup: 'GLOBAL' }),
+    quiet: Flags.boolean({ char: 'q', description: 'print neither progress nor warnings', helpGroup: 'GLOBAL' }),
     verbose: Flags.boolean({ char: 'v', description: 'print more, and stack traces of bugs', helpGroup: 'GLOBAL' }),
     'no-color': Flags.boolean({ description: 'do not use colours (same as NO_COLOR)', helpGroup: 'GLOBAL' }),
   };
