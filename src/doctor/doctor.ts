@@ -59,7 +59,7 @@ function rethrowRequestError(error: unknown): void {
 async function subjectFor(app: AppContext, typed: string | undefined): Promise<Subject> {
   const catalog = await app.catalog();
   const { family, model, quant } = resolveModel(catalog, typed ?? defaultModel(catalog));
-  const subject = subjectOf(family, model, quant, typed !== undefined);
+  const subject = subjectOf({ family, model, quant }, { named: typed !== undefined, root: app.options.root });
   if (subject !== undefined) return subject;
   throw new ProvisionError('bad-catalog', `The catalog has no size for ${model.id}.`, {
     suggestions: ['Give its quants fileBytes or tensorBytes.'],

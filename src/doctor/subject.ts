@@ -1,9 +1,12 @@
+import { join } from 'node:path';
 import type { Family, Model, Quant } from '../catalog/schema.ts';
 import { GIB } from '../core/units.ts';
 
 export interface Size {
   readonly quant: string;
   readonly bytes: number;
+  /** A file that ships with this tool; absolute. */
+  readonly path?: string;
 }
 
 /** The model whose install is checked in advance. */
@@ -23,8 +26,13 @@ export interface Subject {
 const TYPICAL = 'q4_k_m';
 
 /** Undefined when the catalog knows no size for any of the model's quants. */
-export function subjectOf(family: Family, model: Model, quant: Quant | undefined, named: boolean): Subject | undefined {
-  const sizes = (quant === undefined ? model.quants : [quant]).flatMap(sizeOf).toSorted((a, b) => a.bytes - b.bytes);
+export function subjectOf(
+  { family, model, quant }: { readonly family: Family; readonly model: Model; readonly quant?: Quant | undefined },
+  { named, root }: { readonly named: boolean; readonly root: string },
+): Subject | undefined {
+  const sizes = (quant === undefined ? model.quants : [quant])
+    .flatMap((each) => sizeOf(each, root))
+    .toSorted((a, b) => a.bytes - b.bytes);
   const [smallest] = sizes;
   if (smallest === undefined) return undefined;
   return {
@@ -36,8 +44,10 @@ export function subjectOf(family: Family, model: Model, quant: Quant | undefined
   };
 }
 
-function sizeOf(quant: Quant): Size[] {
+function sizeOf(quant: Quant, root: string): Size[] {
   const cardBytes = quant.card === undefined ? undefined : Math.ceil(quant.card.sizeGiB * GIB);
   const bytes = quant.fileBytes?.value ?? quant.tensorBytes?.value ?? cardBytes;
-  return bytes === undefined ? [] : [{ quant: quant.id, bytes }];
+  return bytes === undefined
+    ? []
+    : [{ quant: quant.id, bytes, ...(quant.bundled !== undefined && { path: join(root, quant.bundled) }) }];
 }

@@ -1,9 +1,14 @@
-import { errnoOf } from '../../core/errors.ts';
+import { join } from 'node:path';
+import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
 import { mayWrite } from '../../disk/disk.ts';
+import type { DiskNeed } from '../../provision/install/schema.ts';
+import { type StoreInputs, storeNeed } from '../../provision/plan/disk.ts';
+import type { StorableFile, TransferPlan } from '../../runtimes/contract.ts';
 import { ownStores } from '../../runtimes/registry.ts';
 import { defineCheck, type Finding, ok, problem, skipped, warning, withLocalServer } from '../check.ts';
 import { freeAt, HIDDEN, nearestFolder, ownFolder, reasonOf } from '../folder.ts';
+import type { Size } from '../subject.ts';
 import type { DoctorView } from '../view.ts';
 
 /** Where the server keeps its models, and whether it may write there. */
@@ -66,17 +71,16 @@ interface Store {
   /** For people. */
   readonly path: string;
   readonly reach: string;
-  /** Peak of an install, in sizes of the file. */
-  readonly factor: number;
-  readonly why: string;
+  /** What an install of a file needs there, by the function that plans one. */
+  need(size: Size): Promise<DiskNeed>;
 }
 
 /** Whether the model's bytes fit where the runtime stores them, at the peak of the install. */
 export const diskSpace = defineCheck({
   id: 'disk-space',
   title: 'Disk space',
-  async run(view) {
-    const store = await storeOf(view);
+  async run(view, signal) {
+    const store = await storeOf(view, signal);
     if (typeof store === 'string') return skipped(store);
     try {
       return await judgeSpace(view, store, await freeAt(view, store.reach));
@@ -87,41 +91,61 @@ export const diskSpace = defineCheck({
   },
 });
 
-async function storeOf(view: DoctorView): Promise<Store | string> {
+async function storeOf(view: DoctorView, signal: AbortSignal): Promise<Store | string> {
   const target = await view.target();
   if (target === 'none') return 'No runtime is available: see the checks of the server and the embedded runtime.';
   const { data } = view.paths;
-  if (target === 'own-runtime') return { path: data, reach: data, factor: 1, why: 'one copy of the file' };
+  if (target === 'own-runtime') {
+    const runtime = { kind: 'the embedded runtime', version: '', endpoint: data };
+    const facts = { store: { purpose: 'data', path: data }, diskFactor: 1 } as const;
+    const need = needIn(view, { facts, runtime }, (file) => view.embedded.planTransfer?.(file, signal));
+    return { path: data, reach: data, need };
+  }
   if (!view.local()) return 'The server is on another machine: run doctor there.';
+  const { server } = view;
+  if (server instanceof ProvisionError) throw server;
   const [folder, { diskFactor, version }] = await Promise.all([view.models(), view.facts()]);
   if (folder === undefined) return 'The models folder of the server cannot be determined from here.';
-  // Below 1.5 it is one copy and its overhead.
-  const why =
-    diskFactor < 1.5 ? 'one copy of the file' : `Ollama ${version.raw} rewrites the file: ${diskFactor} times its size`;
-  return { ...folder, factor: diskFactor, why };
+  const runtime = { kind: 'Ollama', version: version.raw, endpoint: server.endpoint };
+  const facts = { store: { purpose: 'models', path: folder.path }, diskFactor } as const;
+  return { ...folder, need: needIn(view, { facts, runtime }, (file) => server.planTransfer?.(file, signal)) };
 }
 
-async function judgeSpace(view: DoctorView, { path, factor, why }: Store, free: number): Promise<Finding> {
+/** For a file on this machine, as with `--from`. A transfer that cannot be planned here counts as the most expensive one. */
+function needIn(
+  { paths }: DoctorView,
+  where: Omit<StoreInputs, 'profile'>,
+  plan: (file: StorableFile) => Promise<TransferPlan | undefined> | undefined,
+): Store['need'] {
+  return async ({ bytes, path = join(paths.cache, 'model.gguf') }) => {
+    const transfer = await plan({ ref: path, path, sizeBytes: bytes })?.catch(() => undefined);
+    return storeNeed(bytes, transfer, { ...where, profile: { disks: [] } });
+  };
+}
+
+async function judgeSpace(view: DoctorView, { path, need }: Store, free: number): Promise<Finding> {
   const { label, smallest, typical, named } = await view.subject();
-  const needed = (bytes: number) => formatBytes(Math.ceil(bytes * factor));
+  const [least, usual] = await Promise.all([need(smallest), need(typical)]);
   const has = `${path} has ${formatBytes(free)} free`;
   const exact = smallest.quant === typical.quant;
-  if (free < smallest.bytes * factor) {
+  if (free < least.needBytes) {
     const which = exact ? label : `even the smallest quant of ${label} (${smallest.quant})`;
     return problem(
-      `${has}; ${which} needs ${needed(smallest.bytes)} (${why}).`,
+      `${has}; ${which} needs ${formatBytes(least.needBytes)} (${least.why}).`,
       named
         ? 'Free some space there, or choose a smaller model.'
         : 'Free some space there, or name a smaller model: gemma-provision doctor MODEL.',
     );
   }
-  if (free < typical.bytes * factor) {
+  if (free < usual.needBytes) {
     return warning(
-      `${has}; ${label} needs ${needed(smallest.bytes)} as ${smallest.quant} and ${needed(typical.bytes)} as ${typical.quant} (${why}).`,
+      `${has}; ${label} needs ${formatBytes(least.needBytes)} as ${smallest.quant} and ${formatBytes(usual.needBytes)} as ${typical.quant} (${usual.why}).`,
       'Free some space there, or choose a smaller quant with --quant.',
     );
   }
-  return ok(`${has}; ${label} needs ${needed(typical.bytes)}${exact ? '' : ` as ${typical.quant}`} (${why}).`);
+  return ok(
+    `${has}; ${label} needs ${formatBytes(usual.needBytes)}${exact ? '' : ` as ${typical.quant}`} (${usual.why}).`,
+  );
 }
 
 /** An install only reads it, so a read-only folder blocks nothing. */

@@ -1,7 +1,8 @@
 /** Room on disk, known before the first byte moves: what each volume needs, and whether it has it. */
 import { ProvisionError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
-import type { TransferPlan, TransferWay } from '../../runtimes/contract.ts';
+import type { HostProfile } from '../../hardware/schema.ts';
+import type { RuntimeFacts, TransferPlan, TransferWay } from '../../runtimes/contract.ts';
 import type { DiskNeed } from '../install/schema.ts';
 import type { PlanningInputs, SourceFile } from './contract.ts';
 
@@ -51,11 +52,18 @@ function cacheNeed({ folder, bytes }: { folder: string; bytes: number }): DiskNe
   return { purpose: 'cache', path: folder, needBytes: bytes, why: 'the downloaded file, kept in the cache' };
 }
 
+export interface StoreInputs {
+  readonly facts: Pick<RuntimeFacts, 'store' | 'diskFactor'>;
+  readonly profile: Pick<HostProfile, 'disks'>;
+  /** As messages name it. */
+  readonly runtime: { readonly kind: string; readonly version: string; readonly endpoint: string };
+}
+
 /** What the runtime's folder must have free at the peak of the install. */
-function storeNeed(
+export function storeNeed(
   sizeBytes: number,
   transfer: TransferPlan | undefined,
-  { facts, profile, runtime }: Omit<DiskInputs, 'planTransfer'>,
+  { facts, profile, runtime }: StoreInputs,
 ): DiskNeed {
   const { store, diskFactor } = facts;
   const needBytes = transfer?.peakBytes ?? Math.ceil(sizeBytes * diskFactor);
@@ -67,8 +75,9 @@ function storeNeed(
   return { ...store, needBytes, why, ...(disk !== undefined && { freeBytes: disk.free }) };
 }
 
-function whyFactor(diskFactor: number, { kind, version }: PlanningInputs['runtime']): string {
-  return diskFactor > 1
+function whyFactor(diskFactor: number, { kind, version }: StoreInputs['runtime']): string {
+  // Below 1.5 it is one copy and its overhead.
+  return diskFactor >= 1.5
     ? `${kind} ${version} rewrites the file on create: ${diskFactor} times its size at the peak`
     : 'one copy of the file';
 }

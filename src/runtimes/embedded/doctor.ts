@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Runtime, RuntimeContext } from '../contract.ts';
+import type { Runtime, RuntimeContext, StorableFile, TransferPlan } from '../contract.ts';
 import { engineEnvironment } from './library-path.ts';
 import { openEmbeddedRuntime, workerFile } from './open.ts';
 import { forkWorker } from './runtime.ts';
@@ -16,6 +16,8 @@ export interface EmbeddedEffects {
   tryOut(signal: AbortSignal): Promise<void>;
   /** Whether it has this model. Throws `needs-repair`. */
   has(name: string, signal: AbortSignal): Promise<boolean>;
+  /** How an install would transfer a file: as `planTransfer` of the runtime. */
+  planTransfer?(file: StorableFile, signal: AbortSignal): Promise<TransferPlan | undefined>;
 }
 
 /** The embedded runtime of this host; opened on use, since wrong settings of it are one of the things to find. */
@@ -28,6 +30,7 @@ export function doctorEmbedded(context: RuntimeContext): EmbeddedEffects {
   return {
     version: async (signal) => (await (await runtime()).identify(signal)).version,
     has: async (name, signal) => (await (await runtime()).find(name, signal)) !== undefined,
+    planTransfer: async (file, signal) => (await runtime()).planTransfer?.(file, undefined, signal),
     tryOut: (signal) => answerOnce(context, signal),
   };
 }

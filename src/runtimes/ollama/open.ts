@@ -48,7 +48,7 @@ export async function openOllama(flags: RuntimeFlags, context: RuntimeContext): 
  * Where the server behind a loopback address keeps its models, from its own environment where that shows, else guessed.
  * Undefined for a server behind another process, or in a container: its folder has another path here, or none.
  */
-async function serverModels(
+export async function serverModels(
   host: Pick<HostAddress, 'url'>,
   { disk, env, root }: Surroundings,
   signal: AbortSignal,

@@ -210,13 +210,26 @@ describe('disk-space', () => {
   test.each([
     ['0.33.0', 8, 'problem', '9.00 GiB'],
     ['0.33.0', 11, 'warning', '12.00 GiB as q4_k_m'],
-    ['0.33.0', 12, 'ok', 'rewrites the file: 3 times'],
+    ['0.33.0', 12, 'ok', 'rewrites the file on create: 3 times its size'],
     ['0.24.0', 3, 'problem', '3.06 GiB'],
     ['0.24.0', 5, 'ok', 'one copy'],
   ])('%s with %d GiB free: %s', async (version, gib, status, words) => {
     expect(await check('disk-space', { server: server(version), disk: free(gib) })).toMatchObject({
       status,
       detail: expect.stringContaining(words),
+    });
+  });
+  test('the need is that of the transfer that an install would plan; one that cannot be planned costs the most', async () => {
+    const planned = async () => ({ way: 'copy', why: 'one copy', peakBytes: 7 * GIB }) as const;
+    const cheap = server('0.33.0', { planTransfer: planned });
+    expect(await check('disk-space', { server: cheap, disk: free(8) })).toMatchObject({
+      status: 'ok',
+      detail: expect.stringContaining('needs 7.00 GiB as q4_k_m (copy: one copy)'),
+    });
+    const failing = server('0.33.0', { planTransfer: () => Promise.reject(new Error('no')) });
+    expect(await check('disk-space', { server: failing, disk: free(8) })).toMatchObject({
+      status: 'problem',
+      detail: expect.stringContaining('9.00 GiB (Ollama 0.33.0 rewrites the file'),
     });
   });
   test('the embedded runtime puts one copy into the data folder', async () => {
