@@ -5,7 +5,7 @@ import type { Connection } from '../client.ts';
 import { pullLayers } from '../pull.ts';
 import { copyModel, removeModel } from '../remove.ts';
 import { listModels } from '../show.ts';
-import { isTransferName, registryPortOf } from './names.ts';
+import { registryPortOf } from './names.ts';
 import { type Offer, startRegistry } from './registry.ts';
 
 /**
@@ -47,12 +47,13 @@ export async function dropQuietly(connection: Connection, name: string): Promise
 
 /** Removes what killed runs left: names from registries that are gone. One that still listens is at work for another run. */
 async function removeStaleNames(connection: Connection, signal: AbortSignal): Promise<void> {
-  const left = (await listModels(connection, signal)).filter(({ name }) => isTransferName(name));
-  for (const { name } of left.slice(0, MOST_STALE)) {
-    signal.throwIfAborted();
+  const pulled = (await listModels(connection, signal)).flatMap(({ name }) => {
     const port = registryPortOf(name);
-    if (port === undefined || (await isListening(port))) continue;
-    await dropQuietly(connection, name);
+    return port === undefined ? [] : [{ name, port }];
+  });
+  for (const { name, port } of pulled.slice(0, MOST_STALE)) {
+    signal.throwIfAborted();
+    if (!(await isListening(port))) await dropQuietly(connection, name);
   }
 }
 
