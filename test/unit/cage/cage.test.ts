@@ -100,6 +100,14 @@ describe('a program of an attacker', () => {
     await expect(work).rejects.toMatchObject({ name: 'AbortError' });
   });
 
+  test.each([
+    ['template', template(ENDLESS)],
+    ['pattern', pattern(JSON.stringify(`${'a'.repeat(60)}!`), '^(a+)+$')],
+  ])('row 50: a %s whose parent is gone, and kills nothing any more, ends by itself', async (_, program) => {
+    const cage = open(forkCaged(script), { runMs: 600_000 });
+    await expect(cage.perform(program, never)).rejects.toThrow('ended the process that it ran in (exit code 1)');
+  });
+
   test('input and output are bounded', async () => {
     const cage = open(forkCaged(script), { inputLength: 1000 });
     await expect(cage.perform(template('x'.repeat(1001)), never)).rejects.toThrow('more than 1000 characters');
