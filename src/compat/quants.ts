@@ -19,7 +19,7 @@ export function quantVerdict(architecture: string, quant: string, server: Server
       blocking: true,
       since: runs.since,
       reason: `${nameOf(server)} does not load any quant of ${architecture} (since ${runs.since}).`,
-      remedy: `Upgrade Ollama to ${runs.since} or later, or use --runtime embedded.`,
+      remedy: `Upgrade Ollama to ${runs.since} or later, or install with --runtime embedded.`,
       basis: standing(runs, server, rows).basis,
     };
   }

@@ -63,7 +63,7 @@ export function architectureVerdict(architecture: string, server: ServerVersion,
     blocking: true,
     since: row.since,
     reason: `Ollama ${server.raw} does not support ${row.id} (since ${row.since}); it ${row.before}${doubt || '.'}`,
-    remedy: `Upgrade Ollama to ${row.since} or later, or use --runtime embedded.`,
+    remedy: `Upgrade Ollama to ${row.since} or later, or install with --runtime embedded.`,
     basis,
   };
 }
@@ -102,7 +102,7 @@ export function tooOldForUs(server: ServerVersion, rows: Matrix): Verdict {
     blocking: true,
     since: rows.oldestSupported,
     reason: `Ollama ${server.raw} is older than ${rows.oldestSupported}, the oldest version this tool works with.`,
-    remedy: `Upgrade Ollama to ${rows.oldestSupported} or later, or use --runtime embedded.`,
+    remedy: `Upgrade Ollama to ${rows.oldestSupported} or later, or install with --runtime embedded.`,
     basis: 'source',
   };
 }

@@ -135,6 +135,15 @@ const LIBRARY_QUANT = 'q4_k_m';
 
 /** Plans a pull of Ollama's pre-built model. It keeps its library name, which is what its users know it by. */
 async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Promise<InstallPlan> {
+  if (request.way !== undefined) {
+    throw new ProvisionError(
+      'bad-usage',
+      `--via ${request.way} cannot be used with ${request.from}: Ollama pulls it itself`,
+      {
+        suggestions: ['Omit --via, or pass a GGUF file with --from.'],
+      },
+    );
+  }
   const resolved = await inputs.resolve({
     ref: request.from ?? '',
     ...(request.digest !== undefined && { expected: { digest: request.digest } }),

@@ -22,8 +22,8 @@ import type { AppContext } from '../context.ts';
 import type { InstallRequest } from './contract.ts';
 import { measuredModel, overrideReasons, type RankInputs, rank } from './fit-check.ts';
 import type { HostFlags } from './host.ts';
-import { identifyByHeader, identifyByName } from './identify.ts';
-import { fileNameOf } from './resolve-request.ts';
+import { checkHeader, identifyByHeader, identifyByName } from './identify.ts';
+import { fileNameOf, requireFamily } from './resolve-request.ts';
 import { speedInputs } from './speed.ts';
 
 export const RecommendData = Recommendation.extend({
@@ -99,10 +99,14 @@ async function modelFor(
   request: InstallRequest,
 ): Promise<{ family: Family; model: Model; quant?: string | undefined; doubts: readonly string[] }> {
   const catalog = await app.catalog();
-  if (request.from === undefined) {
-    return { ...identifyByName(catalog, request.model ?? defaultModel(catalog), request.quant), doubts: [] };
-  }
+  const nameOnly = () => {
+    const named = identifyByName(catalog, request.model ?? defaultModel(catalog), request.quant);
+    requireFamily(named, request.family);
+    return named;
+  };
+  if (request.from === undefined) return { ...nameOnly(), doubts: [] };
   const { header, name } = await headerFrom(app, request.from);
+  if (request.model !== undefined) checkHeader(nameOnly(), header, name);
   const { family, model, quant } = identifyByHeader(catalog, header, name, request.family);
   return { family, model: measuredModel(model, quant ?? 'unknown', header), doubts: header.warnings };
 }

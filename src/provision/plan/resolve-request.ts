@@ -28,6 +28,7 @@ export async function resolveRequest(request: InstallRequest, inputs: PlanningIn
       ? undefined
       : identifyByName(inputs.catalog, request.model ?? defaultModel(inputs.catalog), request.quant);
   if (named === undefined) return resolveByFile(request, inputs);
+  requireFamily(named, request.family);
   if (named.quant !== undefined) {
     const reasons =
       request.quantOrigin === undefined
@@ -36,6 +37,18 @@ export async function resolveRequest(request: InstallRequest, inputs: PlanningIn
     return resolveQuant(named, named.quant, reasons, request, inputs);
   }
   return resolveAutomatically(named, request, inputs);
+}
+
+/** `--family` describes a file that is not in the catalog. Throws `bad-usage` for another family than that of the named model. */
+export function requireFamily({ family, model }: Identified, typed: string | undefined): void {
+  if (typed === undefined || typed.toLowerCase() === family.id) return;
+  throw new ProvisionError(
+    'bad-usage',
+    `--family ${typed} cannot be used with ${model.id}: its family is ${family.id}`,
+    {
+      suggestions: ['Omit --family, or omit the model and pass a file with --from.'],
+    },
+  );
 }
 
 /** Compares a requested quant with the one that would be chosen among those available; a single file leaves no choice. */

@@ -71,7 +71,7 @@ function unreachable(reason: string, cause: unknown, { endpoint }: FailureContex
     suggestions: [
       'Start Ollama: run "ollama serve", or open the Ollama app.',
       'If it runs elsewhere, pass --host HOST or set OLLAMA_HOST.',
-      'Without Ollama, use --runtime embedded.',
+      'Without Ollama, install with --runtime embedded.',
     ],
   });
 }

@@ -82,7 +82,7 @@ describe('the answer for every age of server', () => {
     expect(blocked.length > 0).toBe(code === 4);
     for (const verdict of blocked) {
       expect(verdict.since).toMatch(/^0\.\d+\.\d+$/);
-      expect(verdict.remedy).toMatch(/^Upgrade Ollama to .* or use --runtime embedded/);
+      expect(verdict.remedy).toMatch(/^Upgrade Ollama to .* or install with --runtime embedded/);
     }
   });
 

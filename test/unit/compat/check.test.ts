@@ -51,7 +51,7 @@ describe('gemma-3n-e4b:q5_k_m on every generation', () => {
       reason: expect.stringMatching(
         /^Ollama 0\.6\.5 does not support gemma3n \(since 0\.9\.3\); it creates the model, then fails/,
       ),
-      remedy: 'Upgrade Ollama to 0.9.3 or later, or use --runtime embedded.',
+      remedy: 'Upgrade Ollama to 0.9.3 or later, or install with --runtime embedded.',
       basis: 'live',
     });
     expect(verdictOf('quant.q5_k_m', '0.6.5', CARD)).toMatchObject({ ok: false, blocking: true, since: '0.9.3' });

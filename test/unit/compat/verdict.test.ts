@@ -31,7 +31,7 @@ describe('verdictFor', () => {
       reason: expect.stringMatching(
         /^Ollama 0\.6\.5 does not support gemma3n \(since 0\.9\.3\); it creates the model, then fails/,
       ),
-      remedy: 'Upgrade Ollama to 0.9.3 or later, or use --runtime embedded.',
+      remedy: 'Upgrade Ollama to 0.9.3 or later, or install with --runtime embedded.',
       basis: 'live',
     });
   });

@@ -145,6 +145,16 @@ describe('what is meant', () => {
     });
   });
 
+  test('a flag that would have no effect is refused, not ignored', async () => {
+    const named = { model: 'tiny-gemma-3n', family: 'gemma-3' };
+    await expect(plan(named, inputs({ [BUNDLED]: {} }))).rejects.toEqual(
+      refused('bad-usage', /--family gemma-3 cannot be used with tiny-gemma-3n: its family is tiny-gemma-3n/),
+    );
+    await expect(plan({ from: 'ollama:gemma3n:e4b', way: 'copy' })).rejects.toEqual(
+      refused('bad-usage', /--via copy cannot be used with ollama:gemma3n:e4b/),
+    );
+  });
+
   test('a file decides the quant', async () => {
     const found = await plan({ model: 'tiny-gemma-3n', from: '/x/a.gguf' }, inputs({ '/x/a.gguf': {} }));
     expect(found).toMatchObject({ quant: 'q4_k_m', reasons: expect.arrayContaining(['this is the quant of a.gguf']) });

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { loadedModels, recommendFor } from '../../../../src/provision/plan/recommend.ts';
 import { makeApp } from '../../../helpers/app.ts';
 import { never } from '../../../helpers/failure.ts';
-import { ROOT } from '../../../helpers/plans.ts';
+import { ROOT, TINY_FILE } from '../../../helpers/plans.ts';
 
 describe('models that are loaded', () => {
   test('with what each takes of the GPU and of RAM', async () => {
@@ -88,4 +88,13 @@ describe('advice is true', () => {
     const text = candidates.flatMap(({ reasons }) => reasons).join('\n');
     if (!model.startsWith('gemma-3n')) expect(text).not.toMatch(/model card/);
   });
+});
+
+test('what is named together must belong together', async () => {
+  const profile = join(ROOT, 'test/fixtures/profiles/cpu-only-32gb.json');
+  const request = { model: 'gemma-3n-e4b', settings: {}, force: false };
+  const other = recommendFor(makeApp(), { ...request, family: 'gemma-3' }, { profile });
+  await expect(other).rejects.toMatchObject({ code: 'bad-usage' });
+  const file = recommendFor(makeApp(), { ...request, from: TINY_FILE }, { profile });
+  await expect(file).rejects.toMatchObject({ code: 'wrong-architecture', message: expect.stringContaining('blocks') });
 });
