@@ -21,11 +21,13 @@ export function isDiskFull(cause: unknown): boolean {
 export function diskError(action: string, path: string, cause: unknown, advice: DiskAdvice = {}): ProvisionError {
   if (cause instanceof ProvisionError) return cause;
   const full = isDiskFull(cause);
+  const code = accessCode(cause);
   const suggestions = full
     ? (advice.full ?? ['Free some space there, or move our data with GEMMA_PROVISION_HOME.', 'Then try again.'])
-    : (advice.otherwise ?? adviceFor(action, path, cause));
-  const message = `Cannot ${action} ${path}: ${reasonOf(cause)}.`;
-  return new ProvisionError(accessCode(cause), message, { cause, suggestions });
+    : code === 'bad-path'
+      ? ['Check the path.']
+      : (advice.otherwise ?? adviceFor(action, path, cause));
+  return new ProvisionError(code, `Cannot ${action} ${path}: ${reasonOf(cause)}.`, { cause, suggestions });
 }
 
 /** `file-access` for whatever has no better name, a file that vanished included. */
@@ -50,7 +52,6 @@ function reasonOf(cause: unknown): string {
 }
 
 function adviceFor(action: string, path: string, cause: unknown): string[] {
-  if (accessCode(cause) === 'bad-path') return ['Check the path.'];
   if (action !== 'read') return ['Check that this user may write in that folder, and that its disk is healthy.'];
   if (isDenied(cause)) return [`Allow this user to read it, for example with: chmod u+r ${JSON.stringify(path)}`];
   return ['Check the disk or network mount that the file is on, then run the command again.'];

@@ -40,8 +40,12 @@ async function makeFolder(path: string, mode: number | undefined): Promise<void>
   try {
     await mkdir(path, mode);
   } catch (cause) {
+    const errno = errnoOf(cause);
+    // The folder above is there: its file system does not take any.
+    if (errno === 'ENOENT')
+      throw Object.assign(new Error(`no folder can be made in ${dirname(path)}`), { code: errno, cause });
     // Another process was faster.
-    if (errnoOf(cause) !== 'EEXIST' || !(await isFolder(path))) throw cause;
+    if (errno !== 'EEXIST' || !(await isFolder(path))) throw cause;
   }
 }
 
