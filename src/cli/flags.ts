@@ -72,7 +72,14 @@ export const whatFlags = {
   family: Flags.string({ helpValue: 'FAMILY', description: 'family of a file that is not in the catalog' }),
   sampling: Flags.string({ helpValue: 'PROFILE', description: 'sampling profile of the model (see catalog show)' }),
   digest: Flags.string({ helpValue: 'sha256:…', description: 'expected SHA-256 of the file' }),
-  suite: Flags.string({ helpValue: 'FILE', description: 'your own smoke suite' }),
+  suite: Flags.string({
+    helpValue: 'SUITE',
+    description: 'built-in smoke suite (base is for pretrained models) or your own file: ./suite.json',
+  }),
+  'chat-template': Flags.string({
+    options: ['family'],
+    description: 'chat template for a file that has none: that of its family',
+  }),
 };
 
 /** Of everything that puts a model in place. */

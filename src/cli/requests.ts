@@ -9,6 +9,7 @@ import { KvType } from '../fit/schema.ts';
 import type { InstallRequest } from '../provision/plan/contract.ts';
 import type { Settings } from '../provision/settings.ts';
 import { TransferWay } from '../runtimes/contract.ts';
+import { BASE_SUITE } from '../smoke/schema.ts';
 
 interface ChoiceFlags {
   readonly quant?: string | undefined;
@@ -25,6 +26,8 @@ interface InstallFlags extends ChoiceFlags {
   readonly name?: string | undefined;
   readonly family?: string | undefined;
   readonly sampling?: string | undefined;
+  readonly suite?: string | undefined;
+  readonly 'chat-template'?: string | undefined;
   readonly digest?: string | undefined;
   readonly via?: string | undefined;
   readonly force?: boolean | undefined;
@@ -33,15 +36,22 @@ interface InstallFlags extends ChoiceFlags {
 export function installRequest(model: string | undefined, flags: InstallFlags, settings: Settings): InstallRequest {
   const useCase = parseUseCase(flags['use-case'] ?? settings['use-case']);
   const sampling = flags.sampling ?? settings.sampling;
+  const chatTemplate = chatTemplateOf(flags);
   const way = TransferWay.options.find((each) => each === flags.via);
   return {
-    ...defined({ model, from: flags.from, name: flags.name, family: flags.family, useCase, sampling }),
+    ...defined({ model, from: flags.from, name: flags.name, family: flags.family, useCase, sampling, chatTemplate }),
     ...(flags.quant !== undefined && flags.quant.toLowerCase() !== 'auto' && { quant: flags.quant }),
     ...(flags.digest !== undefined && { digest: parseDigest(flags.digest) }),
     ...(way !== undefined && { way }),
     settings: settingsOf(flags),
     force: flags.force ?? false,
   };
+}
+
+/** The suite for pretrained models says as well what the file is. */
+function chatTemplateOf({ suite, ...flags }: InstallFlags): InstallRequest['chatTemplate'] {
+  if (flags['chat-template'] === 'family') return 'family';
+  return suite === BASE_SUITE ? 'none' : undefined;
 }
 
 /** Only the settings that were asked for. */

@@ -26,7 +26,7 @@ export default class Rollback extends BaseCommand<InstallReport> {
   static override flags = {
     ...runtimeFlags,
     ...catalogFlags,
-    suite: Flags.string({ helpValue: 'FILE', description: 'your own smoke suite' }),
+    suite: Flags.string({ helpValue: 'SUITE', description: 'built-in smoke suite or your own file: ./suite.json' }),
     'no-smoke': Flags.boolean({ description: 'skip the smoke test of the previous version' }),
     force: Flags.boolean({ description: 'even if the model was changed since it was installed' }),
   };

@@ -28,7 +28,7 @@ export default class Smoke extends BaseCommand<SmokeData> {
     proof: Flags.boolean({
       description: 'also prove the effective prompt: template, BOS, stop tokens, context length',
     }),
-    suite: Flags.string({ helpValue: 'FILE', description: 'your own suite file, or the id of a built-in suite' }),
+    suite: Flags.string({ helpValue: 'SUITE', description: 'built-in smoke suite or your own file: ./suite.json' }),
   };
 
   override async run(): Promise<SmokeData> {

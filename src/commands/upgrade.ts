@@ -24,7 +24,7 @@ export default class Upgrade extends BaseCommand<UpgradeReport> {
     ...runtimeFlags,
     ...catalogFlags,
     ...keepFlags,
-    suite: Flags.string({ helpValue: 'FILE', description: 'your own smoke suite' }),
+    suite: Flags.string({ helpValue: 'SUITE', description: 'built-in smoke suite or your own file: ./suite.json' }),
     ...changeFlags,
   };
 

@@ -12,6 +12,8 @@ export const ModelSpec = z.strictObject({
   /** The Go template, never with a BOS token in it. */
   template: z.string(),
   templateDigest: Digest,
+  /** The Jinja template of the same name, for a file that has none of its own and a runtime that would use that. */
+  jinja: z.string().optional(),
   profile: z.string(),
   /** Sampling, `num_ctx` and stop tokens, under Ollama's names. */
   parameters: z.record(z.string(), ParameterValue),

@@ -7,8 +7,12 @@ import type { ModelSpec, ParameterValue } from './schema.ts';
 export interface SpecRequest {
   readonly family: Family;
   readonly model: Model;
-  /** Text of the Go template that `family.chatTemplate` names. */
+  /** Text of the Go template that `templateName` names. */
   readonly chatTemplate: string;
+  /** Default: the family's. */
+  readonly templateName?: string;
+  /** For a file that has no template of its own. */
+  readonly jinja?: string;
   /** Name of a sampling profile; default the family's own. */
   readonly profile?: string;
   /** Tokens, 1 to the model's trained context; default the model's `defaultContext`. */
@@ -26,13 +30,14 @@ export interface SpecRequest {
  * context or batch out of range, `bad-template` for a chat template that {@link checkChatTemplate} refuses.
  */
 export function modelSpec(request: SpecRequest): ModelSpec {
-  const { family, model, chatTemplate, system } = request;
-  checkChatTemplate(family, chatTemplate);
+  const { family, model, chatTemplate, templateName = family.chatTemplate, jinja, system } = request;
+  checkChatTemplate(family, templateName, chatTemplate);
   const profile = request.profile ?? family.defaultProfile;
   return {
-    templateName: family.chatTemplate,
+    templateName,
     template: chatTemplate,
     templateDigest: digestOf(chatTemplate),
+    ...(jinja !== undefined && { jinja }),
     profile,
     parameters: {
       ...samplingParameters(profileOf(family, profile)),
@@ -50,11 +55,11 @@ export function modelSpec(request: SpecRequest): ModelSpec {
  * Refuses templates that do silent harm: one with the BOS token in it (the tokenizer adds BOS itself, and Ollama
  * 0.4 to 0.24 only log a warning about a prompt with two), and one that shows no message of the user.
  */
-function checkChatTemplate(family: Family, chatTemplate: string): void {
-  const named = `The chat template ${family.chatTemplate} of ${family.id}`;
+function checkChatTemplate(family: Family, name: string, chatTemplate: string): void {
+  const named = `The chat template ${name} of ${family.id}`;
   if (chatTemplate.includes(family.tokens.bos)) {
     throw new ProvisionError('bad-template', `${named} contains ${family.tokens.bos}, which the server also adds`, {
-      suggestions: [`Remove ${family.tokens.bos} from templates/chat/${family.chatTemplate}.gotmpl.`],
+      suggestions: [`Remove ${family.tokens.bos} from templates/chat/${name}.gotmpl.`],
     });
   }
   if (!/\.(Messages|Prompt)\b/.test(chatTemplate)) {

@@ -18,11 +18,14 @@ export interface Templates {
   readonly references: ReadonlyMap<string, NamedText>;
 }
 
+/** The chat template of a pretrained model: the text of the user and nothing else. */
+export const RAW_TEMPLATE = 'raw';
+
 const MODELFILE_SUFFIX = '.modelfile.hbs';
 const CHAT_SUFFIX = '.gotmpl';
 const REFERENCE_SUFFIX = '.jinja';
 
-/** Reads `templates/*.modelfile.hbs` below the root of this package,, `templates/chat/*.gotmpl` and `templates/chat/*.jinja`. */
+/** Reads `templates/*.modelfile.hbs` below the root of this package, `templates/chat/*.gotmpl` and `templates/chat/*.jinja`. */
 export async function loadTemplates(disk: Disk, root: string): Promise<Templates> {
   const [modelfiles, chats, references] = await Promise.all([
     loadFolder(disk, root, 'templates', MODELFILE_SUFFIX),

@@ -3,6 +3,7 @@
 import { posix, resolve } from 'node:path';
 import type { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
+import { RAW_TEMPLATE } from '../modelfile/templates.ts';
 import type { LockFile } from './lock-file.ts';
 
 export interface Difference {
@@ -93,6 +94,7 @@ export interface LockedRequest {
   readonly name?: string;
   readonly family?: string;
   readonly sampling?: string;
+  readonly chatTemplate?: 'family' | 'none';
   readonly digest?: Digest;
   readonly settings: { readonly contextLength?: number; readonly batch?: number };
 }
@@ -127,6 +129,7 @@ export function fillFromLock<Request extends LockedRequest>(
   // A file of this machine is read in any case, and what it has is compared.
   const digest = request.digest ?? (from !== undefined && isRemote(from) ? lock.source.digest : undefined);
   const load = loadSettingsInLock(lock, request.settings);
+  const givenTemplate = lock.template.name === RAW_TEMPLATE ? 'none' : 'family';
   return {
     ...request,
     ...(model !== undefined && { model }),
@@ -136,6 +139,7 @@ export function fillFromLock<Request extends LockedRequest>(
     ...(family !== undefined && { family }),
     name: request.name ?? lock.name,
     sampling: request.sampling ?? lock.profile,
+    chatTemplate: request.chatTemplate ?? givenTemplate,
     ...(digest !== undefined && { digest }),
     ...(load !== undefined && { load }),
   };

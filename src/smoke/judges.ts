@@ -33,6 +33,7 @@ const JUDGES: { readonly [Kind in Judge['kind']]: (judge: JudgeOf<Kind>, evidenc
   oneWord: (_, { text }) => (ONE_WORD.test(text.trim()) ? undefined : `expected one word, got ${quote(text)}`),
   number: (judge, { text }) => judgeNumber(judge, text),
   script: (judge, { text }) => judgeScript(judge.script, text),
+  varied: (_, { text }) => judgeVariety(text),
   json: (_, { bySchema }) => (bySchema === undefined ? 'there is no JSON Schema to judge by' : bySchema.verdict),
 };
 
@@ -123,6 +124,18 @@ function judgeScript(script: string, text: string): Verdict {
   return own.length * 2 > letters.length
     ? undefined
     : `expected most letters in the script ${script}, got ${quote(text)}`;
+}
+
+/** Repetitions before a text counts as nothing but its beginning: two may be style. */
+const LOOPED = 3;
+
+function judgeVariety(text: string): Verdict {
+  const words = text.trim().split(/\s+/);
+  // Without blanks the letters are what repeats.
+  const units = words.length < LOOPED ? [...text.trim()] : words;
+  const periods = Array.from({ length: Math.floor(units.length / LOOPED) }, (_, index) => index + 1);
+  const period = periods.find((length) => units.every((unit, at) => at < length || unit === units[at - length]));
+  return period === undefined ? undefined : `the model only repeats itself: ${quote(text)}`;
 }
 
 function listOf(words: readonly string[]): string {

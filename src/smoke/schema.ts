@@ -1,6 +1,9 @@
 /** Prompt suites are data: checks with messages and a judge each. */
 import * as z from 'zod';
 
+/** Id of the built-in suite for pretrained models, which continue text. */
+export const BASE_SUITE = 'base';
+
 /**
  * What a check asks of the model, from the first to the last that is run: it loads, answers, stops where it should,
  * obeys, repeats itself (the same question gets the same answer), formats (JSON by a schema), knows facts, speaks
@@ -43,6 +46,8 @@ export const Judge = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('number'), equals: z.number().optional(), advisory }),
   /** Most letters belong to this Unicode script (`Latin`, `Han`, `Cyrillic`, …; `Jpan` and `Kore` are the mixed ones). */
   z.strictObject({ kind: z.literal('script'), script: z.string(), advisory }),
+  /** Not one phrase repeated from beginning to end. */
+  z.strictObject({ kind: z.literal('varied'), advisory }),
   /** One JSON document and nothing else, valid by the check's `format`. */
   z.strictObject({ kind: z.literal('json'), advisory }),
 ]);

@@ -3,7 +3,7 @@ import type { Family } from '../../catalog/schema.ts';
 import { digestOf } from '../../core/digest.ts';
 import { realDisk } from '../../disk/disk.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
-import type { Templates } from '../../modelfile/templates.ts';
+import { RAW_TEMPLATE, type Templates } from '../../modelfile/templates.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { isJinja } from '../../runtimes/jinja.ts';
@@ -54,7 +54,8 @@ function ownTemplate(header: GgufFacts | undefined, { template }: StoredModel): 
   return template !== undefined && isJinja(template) ? template : undefined;
 }
 
-function officialTemplate({ families, templates }: Known): string | undefined {
+function officialTemplate({ families, record, templates }: Known): string | undefined {
+  if (record?.template.name === RAW_TEMPLATE) return templates.references.get(RAW_TEMPLATE)?.text;
   const named = families.map(({ chatTemplate }) => templates.references.get(chatTemplate)?.text);
   return named.find((text) => text !== undefined);
 }

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { CageParts } from '../../cage/cage.ts';
+import type { Catalog } from '../../catalog/load.ts';
 import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk } from '../../disk/disk.ts';
+import { RAW_TEMPLATE } from '../../modelfile/templates.ts';
 import { BaselineReport, baselineRunOf, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
@@ -16,7 +18,7 @@ import { proveAfterSmoke, unprovenPrompt } from '../../smoke/prompt/prove.ts';
 import { PromptProof } from '../../smoke/prompt/schema.ts';
 import { templateMarkersOf } from '../../smoke/prompt/template.ts';
 import { runSuite } from '../../smoke/run.ts';
-import { SmokeResult, type Suite } from '../../smoke/schema.ts';
+import { BASE_SUITE, SmokeResult, type Suite } from '../../smoke/schema.ts';
 import { DEFAULT_SUITE, loadBuiltInSuite, loadSuiteFile } from '../../smoke/suite.ts';
 import type { AppContext } from '../context.ts';
 import { locateModel } from '../maintain/records.ts';
@@ -33,11 +35,11 @@ export const SmokeData = SmokeResult.extend({
 });
 export type SmokeData = z.infer<typeof SmokeData>;
 
-/** A built-in suite by its id, or a file: anything with a slash, a backslash or `.json` in it is one. */
+/** A built-in suite by its id, or a file: a bare word is an id; a file has a folder (`./suite`) or an extension. */
 export async function openSuite(app: AppContext, idOrFile: string): Promise<Suite> {
   const { root, signal } = app.options;
   const parts = { cage: await app.cage(), signal };
-  if (/[/\\]|\.json$/i.test(idOrFile)) return loadSuiteFile(realDisk, idOrFile, parts);
+  if (/[/\\.]/.test(idOrFile)) return loadSuiteFile(realDisk, idOrFile, parts);
   return loadBuiltInSuite(realDisk, join(root, 'catalog/suites'), idOrFile, parts);
 }
 
@@ -110,9 +112,16 @@ async function* proofOf(
 }
 
 /** The suite of the catalog model that our record names. */
-async function suiteOf(app: AppContext, { record, families }: Subject): Promise<string> {
-  if (record === undefined) return DEFAULT_SUITE;
-  const catalog = await app.catalog();
-  const models = [...families, ...catalog.families.map(({ family }) => family)].flatMap(({ models: all }) => all);
-  return models.find(({ id }) => id === record.model)?.smokeSuite ?? DEFAULT_SUITE;
+async function suiteOf(app: AppContext, { record }: Subject): Promise<string> {
+  return record === undefined ? DEFAULT_SUITE : suiteIdFor(record, await app.catalog());
+}
+
+/** The built-in suite for what a record describes. */
+export function suiteIdFor(
+  { family: id, model, template }: Pick<InstallRecord, 'family' | 'model' | 'template'>,
+  { families }: Catalog,
+): string {
+  if (template.name === RAW_TEMPLATE) return BASE_SUITE;
+  const own = families.find(({ family }) => family.id === id)?.family.models.find((each) => each.id === model);
+  return own?.smokeSuite ?? DEFAULT_SUITE;
 }

@@ -11,7 +11,6 @@ import type { StoredModel } from '../../runtimes/contract.ts';
 import { parseModelName } from '../../runtimes/names.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { Suite } from '../../smoke/schema.ts';
-import { DEFAULT_SUITE } from '../../smoke/suite.ts';
 import type { AppContext } from '../context.ts';
 import type { ChangeEffects } from '../install/effects.ts';
 import { JournalWriter, newJournal, rollBackOnFailure } from '../install/journal.ts';
@@ -20,7 +19,7 @@ import { isGone, retryAfterReconnect } from '../install/reconnect.ts';
 import { refuseForeignModel, suiteOf } from '../install/record.ts';
 import { workOnName } from '../install/recovery.ts';
 import type { InstallReport } from '../install/schema.ts';
-import { openSuite } from '../install/smoke.ts';
+import { openSuite, suiteIdFor } from '../install/smoke.ts';
 import { cleanStep, Steps } from '../install/steps.ts';
 import { type Subject, smokeStep } from '../install/test-model.ts';
 import type { Previous } from '../install/versions.ts';
@@ -222,8 +221,7 @@ export async function rollback(app: AppContext, name: string, flags: RollbackFla
     force: flags.force === true,
     suiteFor: async (previous: Previous) => {
       if (flags['no-smoke'] === true) return undefined;
-      const model = (await familyOf(app, previous))?.models.find(({ id }) => id === previous.model);
-      return openSuite(app, flags.suite ?? model?.smokeSuite ?? DEFAULT_SUITE);
+      return openSuite(app, flags.suite ?? (await suiteIdFor(previous, await app.catalog())));
     },
     known: (previous: Previous) => promptFactsOf(app, previous),
   };

@@ -4,6 +4,7 @@ import type { Catalog } from '../../catalog/load.ts';
 import { UseCaseId } from '../../catalog/schema.ts';
 import { failureOf, isAbort } from '../../core/failure.ts';
 import type { Work } from '../../core/progress.ts';
+import { RAW_TEMPLATE } from '../../modelfile/templates.ts';
 import { readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
@@ -27,7 +28,8 @@ export function upgradeRequest(record: InstallRecord, catalog: Catalog): Install
   const common = { name, settings: {}, force: false, ...(useCase !== undefined && { useCase }) };
   if (source.ref.startsWith('ollama:')) return { ...common, from: source.ref };
   const known = knownModel(record, catalog);
-  const named = { ...common, sampling: profile };
+  const chatTemplate = record.template.name === RAW_TEMPLATE ? 'none' : 'family';
+  const named = { ...common, sampling: profile, chatTemplate } as const;
   if (known === undefined) return { ...named, ...sourceOf(record), family: record.family };
   const quantOrigin = { reason: 'this quant is installed', automatic: record.choice.automatic === true };
   const model = { ...named, model: record.model, quant, quantOrigin };

@@ -37,6 +37,8 @@ export interface InstallRequest {
   readonly family?: string;
   readonly useCase?: UseCaseId;
   readonly sampling?: string;
+  /** What a file without a chat template of its own gets: that of its family, or none because it is a pretrained model. */
+  readonly chatTemplate?: 'family' | 'none';
   readonly digest?: Digest;
   /** The only way into the runtime that is wanted. */
   readonly way?: TransferWay;

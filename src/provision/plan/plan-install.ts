@@ -7,7 +7,9 @@ import type { GgufFacts } from '../../gguf/schema.ts';
 import { modelSpec } from '../../modelfile/spec.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { parseModelName, sameModel } from '../../runtimes/names.ts';
+import { capabilitiesOf } from '../../runtimes/registry.ts';
 import type { KnownPrompt } from '../../smoke/prompt/request.ts';
+import { chooseTemplate } from './chat-template.ts';
 import type { InstallPlan, InstallRequest, LoadSettings, PlanningInputs } from './contract.ts';
 import { diskNeeds, diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
 import { fitOf, rank, tooLarge } from './fit-check.ts';
@@ -23,8 +25,10 @@ import { smallerPlan } from './smaller.ts';
 export async function planInstall(request: InstallRequest, inputs: PlanningInputs): Promise<InstallPlan> {
   if (request.from?.startsWith('ollama:')) return planLibrary(request, inputs);
   const resolved = await resolveRequest(request, inputs);
-  const { family, model, quant } = resolved.identified;
+  const { family, quant } = resolved.identified;
   refuseRuntime(inputs, family.architecture);
+  const { model, ...template } = chooseTemplate(resolved, request);
+  const jinja = template.isGiven ? await givenJinja(template.name, inputs) : undefined;
   const name = parseModelName(request.name ?? `${model.id}:${quant}`).text;
   const kept = request.load ?? (await keptLoad(resolved.identified, name, request, inputs));
   const load = { ...request, settings: { ...kept?.settings, ...request.settings } };
@@ -39,7 +43,9 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
   const spec = modelSpec({
     family,
     model,
-    chatTemplate: await inputs.chatTemplate(family.chatTemplate),
+    templateName: template.name,
+    chatTemplate: await inputs.chatTemplate(template.name),
+    ...(jinja !== undefined && { jinja }),
     ...(settings.contextLength !== undefined && { contextLength: settings.contextLength }),
     ...(request.sampling !== undefined && { profile: request.sampling }),
     ...(settings.batch !== undefined && { batch: settings.batch }),
@@ -55,8 +61,8 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     stagingName: stagingNameOf(name),
     runtime: inputs.runtime,
     source: { kind: 'file', file: resolved.file, spec, header: resolved.header },
-    prompt: await expectedPrompt(family, resolved.header, inputs),
-    reasons: [...new Set([...resolved.reasons, ...fit.reasons])],
+    prompt: await expectedPrompt(template.name, resolved.header, inputs),
+    reasons: [...new Set([...template.reasons, ...resolved.reasons, ...fit.reasons])],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     automatic: request.quantOrigin?.automatic ?? resolved.freeQuant,
     memory: candidate.memory,
@@ -70,6 +76,19 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],
     warnings: [...inputs.facts.warnings, ...(resolved.file.warnings ?? []), ...resolved.header.warnings],
   };
+}
+
+/** Throws `bad-template` where the runtime would use the file's own template, and there is nothing that can take its place. */
+async function givenJinja(name: string, inputs: PlanningInputs): Promise<string | undefined> {
+  const text = await inputs.referenceTemplate(name);
+  if (text !== undefined || !capabilitiesOf(inputs.runtime.kind).usesFileTemplate) return text;
+  throw new ProvisionError(
+    'bad-template',
+    `The chat template ${name} has no Jinja form (templates/chat/${name}.jinja)`,
+    {
+      suggestions: ['Use a file that was converted with its chat template, or --runtime ollama.'],
+    },
+  );
 }
 
 /** How the bytes get in and the room for it. Of a file that is installed already nothing is asked: it need not move. */
@@ -165,7 +184,7 @@ async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Pro
     stagingName: stagingNameOf(request.name ?? resolved.name),
     runtime: inputs.runtime,
     source: { kind: 'library', ref: resolved.ref, libraryName: resolved.name, profile: 'library' },
-    prompt: await expectedPrompt(family, undefined, inputs),
+    prompt: await expectedPrompt(family.chatTemplate, undefined, inputs),
     reasons: [`Ollama's own build was requested, ${resolved.name}`, ...candidate.reasons],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     automatic: false,
@@ -198,15 +217,15 @@ function refusePull(model: Model, family: Family, { facts }: PlanningInputs): vo
   throw new ProvisionError('runtime-too-old', refusal.reason, { suggestions: [refusal.remedy] });
 }
 
-/** The template that a model was trained with: its file's own, else the family's official one. */
+/** The template that a model was trained with: its file's own, else the official one of the template that it gets. */
 export async function expectedPrompt(
-  family: Family,
+  templateName: string,
   header: Pick<GgufFacts, 'chatTemplate' | 'tokenizer'> | undefined,
   inputs: Pick<PlanningInputs, 'referenceTemplate'>,
 ): Promise<KnownPrompt> {
   const addsBos = header?.tokenizer.addBos;
   const own = header?.chatTemplate;
-  const official = own === undefined ? await inputs.referenceTemplate(family.chatTemplate) : undefined;
+  const official = own === undefined ? await inputs.referenceTemplate(templateName) : undefined;
   return {
     ...(own !== undefined && { reference: { source: own, from: 'file' } }),
     ...(official !== undefined && { reference: { source: official, from: 'catalog' } }),

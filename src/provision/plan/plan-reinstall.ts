@@ -3,8 +3,11 @@ import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import type { GgufFacts } from '../../gguf/schema.ts';
 import type { ModelSpec } from '../../modelfile/schema.ts';
+import { RAW_TEMPLATE } from '../../modelfile/templates.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
+import { asBase } from './chat-template.ts';
 import type { InstallPlan, PlanningInputs, SourceFile } from './contract.ts';
 import { identifyByHeader } from './identify.ts';
 import { stagingNameOf } from './names.ts';
@@ -27,13 +30,13 @@ export async function planReinstall(record: InstallRecord, file: SourceFile, inp
     knownModel(record, inputs) ?? identifyByHeader(inputs.catalog, header, fileNameOf(file), record.family);
   return {
     family,
-    model,
+    model: record.template.name === RAW_TEMPLATE ? asBase(model) : model,
     quant: record.quant,
     name: record.name,
     stagingName: stagingNameOf(record.name),
     runtime: inputs.runtime,
-    source: { kind: 'file', file, spec: await specOf(record, family, inputs) },
-    prompt: await expectedPrompt(family, header, inputs),
+    source: { kind: 'file', file, spec: await specOf(record, family, header, inputs) },
+    prompt: await expectedPrompt(record.template.name, header, inputs),
     reasons: record.choice.reasons,
     ...(record.choice.useCase !== undefined && { useCase: record.choice.useCase }),
     automatic: record.choice.automatic === true,
@@ -54,17 +57,20 @@ function knownModel(record: InstallRecord, { catalog }: Inputs): { family: Famil
   return undefined;
 }
 
-async function specOf(record: InstallRecord, family: Family, inputs: Inputs): Promise<ModelSpec> {
+async function specOf(record: InstallRecord, family: Family, header: GgufFacts, inputs: Inputs): Promise<ModelSpec> {
   const { template, licence, parameters, profile } = record;
-  if (template.name !== family.chatTemplate) throw another(record, `the template ${template.name}`);
+  if (template.name !== family.chatTemplate && template.name !== RAW_TEMPLATE)
+    throw another(record, `the template ${template.name}`);
   const text = await inputs.chatTemplate(template.name);
   if (digestOf(text) !== template.digest) throw another(record, `the template ${template.name}`);
   if (digestOf(family.licence.text) !== licence.textDigest) throw another(record, `the text of ${licence.id}`);
+  const jinja = header.chatTemplate === undefined ? await inputs.referenceTemplate(template.name) : undefined;
   return {
     templateName: template.name,
     template: text,
     // The record's schema has checked its form; its type says no more than text.
     templateDigest: template.digest,
+    ...(jinja !== undefined && { jinja }),
     profile,
     parameters,
     license: family.licence.text,

@@ -94,9 +94,14 @@ export function applyPackage(
   if (plan.source.kind !== 'file') return planned;
   const { contextLength, batch } = asked.settings;
   const isOwn = asked.sampling !== undefined || contextLength !== undefined || batch !== undefined;
+  const { jinja } = plan.source.spec;
   const { profile, parameters } = isOwn ? plan.source.spec : spec;
   const family = { ...plan.family, licence: { ...plan.family.licence, id: lock.licence.id, text: licence } };
-  return { ...plan, family, source: { ...plan.source, spec: { ...spec, profile, parameters } } };
+  return {
+    ...plan,
+    family,
+    source: { ...plan.source, spec: { ...spec, profile, parameters, ...(jinja && { jinja }) } },
+  };
 }
 
 /** Without what is absent. */

@@ -28,6 +28,8 @@ export const LoadOptions = z.strictObject({
   batch: z.int().positive(),
   threads: z.int().positive(),
   gpu: z.enum(['auto', 'off']),
+  /** A chat template instead of the file's own. */
+  chatTemplate: z.string().optional(),
 });
 export type LoadOptions = z.infer<typeof LoadOptions>;
 

@@ -125,13 +125,19 @@ async function modelFor(
 ): Promise<ModelToRun> {
   const manifest = await store.find(name);
   if (manifest === undefined) throw noSuchModel(name);
+  const { jinja } = manifest.spec;
   const { load, chat: settings } = settingsOf(manifest.spec.parameters, overrides, {
     threads: options.threads ?? defaultThreads(options.physicalCores),
     randomSeed: options.randomSeed,
   });
   return {
     manifest,
-    load: { modelPath: store.blobPath(manifest), gpu: options.gpu ?? 'auto', ...load },
+    load: {
+      modelPath: store.blobPath(manifest),
+      gpu: options.gpu ?? 'auto',
+      ...load,
+      ...(jinja !== undefined && { chatTemplate: jinja }),
+    },
     settings,
   };
 }

@@ -92,7 +92,7 @@ const loadEngine: LoadEngine = async (options, signal) => {
       // knowledge of cgroups, and a wrong decision ends this process only.
       ignoreMemorySafetyChecks: llama.gpu === false,
     });
-    return engineOf(binding, model, context, contextLength);
+    return engineOf(binding, model, context, { contextLength, chatTemplate: options.chatTemplate });
   } catch (cause) {
     await model?.dispose();
     signal.throwIfAborted();
@@ -101,10 +101,15 @@ const loadEngine: LoadEngine = async (options, signal) => {
   }
 };
 
-function engineOf(binding: Binding, model: LlamaModel, context: LlamaContext, contextLength: number): Engine {
+function engineOf(
+  binding: Binding,
+  model: LlamaModel,
+  context: LlamaContext,
+  { contextLength, chatTemplate: given }: Pick<LoadOptions, 'contextLength' | 'chatTemplate'>,
+): Engine {
   const sequence = context.getSequence();
   const { bos, bosString, eosString, shouldPrependBosToken } = model.tokens;
-  const chatTemplate = model.fileInfo.metadata.tokenizer?.chat_template;
+  const chatTemplate = given ?? model.fileInfo.metadata.tokenizer?.chat_template;
   return {
     contextLength,
     addBos: shouldPrependBosToken,

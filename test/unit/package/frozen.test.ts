@@ -96,9 +96,16 @@ describe('what a frozen install asks for', () => {
       from: lock.source.pinnedRef,
       name: 'sample-1b:q4_k_m',
       sampling: 'card',
+      // For a file without a template of its own; that of the lock is compared in any case.
+      chatTemplate: 'family',
       digest: lock.source.digest,
       load: { settings: { contextLength: 4096, batch: 256 }, gpuLayers: 12 },
     });
+  });
+
+  test('a pretrained model stays one', () => {
+    const raw = { ...lock, template: { ...lock.template, name: 'raw' } };
+    expect(fillFromLock(raw, nothing, context)).toMatchObject({ chatTemplate: 'none' });
   });
 
   test('what is named stays, so that it shows as a difference', () => {

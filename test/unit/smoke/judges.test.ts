@@ -38,6 +38,22 @@ describe('wellFormed', () => {
   });
 });
 
+describe('varied', () => {
+  const judge = { kind: 'varied' } as const;
+  test.each(['the the the', 'I am. I am. I am. I am.', '!!!!!!', 'ハハハ', 'a b a b a b a'])(
+    '%j only repeats itself',
+    (text) => {
+      expect(objection(judge, text)).toContain('only repeats itself');
+    },
+  );
+  test.each(['Paris', 'no no', 'there was a king, a king, a king', '1, 2, 3, 4, 5', 'ha ha ha!', '', '東京'])(
+    '%j does not',
+    (text) => {
+      expect(objection(judge, text)).toBeUndefined();
+    },
+  );
+});
+
 describe('exactly', () => {
   test.each<[string, object, string, boolean]>([
     ['OK', {}, 'OK', true],

@@ -11,7 +11,9 @@ import { readHeader } from '../../../../src/provision/plan/header.ts';
 import { planInstall } from '../../../../src/provision/plan/plan-install.ts';
 import { locationOf } from '../../../../src/provision/plan/resolve-request.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
+import { RuntimeKind } from '../../../../src/runtimes/contract.ts';
 import { ollamaFacts } from '../../../../src/runtimes/registry.ts';
+import { failureOf } from '../../../helpers/failure.ts';
 import { ROOT, SPEC, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../../helpers/plans.ts';
 import { E4B_SHAPE, host, tabledWeights } from '../../fit/support.ts';
 
@@ -49,6 +51,12 @@ function inputs(
   };
 }
 
+/** As a pretrained model, or a file that was converted without its chat template. */
+function withoutTemplate(changes: Partial<PlanningInputs> = {}): PlanningInputs {
+  const { chatTemplate: _, ...bare } = tiny;
+  return inputs({ [BUNDLED]: {} }, { readHeader: async () => bare, ...changes });
+}
+
 function plan(request: Partial<InstallRequest>, given = inputs()) {
   return planInstall({ settings: {}, force: false, ...request }, given);
 }
@@ -72,17 +80,76 @@ describe('what is meant', () => {
     expect(found.reasons).not.toEqual([]);
   });
 
-  test("the prompt is to be the one of the file's own template, else of the family's official one", async () => {
+  test("the prompt is to be the one of the file's own template, else of the one that it is given", async () => {
     const own = await plan({ model: 'tiny-gemma-3n:q4_k_m' }, inputs({ [BUNDLED]: {} }));
     expect(own.prompt).toEqual({ reference: { source: tiny.chatTemplate, from: 'file' }, addsBos: true });
-    const { chatTemplate: _, ...bare } = tiny;
-    const given = inputs({ [BUNDLED]: {} }, { readHeader: async () => bare });
-    const official = await plan({ model: 'tiny-gemma-3n:q4_k_m' }, given);
+    const official = await plan({ model: 'tiny-gemma-3n:q4_k_m', chatTemplate: 'family' }, withoutTemplate());
     expect(official.prompt.reference).toEqual({ source: 'official gemma', from: 'catalog' });
-    const none = await plan({ model: 'tiny-gemma-3n:q4_k_m' }, { ...given, referenceTemplate: async () => undefined });
+    const none = await plan(
+      { model: 'tiny-gemma-3n:q4_k_m', chatTemplate: 'family' },
+      withoutTemplate({ referenceTemplate: async () => undefined }),
+    );
     expect(none.prompt.reference).toBeUndefined();
     const pulled = await plan({ from: 'ollama:gemma3n:e4b' }, inputs());
     expect(pulled.prompt).toEqual({ reference: { source: 'official gemma', from: 'catalog' } });
+  });
+
+  describe('a file without a chat template', () => {
+    const model = 'tiny-gemma-3n:q4_k_m';
+
+    test.each(RuntimeKind.options)('is refused before anything is planned for %s, with both remedies', async (kind) => {
+      const asked: string[] = [];
+      const given = withoutTemplate({
+        runtime: { kind, version: '0.24.0', endpoint: 'e' },
+        planTransfer: async () => {
+          asked.push('transfer');
+          throw new Error('not yet');
+        },
+      });
+      const error = await failureOf(plan({ model }, given));
+      expect(error.code).toBe('bad-template');
+      expect(error.message).toMatch(/tiny-gemma-3n-q4_k_m\.gguf has no chat template.*pretrained \(base\) model/);
+      expect(error.suggestions.join(' ')).toMatch(/--suite base.*--chat-template family/);
+      expect(asked).toEqual([]);
+    });
+
+    test('is installed as a pretrained model where the user says so', async () => {
+      const found = await plan({ model, chatTemplate: 'none' }, withoutTemplate());
+      expect(found.model).toMatchObject({ kind: 'base', smokeSuite: 'base' });
+      expect(found.source).toMatchObject({ spec: { templateName: 'raw', jinja: 'official raw' } });
+      expect(found.prompt.reference).toEqual({ source: 'official raw', from: 'catalog' });
+      expect(found.reasons[0]).toContain('pretrained');
+    });
+
+    test('needs no word of the user for a model that the catalog calls pretrained', async () => {
+      const families = catalog.families.map(({ family, origins }) => ({
+        family: { ...family, models: family.models.map((each) => ({ ...each, kind: 'base' as const })) },
+        origins,
+      }));
+      const found = await plan({ model }, withoutTemplate({ catalog: { families } }));
+      expect(found.source).toMatchObject({ spec: { templateName: 'raw' } });
+    });
+
+    test('gets the template of its family where the user says so', async () => {
+      const found = await plan({ model, chatTemplate: 'family' }, withoutTemplate());
+      expect(found.model).toMatchObject({ kind: 'test', smokeSuite: 'tiny-gemma-3n' });
+      expect(found.source).toMatchObject({ spec: { templateName: 'gemma', jinja: 'official gemma' } });
+    });
+
+    test('cannot get one that the runtime cannot use', async () => {
+      const given = withoutTemplate({
+        runtime: { kind: 'embedded', version: '3.22.1', endpoint: 'in-process' },
+        referenceTemplate: async () => undefined,
+      });
+      await expect(plan({ model, chatTemplate: 'family' }, given)).rejects.toEqual(refused('bad-template', /Jinja/));
+    });
+
+    test.each(['family', 'none'] as const)('changes nothing for a file that has one: %s', async (chatTemplate) => {
+      const { source, model: found } = await plan({ model, chatTemplate }, inputs({ [BUNDLED]: {} }));
+      expect(source).toMatchObject({ spec: { templateName: 'gemma' } });
+      expect(source).not.toHaveProperty('spec.jinja');
+      expect(found.kind).toBe('test');
+    });
   });
 
   describe('auto where the model is installed already', () => {
