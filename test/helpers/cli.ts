@@ -1,6 +1,7 @@
 /** The built command line as a process, with a home of its own and no Ollama in reach unless a test gives one. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as z from 'zod';
@@ -49,6 +50,14 @@ const NO_ERROR = { code: 'none', message: '', suggestions: [], causes: [], exitC
 /** Nothing listens on port 1 of loopback. */
 const CLOSED = '127.0.0.1:1';
 
+/** Whether something listens where Ollama does by default. Asked by taking the port, since tests intercept connections. */
+export function hasDefaultServer(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer().once('error', () => resolve(true));
+    server.listen(11434, '127.0.0.1', () => server.close(() => resolve(false)));
+  });
+}
+
 /** Commands that choose a runtime themselves; all others follow the records. */
 const CHOOSES = /^(?:install|recommend|lock|gc|bundle install)\b/;
 
@@ -56,7 +65,11 @@ const CHOOSES = /^(?:install|recommend|lock|gc|bundle install)\b/;
 function environmentFor(args: readonly string[], own: Readonly<Record<string, string>>): Record<string, string> {
   const names = ['OLLAMA_HOST', 'GEMMA_PROVISION_HOST', 'GEMMA_PROVISION_RUNTIME'];
   const isNamed = names.some((name) => name in own) || args.some((arg) => /^--(?:host|runtime)\b/.test(arg));
-  return isNamed || !CHOOSES.test(args.join(' ')) ? { OLLAMA_HOST: CLOSED } : { GEMMA_PROVISION_RUNTIME: 'embedded' };
+  // A saved profile is advice for another machine, which no runtime here is asked for.
+  const isElsewhere = args[0] === 'recommend' && args.includes('--profile');
+  return isNamed || isElsewhere || !CHOOSES.test(args.join(' '))
+    ? { OLLAMA_HOST: CLOSED }
+    : { GEMMA_PROVISION_RUNTIME: 'embedded' };
 }
 
 export function makeHome(): Home {

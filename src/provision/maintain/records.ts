@@ -1,16 +1,10 @@
 import * as z from 'zod';
-import { ProvisionError } from '../../core/errors.ts';
+import { EXIT_CODE, ProvisionError } from '../../core/errors.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import { listJournals, type Registry, readRecords } from '../../registry/index.ts';
 import { InstallRecord } from '../../registry/schema.ts';
 import { parseModelName, sameModel } from '../../runtimes/names.ts';
-import {
-  describeRuntime,
-  flagsFor,
-  mayUseAnother,
-  type OpenRuntime,
-  type RuntimeFlags,
-} from '../../runtimes/registry.ts';
+import { describeRuntime, flagsFor, type OpenRuntime, type RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { changeEffects } from '../install/effects.ts';
 
@@ -79,14 +73,14 @@ export async function locateModel(app: AppContext, name: string, flags: RuntimeF
 }
 
 /**
- * Opens the runtime of a name. Throws `record-not-found` where this machine has no runtime and nothing here knows the name:
- * no engine is needed to say that.
+ * Opens the runtime of a name. Throws `record-not-found` where it cannot be opened and nothing here knows the name: no
+ * runtime is needed to say that.
  */
 export async function openForName(app: AppContext, name: string, where: RuntimeFlags): Promise<OpenRuntime> {
   try {
     return await app.open(where);
   } catch (error) {
-    const isAbsent = error instanceof ProvisionError && error.code === 'runtime-missing' && mayUseAnother(where, app);
+    const isAbsent = error instanceof ProvisionError && error.exitCode === EXIT_CODE['runtime-unreachable'];
     if (!isAbsent) throw error;
     const registry = await app.registry();
     const [{ records, broken }, journals] = await Promise.all([readRecords(registry), listJournals(registry)]);

@@ -1,17 +1,13 @@
 /** A host that has neither Ollama nor an embedded engine: what most people have at their first command. */
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { endOf, MODELS, ROOT } from '../../helpers/cli.ts';
+import { endOf, hasDefaultServer, MODELS, ROOT } from '../../helpers/cli.ts';
 
 /** Without a named host the default one is tried, so nothing may listen there. */
-const isTaken = await new Promise<boolean>((resolve) => {
-  const server = createServer().once('error', () => resolve(true));
-  server.listen(11434, '127.0.0.1', () => server.close(() => resolve(false)));
-});
+const isTaken = await hasDefaultServer();
 
 let folder: string;
 
