@@ -18,6 +18,8 @@ export type ProgressEvent =
       readonly id: string;
       readonly level: string;
       readonly passed: boolean;
+      /** A failure is only reported. */
+      readonly advisory?: boolean;
       /** It could not be run here; `detail` says why. */
       readonly skipped?: boolean;
       readonly detail: string;

@@ -3,10 +3,20 @@ import type { ChatResult, Message, Runtime, StoredModel } from '../runtimes/cont
 import { type Evidence, findObjection } from './judges.ts';
 import type { Check, CheckResult, Judge, Suite } from './schema.ts';
 
+/** What a suite may take. */
+export interface Budget {
+  /** For all checks after the model is loaded. */
+  readonly ms: number;
+  /** Milliseconds since any fixed point. */
+  readonly clock: () => number;
+}
+
 export interface RunSuite {
   /** Where answers are checked by the JSON Schemas of the suite. */
   readonly cage: Cage;
   readonly suite: Suite;
+  /** Without it every check is run. */
+  readonly budget?: Budget;
   readonly chat: Runtime['chat'];
   /** For long input (the context in force) and for cold starts; checks that need a part that is missing are skipped. */
   readonly runtime?: Pick<Runtime, 'loaded' | 'unload'>;

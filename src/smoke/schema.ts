@@ -126,6 +126,8 @@ export const CheckResult = z.strictObject({
    */
   skipped: z.string().optional(),
   detail: z.string(),
+  /** Of a failure: its kind, the same for failures that differ only in what was answered. */
+  cause: z.string().optional(),
   answer: z.string(),
   ms: z.number(),
   /** Tokens of the check's own messages as the runtime counted them; absent where more was sent (pictures, filler). */
@@ -151,6 +153,8 @@ export const SmokeResult = z.strictObject({
   passed: z.int().nonnegative(),
   /** Failed checks that count; advisory ones do not. */
   failed: z.int().nonnegative(),
+  /** Failed checks that are only reported; absent where there are none. */
+  advisoryFailed: z.int().nonnegative().optional(),
   /** Absent in results from before there were checks that can be skipped. */
   skipped: z.int().nonnegative().optional(),
   checks: z.array(CheckResult),

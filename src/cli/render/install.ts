@@ -2,6 +2,7 @@ import { formatBytes, formatDuration } from '../../core/units.ts';
 import type { InstallReport } from '../../provision/install/schema.ts';
 import type { MeasuredMemory } from '../../registry/schema.ts';
 import { paint, type Terminal } from '../terminal.ts';
+import { countsText } from './smoke.ts';
 import { pairs } from './table.ts';
 
 /** The end of an install, or its plan, for a person. */
@@ -38,7 +39,7 @@ function facts(report: InstallReport): [string, string][] {
     lines.push(['  Disk', `${formatBytes(needBytes)} at ${path}, ${free} (${why})`]);
   }
   if (plan.memory !== undefined) lines.push(['  Memory', memoryText(plan.memory)]);
-  if (smoke !== undefined) lines.push(['  Smoke', `${smoke.passed} passed, ${smoke.failed} failed (${smoke.suite})`]);
+  if (smoke !== undefined) lines.push(['  Smoke', `${countsText(smoke)} (${smoke.suite})`]);
   if (prompt !== undefined) lines.push(['  Prompt', promptLine(prompt)]);
   const took = report.record?.memory;
   if (report.changed && took !== undefined) lines.push(['  Memory used', tookText(took)]);

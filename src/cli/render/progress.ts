@@ -25,6 +25,7 @@ class LineRenderer implements ProgressRenderer {
   readonly #options: ProgressOptions;
   readonly #bar: Bar | undefined;
   readonly #told = new Map<string, number>();
+  #lastUnrun: string | undefined;
 
   constructor(options: ProgressOptions, bar: Bar | undefined) {
     this.#options = options;
@@ -36,6 +37,10 @@ class LineRenderer implements ProgressRenderer {
       this.#bytes(event);
       return;
     }
+    // One reason for many checks is one line.
+    const unrun = event.type === 'check' && event.ms === 0 && !event.passed ? event.detail : undefined;
+    if (unrun !== undefined && unrun === this.#lastUnrun) return;
+    this.#lastUnrun = unrun;
     const line = lineOf(event, this.#options.terminal);
     if (line === undefined) return;
     this.#bar?.clear();
@@ -79,9 +84,12 @@ function lineOf(event: Exclude<ProgressEvent, { type: 'bytes' }>, terminal: Term
   }
 }
 
-function checkMark({ passed, skipped }: { passed: boolean; skipped?: boolean }, terminal: Terminal): string {
+type CheckEvent = Extract<ProgressEvent, { type: 'check' }>;
+
+function checkMark({ passed, skipped, advisory }: CheckEvent, terminal: Terminal): string {
   if (skipped === true) return paint(terminal, 'dim', '–');
-  return passed ? paint(terminal, 'green', '✓') : paint(terminal, 'red', '✗');
+  if (passed) return paint(terminal, 'green', '✓');
+  return advisory === true ? paint(terminal, 'yellow', '!') : paint(terminal, 'red', '✗');
 }
 
 const BAR_WIDTH = 24;

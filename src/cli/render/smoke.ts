@@ -4,24 +4,45 @@ import type { CheckResult, SmokeResult } from '../../smoke/schema.ts';
 import { paint, type Terminal } from '../terminal.ts';
 import { table } from './table.ts';
 
-/** One line a check, failed ones with what the model said. */
-export function smokeText(result: SmokeResult, terminal: Terminal): string {
-  const rows = result.checks.map((check) => [
-    markOf(check, terminal),
-    check.id,
-    check.level,
-    formatDuration(check.ms),
-    check.detail,
-  ]);
+/** One line a check, failed ones with what the model said. Failures of one kind are one line, with their number. */
+export function smokeText(result: SmokeResult, terminal: Pick<Terminal, 'color'>): string {
+  const groups = Map.groupBy(result.checks, groupOf);
+  const rows = [...groups.values()].flatMap(([check, ...alike]) =>
+    check === undefined
+      ? []
+      : [[markOf(check, terminal), check.id, check.level, formatDuration(check.ms), detailOf(check, alike)]],
+  );
   const speed = result.tokensPerSecond === undefined ? '' : `, ${result.tokensPerSecond.toFixed(1)} tok/s`;
-  const skipped = result.skipped ? `, ${result.skipped} skipped` : '';
-  const verdict = `${result.passed} passed, ${result.failed} failed${skipped} (suite ${result.suite}${speed})`;
+  const verdict = `${countsText(result)} (suite ${result.suite}${speed})`;
   return `${table(['', 'CHECK', 'LEVEL', 'TIME', 'DETAIL'], rows, [3])}\n\n${verdict}`;
 }
 
-function markOf({ passed, advisory, skipped }: CheckResult, terminal: Terminal): string {
+/** `11 passed, 1 failed, 2 advisory failed, 1 skipped`. */
+export function countsText({ passed, failed, advisoryFailed, skipped }: SmokeResult): string {
+  const advisory = advisoryFailed ? `, ${advisoryFailed} advisory failed` : '';
+  return `${passed} passed, ${failed} failed${advisory}${skipped ? `, ${skipped} skipped` : ''}`;
+}
+
+/** Passed checks stand alone. */
+function groupOf({ id, passed, advisory, skipped, cause, detail }: CheckResult): string {
+  return passed ? id : JSON.stringify([advisory, skipped === undefined, skipped ?? cause ?? detail]);
+}
+
+const NAMED = 4;
+
+function detailOf(check: CheckResult, alike: readonly CheckResult[]): string {
+  const isNote = !check.passed && check.advisory && check.skipped === undefined;
+  const detail = isNote ? `advisory: ${check.detail}` : check.detail;
+  if (alike.length === 0) return detail;
+  const names = alike.slice(0, NAMED).map(({ id }) => id);
+  const more = alike.length > NAMED ? ', …' : '';
+  return `${detail} (the same in ${alike.length} more: ${names.join(', ')}${more})`;
+}
+
+function markOf({ passed, advisory, skipped }: CheckResult, terminal: Pick<Terminal, 'color'>): string {
   if (skipped !== undefined) return paint(terminal, 'dim', '–');
-  return passed ? paint(terminal, 'green', '✓') : paint(terminal, advisory ? 'yellow' : 'red', '✗');
+  if (passed) return paint(terminal, 'green', '✓');
+  return advisory ? paint(terminal, 'yellow', '!') : paint(terminal, 'red', '✗');
 }
 
 /** What got worse since the last good run, and what else is different since. */

@@ -40,7 +40,10 @@ export function subjectOf(
 }
 
 /** What testing a model needs from outside. */
-type TestEffects = Pick<ChangeEffects, 'runtime' | 'cage'>;
+type TestEffects = Pick<ChangeEffects, 'runtime' | 'cage' | 'clock'>;
+
+/** The smoke test of an install takes about a minute at most; `smoke NAME` runs all of a suite. */
+const SMOKE_MS = 60_000;
 
 /** Runs the suite on the model under test, if there is one. Throws `smoke-failed` with what the model answered. */
 export async function* smokeStep(
@@ -60,7 +63,7 @@ export async function* smokeStep(
 async function* runSmokeTest(
   subject: Subject,
   suite: Suite,
-  { runtime, cage }: TestEffects,
+  { runtime, cage, clock }: TestEffects,
   signal: AbortSignal,
 ): Work<StepOutcome<SmokeResult>> {
   const { name, stored, bos, stop, template } = subject;
@@ -69,6 +72,7 @@ async function* runSmokeTest(
   const result = yield* runSuite({
     cage,
     suite,
+    budget: { ms: SMOKE_MS, clock },
     name,
     chat: watched.chat,
     runtime,
@@ -79,7 +83,8 @@ async function* runSmokeTest(
   });
   const failed = result.checks.filter((check) => !check.passed && !check.advisory);
   if (failed.length > 0) throw watched.fault() ?? smokeFailed(subject, failed);
-  return { result, detail: `${result.passed} passed (suite ${suite.id})` };
+  const skipped = result.skipped ? `, ${result.skipped} skipped` : '';
+  return { result, detail: `${result.passed} passed${skipped} (suite ${suite.id})` };
 }
 
 /** Failures that say nothing about the model's answers: there were none, and their own exit code is the right one. */
@@ -113,8 +118,9 @@ function watchChat(runtime: Runtime): { chat: Runtime['chat']; fault(): Provisio
 }
 
 function smokeFailed({ label, finalName }: Subject, failed: readonly CheckResult[]): ProvisionError {
-  const lines = failed.slice(0, 5).map(({ id, detail }) => `  ${id}: ${detail}`);
-  if (failed.length > lines.length) lines.push(`  … and ${failed.length - lines.length} more`);
+  const groups = [...Map.groupBy(failed, ({ cause, detail }) => cause ?? detail).values()];
+  const lines = groups.slice(0, 5).map((alike) => `  ${alike.map(({ id }) => id).join(', ')}: ${alike[0]?.detail}`);
+  if (groups.length > lines.length) lines.push(`  … and ${groups.length - lines.length} more`);
   return new ProvisionError(
     'smoke-failed',
     `${label} failed its smoke test and was rolled back:\n${lines.join('\n')}`,

@@ -32,7 +32,13 @@ function proven(plan: InstallPlan, runtime: FakeRuntime, model: UnderTest | 'unt
   const steps = new Steps(() => 0);
   const signal = new AbortController().signal;
   const work = drive(
-    proveStep(plan, model === 'untested' ? undefined : model, steps, { runtime, cage: openCage }, signal),
+    proveStep(
+      plan,
+      model === 'untested' ? undefined : model,
+      steps,
+      { runtime, clock: () => 0, cage: openCage },
+      signal,
+    ),
     (event) => events.push(event),
   );
   return { work, events, steps };
