@@ -15,7 +15,7 @@ export const runtimeFlags = {
   runtime: Flags.string({
     env: 'GEMMA_PROVISION_RUNTIME',
     options: ['auto', ...RuntimeKind.options],
-    description: 'auto: use Ollama if it is reachable, otherwise the embedded runtime',
+    description: 'auto: use Ollama if it is reachable, otherwise the embedded runtime (never if you name a host)',
   }),
   'require-tls': Flags.boolean({
     env: 'GEMMA_PROVISION_REQUIRE_TLS',
