@@ -179,7 +179,8 @@ describe('row 25: a record file', () => {
     writeFileSync(recordFile, spoilt);
     const found = await verify();
     expect(found).toMatchObject({ code: 18, ok: false });
-    expect(found.data?.results).toContainEqual(expect.objectContaining({ name: recordFile, ok: false }));
+    const problems = [expect.objectContaining({ kind: 'bad-record', path: recordFile })];
+    expect(found.data?.results).toContainEqual(expect.objectContaining({ ok: false, problems }));
     expect(readFileSync(recordFile, 'utf8')).toBe(spoilt);
 
     const repaired = await repair();
