@@ -18,7 +18,10 @@ function verdicts(answer: Recommendation): ReadonlyMap<string, number> {
   return new Map(answer.candidates.map(({ quant, verdict }) => [quant, ORDER.indexOf(verdict)]));
 }
 
-test('any host and setting gets a valid answer, and more free VRAM or RAM never makes a verdict worse', () => {
+// Hundreds of recommendations with all that would change them: minutes on a busy machine.
+test('any host and setting gets a valid answer, and more free VRAM or RAM never makes a verdict worse', {
+  timeout: 300_000,
+}, () => {
   fc.assert(
     fc.property(
       settings,
