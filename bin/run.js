@@ -56,6 +56,12 @@
   // belongs to this user or root, and only in one like /tmp, where none removes what belongs to others, may others write.
   function isOurs(folder) {
     if (!process.getuid) return true;
+    // As it is written first: a link of another user could lead somewhere else a moment later.
+    for (let part = folder; ; part = path.dirname(part)) {
+      const facts = fs.lstatSync(part, { throwIfNoEntry: false });
+      if (facts && facts.uid !== process.getuid() && facts.uid !== 0) return false;
+      if (path.dirname(part) === part) break;
+    }
     let at = folder;
     while (!fs.existsSync(at) && path.dirname(at) !== at) at = path.dirname(at);
     for (at = fs.realpathSync(at); ; at = path.dirname(at)) {

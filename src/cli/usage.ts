@@ -66,7 +66,10 @@ const RULES: readonly Rule[] = [
     ([, words = '']) =>
       words.includes(', ') ? `These arguments are too many: ${words}` : `This argument is one too many: ${words}`,
   ],
-  [/^Nonexistent flag(s?): (.*)$/, ([, many = '', names]) => `Unknown flag${many}: ${names}`],
+  [
+    /^Nonexistent flag(s?): (.*)$/,
+    ([, many = '', names = '']) => `Unknown flag${many}: ${names.replace(/=[^,]*/g, '')}`,
+  ],
   [
     /^The following errors? occurred:\n\s*([\s\S]*)$/,
     ([, reasons = '']) => reasons.split(/\n\s*/).map(constraint).join('\n'),

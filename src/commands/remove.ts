@@ -35,7 +35,9 @@ export default class Remove extends BaseCommand<RemoveReport> {
     );
     const { previous } = report;
     if (previous !== undefined)
-      this.log(`${previous.model}:${previous.quant}, the previous version kept for a rollback, was removed too.`);
+      this.log(
+        `The previous version of ${report.name} (${previous.model}:${previous.quant}), kept for a rollback, was removed too.`,
+      );
     return report;
   }
 }

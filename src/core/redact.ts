@@ -17,7 +17,7 @@ const SHORTEST_VALUE = 8;
 
 /** Parameters of an address that grant access: AWS, Google, Azure, CloudFront, and plain names. */
 const SIGNED_PARAMETER =
-  /([?&;](?:x-(?:amz|goog)-(?:signature|credential|security-token)|signature|sig|se?ckey|policy|key-pair-id|awsaccesskeyid|googleaccessid|(?:access|refresh|id|auth|private|api)?[_-]?(?:token|key)|auth|password|passwd|pwd|secret|client[_-]secret|code)=)[^&;#\s"'<>]*/gi;
+  /([?&;](?:x-(?:amz|goog)-(?:signature|credential|security-token)|signature|sig|se?ckey|policy|key-pair-id|awsaccesskeyid|googleaccessid|(?:access|refresh|id|auth|private|api)?[_-]?(?:token|key)|auth|password|passwd|pwd|secret|client[_-]secret|code|sas|hmac|ticket|jwt|session)=)[^&;#\s"'<>]*/gi;
 
 /** Up to the last `@` before the path: a password may hold one. */
 const USER_INFO = /:\/\/[^\s/?#"'<>]*@/g;

@@ -31,11 +31,19 @@ export async function replaceText(path: string, text: string, disk: Disk): Promi
 export async function replaceOutput(path: string, text: string, disk: Disk): Promise<void> {
   await replace(path, disk, async () => {
     const made = await disk.mkdir(dirname(path), { recursive: true });
+    await refuseForeignLink(path, disk);
     const target = await disk.realpath(path).catch(() => path);
     const before = await disk.stat(target, { bigint: true }).catch(() => undefined);
     await put(target, text, disk, before ?? 'new');
     return made;
   });
+}
+
+/** Root follows no link of another user, who could lead it to a file of root. */
+async function refuseForeignLink(path: string, disk: Disk): Promise<void> {
+  const facts = await disk.lstat(path, { bigint: true }).catch(() => undefined);
+  if (process.getuid?.() !== 0 || !facts?.isSymbolicLink() || facts.uid === 0n) return;
+  throw Object.assign(new Error(`EPERM: ${path} is a link of another user`), { code: 'EPERM' });
 }
 
 /** `write` returns the first folder that had to be made, if any. */

@@ -63,6 +63,7 @@ export async function readTar(file: RandomAccess): Promise<TarEntry[]> {
     const offset = at + BLOCK;
     if (offset + size > file.size) throw truncated(file);
     at = offset + size + paddingOf(size);
+    await requireZeros(file, offset + size, paddingOf(size));
     if (type === PAX) {
       if (paxSize !== undefined) throw invalidBundle(file, 'two sizes belong to one file');
       paxSize = await readPax(file, offset, size);
@@ -146,6 +147,13 @@ async function requireEndOfTar(file: RandomAccess, at: number): Promise<void> {
     const empty = await readBlock(file, position);
     if (!empty.every((byte) => byte === 0)) throw invalidBundle(file, 'something follows its end');
   }
+}
+
+/** Nothing may hide behind a file. */
+async function requireZeros(file: RandomAccess, position: number, length: number): Promise<void> {
+  const end = Math.min(position + length, file.size);
+  const rest = await readExactly(file, position, Math.max(0, end - position));
+  if (rest.some((byte) => byte !== 0)) throw invalidBundle(file, 'there are bytes between its files');
 }
 
 function readBlock(file: RandomAccess, position: number): Promise<Buffer> {

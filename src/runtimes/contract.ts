@@ -137,6 +137,11 @@ export interface ModelStore {
   find(name: string, signal: AbortSignal): Promise<StoredModel | undefined>;
   /** How `store` would get a file of this size and digest in; changes nothing that stays. */
   planTransfer?(file: StorableFile, way: TransferWay | undefined, signal: AbortSignal): Promise<TransferPlan>;
+  /**
+   * Whether the bytes of a model are what their digest says; hashed once after each change. Absent where the store belongs to
+   * a server, and reading it is for `verify` alone.
+   */
+  isIntact?(name: string, signal: AbortSignal): Work<boolean>;
   /** Puts the bytes where the runtime wants them unless it has them, and creates `name`. Leaves nothing half-done on failure. */
   store(request: StoreRequest, signal: AbortSignal): Work<StoreResult>;
   /** Lets the runtime fetch a model of its own library. Only where the runtime has one. */

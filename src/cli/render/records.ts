@@ -5,7 +5,7 @@ import { pairs, table } from './table.ts';
 /** `list`: one line a record. */
 export function recordsText(records: readonly InstallRecord[], broken = 0): string {
   if (records.length === 0 && broken > 0) return 'No record of an installed model can be read.';
-  if (records.length === 0) return 'This tool has not installed any models. Try: gemma-provision install';
+  if (records.length === 0) return 'This tool has not installed any models. Try: gemma-provision install tiny-gemma-3n';
   const rows = records.map((record) => [
     record.name,
     record.quant,

@@ -77,7 +77,7 @@ async function* installUnderLock(
 
   const plan = yield* verifyFile(planned, run);
   const digest = plan.source.kind === 'file' ? plan.source.file.digest : undefined;
-  if (!force && isUpToDate(plan, { digest, options }, before, present)) {
+  if (!force && isUpToDate(plan, { digest, options }, before, present) && (yield* isIntact(name, run))) {
     if (interrupted !== undefined) yield* resolveInterrupted(interrupted, effects, signal);
     return yield* reportInPlace(plan, before, run, ['store', 'smoke', 'prove', 'promote', 'record']);
   }
@@ -119,6 +119,11 @@ async function* change(
   yield* cleanStep(journalWriter.journal, journalWriter.journal.after?.drop ?? [], steps, effects, signal);
   const bytesMoved = bytes + candidate.bytesMoved;
   return installReport(plan, steps, { changed: true, bytesMoved, record, tested, way: candidate.way });
+}
+
+/** Bytes in a store of ours are read again after a change; corrupt ones are installed again. */
+async function* isIntact(name: string, { effects: { runtime }, signal }: Run): Work<boolean> {
+  return runtime.isIntact === undefined || (yield* runtime.isIntact(name, signal));
 }
 
 /** A name belongs to another user where the runtime has something under it that this tool did not put there. */

@@ -6,7 +6,15 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime } from '../../runtimes/contract.ts';
 import type { ChangeEffects, RecoveryEffects } from './effects.ts';
 import { isGone, rollbackSignal, waitForRuntime } from './reconnect.ts';
-import { BROKEN, findModel, isSurelySame, leftAlone, removeIfOurs, sameModelIdentity } from './versions.ts';
+import {
+  BROKEN,
+  findModel,
+  isSurelySame,
+  leftAlone,
+  mayBelongTo,
+  removeIfOurs,
+  sameModelIdentity,
+} from './versions.ts';
 
 type Changes = Partial<Pick<ChangeJournal, 'step' | 'undo' | 'wanted' | 'staged' | 'after'>>;
 
@@ -142,26 +150,28 @@ export async function* rollBack(
   signal: AbortSignal,
 ): Work<void> {
   const { restores, drop } = journal.undo;
-  const made = madeBy(journal);
+  const ours = { owner: journal.name, made: madeBy(journal) };
   for (const restore of restores)
-    if (!(await restoreName(restore, { drop, made }, runtime, signal))) yield leftAlone(restore.name);
-  for (const name of drop) if (!(await removeIfOurs(name, made, runtime, signal))) yield leftAlone(name);
+    if (!(await restoreName(restore, { drop, ...ours }, runtime, signal))) yield leftAlone(restore.name);
+  for (const name of drop) if (!(await removeIfOurs(name, ours, runtime, signal))) yield leftAlone(name);
   await journals.drop(journal.name);
 }
 
 interface Undo {
   readonly drop: readonly string[];
+  readonly owner: string;
   readonly made: readonly Held[];
 }
 
 /** False: the name has a model that is not ours. */
 async function restoreName(
   restore: Restore,
-  { drop, made }: Undo,
+  { drop, owner, made }: Undo,
   runtime: Runtime,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { name, was, from } = restore;
+  if (!mayBelongTo(name, owner)) return false;
   const now = await findModel(runtime, name, signal);
   const isOurs = now === undefined || now === BROKEN || made.some((held) => isSurelySame(now, held));
   if (was === undefined) {
@@ -177,7 +187,7 @@ async function restoreName(
     await runtime.copy(from, name, signal);
   } catch {
     // A full disk has room again once the new model is gone.
-    for (const other of drop) if (other !== from) await removeIfOurs(other, made, runtime, signal);
+    for (const other of drop) if (other !== from) await removeIfOurs(other, { owner, made }, runtime, signal);
     await runtime.copy(from, name, signal);
   }
   const after = await findModel(runtime, name, signal);
@@ -213,8 +223,8 @@ export async function* removeUnneeded(
   { runtime, journals, checkpoint }: Pick<RecoveryEffects, 'runtime' | 'journals' | 'checkpoint'>,
   signal: AbortSignal,
 ): Work<void> {
-  const made = madeBy(journal);
-  for (const other of drop) if (!(await removeIfOurs(other, made, runtime, signal))) yield leftAlone(other);
+  const ours = { owner: journal.name, made: madeBy(journal) };
+  for (const other of drop) if (!(await removeIfOurs(other, ours, runtime, signal))) yield leftAlone(other);
   checkpoint?.('clean');
   await journals.drop(journal.name);
   checkpoint?.('end');

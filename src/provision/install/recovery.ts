@@ -154,7 +154,8 @@ export async function* finishRemoval(
     await runtime.remove(name, signal);
   else if (now !== undefined) yield leftAlone(name);
   checkpoint?.('remove');
-  for (const other of drop) if (!(await removeIfOurs(other, [], runtime, signal))) yield leftAlone(other);
+  for (const other of drop)
+    if (!(await removeIfOurs(other, { owner: name, made: [] }, runtime, signal))) yield leftAlone(other);
   await records.drop(name);
   checkpoint?.('forget');
   await journals.drop(name);

@@ -65,16 +65,24 @@ export async function smokeOf(app: AppContext, name: string, flags: Flags): Prom
 async function subjectOf(app: AppContext, name: string, flags: Flags): Promise<Subject> {
   const { runtime, identity } = await app.open(await locateModel(app, name, flags));
   const stored = await runtime.find(name, app.options.signal);
-  if (stored === undefined) {
-    throw new ProvisionError('model-not-found', `${describeRuntime(runtime)} has no model named ${name}`, {
-      suggestions: ['List the installed models: gemma-provision list'],
-    });
-  }
   const { records } = await readRecords(await app.registry());
   const here = records.filter(({ runtime: at }) => at.kind === identity.kind && at.endpoint === identity.endpoint);
   const record = here.find((candidate) => sameModel(candidate.name, name));
+  if (stored === undefined) throw record === undefined ? noSuchModel(name, runtime) : incomplete(record);
   const families = findByArchitecture(await app.catalog(), stored.architecture ?? '').map(({ family }) => family);
   return { name, runtime, identity, stored, record, families };
+}
+
+function noSuchModel(name: string, runtime: Runtime): ProvisionError {
+  return new ProvisionError('model-not-found', `${describeRuntime(runtime)} has no model named ${name}`, {
+    suggestions: ['List the installed models: gemma-provision list'],
+  });
+}
+
+function incomplete({ name }: InstallRecord): ProvisionError {
+  return new ProvisionError('needs-repair', `${name} is on record, but the runtime does not have all of it`, {
+    suggestions: [`Repair it: gemma-provision repair ${name}`],
+  });
 }
 
 async function* smoked(app: AppContext, subject: Subject, suite: Suite, flags: Flags): Work<SmokeData> {

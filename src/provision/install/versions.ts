@@ -5,8 +5,8 @@ import { slug } from '../../core/slug.ts';
 import type { Held } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
-import { parseModelName } from '../../runtimes/names.ts';
-import { isStagingName } from '../plan/names.ts';
+import { parseModelName, sameModel } from '../../runtimes/names.ts';
+import { stagingNameOf } from '../plan/names.ts';
 
 /** What names of the runtime answer with, compared by digests. */
 
@@ -44,16 +44,30 @@ export function isSurelySame(a: Held, b: Held): boolean {
 }
 
 /**
- * Removes a name that a journal or a record says is ours: one that only this tool makes, or one that still has what we
- * put there. Any other is left alone. Returns whether the name is gone.
+ * Whether a run on `owner` may have touched a name: its own, those that this tool derives from it, and names of a library,
+ * which have no namespace. A journal that says another name was written by somebody else.
+ */
+export function mayBelongTo(name: string, owner: string): boolean {
+  return isDerivedFrom(name, owner) || sameModel(name, owner) || !name.includes('/');
+}
+
+/** A name that only this tool makes, for this model. */
+function isDerivedFrom(name: string, owner: string): boolean {
+  return sameModel(name, stagingNameOf(owner)) || name.startsWith(`${KEPT_PREFIX}:${slug(owner, 60)}-`);
+}
+
+/**
+ * Removes a name that a journal or a record says is ours: one that only this tool makes for `owner`, or one that still has
+ * what we put there. Any other is left alone. Returns whether the name is gone.
  */
 export async function removeIfOurs(
   name: string,
-  made: readonly Held[],
+  { owner, made }: { readonly owner: string; readonly made: readonly Held[] },
   runtime: Pick<Runtime, 'find' | 'remove'>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (!isStagingName(name) && !isPreviousName(name)) {
+  if (!isDerivedFrom(name, owner)) {
+    if (!mayBelongTo(name, owner)) return false;
     const now = await findModel(runtime, name, signal);
     if (now === undefined) return true;
     if (now === BROKEN || !made.some((held) => isSurelySame(now, held))) return false;

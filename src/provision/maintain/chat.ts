@@ -1,9 +1,9 @@
 import { text } from 'node:stream/consumers';
 import * as z from 'zod';
 import { ProvisionError } from '../../core/errors.ts';
+import { drive } from '../../core/progress.ts';
 import { findRecord } from '../../registry/index.ts';
-import type { RecordKey } from '../../registry/record-file.ts';
-import type { ChatResult, Message } from '../../runtimes/contract.ts';
+import type { ChatResult, Message, OpenRuntime, Runtime } from '../../runtimes/contract.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
 import type { AppContext } from '../context.ts';
 import { locateModel } from './records.ts';
@@ -42,26 +42,37 @@ export async function chat(
   if (flags.system !== undefined) messages.push({ role: 'system', content: flags.system });
   messages.push({ role: 'user', content });
   const answer = opened.runtime.chat({ name, messages, options }, app.options.signal);
-  return adviseRepair(app, answer, { name, runtime: opened.identity });
+  return adviseRepair(app, answer, name, opened);
 }
 
-/** A model of a record that its runtime lacks, or lacks a part of, is one to repair and not one to install. */
+/** A model of a record that its runtime lacks, lacks a part of, or has corrupt is one to repair and not one to install. */
 async function* adviseRepair(
   app: AppContext,
   answer: AsyncGenerator<string, ChatResult, undefined>,
-  model: RecordKey,
+  name: string,
+  { runtime, identity }: OpenRuntime,
 ): AsyncGenerator<string, ChatResult, undefined> {
   try {
     return yield* answer;
   } catch (error) {
-    if (!(error instanceof ProvisionError) || error.code !== 'model-not-found') throw error;
-    const record = await findRecord(await app.registry(), model).catch(() => undefined);
+    if (!(error instanceof ProvisionError) || !['model-not-found', 'bad-gguf'].includes(error.code)) throw error;
+    const record = await findRecord(await app.registry(), { name, runtime: identity }).catch(() => undefined);
     if (record === undefined) throw error;
+    const repair = `Repair it: gemma-provision repair ${record.name}`;
+    if (error.code === 'bad-gguf') {
+      const { signal } = app.options;
+      if (await isIntact(runtime, record.name, signal)) throw error;
+      throw new ProvisionError('digest-mismatch', `the file of ${record.name} is corrupt`, { suggestions: [repair] });
+    }
     throw new ProvisionError('needs-repair', `${record.name} is installed, but incomplete: ${error.message}`, {
       cause: error.cause,
-      suggestions: [`Repair it: gemma-provision repair ${record.name}`],
+      suggestions: [repair],
     });
   }
+}
+
+async function isIntact(runtime: Runtime, name: string, signal: AbortSignal): Promise<boolean> {
+  return runtime.isIntact === undefined || (await drive(runtime.isIntact(name, signal), () => undefined));
 }
 
 async function fromStdin(): Promise<string> {

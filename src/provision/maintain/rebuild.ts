@@ -166,19 +166,20 @@ export async function rebuildRecord(
 /** Where the bytes of a stored model come from: a file that ships with this tool, or what our cache remembers. */
 async function knownSource(
   app: AppContext,
-  { layerDigest: digest }: StoredModel,
+  { layerDigest: digest, sizeBytes }: StoredModel,
   { families }: Catalog,
 ): Promise<InstallRecord['source'] | undefined> {
   if (digest === undefined) return undefined;
+  const size = defined({ sizeBytes });
   const quants = families.flatMap(({ family }) => family.models.flatMap((model) => model.quants));
   const bundled = quants.find((quant) => quant.digest === digest)?.bundled;
   if (bundled !== undefined) {
     const path = join(app.options.root, bundled);
-    return { ref: path, path, digest };
+    return { ref: path, path, digest, ...size };
   }
   const { cache } = await app.bytes();
   const cached = (await cache.refs.ofDigest(digest)).at(-1);
-  return cached && { ref: cached.ref, pinnedRef: cached.pinnedRef, digest };
+  return cached && { ref: cached.ref, pinnedRef: cached.pinnedRef, digest, ...size };
 }
 
 /** By the header of its file, where that lies on this machine and the catalog knows such a model. */

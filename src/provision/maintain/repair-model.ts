@@ -250,9 +250,9 @@ function suggestionsFor({ name, source }: InstallRecord, problems: readonly Prob
   const back = path === undefined ? [] : [`Restore the file, then run repair again: ${path}`];
   const isElsewhere = pinnedRef !== undefined || /^(?:hf|oci|https?):/.test(ref);
   const pull = `Download the model file, then run repair again: gemma-provision pull ${pinnedRef ?? ref}`;
-  return [
-    ...back,
-    ...(isElsewhere ? [pull] : []),
-    `Or install it again: gemma-provision install --from ${from}${wanted} --name ${name} --force`,
-  ];
+  const again = ref.startsWith('bundle:')
+    ? `gemma-provision bundle install ${ref.slice('bundle:'.length)} --name ${name} --force`
+    : `gemma-provision install --from ${path ?? from}${wanted} --name ${name} --force`;
+  const first = [...back, ...(isElsewhere ? [pull] : [])];
+  return [...first, `${first.length > 0 ? 'Or install' : 'Install'} it again: ${again}`];
 }

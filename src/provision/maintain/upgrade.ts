@@ -2,6 +2,7 @@
 import { isAbsolute } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
 import { UseCaseId } from '../../catalog/schema.ts';
+import { ProvisionError } from '../../core/errors.ts';
 import { failureOf, isAbort } from '../../core/failure.ts';
 import type { Work } from '../../core/progress.ts';
 import { RAW_TEMPLATE } from '../../modelfile/templates.ts';
@@ -29,7 +30,9 @@ export function upgradeRequest(record: InstallRecord, catalog: Catalog): Install
   if (source.ref.startsWith('ollama:')) return { ...common, from: source.ref };
   const known = knownModel(record, catalog);
   const chatTemplate = record.template.name === RAW_TEMPLATE ? 'none' : 'family';
-  const named = { ...common, sampling: profile, chatTemplate } as const;
+  // A record that was rebuilt does not know its profile: the family's own applies.
+  const sampling = profile === 'unknown' ? {} : { sampling: profile };
+  const named = { ...common, ...sampling, chatTemplate } as const;
   if (known === undefined) return { ...named, ...sourceOf(record), family: record.family };
   const quantOrigin = { reason: 'this quant is installed', automatic: record.choice.automatic === true };
   const model = { ...named, model: record.model, quant, quantOrigin };
@@ -91,6 +94,7 @@ async function* upgradeOne(app: AppContext, name: string, flags: PinningFlags, c
   const where = await locateModel(app, name, flags);
   const installer = await openInstaller(app, { ...flags, ...where });
   const record = await recordOf(app, name, installer);
+  if (isFromBundle(record)) throw fromBundle(record);
   const report = yield* upgradeRecord(app, record, flags, consent, installer);
   return { results: [resultOf(record, { ok: true, report })] };
 }
@@ -117,9 +121,26 @@ async function* upgradeAll(app: AppContext, flags: PinningFlags, consent: Consen
   const opened = new Map<string, Promise<Installer>>();
   const results: UpgradeResult[] = [];
   for (const record of await selectRecords(app, records, flags)) {
-    results.push(yield* tryUpgrade(app, record, flags, consent, opened));
+    if (isFromBundle(record)) yield { type: 'warning', message: fromBundle(record).message };
+    else results.push(yield* tryUpgrade(app, record, flags, consent, opened));
   }
   return { results };
+}
+
+/** A bundle is a file that somebody carried here: nobody knows where a newer one is. */
+function isFromBundle({ source }: InstallRecord): boolean {
+  return source.ref.startsWith('bundle:');
+}
+
+function fromBundle({ name, source }: InstallRecord): ProvisionError {
+  const file = source.ref.slice('bundle:'.length);
+  return new ProvisionError(
+    'bad-usage',
+    `${name} was installed from the bundle ${file}, so it has no source to upgrade from`,
+    {
+      suggestions: [`Install a newer bundle over it: gemma-provision bundle install FILE --name ${name}`],
+    },
+  );
 }
 
 /** Those of one runtime where the user names it, else all. */

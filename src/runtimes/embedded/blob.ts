@@ -49,7 +49,7 @@ export interface Blob {
  */
 export async function* putBlob(put: PutBlob): Work<Blob> {
   const { disk, file, folder, replace = false } = put;
-  if (!replace && file.digest !== undefined && (yield* isThere(put, file.digest, file.sizeBytes)))
+  if (!replace && file.digest !== undefined && (yield* isWhole(put, file.digest, file.sizeBytes)))
     return { digest: file.digest, sizeBytes: file.sizeBytes, way: 'present', bytesMoved: 0 };
 
   await prepare(put);
@@ -58,7 +58,7 @@ export async function* putBlob(put: PutBlob): Work<Blob> {
     const made = yield* make(put, temporary);
     const { digest, sizeBytes, way } = made;
     const target = blobPath(folder, digest);
-    if (!replace && (yield* isThere(put, digest, sizeBytes))) return { ...made, way: 'present', bytesMoved: 0 };
+    if (!replace && (yield* isWhole(put, digest, sizeBytes))) return { ...made, way: 'present', bytesMoved: 0 };
     const rename = () => disk.rename(temporary, target);
     await (way === 'hard-link' && !isElsewhere(file) ? keepDigest(file.path, put, rename) : rename());
     // Written and hashed just now, or another name of a file that was.
@@ -69,13 +69,16 @@ export async function* putBlob(put: PutBlob): Work<Blob> {
   }
 }
 
-/** A whole blob of that digest is there; a corrupt one is reported and counts as absent. */
-async function* isThere({ disk, digests, folder, signal }: PutBlob, digest: Digest, sizeBytes: number): Work<boolean> {
+/** A blob of that size is there and has the digest of its name; a corrupt one is reported. */
+export async function* isWhole(
+  { disk, digests, folder, signal }: Pick<PutBlob, 'disk' | 'digests' | 'folder' | 'signal'>,
+  digest: Digest,
+  sizeBytes: number,
+): Work<boolean> {
   const path = blobPath(folder, digest);
   if ((await sizeOf(disk, path)) !== sizeBytes) return false;
   const found = yield* createHasher(disk, digests)({ ref: path, path, sizeBytes }, PROGRESS_ID, signal);
-  if (found !== digest)
-    yield { type: 'warning', message: `${path} is corrupt: its bytes have the digest ${found}; it is replaced` };
+  if (found !== digest) yield { type: 'warning', message: `${path} is corrupt: its bytes have the digest ${found}` };
   return found === digest;
 }
 

@@ -39,6 +39,7 @@ export function embeddedRuntime(options: EmbeddedOptions): Runtime {
       return manifest && describe(manifest);
     },
     planTransfer: (file, way) => store.plan(file, way),
+    isIntact: (name, signal) => store.isIntact(name, signal),
     store: (request, signal): Work<StoreResult> => store.put(request, signal),
     names: () => store.names(),
     copy: (from, to) => store.copy(from, to),

@@ -8,7 +8,7 @@ import type { Disk } from '../../disk/disk.ts';
 import { diskError } from '../../disk/errors.ts';
 import type { StorableFile, StoreRequest, StoreResult, TransferPlan, TransferWay } from '../contract.ts';
 import { parseModelName } from '../names.ts';
-import { putBlob, sizeOf } from './blob.ts';
+import { isWhole, putBlob, sizeOf } from './blob.ts';
 import { embeddedBlobs, embeddedManifests } from './folder.ts';
 import { describe, Manifest, manifestFileName, parseManifest } from './manifest.ts';
 import { planBlob } from './plan.ts';
@@ -25,6 +25,8 @@ export interface StoreOptions {
 export interface ModelStore {
   find(name: string): Promise<Manifest | undefined>;
   blobPath(manifest: Pick<Manifest, 'digest'>): string;
+  /** Whether the bytes of a model are what its manifest says; hashed once after each change. */
+  isIntact(name: string, signal: AbortSignal): Work<boolean>;
   /** How `put` would get a file in; changes nothing that stays. */
   plan(file: StorableFile, way: TransferWay | undefined): Promise<TransferPlan>;
   put(request: StoreRequest, signal: AbortSignal): Work<StoreResult>;
@@ -69,6 +71,13 @@ export function createModelStore(options: StoreOptions): ModelStore {
       const manifest = await read(name);
       if (manifest === undefined) return undefined;
       return (await sizeOf(options.disk, blobPath(manifest))) === manifest.sizeBytes ? manifest : undefined;
+    },
+
+    async *isIntact(name, signal) {
+      const manifest = await read(name);
+      if (manifest === undefined) return false;
+      const { digest, sizeBytes } = manifest;
+      return yield* isWhole({ ...options, folder: blobs, signal }, digest, sizeBytes);
     },
 
     plan: (file, way) => planBlob({ disk: options.disk, folder: blobs, file, ...(way && { way }) }),
@@ -144,6 +153,9 @@ export function createModelStore(options: StoreOptions): ModelStore {
 
 export function noSuchModel(name: string): ProvisionError {
   return new ProvisionError('model-not-found', `The embedded runtime has no model ${name}.`, {
-    suggestions: ['See what is installed: gemma-provision list', 'Install it: gemma-provision install'],
+    suggestions: [
+      'See what is installed: gemma-provision list',
+      'Or install it: gemma-provision install MODEL --runtime embedded',
+    ],
   });
 }

@@ -131,6 +131,22 @@ test('row 35: the text output describes the repair', async () => {
   await expectGood();
 });
 
+test('row 35: the same install again notices it and replaces it; run and smoke say what to do', async () => {
+  flip(blob, 5);
+  const again = await home.json('install', ['tiny-gemma-3n', '--from', source, '--name', NAME, '--no-smoke']);
+  expect(again).toMatchObject({ code: 0, data: { changed: true } });
+  expect(again.warnings.join()).toContain('is corrupt');
+  await expectGood();
+  writeFileSync(blob, 'GGUF'.padEnd(readFileSync(Q4).length, '\u0000'));
+  const answer = await home.json('run', [NAME, 'Hello']);
+  expect(answer).toMatchObject({ code: 11, error: { code: 'digest-mismatch' } });
+  expect(answer.error.suggestions.join()).toContain(`gemma-provision repair ${NAME}`);
+  rmSync(blob);
+  expect(await home.json('smoke', [NAME])).toMatchObject({ code: 18, error: { code: 'needs-repair' } });
+  expect((await repair()).code).toBe(0);
+  await expectGood();
+});
+
 describe('a name that is not what was recorded', () => {
   test('that another tool changed is drift, exit 4, and repair restores what was recorded', async () => {
     const path = modelFile(NAME);

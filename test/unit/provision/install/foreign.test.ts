@@ -104,6 +104,37 @@ describe('a journal or a record that names models of others', () => {
     expect(state.journals.size).toBe(0);
   });
 
+  test.each(['drop', 'restores', 'staged'] as const)('row 49: with the digest that it has, in %s', async (where) => {
+    const { kind, endpoint } = state.runtime;
+    const { entryDigest } = theirs(OTHER);
+    const was = { entryDigest: digestOf('another') };
+    const undo = {
+      restores: where === 'restores' ? [{ name: OTHER, was, from: NAME }] : [],
+      drop: where === 'drop' ? [OTHER] : [],
+    };
+    const staged = { name: OTHER, held: { entryDigest } };
+    state.runtime.models.set(NAME, { ...theirs(NAME), ...was });
+    state.journals.set(NAME, {
+      ...common,
+      operation: 'rollback',
+      step: 'prove',
+      runtime: { kind, endpoint },
+      undo,
+      staged,
+    });
+    await run(recover(NAME, state.effects(), never));
+    expect(state.runtime.models.get(OTHER)).toEqual(theirs(OTHER));
+  });
+
+  test('row 49: a version that is kept for another model', async () => {
+    const { kind, endpoint } = state.runtime;
+    const kept = 'gemma-provision-previous:of-others-0123456789ab';
+    state.runtime.models.set(kept, theirs(kept));
+    state.journals.set(NAME, { ...common, operation: 'remove', runtime: { kind, endpoint }, drop: [kept] });
+    await run(recover(NAME, state.effects(), never));
+    expect(state.runtime.models.has(kept)).toBe(true);
+  });
+
   test('row 49: the previous version of a record', async () => {
     await put('A');
     await put('B');

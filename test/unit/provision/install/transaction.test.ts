@@ -149,6 +149,21 @@ describe('the same install again', () => {
     expect((await run(undefined, { force: true })).changed).toBe(true);
   });
 
+  test('row 35: a model whose stored bytes are corrupt is installed again', async () => {
+    await run();
+    const intact = (answer: boolean) => {
+      // biome-ignore lint/correctness/useYield: nothing is read
+      const isIntact = async function* () {
+        return answer;
+      };
+      Object.assign(runtime, { isIntact });
+    };
+    intact(true);
+    expect((await run()).changed).toBe(false);
+    intact(false);
+    expect((await run()).changed).toBe(true);
+  });
+
   test('force installs again', async () => {
     await run();
     expect((await run(tinyPlan(), { force: true })).changed).toBe(true);
