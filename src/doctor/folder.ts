@@ -54,6 +54,10 @@ export async function ownFolder(view: DoctorView, folder: string, below: readonl
     const why = there === undefined ? undefined : await refusal(view, path);
     if (why !== undefined) return why;
   }
+  const { path } = await nearestFolder(view, folder);
+  // /proc and its like report 0 of 0: no file can be stored there.
+  if ((await view.disk.space(path)).total === 0)
+    return warning(`The file system of ${folder} reports no size.`, `If it stores no files: ${ANOTHER_FOLDER}`);
   const free = await freeAt(view, folder);
   const summary = `${folder}, ${formatBytes(free)} free`;
   if (free < NOTHING_FITS) return problem(`The disk is full: ${summary}.`, 'Free some space there.');
@@ -62,12 +66,14 @@ export async function ownFolder(view: DoctorView, folder: string, below: readonl
 }
 
 async function refusal(view: DoctorView, folder: string): Promise<Finding | undefined> {
+  let exact = true;
   try {
-    const { path, exact } = await nearestFolder(view, folder);
-    await (exact ? tryWrite(view.disk, path) : mayWrite(view.disk, path));
+    const place = await nearestFolder(view, folder);
+    ({ exact } = place);
+    await (exact ? tryWrite(view.disk, place.path) : mayWrite(view.disk, place.path));
     return undefined;
   } catch (error) {
-    return problem(`${folder} cannot be written: ${reasonOf(error)}.`, remedyFor(error, folder));
+    return problem(`${folder} cannot be written: ${reasonOf(error)}.`, remedyFor(error, { path: folder, exact }));
   }
 }
 
@@ -84,12 +90,16 @@ export function reasonOf(error: unknown): string {
   return REASONS[errnoOf(error) ?? ''] ?? messageOf(error);
 }
 
-function remedyFor(error: unknown, folder: string): string {
+const ANOTHER_FOLDER = 'Set GEMMA_PROVISION_HOME to another folder.';
+
+function remedyFor(error: unknown, { path, exact }: Place): string {
   const errno = errnoOf(error);
   if (errno === 'ENOSPC' || errno === 'EDQUOT')
     return 'Free some space there, or set GEMMA_PROVISION_HOME to another folder.';
   if (errno === 'EACCES' || errno === 'EPERM') {
-    return `Give the folder to this user (a run with sudo may have created it): sudo chown -R "$USER" ${folder}`;
+    if (exact)
+      return `Give the folder to this user (a run with sudo may have created it): sudo chown -R "$USER" ${path}`;
+    return `Create it for this user: sudo install -d -o "$USER" ${path}. Or set GEMMA_PROVISION_HOME to another folder.`;
   }
-  return 'Set GEMMA_PROVISION_HOME to another folder.';
+  return ANOTHER_FOLDER;
 }

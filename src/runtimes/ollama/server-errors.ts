@@ -42,10 +42,15 @@ const UNREACHABLE = new Set([
   'ETIMEDOUT',
 ]);
 
+const UNREACHABLE_REASON: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'no host of that name is known',
+  EAI_AGAIN: 'the name of the host could not be looked up',
+};
+
 function connectionFailed(thrown: unknown, context: FailureContext): ProvisionError {
   const word = errnoOf(thrown) ?? '';
-  if (UNREACHABLE.has(word))
-    return unreachable(`${word === 'ECONNREFUSED' ? 'nothing listens there' : word}`, thrown, context);
+  if (UNREACHABLE.has(word)) return unreachable(UNREACHABLE_REASON[word] ?? word, thrown, context);
   if (isOtherProtocol(thrown)) return unreadable(thrown, context);
   if (/CERT|^(DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED)/.test(word)) {
     return new ProvisionError(

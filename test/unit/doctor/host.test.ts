@@ -74,6 +74,25 @@ test('data-folder: a subfolder that a run as another user left counts', async ()
   });
 });
 
+test('data-folder: one that has to be made below a closed folder: advice that works there', async () => {
+  const disk = fakeFiles({ '/home/anna': { names: [], write: errno('EACCES') } });
+  expect(await check('data-folder', { disk })).toMatchObject({
+    status: 'problem',
+    remedy: expect.stringMatching(
+      /^Create it for this user: sudo install -d -o "\$USER" \/home\/anna\/data\. Or set GEMMA/,
+    ),
+  });
+});
+
+test('data-folder: a file system without a size, such as /proc, is not a full disk', async () => {
+  const disk = { ...fakeFiles({}), space: async () => ({ free: 0, total: 0 }) };
+  expect(await check('data-folder', { disk })).toMatchObject({
+    status: 'warning',
+    detail: expect.stringContaining('reports no size'),
+    remedy: expect.stringContaining('GEMMA_PROVISION_HOME'),
+  });
+});
+
 describe('config-folder', () => {
   test.each<[string, Record<string, Entry>, string]>([
     ['absent', {}, 'ok'],

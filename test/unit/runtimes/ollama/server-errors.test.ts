@@ -105,6 +105,10 @@ describe('what a connection does', () => {
     expect(failureOf(errno(code), context).code).toBe(meaning);
   });
 
+  test('a host that does not exist is called that', () => {
+    expect(failureOf(errno('ENOTFOUND'), context).message).toContain('no host of that name is known');
+  });
+
   test('both addresses of localhost refuse', () => {
     const both = new AggregateError([errno('ECONNREFUSED'), errno('ECONNREFUSED')]);
     expect(failureOf(both, context).code).toBe('runtime-unreachable');
