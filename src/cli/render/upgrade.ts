@@ -6,7 +6,7 @@ import { pairs } from './table.ts';
 
 /** The end of an upgrade: one line a model. */
 export function upgradeText({ results }: UpgradeReport, terminal: Terminal): string {
-  if (results.length === 0) return 'This tool has not installed any models: there is nothing to upgrade.';
+  if (results.length === 0) return 'There is nothing to upgrade.';
   return results.map((result) => line(result, terminal)).join('\n');
 }
 

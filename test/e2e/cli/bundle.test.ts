@@ -49,6 +49,11 @@ test('a bundle goes to a machine without a network, bit for bit the same each ti
   });
   const again = await second.json('bundle install', [a, ...INSTALL]);
   expect(again.data?.install).toMatchObject({ changed: false, bytesMoved: 0 });
+  // A bundle has no source to upgrade from, which is no failure of the others.
+  expect(await second.json('upgrade', [NAME])).toMatchObject({ code: 2, error: { code: 'bad-usage' } });
+  const upgraded = await second.json('upgrade', []);
+  expect(upgraded).toMatchObject({ code: 0, data: { results: [] } });
+  expect(upgraded.warnings.join()).toContain('was installed from the bundle');
   const shown = await second.json('show', [NAME]);
   expect(shown.data?.records[0]).toMatchObject({ lock: created.data?.digest, smoke: { failed: 0 } });
   const leftover = readFileSync(a);

@@ -70,6 +70,12 @@ test('a size beyond 8 GiB stands in a pax record', async () => {
   expect(await readTar(sparse)).toEqual([{ name: 'big', offset: 3 * 512, size }]);
 });
 
+test('row 51: bytes between files are refused', async () => {
+  const tar = await tarOf([fileOf('oci-layout', 'a')]);
+  tar[512 + 100] = 1;
+  expect(await failure(tar)).toBe('bad-bundle: test.tar is not a valid bundle: there are bytes between its files.');
+});
+
 test('fewer or more bytes than announced are not written', async () => {
   await expect(tarOf([{ name: 'x', size: 2, bytes: () => [Buffer.from('a')] }])).rejects.toThrow(RangeError);
   await expect(tarOf([{ name: 'x', size: 2, bytes: () => [Buffer.from('abc')] }])).rejects.toThrow(RangeError);
