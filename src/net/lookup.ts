@@ -19,7 +19,7 @@ export class ForbiddenAddressError extends Error {
 
 /**
  * The look-up of a pool. `from`: where the requests of the pool were redirected from; addresses that are nearer to this
- * machine are left out. `found` is told how near a name turned out to be.
+ * machine are left out. `found` is called with how near a name turned out to be.
  */
 export function judgedLookup(
   lookUp: LookUp,

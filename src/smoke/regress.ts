@@ -15,7 +15,7 @@ export const Regression = z.strictObject({
   kind: RegressionKind,
   /** Id of the check; absent for the suite as a whole. */
   check: z.string().optional(),
-  /** `worse` is a loss; `told` may not be one: an advisory check, another good answer, a speed within what a busy host explains. */
+  /** `worse` is a loss; `told` (reported only) may not be one: an advisory check, another good answer, a speed within what a busy host explains. */
   weight: z.enum(['worse', 'told']),
   message: z.string(),
 });
