@@ -29,6 +29,31 @@ export const LibraryModel = z.strictObject({
   source: Text,
 });
 
+export const MinimumVersion = z.strictObject({
+  software: Text,
+  version: Version,
+  why: Text,
+  source: Text,
+});
+export type MinimumVersion = z.infer<typeof MinimumVersion>;
+
+/** How the conversations of a model are written, where that is not by the template of its family alone. */
+export const ChatFormat = z.strictObject({
+  /** Name of the template in `templates/chat/`, without folder and extension; default the family's. */
+  template: Word.optional(),
+  /**
+   * Formats that Ollama has built in for the architecture, under the names of RENDERER and PARSER. A server that has them uses
+   * no TEMPLATE; the compatibility matrix says which versions have them.
+   */
+  ollama: z.strictObject({ renderer: Word, parser: Word }).optional(),
+  /** Thoughts before an answer: what switches them on in a system turn, and what encloses them. They are off by default. */
+  thinking: z.strictObject({ switch: Text, opens: Text, closes: Text }).optional(),
+  /** What precedes a declaration of a tool, a call and a reply, and encloses text in them. */
+  tools: z.strictObject({ declares: Text, calls: Text, replies: Text, quote: Text }).optional(),
+  source: Text,
+});
+export type ChatFormat = z.infer<typeof ChatFormat>;
+
 export const Model = z.strictObject({
   id: ModelId,
   title: Text,
@@ -44,6 +69,9 @@ export const Model = z.strictObject({
   hyperparameters: Hyperparameters,
   modalities: z.array(Modality).min(1),
   library: LibraryModel.optional(),
+  chat: ChatFormat.optional(),
+  /** What this model needs beyond its family. */
+  minimumVersions: z.array(MinimumVersion).optional(),
   /** Default context length of a Modelfile. */
   defaultContext: Count,
   /** Where the publisher's word and the real model differ: `{field, says, actual, source}`. */
@@ -134,14 +162,6 @@ export const Benchmark = z.strictObject({
   source: Text,
 });
 export type Benchmark = z.infer<typeof Benchmark>;
-
-export const MinimumVersion = z.strictObject({
-  software: Text,
-  version: Version,
-  why: Text,
-  source: Text,
-});
-export type MinimumVersion = z.infer<typeof MinimumVersion>;
 
 /** The publisher's minimum system requirements, as printed; what a machine really needs is the fit room's answer. */
 export const SystemRequirements = z.strictObject({
