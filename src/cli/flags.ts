@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { UseCaseId } from '../catalog/schema.ts';
-import { KvType } from '../fit/schema.ts';
+import { ChoicePolicy, KvType } from '../fit/schema.ts';
 import { RuntimeKind, TransferWay } from '../runtimes/contract.ts';
 
 const positive = { min: 1 } as const;
@@ -49,6 +49,11 @@ export const choiceFlags = {
     options: [...UseCaseId.options],
     env: 'GEMMA_PROVISION_USE_CASE',
     description: 'intended use; has priority over the hardware tier',
+  }),
+  policy: Flags.string({
+    options: [...ChoicePolicy.options],
+    env: 'GEMMA_PROVISION_POLICY',
+    description: 'how to choose a quant: the best that fits and is fast enough (default), or what the model card names',
   }),
   ctx: Flags.integer({ ...positive, helpValue: 'TOKENS', description: 'context length (num_ctx)' }),
   batch: Flags.integer({ ...positive, helpValue: 'TOKENS', description: 'micro-batch (num_batch)' }),

@@ -4,8 +4,7 @@ import { defined } from '../core/defined.ts';
 import { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
-import type { RunSettings } from '../fit/schema.ts';
-import { KvType } from '../fit/schema.ts';
+import { ChoicePolicy, KvType, type RunSettings } from '../fit/schema.ts';
 import type { InstallRequest } from '../provision/plan/contract.ts';
 import type { Settings } from '../provision/settings.ts';
 import { TransferWay } from '../runtimes/contract.ts';
@@ -14,6 +13,7 @@ import { BASE_SUITE } from '../smoke/schema.ts';
 interface ChoiceFlags {
   readonly quant?: string | undefined;
   readonly 'use-case'?: string | undefined;
+  readonly policy?: string | undefined;
   readonly ctx?: number | undefined;
   readonly batch?: number | undefined;
   readonly parallel?: number | undefined;
@@ -35,11 +35,21 @@ interface InstallFlags extends ChoiceFlags {
 
 export function installRequest(model: string | undefined, flags: InstallFlags, settings: Settings): InstallRequest {
   const useCase = parseUseCase(flags['use-case'] ?? settings['use-case']);
+  const policy = ChoicePolicy.options.find((each) => each === flags.policy) ?? settings.policy;
   const sampling = flags.sampling ?? settings.sampling;
   const chatTemplate = chatTemplateOf(flags);
   const way = TransferWay.options.find((each) => each === flags.via);
   return {
-    ...defined({ model, from: flags.from, name: flags.name, family: flags.family, useCase, sampling, chatTemplate }),
+    ...defined({
+      model,
+      from: flags.from,
+      name: flags.name,
+      family: flags.family,
+      useCase,
+      policy,
+      sampling,
+      chatTemplate,
+    }),
     ...(flags.quant !== undefined && flags.quant.toLowerCase() !== 'auto' && { quant: flags.quant }),
     ...(flags.digest !== undefined && { digest: parseDigest(flags.digest) }),
     ...(way !== undefined && { way }),

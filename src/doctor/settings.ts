@@ -24,6 +24,7 @@ const RULES: readonly Rule[] = [
   },
   { id: 'runtime', variable: 'GEMMA_PROVISION_RUNTIME', inFile: true, fallback: 'auto' },
   { id: 'use-case', variable: 'GEMMA_PROVISION_USE_CASE', inFile: true },
+  { id: 'policy', variable: 'GEMMA_PROVISION_POLICY', inFile: true, fallback: 'best' },
   { id: 'sampling', inFile: true },
   { id: 'catalog', inFile: true },
   { id: 'gpu', variable: 'GEMMA_PROVISION_GPU', fallback: 'auto' },

@@ -9,6 +9,13 @@ const Bytes = z.int().nonnegative();
 export const KvType = z.enum(['f16', 'q8_0', 'q4_0']);
 export type KvType = z.infer<typeof KvType>;
 
+/**
+ * How a quant is chosen. `best`: the highest quality that fits and is fast enough. `card`: what the model card names for this
+ * use or hardware.
+ */
+export const ChoicePolicy = z.enum(['best', 'card']);
+export type ChoicePolicy = z.infer<typeof ChoicePolicy>;
+
 /** Who places the tensors: decides where per-layer embeddings live, whether embeddings are copied, what margin is kept. */
 export const Engine = z.enum(['ollama-a1', 'ollama-a2', 'ollama-b0', 'ollama-b', 'llama.cpp', 'embedded']);
 export type Engine = z.infer<typeof Engine>;
@@ -72,6 +79,11 @@ export const Candidate = z.strictObject({
   promptTokensPerSecond: Speed.optional(),
   /** False where even the high end of the range is below the floor of the use; absent where nothing is known. */
   fastEnough: z.boolean().optional(),
+  /**
+   * True where the lower half of the range, from `low` to `estimate`, reaches the floor of the use: where its middle does.
+   * Absent where nothing is known.
+   */
+  reachesFloor: z.boolean().optional(),
   quality: z.int().min(1).max(5),
   /** What keeps it from running, one sentence each; empty when it runs. */
   blockedBy: z.array(z.string()),
@@ -94,6 +106,10 @@ export type LoadParameters = z.infer<typeof LoadParameters>;
 export const Choice = z.strictObject({
   quant: QuantId,
   verdict: FitVerdict,
+  /** How it was chosen. */
+  policy: ChoicePolicy,
+  /** What each policy chooses here; no `card` where neither a card nor the catalog recommends anything for this host and use. */
+  picks: z.strictObject({ best: QuantId, card: QuantId.optional() }),
   parameters: LoadParameters,
   reasons: z.array(z.string()),
 });

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { errnoOf } from '../core/errors.ts';
 import { parseDocument } from '../core/parse.ts';
 import { realDisk } from '../disk/disk.ts';
+import { ChoicePolicy } from '../fit/schema.ts';
 import { RuntimeKind } from '../runtimes/contract.ts';
 import type { Paths } from './paths.ts';
 
@@ -12,6 +13,8 @@ export const Settings = z.strictObject({
   host: z.string().optional(),
   runtime: z.enum(['auto', ...RuntimeKind.options]).optional(),
   'use-case': z.string().optional(),
+  /** How a quant is chosen. */
+  policy: ChoicePolicy.optional(),
   sampling: z.string().optional(),
   catalog: z.array(z.string()).optional(),
   /** PEM files of the keys that catalog files must be signed with. */

@@ -1,6 +1,7 @@
 /** Records of what this tool installed. Old versions stay readable: migrations live beside this file. */
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
+import { ChoicePolicy } from '../fit/schema.ts';
 import { RuntimeIdentity, TransferWay } from '../runtimes/contract.ts';
 import { PromptProof } from '../smoke/prompt/schema.ts';
 import { SmokeResult } from '../smoke/schema.ts';
@@ -72,6 +73,8 @@ const RecordBody = z.strictObject({
   choice: z.strictObject({
     reasons: z.array(z.string()),
     useCase: z.string().optional(),
+    /** How this tool chose the quant; absent where it did not choose, or before there were two ways. */
+    policy: ChoicePolicy.optional(),
     /** This tool chose the quant among several; absent where the user, a file or a lock file decided. */
     automatic: z.literal(true).optional(),
   }),

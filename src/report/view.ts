@@ -1,6 +1,6 @@
 /** Turns the data of a recommendation into the words and numbers that the template inserts. */
 import { formatBytes } from '../core/units.ts';
-import { formatSpeed, PLACEMENT_TEXT } from '../fit/choice/reasons.ts';
+import { formatSpeed, PLACEMENT_TEXT, policyText } from '../fit/choice/reasons.ts';
 import type { Candidate, Change, FitTable, Recommendation } from '../fit/schema.ts';
 import { hostView } from './host-view.ts';
 import type { RecommendationData } from './schema.ts';
@@ -42,6 +42,7 @@ function choiceView({ choice, settingReasons }: Recommendation) {
     {
       quant: choice.quant,
       place: PLACEMENT_TEXT[choice.verdict],
+      policy: policyText(choice),
       parameters: Object.entries(choice.parameters).map(([name, value]) => `${name} ${value}`),
       reasons: [...choice.reasons, ...settingReasons],
     },

@@ -1,5 +1,5 @@
 import { formatBytes } from '../../core/units.ts';
-import { formatSpeed } from '../../fit/choice/reasons.ts';
+import { formatSpeed, policyText } from '../../fit/choice/reasons.ts';
 import type { Candidate, Recommendation } from '../../fit/schema.ts';
 import { paint, type Terminal } from '../terminal.ts';
 import { fitTableText } from './recommend-table.ts';
@@ -50,7 +50,8 @@ function choiceText(
 ): string {
   const named = paint(terminal, 'green', `${model}:${choice.quant}`);
   const parameters = Object.entries(choice.parameters).map(([name, value]) => `${name} ${value}`);
-  return bullets(`Choice: ${named} (${VERDICT[choice.verdict]}), with ${parameters.join(', ')}`, [
+  const how = policyText(choice);
+  return bullets(`Choice: ${named} (${VERDICT[choice.verdict]}), with ${parameters.join(', ')} (${how})`, [
     ...choice.reasons,
     ...settingReasons,
   ]);

@@ -1,4 +1,4 @@
-import type { Hyperparameters, Quant, UseCaseId } from '../../catalog/schema.ts';
+import type { Hyperparameters, Quant } from '../../catalog/schema.ts';
 import { ramBandwidth } from '../../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import { weightsOf } from '../memory/assumed-weights.ts';
@@ -7,18 +7,9 @@ import { type EstimateRequest, type Estimator, estimateMemory } from '../memory/
 import { gpuMargin, PROCESS_BYTES, ramBudget, totalRam, UNIFIED_RESERVE_BYTES } from '../memory/margins.ts';
 import { type Placed, place } from '../memory/placement.ts';
 import type { Placement } from '../memory/weights.ts';
-import type {
-  Candidate,
-  Engine,
-  FitVerdict,
-  FreeNeeded,
-  Limits,
-  MemoryEstimate,
-  Recommendation,
-  RunSettings,
-} from '../schema.ts';
+import type { Candidate, Engine, FitVerdict, FreeNeeded, Limits, MemoryEstimate, RunSettings } from '../schema.ts';
 import { estimateSpeed, type SpeedDevice } from '../speed/estimate.ts';
-import { speedFloor } from '../speed/minimum.ts';
+import { cautiousSpeed, floorOf } from './floor.ts';
 import { type Advice, adviceRank } from './policy.ts';
 import { adviceReasons, disagreement, speedReasons } from './reasons.ts';
 import type { RecommendRequest } from './request.ts';
@@ -48,6 +39,7 @@ export function candidateOf(quant: Quant, request: RecommendRequest, advice: Adv
     ...adviceReasons(quant.id, advice, request.model.id),
     ...disagreement(candidate, advice, {
       modelId: request.model.id,
+      policy: request.policy ?? 'best',
       isOnlyQuant: (request.quants ?? request.model.quants).length === 1,
     }),
     ...speedReasons(candidate, floorOf(request.useCase)),
@@ -156,10 +148,7 @@ function unknownSize(): Placed {
   return { verdict: 'no', placement: 'unknown', memory, headroomBytes: 0, blockedBy, reasons: [] };
 }
 
-/** The assumed use if none is given: a person waits and reads. */
-const ANY_USE: UseCaseId = 'prototype';
-
-type SpeedFacts = Pick<Candidate, 'tokensPerSecond' | 'promptTokensPerSecond' | 'fastEnough'>;
+type SpeedFacts = Pick<Candidate, 'tokensPerSecond' | 'promptTokensPerSecond' | 'fastEnough' | 'reachesFloor'>;
 
 /** How fast a quant would be where it was placed; empty where nothing is known. */
 export function speedFacts(
@@ -185,15 +174,13 @@ export function speedFacts(
   });
   const least = floorOf(request.useCase)?.tokensPerSecond ?? 0;
   return {
-    ...(tokensPerSecond !== undefined && { tokensPerSecond, fastEnough: tokensPerSecond.high >= least }),
+    ...(tokensPerSecond !== undefined && {
+      tokensPerSecond,
+      fastEnough: tokensPerSecond.high >= least,
+      reachesFloor: cautiousSpeed(tokensPerSecond) >= least,
+    }),
     ...(promptTokensPerSecond !== undefined && { promptTokensPerSecond }),
   };
-}
-
-/** The least speed that a use wants; undefined where waiting is part of it. */
-export function floorOf(useCase: UseCaseId | undefined): Recommendation['speedFloor'] {
-  const { tokensPerSecond, reason } = speedFloor(useCase ?? ANY_USE);
-  return tokensPerSecond === undefined ? undefined : { tokensPerSecond, reason };
 }
 
 function devicesFor({ gpuLayers, split }: Placement, profile: HostProfile, engine: Engine): SpeedDevice[] {

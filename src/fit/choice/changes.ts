@@ -3,52 +3,41 @@ import type { Gpu, HostProfile } from '../../hardware/schema.ts';
 import { applyWhatIf } from '../../hardware/what-if.ts';
 import { bestDevice } from '../memory/devices.ts';
 import { totalRam } from '../memory/margins.ts';
-import type { Candidate, Change, RunSettings } from '../schema.ts';
-import { bytesShortOfGpu, floorOf } from './candidate.ts';
-import { adviceFor, adviceRank } from './policy.ts';
-import { asGood, compareMerit, improves, rankQuants } from './rank.ts';
+import type { Candidate, Change } from '../schema.ts';
+import { bytesShortOfGpu } from './candidate.ts';
+import { floorOf } from './floor.ts';
+import { asGood, compareMerit, improves } from './rank.ts';
 import { PLACEMENT_TEXT } from './reasons.ts';
-import type { LoadedModel, Ranking, RecommendRequest } from './request.ts';
+import type { Adjustable, LoadedModel, Ranking, RecommendRequest } from './request.ts';
+import { type Adjusted, rankAdjusted } from './settings.ts';
 
-/** What would give another choice: every answer here was found by ranking again with the change made. */
+/**
+ * What would give another choice. Every answer here was found by choosing again with the change made, from what was asked
+ * and not from what was adjusted, so that the command with that change gives the same answer.
+ */
 
 /** At most one change of each kind, the mildest that gives a better choice; none where nothing can. */
-export function changesOf(ranking: Ranking): Change[] {
+export function changesOf({ ranking, base }: Adjusted): Change[] {
   const leaders = couldLead(ranking);
+  const now = { request: ranking.request, asked: base.request, leaders };
   const onThisHost =
     leaders.length === 0
       ? []
-      : [stopModels, shorterContext, smallerBatch, smallerCache, freeVram, freeRam].map((lever) =>
-          lever(narrowed(ranking, leaders), leaders),
-        );
-  return [...onThisHost, otherGpu(ranking.request), moreRam(ranking.request)].flatMap((variants) =>
+      : [stopModels, shorterContext, smallerBatch, smallerCache, freeVram, freeRam].map((lever) => lever(now));
+  return [...onThisHost, otherGpu(base.request), moreRam(base.request)].flatMap((variants) =>
     firstThatHelps(variants, ranking),
   );
 }
 
 function firstThatHelps(variants: readonly Variant[], { best: now, candidates }: Ranking): Change[] {
   for (const { kind, request, bytes, label } of variants) {
-    const best = bestOf(request);
+    const { best } = rankAdjusted(request).ranking;
     if (best === undefined || !improves(best, now) || isOnlyFaster(kind, best, now, request)) continue;
     if (isHardware(kind) && candidates.some((candidate) => isAsGoodNow(candidate, best))) continue;
     const sentence = `${label}: ${best.quant} ${gain(best, now)}.`;
     return [{ kind, quant: best.quant, verdict: best.verdict, ...(bytes !== undefined && { bytes }), sentence }];
   }
   return [];
-}
-
-/**
- * The first of a ranking. What the card names comes before the rest unless it does not run or is too slow, so the rest
- * is only looked at then.
- */
-function bestOf(request: RecommendRequest): Candidate | undefined {
-  const { family, model, profile, engine, useCase, quants } = request;
-  const advice = adviceFor(family.policy, profile, bestDevice(profile, engine).device, useCase);
-  const named = model.quants.flatMap(({ id }) =>
-    adviceRank(id, advice) === 0 && (quants?.includes(id) ?? true) ? [id] : [],
-  );
-  const { best } = rankQuants({ ...request, quants: named });
-  return best === undefined || best.fastEnough === false ? rankQuants(request).best : best;
 }
 
 function isHardware(kind: Change['kind']): boolean {
@@ -86,20 +75,14 @@ function gain(then: Candidate, now: Candidate | undefined): string {
 }
 
 /** Candidates that would come before the choice, or be a better one, if only they had room. */
-function couldLead({ candidates, best, advice, request }: Ranking): Candidate[] {
+function couldLead({ candidates, best, order, request }: Ranking): Candidate[] {
   const place = bestDevice(request.profile, request.engine).device === undefined ? 'cpu' : 'gpu';
   return candidates.filter((candidate) => {
     if (candidate.verdict === place || request.blockedByServer?.(candidate.quant) !== undefined) return false;
     // Elsewhere it may be fast.
-    const { fastEnough: _, ...roomy } = { ...candidate, verdict: place } as const;
-    return best === undefined || compareMerit(roomy, best, advice) < 0;
+    const roomy = { ...candidate, verdict: place, fastEnough: true, reachesFloor: true } as const;
+    return best === undefined || compareMerit(roomy, best, order) < 0;
   });
-}
-
-/** The request with nothing but the choice and what could take its place. */
-function narrowed({ request, best }: Ranking, leaders: readonly Candidate[]): RecommendRequest {
-  const quants = [...new Set([...(best === undefined ? [] : [best]), ...leaders].map(({ quant }) => quant))];
-  return { ...request, quants };
 }
 
 /** What could be changed, each from the mildest form to the strongest. */
@@ -111,8 +94,17 @@ const RAM_SIZES = [8, 16, 24, 32, 48, 64, 96, 128] as const;
 const LEAST_CONTEXT = 1024;
 const LEAST_BATCH = 64;
 
+/** What levers start from. */
+interface Now {
+  /** Under the settings of the choice, which may be smaller than those asked for. */
+  readonly request: RecommendRequest;
+  readonly asked: RecommendRequest;
+  /** What could take the place of the choice. */
+  readonly leaders: readonly Candidate[];
+}
+
 /** A request with one thing changed. */
-export interface Variant {
+interface Variant {
   readonly kind: Change['kind'];
   readonly request: RecommendRequest;
   readonly bytes?: number;
@@ -120,45 +112,45 @@ export interface Variant {
   readonly label: string;
 }
 
-export function stopModels(request: RecommendRequest): Variant[] {
-  const { loaded = [], profile } = request;
+function stopModels({ asked }: Now): Variant[] {
+  const { loaded = [], profile } = asked;
   if (loaded.length === 0) return [];
   const names = loaded.map(({ name }) => name).join(', ');
   const label = loaded.length === 1 ? `Stop the loaded model (${names})` : `Stop the loaded models (${names})`;
-  return [{ kind: 'stop-models', request: { ...request, profile: withoutLoaded(profile, loaded) }, label }];
+  return [{ kind: 'stop-models', request: { ...asked, profile: withoutLoaded(profile, loaded) }, label }];
 }
 
-export function shorterContext(request: RecommendRequest): Variant[] {
+function shorterContext({ request, asked }: Now): Variant[] {
   const now = request.settings.contextLength;
   return halves(now, LEAST_CONTEXT).map((contextLength) => ({
     kind: 'context',
-    request: withSettings(request, { contextLength }),
+    request: withSetting(asked, 'contextLength', contextLength),
     label: `num_ctx ${now} → ${contextLength}`,
   }));
 }
 
-export function smallerBatch(request: RecommendRequest): Variant[] {
+function smallerBatch({ request, asked }: Now): Variant[] {
   const now = request.settings.batch;
   return halves(now, LEAST_BATCH).map((batch) => ({
     kind: 'batch',
-    request: withSettings(request, { batch }),
+    request: withSetting(asked, 'batch', batch),
     label: `num_batch ${now} → ${batch}, which slows down reading long prompts`,
   }));
 }
 
-export function smallerCache(request: RecommendRequest): Variant[] {
+function smallerCache({ request, asked }: Now): Variant[] {
   const { kvType, flashAttention } = request.settings;
   if (!flashAttention || kvType !== 'f16') return [];
   return [
     {
       kind: 'kv-type',
-      request: withSettings(request, { kvType: 'q8_0' }),
+      request: { ...asked, settings: { ...asked.settings, kvType: 'q8_0' } },
       label: 'KV cache f16 → q8_0 (set on the server)',
     },
   ];
 }
 
-export function freeVram(request: RecommendRequest, leaders: readonly Candidate[]): Variant[] {
+function freeVram({ request, asked, leaders }: Now): Variant[] {
   const { device } = bestDevice(request.profile, request.engine);
   if (device === undefined || device.unified) return [];
   const inUse = device.totalBytes - device.freeBytes;
@@ -170,20 +162,20 @@ export function freeVram(request: RecommendRequest, leaders: readonly Candidate[
     .filter((bytes) => bytes <= inUse)
     .map((bytes) => ({
       kind: 'free-vram',
-      request: { ...request, profile: withFreeVram(request.profile, device.gpu, bytes) },
+      request: { ...asked, profile: withFreeVram(request.profile, device.gpu, bytes) },
       bytes,
       label: `With ${formatBytes(bytes)} more free VRAM (${formatBytes(inUse)} of ${device.gpu.model} is in use)`,
     }));
 }
 
-export function freeRam(request: RecommendRequest, leaders: readonly Candidate[]): Variant[] {
-  const { profile } = request;
+function freeRam({ asked, leaders }: Now): Variant[] {
+  const { profile } = asked;
   const inUse = totalRam(profile) - profile.memory.usable;
   return shortfalls(leaders.map(({ headroomBytes }) => -headroomBytes))
     .filter((bytes) => bytes <= inUse)
     .map((bytes) => ({
       kind: 'free-ram',
-      request: { ...request, profile: withFreeRam(profile, bytes) },
+      request: { ...asked, profile: withFreeRam(profile, bytes) },
       bytes,
       label: `With ${formatBytes(bytes)} more free RAM (${formatBytes(inUse)} is in use)`,
     }));
@@ -197,7 +189,7 @@ function shortfalls(bytes: readonly number[]): number[] {
 }
 
 /** Another GPU in the place of the one, or a first one; nothing where several share the work or RAM is the GPU's. */
-export function otherGpu(request: RecommendRequest): Variant[] {
+function otherGpu(request: RecommendRequest): Variant[] {
   const { profile, engine } = request;
   // Boards with an ARM processor take no GPU of their own.
   if (profile.gpus.length === 0 && profile.cpu.architecture === 'arm64') return [];
@@ -208,7 +200,7 @@ export function otherGpu(request: RecommendRequest): Variant[] {
   );
 }
 
-export function moreRam(request: RecommendRequest): Variant[] {
+function moreRam(request: RecommendRequest): Variant[] {
   const { total, cgroupLimit } = request.profile.memory;
   if (cgroupLimit !== undefined && cgroupLimit < total) return [];
   return RAM_SIZES.filter((size) => size > (total / GIB) * 1.08).map((size) =>
@@ -229,8 +221,14 @@ function supposed(
   return { kind, request: { ...elsewhere, profile }, bytes: size * GIB, label };
 }
 
-function withSettings(request: RecommendRequest, settings: Partial<RunSettings>): RecommendRequest {
-  return { ...request, settings: { ...request.settings, ...settings } };
+/** The request as if the user had asked for this setting. */
+function withSetting(request: RecommendRequest, setting: Adjustable, value: number): RecommendRequest {
+  const adjustable = request.adjustable?.filter((each) => each !== setting);
+  return {
+    ...request,
+    settings: { ...request.settings, [setting]: value },
+    ...(adjustable !== undefined && { adjustable }),
+  };
 }
 
 /** Half, a quarter, … down to a least value. */

@@ -13,6 +13,11 @@ export interface Advice {
 /** Cards report less than their name: 8188 MiB for 8 GB, 15360 MiB for a T4's 16 GB, 23034 MiB for an L4's 24 GB. */
 const NOMINAL_SHARE = 0.93;
 
+/** True where a card or the catalog recommends anything for this host or use. */
+export function hasAdvice({ tier, useCase }: Advice): boolean {
+  return tier !== undefined || useCase !== undefined;
+}
+
 /** How strongly the card names a quant: 0 for this use case (or this tier when no use case was given), 1 for this tier only, 2 not at all. */
 export function adviceRank(quant: string, { tier, useCase }: Advice): 0 | 1 | 2 {
   if (useCase?.quants.includes(quant)) return 0;

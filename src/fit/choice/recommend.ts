@@ -1,7 +1,9 @@
 import { type EstimateRequest, type Estimator, estimateMemory } from '../memory/estimate.ts';
 import type { Candidate, MemoryEstimate, Recommendation } from '../schema.ts';
-import { floorOf, isWhollyOnGpu, limitsOf, verdictOf } from './candidate.ts';
+import { isWhollyOnGpu, limitsOf, verdictOf } from './candidate.ts';
 import { changesOf } from './changes.ts';
+import { floorOf } from './floor.ts';
+import { hasAdvice } from './policy.ts';
 import { choiceReasons, nearestMiss } from './reasons.ts';
 import type { Ranking, RecommendRequest } from './request.ts';
 import { loadParameters, rankAdjusted, settingReasons } from './settings.ts';
@@ -10,7 +12,7 @@ import { fitTable } from './table.ts';
 export type { Adjustable, LoadedModel, RecommendRequest } from './request.ts';
 
 import type { WeightBytes } from '../../catalog/schema.ts';
-import { asGood } from './rank.ts';
+import { asGood, pickOf } from './rank.ts';
 
 /**
  * Joins what the card advises with what memory allows, how fast it would be, and what the server can load. Every quant
@@ -20,7 +22,7 @@ import { asGood } from './rank.ts';
 export function recommend(asked: RecommendRequest): Recommendation {
   const adjusted = rankAdjusted({ ...asked, estimator: remembering(asked.estimator ?? estimateMemory) });
   const { ranking } = adjusted;
-  const { request, advice } = ranking;
+  const { request, order } = ranking;
   const floor = floorOf(request.useCase);
   const candidates = ranking.candidates.map((candidate) => withContext(candidate, request));
   return {
@@ -30,10 +32,10 @@ export function recommend(asked: RecommendRequest): Recommendation {
     engine: request.engine,
     limits: limitsOf(request.profile, request.engine),
     ...(floor !== undefined && { speedFloor: floor }),
-    ...(advice.tier !== undefined && { tier: advice.tier.id }),
+    ...(order.advice.tier !== undefined && { tier: order.advice.tier.id }),
     ...outcome(ranking),
     candidates,
-    changes: changesOf(ranking),
+    changes: changesOf(adjusted),
     ...(request.table && {
       table: fitTable(
         request,
@@ -43,19 +45,20 @@ export function recommend(asked: RecommendRequest): Recommendation {
   };
 }
 
-function outcome({ request, best, candidates, advice }: Ranking): Pick<Recommendation, 'choice' | 'shortfall'> {
+function outcome(ranking: Ranking): Pick<Recommendation, 'choice' | 'shortfall'> {
+  const { request, best, candidates, order } = ranking;
   if (best !== undefined) {
     const { quant, verdict } = best;
     const parameters = loadParameters(best, request.settings);
+    const picks = { best: pickOf('best', ranking) ?? best, card: pickOf('card', ranking) ?? best };
     return {
       choice: {
         quant,
         verdict,
+        policy: order.policy,
+        picks: { best: picks.best.quant, ...(hasAdvice(order.advice) && { card: picks.card.quant }) },
         parameters,
-        reasons: choiceReasons(best, candidates, advice, {
-          modelId: request.model.id,
-          floor: floorOf(request.useCase),
-        }),
+        reasons: choiceReasons(best, ranking, picks),
       },
     };
   }

@@ -2,7 +2,7 @@ import type { Family, Model, UseCaseId } from '../../catalog/schema.ts';
 import type { RamBandwidth } from '../../hardware/bandwidth-ram.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import type { Estimator } from '../memory/estimate.ts';
-import type { Candidate, Engine, RunSettings } from '../schema.ts';
+import type { Candidate, ChoicePolicy, Engine, RunSettings } from '../schema.ts';
 import type { MeasuredSpeed } from '../speed/estimate.ts';
 import type { Advice } from './policy.ts';
 
@@ -25,6 +25,8 @@ export interface RecommendRequest {
   /** Consider only these quant ids; all of the model's when absent. */
   readonly quants?: readonly string[];
   readonly useCase?: UseCaseId;
+  /** `best` when absent. */
+  readonly policy?: ChoicePolicy;
   readonly settings: RunSettings;
   /** Settings that the user did not set; none when absent. */
   readonly adjustable?: readonly Adjustable[];
@@ -47,10 +49,17 @@ export interface RecommendRequest {
   readonly table?: boolean;
 }
 
+/** What decides the order of candidates besides themselves. */
+export interface Order {
+  readonly policy: ChoicePolicy;
+  readonly advice: Advice;
+  readonly useCase?: UseCaseId;
+}
+
 /** The quants in their order under certain settings on a certain host. */
 export interface Ranking {
   readonly request: RecommendRequest;
-  readonly advice: Advice;
+  readonly order: Order;
   readonly candidates: readonly Candidate[];
   /** The first, if it runs. */
   readonly best: Candidate | undefined;

@@ -33,13 +33,13 @@ export function rankAdjusted(request: RecommendRequest): Adjusted {
 }
 
 /** Whether any quant would lead if all of it came to the best place that this host has: else no room could change the choice. */
-function mayImprove({ best, candidates, advice, request }: Ranking): boolean {
+function mayImprove({ best, candidates, order, request }: Ranking): boolean {
   if (best === undefined) return true;
   const place = bestDevice(request.profile, request.engine).device === undefined ? 'cpu' : 'gpu';
   const atBest = candidates
     .filter(({ verdict }) => verdict !== place)
-    .map((candidate): Candidate => ({ ...candidate, verdict: place, fastEnough: true }));
-  return atBest.some((candidate) => improves(candidate, best) && compareMerit(candidate, best, advice) <= 0);
+    .map((candidate): Candidate => ({ ...candidate, verdict: place, fastEnough: true, reachesFloor: true }));
+  return atBest.some((candidate) => improves(candidate, best) && compareMerit(candidate, best, order) <= 0);
 }
 
 function smallerSettings(request: RecommendRequest, best: Candidate | undefined): RunSettings[] {

@@ -58,6 +58,7 @@ export function recordOf(ingredients: Ingredients): InstallRecord {
     choice: {
       reasons: [...plan.reasons],
       ...(plan.useCase !== undefined && { useCase: plan.useCase }),
+      ...(plan.policy !== undefined && { policy: plan.policy }),
       ...(plan.automatic && { automatic: true }),
     },
     ...modelfileOf(plan, promoted),

@@ -2,6 +2,7 @@
 import { isAbsolute } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
 import { UseCaseId } from '../../catalog/schema.ts';
+import { defined } from '../../core/defined.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { failureOf, isAbort } from '../../core/failure.ts';
 import type { Work } from '../../core/progress.ts';
@@ -26,7 +27,8 @@ import { locateModel, notInstalled } from './records.ts';
 export function upgradeRequest(record: InstallRecord, catalog: Catalog): InstallRequest {
   const { name, source, profile, quant } = record;
   const useCase = useCaseOf(record.choice.useCase);
-  const common = { name, settings: {}, force: false, ...(useCase !== undefined && { useCase }) };
+  const { policy } = record.choice;
+  const common = { name, settings: {}, force: false, ...defined({ useCase, policy }) };
   if (source.ref.startsWith('ollama:')) return { ...common, from: source.ref };
   const known = knownModel(record, catalog);
   const chatTemplate = record.template.name === RAW_TEMPLATE ? 'none' : 'family';

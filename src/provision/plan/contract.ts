@@ -3,7 +3,7 @@ import type { Catalog } from '../../catalog/load.ts';
 import type { Family, Model, UseCaseId } from '../../catalog/schema.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { ProvisionError } from '../../core/errors.ts';
-import type { Engine, MemoryEstimate, RunSettings } from '../../fit/schema.ts';
+import type { ChoicePolicy, Engine, MemoryEstimate, RunSettings } from '../../fit/schema.ts';
 import type { MeasuredSpeed } from '../../fit/speed/estimate.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { RamBandwidth } from '../../hardware/bandwidth-ram.ts';
@@ -36,6 +36,8 @@ export interface InstallRequest {
   readonly name?: string;
   readonly family?: string;
   readonly useCase?: UseCaseId;
+  /** How the quant is chosen; `best` when absent. */
+  readonly policy?: ChoicePolicy;
   readonly sampling?: string;
   /** What a file without a chat template of its own gets: that of its family, or none because it is a pretrained model. */
   readonly chatTemplate?: 'family' | 'none';
@@ -125,6 +127,8 @@ export interface InstallPlan {
   readonly useCase?: string;
   /** This tool chose the quant among several. */
   readonly automatic: boolean;
+  /** How it did; absent where it did not. */
+  readonly policy?: ChoicePolicy;
   readonly memory?: MemoryEstimate;
   readonly engine: Engine;
   /** All layers are meant to be on the GPU. */

@@ -28,6 +28,7 @@ export function rank(model: Model, family: Family, request: InstallRequest, inpu
     engine: facts.engine,
     profile,
     ...(request.useCase !== undefined && { useCase: request.useCase }),
+    ...(request.policy !== undefined && { policy: request.policy }),
     blockedByServer: (quant) => facts.quantRefusal(architecture, quant),
     measured: (quant) => inputs.measured?.(model.id, quant),
     ...(ram !== undefined && { ram }),

@@ -65,6 +65,7 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     reasons: [...new Set([...template.reasons, ...resolved.reasons, ...fit.reasons])],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     automatic: request.quantOrigin?.automatic ?? resolved.freeQuant,
+    ...policyOf(request, resolved),
     memory: candidate.memory,
     engine: inputs.facts.engine,
     wholeOnGpu: candidate.verdict === 'gpu',
@@ -76,6 +77,15 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],
     warnings: [...inputs.facts.warnings, ...(resolved.file.warnings ?? []), ...resolved.header.warnings],
   };
+}
+
+/** The policy of a quant that this tool chose now, or when it was installed. */
+function policyOf(
+  { policy, quantOrigin }: InstallRequest,
+  { freeQuant }: { readonly freeQuant: boolean },
+): Pick<InstallPlan, 'policy'> {
+  if (freeQuant) return { policy: policy ?? 'best' };
+  return quantOrigin?.automatic && policy !== undefined ? { policy } : {};
 }
 
 /** Throws `bad-template` where the runtime would use the file's own template, and there is nothing that can take its place. */

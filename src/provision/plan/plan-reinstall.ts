@@ -39,6 +39,7 @@ export async function planReinstall(record: InstallRecord, file: SourceFile, inp
     prompt: await expectedPrompt(record.template.name, header, inputs),
     reasons: record.choice.reasons,
     ...(record.choice.useCase !== undefined && { useCase: record.choice.useCase }),
+    ...(record.choice.policy !== undefined && { policy: record.choice.policy }),
     automatic: record.choice.automatic === true,
     engine: inputs.facts.engine,
     wholeOnGpu: false,

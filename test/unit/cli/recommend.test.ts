@@ -15,9 +15,14 @@ describe('a recommendation as text', () => {
       'gemma-3n-e4b at 8192 tokens of context, batch 512, tier: consumer-gpu, wanted: 5.0 tok/s',
     );
     expect(lines.filter((line) => line.startsWith('→'))).toEqual([
-      expect.stringMatching(/^→ {2}q4_k_m +★★★ +GPU +\d+–\d+ /),
+      expect.stringMatching(/^→ {2}q8_0 +★★★★★ +GPU +\d+–\d+ /),
     ]);
-    expect(lines).toContain('Choice: gemma-3n-e4b:q4_k_m (GPU), with num_ctx 8192, num_batch 512');
+    expect(lines).toContain(
+      'Choice: gemma-3n-e4b:q8_0 (GPU), with num_ctx 8192, num_batch 512 (policy best; policy card would choose q4_k_m)',
+    );
+    expect(text(undefined, { policy: 'card' })).toContain(
+      'Choice: gemma-3n-e4b:q4_k_m (GPU), with num_ctx 8192, num_batch 512 (policy card; policy best would choose q8_0)',
+    );
   });
 
   test('what would change it, and the table where it was asked for', () => {

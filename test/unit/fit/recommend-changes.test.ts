@@ -43,7 +43,7 @@ describe('what would change the answer', () => {
   });
 
   test('another GPU, of the next size that is sold', () => {
-    expect(change(advise(DESKTOP), 'other-gpu')).toMatchObject({ quant: 'q4_0', bytes: 6 * GIB });
+    expect(change(advise(DESKTOP), 'other-gpu')).toMatchObject({ quant: 'q6_k', bytes: 6 * GIB });
     expect(change(advise(host({ ram: 32 })), 'other-gpu')?.sentence).toContain('--what-if vram=4GiB');
     expect(change(advise(host({ gpus: [nvidia(24), nvidia(24)] })), 'other-gpu')).toBeUndefined();
     expect(change(advise(host({ gpus: [RADEON_IGPU] })), 'other-gpu')).toBeUndefined();
@@ -52,8 +52,11 @@ describe('what would change the answer', () => {
   test('another GPU for no more stars only where this host is not fast enough', () => {
     const profile = host({ ram: 32 });
     const run = (tokensPerSecond: number) => ({ measured: () => ({ tokensPerSecond, at: '2026-01-02T03:04:05Z' }) });
-    expect(change(advise(profile, run(1)), 'other-gpu')).toMatchObject({ quant: 'q4_0', bytes: 4 * GIB });
-    expect(change(advise(profile, run(30)), 'other-gpu')).toMatchObject({ quant: 'q6_k', bytes: 12 * GIB });
+    expect(change(advise(profile, run(1)), 'other-gpu')).toMatchObject({ quant: 'q4_k_m', bytes: 4 * GIB });
+    // Q8_0 is fast enough here as it is: nothing is better than that.
+    expect(change(advise(profile, run(30)), 'other-gpu')).toBeUndefined();
+    const card = { policy: 'card' } as const;
+    expect(change(advise(profile, { ...run(1), ...card }), 'other-gpu')).toMatchObject({ quant: 'q4_0' });
   });
 
   test('more RAM, free or in all, where RAM is what is short', () => {
@@ -68,18 +71,41 @@ describe('what would change the answer', () => {
     const loaded = [{ name: 'llama3:8b', gpuBytes: 0.4 * GIB, ramBytes: 0 }];
     const answer = advise(DESKTOP, { loaded });
     expect(change(answer, 'stop-models')).toMatchObject({
-      quant: 'q4_0',
-      sentence: expect.stringMatching(/^Stop the loaded model \(llama3:8b\): q4_0 instead of q3_k_m/),
+      quant: 'q4_k_m',
+      sentence: expect.stringMatching(/^Stop the loaded model \(llama3:8b\): q4_k_m instead of q3_k_m/),
     });
     const small = [{ name: 'tiny', gpuBytes: 1, ramBytes: 0 }];
     expect(change(advise(DESKTOP, { loaded: small }), 'stop-models')).toBeUndefined();
   });
 
   test('a shorter context where the asked one is too long', () => {
-    const settings = { ...SETTINGS, contextLength: 32_768, flashAttention: false };
-    const profile = host({ ram: 64, gpus: [nvidia(4, 3.95)] });
-    expect(advise(profile).choice?.quant).toBe('q4_0');
-    expect(change(advise(profile, { settings }), 'context')?.sentence).toMatch(/^num_ctx 32768 → \d+: q/);
+    const settings = { ...SETTINGS, contextLength: 32_768 };
+    const profile = host({ ram: 64, gpus: [nvidia(8, 4.4)] });
+    const answer = advise(profile, { settings });
+    expect(answer.choice?.quant).toBe('q4_k_m');
+    expect(change(answer, 'context')?.sentence).toBe(
+      'num_ctx 32768 → 8192: q5_k_m instead of q4_k_m, entirely on the GPU (4 stars instead of 3).',
+    );
+    expect(advise(profile).choice?.quant).toBe('q5_k_m');
+  });
+
+  test('a changed setting gives what asking for it gives, where others are adjusted too', () => {
+    const adjustable = ['contextLength', 'batch'] as const;
+    const settings = { ...SETTINGS, contextLength: 32_768 };
+    let compared = 0;
+    for (let free = 3.6; free < 6; free += 0.15) {
+      const profile = host({ ram: 64, gpus: [nvidia(8, free)] });
+      for (const { kind, quant, verdict, sentence } of advise(profile, { settings, adjustable }).changes) {
+        const value = Number(sentence.match(/^num_\w+ \d+ → (\d+)/)?.[1]);
+        if (kind !== 'context' && kind !== 'batch') continue;
+        const setting = kind === 'context' ? 'contextLength' : 'batch';
+        const asked = { ...settings, [setting]: value };
+        const rest = adjustable.filter((each) => each !== setting);
+        expect(advise(profile, { settings: asked, adjustable: rest }).choice).toMatchObject({ quant, verdict });
+        compared++;
+      }
+    }
+    expect(compared).toBeGreaterThan(2);
   });
 
   test.each(['ollama-b', 'ollama-a2', 'embedded'] as const)(

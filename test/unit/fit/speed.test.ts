@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { UseCaseId } from '../../../src/catalog/schema.ts';
 import { Engine, Speed } from '../../../src/fit/schema.ts';
 import { estimateSpeed, type SpeedRequest } from '../../../src/fit/speed/estimate.ts';
-import { speedFloor } from '../../../src/fit/speed/minimum.ts';
 import { comparisons } from './speed-measurements.ts';
 import { E4B_SHAPE, SETTINGS, tabledWeights } from './support.ts';
 
@@ -272,16 +270,4 @@ describe('whatever is asked', () => {
     const weights = { ...Q4, blocks: [], tokenEmbedding: 0, output: 0, perLayerProjection: 0 };
     expect(estimateSpeed({ ...ON_CPU, weights })).toEqual({});
   });
-});
-
-test('every use case has a floor with its reason, or a reason for none', () => {
-  const floors = UseCaseId.options.map((useCase) => [useCase, speedFloor(useCase).tokensPerSecond]);
-  expect(Object.fromEntries(floors)).toEqual({
-    chatbot: 7,
-    research: undefined,
-    prototype: 5,
-    constrained: 4,
-    edge: 4,
-  });
-  for (const useCase of UseCaseId.options) expect(speedFloor(useCase).reason).not.toBe('');
 });

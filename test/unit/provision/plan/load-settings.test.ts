@@ -141,7 +141,7 @@ describe('a quant that was named', () => {
     const { reasons } = await plan(host({ ram: 32, gpus: [nvidia(12)] }), { from: '/x/' });
     expect(reasons[0]).toBe('this quant was requested');
     expect(reasons[1]).toMatch(
-      /^Without --quant the choice would be q6_k; compared with that, q4_k_m means: 1 star fewer, \d\.\d\d GiB less memory, about \d+ instead of \d+ tok\/s\.$/,
+      /^Without --quant the choice would be q8_0; compared with that, q4_k_m means: 2 stars fewer, \d\.\d\d GiB less memory, about \d+ instead of \d+ tok\/s\.$/,
     );
   });
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ChoicePolicy } from '../../../../src/fit/schema.ts';
 import { loadedModels, recommendFor } from '../../../../src/provision/plan/recommend.ts';
 import { makeApp } from '../../../helpers/app.ts';
 import { never } from '../../../helpers/failure.ts';
@@ -52,15 +53,18 @@ describe('for a server of a version that was typed', () => {
 });
 
 describe('advice is true', () => {
-  const advise = async (model: string, profile: string) => {
+  const advise = async (model: string, profile: string, policy?: ChoicePolicy) => {
     const file = join(ROOT, `test/fixtures/profiles/${profile}.json`);
-    return (await recommendFor(makeApp(), { model, settings: {}, force: false }, { profile: file })).data;
+    return (
+      await recommendFor(makeApp(), { model, settings: {}, force: false, ...(policy && { policy }) }, { profile: file })
+    ).data;
   };
 
-  test.each(['nvidia-rtx-4060-8gb', 'nvidia-rtx-3060-12gb', 'nvidia-rtx-4080-16gb', 'apple-m1-pro-16gb'])(
-    'no hardware is suggested on %s for a quant that it runs as well already',
-    async (profile) => {
-      const { changes, candidates } = await advise('gemma-3n-e4b', profile);
+  const LARGE_ENOUGH = ['nvidia-rtx-4060-8gb', 'nvidia-rtx-3060-12gb', 'nvidia-rtx-4080-16gb', 'apple-m1-pro-16gb'];
+  test.each(LARGE_ENOUGH.flatMap((profile) => ChoicePolicy.options.map((policy) => [profile, policy] as const)))(
+    'no hardware is suggested on %s for a quant that it runs as well already (%s)',
+    async (profile, policy) => {
+      const { changes, candidates } = await advise('gemma-3n-e4b', profile, policy);
       const bought = changes.filter(({ kind }) => kind === 'other-gpu' || kind === 'more-ram');
       const already = bought.filter(({ quant, verdict }) =>
         candidates.some((candidate) => candidate.quant === quant && candidate.verdict === verdict),
@@ -83,8 +87,11 @@ describe('advice is true', () => {
     ['gemma-3-4b', /^The catalog recommends it/],
     ['tiny-gemma-3n', /^The catalog recommends it/],
   ])('%s: who recommends a quant is named as it is', async (model, expected) => {
-    const { choice, candidates } = await advise(model, 'nvidia-rtx-4060-8gb');
+    const { choice, candidates } = await advise(model, 'nvidia-rtx-4060-8gb', 'card');
     expect(choice?.reasons.find((reason) => reason.includes(' recommends it'))).toMatch(expected);
+    const best = (await advise(model, 'nvidia-rtx-4060-8gb')).choice;
+    const named = new RegExp(expected.source.replace('it', 'q5_k_s for'));
+    expect(best?.reasons.find((reason) => reason.includes(' recommends q5_k_s'))).toMatch(named);
     const text = candidates.flatMap(({ reasons }) => reasons).join('\n');
     if (!model.startsWith('gemma-3n')) expect(text).not.toMatch(/model card/);
   });
