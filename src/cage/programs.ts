@@ -20,7 +20,9 @@ function render({ source, messages, bos, eos }: ProgramOf<'template'>): Outcome 
     return broken(error);
   }
   try {
-    const variables = { messages, bos_token: bos, eos_token: eos, add_generation_prompt: true };
+    // Templates of models that can think ask for this; the prompts of this tool want an answer at once.
+    const thoughts = { enable_thinking: false };
+    const variables = { messages, bos_token: bos, eos_token: eos, add_generation_prompt: true, ...thoughts };
     const text = template.render(variables);
     return text.length > CAGE_LIMITS.outputLength ? { type: 'too-long' } : { type: 'rendered', text };
   } catch (error) {

@@ -9,8 +9,16 @@ import { versionWarnings } from './lookup.ts';
 import { matrix } from './matrix.ts';
 import { optionVerdict } from './options.ts';
 import { quantVerdict } from './quants.ts';
+import { rendererVerdict } from './renderers.ts';
 import type { CapabilityId, Matrix } from './schema.ts';
-import { architectureVerdict, libraryVerdict, tooOldForUs, type Verdict } from './verdict.ts';
+import {
+  architectureVerdict,
+  libraryVerdict,
+  type ModelGate,
+  modelVerdict,
+  tooOldForUs,
+  type Verdict,
+} from './verdict.ts';
 import { isAtLeast, isIn, parseServerVersion, type ServerVersion } from './version.ts';
 
 export type { Verdict } from './verdict.ts';
@@ -27,6 +35,10 @@ export interface CheckTarget {
   readonly projector?: boolean;
   /** A model of the server's own library, `gemma3n:e4b`, and the version that its publisher asks for. */
   readonly pull?: { readonly library: string; readonly minimumVersion?: string };
+  /** The built-in chat format that the model needs, as Ollama's RENDERER. */
+  readonly renderer?: string;
+  /** What the model needs beyond its architecture: the publisher's figure, and why. */
+  readonly model?: ModelGate;
   /** Names of the Modelfile's parameters. */
   readonly parameters?: readonly string[];
 }
@@ -53,10 +65,13 @@ export function isSupported(verdicts: readonly Verdict[]): boolean {
 }
 
 function targetVerdicts(target: CheckTarget, server: ServerVersion, rows: Matrix): Verdict[] {
-  const { architecture, quant, pull, parameters = [] } = target;
+  const { architecture, quant, pull, renderer, model, parameters = [] } = target;
   const run = architectureVerdict(architecture, server, rows);
   return [
     run,
+    ...(model === undefined ? [] : [modelVerdict(model, server, rows)]),
+    // Who does not run the architecture needs no format for it.
+    ...(renderer === undefined || !run.ok ? [] : [rendererVerdict(renderer, server, rows)]),
     ...(quant === undefined ? [] : [quantVerdict(architecture, quant, server, rows)]),
     ...(pull === undefined ? [] : [pullVerdict(pull, run.ok, server, rows)]),
     ...protocolVerdict(server, rows),

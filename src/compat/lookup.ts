@@ -1,5 +1,6 @@
 import { isNewer } from './evidence.ts';
 import { matrix } from './matrix.ts';
+import { rendererHere } from './renderers.ts';
 import type { CapabilityId, DangerRow, DefaultContext, EngineGeneration, Matrix } from './schema.ts';
 import {
   compareNumbers,
@@ -27,6 +28,8 @@ export interface ServerFacts {
   readonly capabilities: ReadonlySet<CapabilityId>;
   /** True when `prompt_eval_count` counts the whole prompt; else only what was not cached. */
   readonly promptCount: boolean;
+  /** Built-in chat formats: the name that this server has for each that it can write, by the name that newer servers have. */
+  readonly renderers: ReadonlyMap<string, string>;
   /** Modelfile parameters that older servers took and this one does not. */
   readonly optionsRemoved: readonly string[];
   /** Types that create can quantize to. */
@@ -52,6 +55,12 @@ export function serverFacts(version: string | ServerVersion, rows: Matrix = matr
     defaultRepeatPenalty: valueAt(rows.defaultRepeatPenalty, server),
     capabilities,
     promptCount: capabilities.has('prompt-count'),
+    renderers: new Map(
+      rows.renderers.flatMap((row) => {
+        const here = rendererHere(row, server);
+        return here === undefined ? [] : [[row.id, here]];
+      }),
+    ),
     optionsRemoved: rows.options.filter(({ until }) => isPast(server, until)).map(({ id }) => id),
     quantizeTypes: valueAt(rows.quantizeTypes, server),
     dangers,

@@ -123,6 +123,28 @@ export const QuantRow = z.strictObject({
 });
 export type QuantRow = z.infer<typeof QuantRow>;
 
+/** A chat format that servers have built in for an architecture: the name for RENDERER. */
+export const RendererRow = z.strictObject({
+  id: Text,
+  architecture: Text,
+  since: Release,
+  /** What an older server that runs the architecture does. */
+  before: Text,
+  /** A name under which older servers wrote the very same prompt. */
+  standIn: z
+    .strictObject({
+      id: Text,
+      since: Release,
+      until: Release,
+      except: z.array(z.strictObject({ since: Release, until: Release })).optional(),
+    })
+    .optional(),
+  /** How the server chooses between prompts where the name alone does not say which: as a clause that goes after "the server". */
+  chooses: Text.optional(),
+  ...PROOF,
+});
+export type RendererRow = z.infer<typeof RendererRow>;
+
 /** Since when a projector in a file of its own is used. */
 export const ProjectorRow = z.strictObject({
   architecture: Text,
@@ -176,6 +198,7 @@ export const Matrix = z.strictObject({
   architectures: z.array(ArchitectureRow).min(1),
   library: z.array(LibraryRow),
   quants: z.array(QuantRow),
+  renderers: z.array(RendererRow),
   projectors: z.array(ProjectorRow),
   detectedTemplates: z.array(DetectedTemplateRow),
   capabilities: z.array(CapabilityRow),

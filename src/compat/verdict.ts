@@ -68,6 +68,34 @@ export function architectureVerdict(architecture: string, server: ServerVersion,
   };
 }
 
+/** What one model needs beyond its architecture, by its publisher or this project's catalog. */
+export interface ModelGate {
+  readonly id: string;
+  readonly since: string;
+  /** Why, as a noun or clause: `first version that runs it`. */
+  readonly why: string;
+}
+
+/** Is this server new enough for one model of an architecture that it runs? The figure is the catalog's. */
+export function modelVerdict({ id: model, since, why }: ModelGate, server: ServerVersion, rows: Matrix): Verdict {
+  const id = `model.${model}`;
+  if (server.numbers === undefined) return unproven(id, since, server);
+  const { basis, doubt } = standing({ verified: 'source' }, server, rows);
+  if (isAtLeast(server, since)) {
+    const reason = `Ollama ${server.raw} runs ${model} (since ${since}: ${why})${doubt || '.'}`;
+    return { id, ok: true, blocking: false, since, reason, basis };
+  }
+  return {
+    id,
+    ok: false,
+    blocking: true,
+    since,
+    reason: `${model} needs Ollama ${since} or later (${why}); this server is ${server.raw}${doubt || '.'}`,
+    remedy: `Upgrade Ollama to ${since} or later, or install with --runtime embedded.`,
+    basis,
+  };
+}
+
 /** What a pull from the server's library needs: a row of the matrix, or the catalog's own figure. */
 type Gate = Pick<LibraryRow, 'id' | 'since' | 'note'> & Proof;
 

@@ -1,3 +1,4 @@
+import { chatTemplateName } from '../catalog/chat-format.ts';
 import type { Family } from '../catalog/schema.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { modelfilePath } from './paths.ts';
@@ -15,8 +16,8 @@ export function expectedModelfiles(families: readonly Family[], templates: Templ
   const texts = new Map<string, string>();
   for (const family of families) {
     const template = modelfileTemplateOf(templates, family.id);
-    const chatTemplate = chatTemplateOf(templates, family.chatTemplate);
     for (const model of family.models) {
+      const chatTemplate = chatTemplateOf(templates, chatTemplateName(family, model));
       const spec = modelSpec({ family, model, chatTemplate });
       for (const quant of model.quants) {
         const path = modelfilePath(family, model, quant);

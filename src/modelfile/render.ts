@@ -40,6 +40,10 @@ interface View {
   readonly modelName: string;
   readonly fileName: string;
   readonly from: string;
+  /** Empty where the model is written by its template. */
+  readonly renderer: string;
+  readonly parser: string;
+  readonly requires: string;
   /** Already in Modelfile form. */
   readonly parameters: readonly { readonly name: string; readonly value: string }[];
   /** Empty where there is none: a strict template may only name what is there. */
@@ -51,7 +55,7 @@ function viewOf({ spec, family, model, quant, template }: RenderRequest, from: s
   return {
     modelfileTemplate: { name: template.name, digest: digestOf(template.text) },
     chatTemplate: {
-      name: `templates/chat/${spec.templateName}.gotmpl`,
+      name: `templates/chat/${spec.templateName}.${spec.builtIn === undefined ? 'gotmpl' : 'jinja'}`,
       digest: spec.templateDigest,
       text: spec.template,
     },
@@ -61,6 +65,9 @@ function viewOf({ spec, family, model, quant, template }: RenderRequest, from: s
     modelName: `${model.id}:${quant.id}`,
     fileName: modelfileName(family, model, quant),
     from,
+    renderer: spec.builtIn?.renderer ?? '',
+    parser: spec.builtIn?.parser ?? '',
+    requires: spec.builtIn?.requires ?? '',
     parameters: parameterLines(spec).map(([name, value]) => ({
       name: parameterName(name),
       value: typeof value === 'string' ? alwaysQuoted(value, `parameter ${name}`) : String(value),
@@ -108,7 +115,7 @@ function parameterName(name: string): string {
 function checkReadsBack(text: string, { spec, template }: RenderRequest, from: string): void {
   const meant = [
     `from ${from}`,
-    `template ${spec.template}`,
+    ...formatLines(spec),
     ...(spec.system === undefined || spec.system === '' ? [] : [`system ${spec.system}`]),
     ...parameterLines(spec).map(([name, value]) => `parameter ${name} ${value}`),
     `license ${spec.license}`,
@@ -121,6 +128,12 @@ function checkReadsBack(text: string, { spec, template }: RenderRequest, from: s
   if (lost === undefined && extra === undefined && read.length === meant.length) return;
   const what = lost === undefined ? `adds or repeats ${shorten(extra ?? '')}` : `does not say ${shorten(lost)}`;
   throw new ProvisionError('bad-template', `The Modelfile of ${template.name} ${what}`);
+}
+
+function formatLines({ template, builtIn }: ModelSpec): string[] {
+  if (builtIn === undefined) return [`template ${template}`];
+  const { renderer, parser, requires } = builtIn;
+  return [`renderer ${renderer}`, `parser ${parser}`, ...(requires === undefined ? [] : [`requires ${requires}`])];
 }
 
 function shorten(line: string): string {

@@ -1,15 +1,18 @@
+import { chatTemplateName, ownMinimumOllama } from '../catalog/chat-format.ts';
 import type { Family, Model, SamplingProfile } from '../catalog/schema.ts';
+import { rendererSince } from '../compat/renderers.ts';
+import { compareNumbers, parseServerVersion } from '../compat/version.ts';
 import { digestOf } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
-import type { ModelSpec, ParameterValue } from './schema.ts';
+import type { BuiltInFormat, ModelSpec, ParameterValue } from './schema.ts';
 
 export interface SpecRequest {
   readonly family: Family;
   readonly model: Model;
-  /** Text of the Go template that `templateName` names. */
+  /** Text of the template that `templateName` names. */
   readonly chatTemplate: string;
-  /** Default: the family's. */
+  /** Default: the model's, else the family's. */
   readonly templateName?: string;
   /** For a file that has no template of its own. */
   readonly jinja?: string;
@@ -30,14 +33,17 @@ export interface SpecRequest {
  * context or batch out of range, `bad-template` for a chat template that {@link checkChatTemplate} refuses.
  */
 export function modelSpec(request: SpecRequest): ModelSpec {
-  const { family, model, chatTemplate, templateName = family.chatTemplate, jinja, system } = request;
-  checkChatTemplate(family, templateName, chatTemplate);
+  const { family, model, chatTemplate, templateName = chatTemplateName(family, model), jinja, system } = request;
+  const builtIn = builtInFormat(family, model, templateName);
+  // What the server writes is its own: the text is what it is compared with.
+  if (builtIn === undefined) checkChatTemplate(family, templateName, chatTemplate);
   const profile = request.profile ?? family.defaultProfile;
   return {
     templateName,
     template: chatTemplate,
     templateDigest: digestOf(chatTemplate),
     ...(jinja !== undefined && { jinja }),
+    ...(builtIn !== undefined && { builtIn }),
     profile,
     parameters: {
       ...samplingParameters(profileOf(family, profile)),
@@ -49,6 +55,25 @@ export function modelSpec(request: SpecRequest): ModelSpec {
     license: family.licence.text,
     ...(system !== undefined && { system }),
   };
+}
+
+/**
+ * The format that servers have built in for the model's template, and the first Ollama that has it and runs the model. Absent for
+ * another template: that of a pretrained model.
+ */
+export function builtInFormat(family: Family, model: Model, templateName: string): BuiltInFormat | undefined {
+  const names = model.chat?.ollama;
+  if (names === undefined || templateName !== chatTemplateName(family, model)) return undefined;
+  const requires = newest([rendererSince(names.renderer), ownMinimumOllama(model)?.version]);
+  return { ...names, ...(requires !== undefined && { requires }) };
+}
+
+function newest(versions: readonly (string | undefined)[]): string | undefined {
+  const known = versions.flatMap((version) => {
+    const numbers = version === undefined ? undefined : parseServerVersion(version).numbers;
+    return version === undefined || numbers === undefined ? [] : [{ version, numbers }];
+  });
+  return known.toSorted((a, b) => compareNumbers(a.numbers, b.numbers)).at(-1)?.version;
 }
 
 /**

@@ -12,7 +12,7 @@ export interface NamedText {
 export interface Templates {
   /** Handlebars templates of Modelfiles by family id; `default` serves the families that have none of their own. */
   readonly modelfiles: ReadonlyMap<string, NamedText>;
-  /** Go chat templates by name. */
+  /** Chat templates by name: Go, and the Jinja of a format that every server for it has built in. */
   readonly chats: ReadonlyMap<string, NamedText>;
   /** The official Jinja templates that the Go ones must equal, by the same names; not every one has to be there. */
   readonly references: ReadonlyMap<string, NamedText>;
@@ -32,7 +32,7 @@ export async function loadTemplates(disk: Disk, root: string): Promise<Templates
     loadFolder(disk, root, 'templates/chat', CHAT_SUFFIX),
     loadFolder(disk, root, 'templates/chat', REFERENCE_SUFFIX),
   ]);
-  return { modelfiles, chats, references };
+  return { modelfiles, chats: new Map([...references, ...chats]), references };
 }
 
 /** The family's own Modelfile template, else the default one. */
@@ -45,7 +45,7 @@ export function modelfileTemplateOf(templates: Templates, familyId: string): Nam
   );
 }
 
-/** Text of a Go chat template. Throws `bad-template` with the nearest name. */
+/** Text of a chat template. Throws `bad-template` with the nearest name. */
 export function chatTemplateOf(templates: Templates, name: string): string {
   const template = templates.chats.get(name);
   if (template !== undefined) return template.text;

@@ -112,6 +112,7 @@ function modelSpecFromLock(
     templateName: named.name,
     template,
     templateDigest: digestOf(template),
+    ...(named.builtIn !== undefined && { builtIn: named.builtIn }),
     profile,
     parameters: { ...parameters, stop },
     license: licence,

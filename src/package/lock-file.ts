@@ -11,7 +11,7 @@ import { ProvisionError } from '../core/errors.ts';
 import { checkDocument, parseJson } from '../core/parse.ts';
 import { redactReference } from '../core/redact.ts';
 import type { GgufFacts } from '../gguf/schema.ts';
-import type { ModelSpec } from '../modelfile/schema.ts';
+import { BuiltInFormat, type ModelSpec } from '../modelfile/schema.ts';
 import type { Suite } from '../smoke/schema.ts';
 import type { LocalFile, RemoteFile } from '../sources/contract.ts';
 
@@ -49,8 +49,8 @@ export const LockFile = z.strictObject({
     /** Digest of the Jinja template in it. */
     chatTemplate: Digest.optional(),
   }),
-  /** The Go template. */
-  template: z.strictObject({ name: Text, digest: Digest }),
+  /** `builtIn`: the server's own format, which is written instead of the template. */
+  template: z.strictObject({ name: Text, digest: Digest, builtIn: BuiltInFormat.exactOptional() }),
   /** Sampling profile that the parameters began with. */
   profile: Text,
   /** Under Ollama's names, without `stop`. */
@@ -140,7 +140,11 @@ export function buildLock(plan: Lockable, { folder, root, server, suite, toolVer
       ...(hyperparameters !== undefined && { contextLength: hyperparameters.contextLength }),
       ...(chatTemplate !== undefined && { chatTemplate: digestOf(chatTemplate) }),
     },
-    template: { name: spec.templateName, digest: digestOf(spec.template) },
+    template: {
+      name: spec.templateName,
+      digest: digestOf(spec.template),
+      ...(spec.builtIn !== undefined && { builtIn: spec.builtIn }),
+    },
     profile: spec.profile,
     parameters,
     stop: Array.isArray(stop) ? stop : [],
@@ -177,12 +181,12 @@ function toPosixPath(path: string): string {
  */
 function catalogEntryDigest(family: Family, model: Model, quant: string): Digest {
   const { architecture, chatTemplate, tokens, licence, profiles, defaultProfile } = family;
-  const { hyperparameters, defaultContext, smokeSuite, kind } = model;
+  const { hyperparameters, defaultContext, smokeSuite, kind, chat } = model;
   const entry = model.quants.find(({ id }) => id === quant);
   return digestOf(
     canonicalJson({
       family: { id: family.id, architecture, chatTemplate, tokens, licence, profiles, defaultProfile },
-      model: { id: model.id, hyperparameters, defaultContext, smokeSuite, kind },
+      model: { id: model.id, hyperparameters, defaultContext, smokeSuite, kind, ...(chat && { chat }) },
       quant: entry && { id: entry.id, file: entry.file, digest: entry.digest },
     }),
   );

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
 import { ChoicePolicy } from '../fit/schema.ts';
+import { BuiltInFormat } from '../modelfile/schema.ts';
 import { RuntimeIdentity, TransferWay } from '../runtimes/contract.ts';
 import { PromptProof } from '../smoke/prompt/schema.ts';
 import { SmokeResult } from '../smoke/schema.ts';
@@ -78,7 +79,8 @@ const RecordBody = z.strictObject({
     /** This tool chose the quant among several; absent where the user, a file or a lock file decided. */
     automatic: z.literal(true).optional(),
   }),
-  template: z.strictObject({ name: z.string(), digest: Digest }),
+  /** `builtIn`: the server's own format, which is written instead of the template. */
+  template: z.strictObject({ name: z.string(), digest: Digest, builtIn: BuiltInFormat.exactOptional() }),
   profile: z.string(),
   parameters: z.record(z.string(), z.union([z.number(), z.boolean(), z.string(), z.array(z.string())])),
   /** The text that was accepted, with when and how where this host has that on record. */

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { Model } from '../catalog/schema.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Work } from '../core/progress.ts';
 import type { DigestCache } from '../disk/digest-cache.ts';
@@ -94,6 +95,9 @@ export interface StoredModel {
   readonly addsBos?: boolean;
   readonly quant?: string;
   readonly template?: string;
+  /** The server's own chat format and reader of answers that the model was created with, as Ollama's RENDERER and PARSER. */
+  readonly renderer?: string;
+  readonly parser?: string;
   /** The model's own system text, which speaks where a conversation brings none. */
   readonly system?: string;
   readonly parameters?: string;
@@ -196,6 +200,9 @@ export interface Refusal {
   readonly remedy: string;
 }
 
+/** What one model of an architecture asks of a runtime. */
+export type ModelNeeds = Pick<Model, 'id' | 'chat' | 'minimumVersions'>;
+
 /** What a plan must know of a runtime: what it allows and needs. */
 export interface RuntimeFacts {
   readonly engine: EstimatedEngine;
@@ -204,8 +211,8 @@ export interface RuntimeFacts {
   /** Where the bytes go; absent for a server on another host. */
   readonly store?: { readonly purpose: 'models' | 'data'; readonly path: string };
   readonly warnings: readonly string[];
-  /** Why this runtime cannot run the architecture, or undefined. */
-  refusal(architecture: string): Refusal | undefined;
+  /** Why this runtime cannot run the architecture, or this model of it, or undefined. */
+  refusal(architecture: string, model?: ModelNeeds): Refusal | undefined;
   /** Why this runtime cannot load a quant of the architecture, as one sentence, or undefined. */
   quantRefusal(architecture: string, quant: string): string | undefined;
   /** Why this runtime cannot pull a library model, or undefined. */

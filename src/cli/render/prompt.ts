@@ -25,7 +25,12 @@ function factsOf({ shapes, bosCount, stop, winner, context, expectedFrom }: Prom
     `${same} of ${shapes.length} message shapes equal`,
     bosCount === undefined ? 'BOS not counted' : `BOS ${bosCount === 1 ? 'once' : `${bosCount} times`}`,
     stop.length > 0 ? `stop ${stop.join(' ')}` : 'no stop parameter',
-    { template: "the Modelfile's template is used", jinja: "the file's own Jinja is used", unknown: '' }[winner],
+    {
+      template: "the Modelfile's template is used",
+      jinja: "the file's own Jinja is used",
+      'built-in': "the server's own chat format is used",
+      unknown: '',
+    }[winner],
     context.inForce === undefined ? '' : `context ${context.inForce} tokens`,
     `compared with the template of the ${expectedFrom}`,
   ].filter((fact) => fact !== '');

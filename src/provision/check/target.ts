@@ -1,5 +1,6 @@
 /** What a model asks of a server. */
 import { basename } from 'node:path';
+import { ollamaNeeds } from '../../catalog/chat-format.ts';
 import { resolveFamily, resolveModel } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import type { CheckTarget } from '../../compat/check.ts';
@@ -35,6 +36,7 @@ export function wantedModel(family: Family, model: Model, quant: string | undefi
     family: family.id,
     target: {
       ...familyTarget(family),
+      ...ollamaNeeds(model),
       ...(quant !== undefined && { quant }),
       ...(library !== undefined && { pull: { library: library.name, minimumVersion: library.minimumVersion } }),
     },
@@ -58,7 +60,8 @@ export async function resolveTarget(app: AppContext, question: CheckQuestion): P
     if (file === undefined) return wanted;
     checkHeader({ family, model }, file.header, file.path);
     const found = quantOf(model, file.header, basename(file.path)).quant ?? quant?.id;
-    return { ...wanted, ...ofFile(file, wanted.target.parameters, found) };
+    const fromFile = ofFile(file, wanted.target.parameters, found);
+    return { ...wanted, ...fromFile, target: { ...fromFile.target, ...ollamaNeeds(model) } };
   }
   const family = familyId === undefined ? undefined : resolveFamily(await app.catalog(), familyId);
   const asked = family === undefined ? undefined : familyTarget(family);

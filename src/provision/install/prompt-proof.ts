@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { chatTemplateName, chatTemplateNames } from '../../catalog/chat-format.ts';
 import type { Family } from '../../catalog/schema.ts';
 import { digestOf } from '../../core/digest.ts';
 import { realDisk } from '../../disk/disk.ts';
@@ -56,8 +57,13 @@ function ownTemplate(header: GgufFacts | undefined, { template }: StoredModel): 
 
 function officialTemplate({ families, record, templates }: Known): string | undefined {
   if (record?.template.name === RAW_TEMPLATE) return templates.references.get(RAW_TEMPLATE)?.text;
-  const named = families.map(({ chatTemplate }) => templates.references.get(chatTemplate)?.text);
-  return named.find((text) => text !== undefined);
+  const named = families.flatMap((family) => {
+    const model = family.id === record?.family ? family.models.find(({ id }) => id === record.model) : undefined;
+    // Which of several formats a model was trained with is not known of one that has no record: its server's word proves nothing.
+    const names = model === undefined ? chatTemplateNames(family) : [chatTemplateName(family, model)];
+    return names.length === 1 ? (templates.references.get(names[0] ?? '')?.text ?? []) : [];
+  });
+  return named[0];
 }
 
 /** The template that we created the model with; known only as long as it is still one of ours. */

@@ -120,7 +120,11 @@ function modelfileOf(
   if (plan.source.kind === 'file') {
     const { spec } = plan.source;
     return {
-      template: { name: spec.templateName, digest: spec.templateDigest },
+      template: {
+        name: spec.templateName,
+        digest: spec.templateDigest,
+        ...(spec.builtIn !== undefined && { builtIn: spec.builtIn }),
+      },
       profile: spec.profile,
       parameters: spec.parameters,
     };
@@ -164,6 +168,7 @@ function sameModelfile(plan: InstallPlan, before: InstallRecord): boolean {
   const { spec } = plan.source;
   return (
     before.template.digest === spec.templateDigest &&
+    isDeepStrictEqual(before.template.builtIn, spec.builtIn) &&
     isDeepStrictEqual(before.parameters, spec.parameters) &&
     before.licence.textDigest === digestOf(plan.family.licence.text)
   );

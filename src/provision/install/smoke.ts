@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { CageParts } from '../../cage/cage.ts';
+import { formatMarkers } from '../../catalog/chat-format.ts';
 import type { Catalog } from '../../catalog/load.ts';
 import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family } from '../../catalog/schema.ts';
@@ -89,7 +90,8 @@ async function* smoked(app: AppContext, subject: Subject, suite: Suite, flags: F
   const { name, runtime, identity, stored, families } = subject;
   const { signal, root } = app.options;
   const stop = families.flatMap(({ tokens }) => tokens.stop);
-  const tokens = [...stop, ...families.map(({ tokens: { bos } }) => bos)];
+  const markers = families.flatMap(({ models }) => models.flatMap(formatMarkers));
+  const tokens = [...stop, ...families.map(({ tokens: { bos } }) => bos), ...markers];
   const templateMarkers = templateMarkersOf(stored.template ?? '', tokens);
   const chat = runtime.chat.bind(runtime);
   const cage = await app.cage();

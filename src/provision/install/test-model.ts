@@ -1,3 +1,4 @@
+import { chatTemplateName, formatMarkers } from '../../catalog/chat-format.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { ProgressEvent, Work } from '../../core/progress.ts';
 import type { Runtime, StoredModel } from '../../runtimes/contract.ts';
@@ -28,6 +29,8 @@ export interface Subject {
   readonly stop: readonly string[];
   /** The template that it was created with; empty where that is not known. */
   readonly template: string;
+  /** Texts of its chat format besides, that no answer may contain: those of thoughts and tools. */
+  readonly markers?: readonly string[];
 }
 
 export function subjectOf(
@@ -36,7 +39,8 @@ export function subjectOf(
 ): Subject {
   const { bos, stop } = family.tokens;
   const template = source.kind === 'file' ? source.spec.template : '';
-  return { name, stored, label: `${model.id}:${quant}`, finalName, bos, stop, template };
+  const markers = formatMarkers(model);
+  return { name, stored, label: `${model.id}:${quant}`, finalName, bos, stop, template, markers };
 }
 
 /** What testing a model needs from outside. */
@@ -66,9 +70,9 @@ async function* runSmokeTest(
   { runtime, cage, clock }: TestEffects,
   signal: AbortSignal,
 ): Work<StepOutcome<SmokeResult>> {
-  const { name, stored, bos, stop, template } = subject;
+  const { name, stored, bos, stop, template, markers = [] } = subject;
   const watched = watchChat(runtime);
-  const templateMarkers = templateMarkersOf(template, [...(bos === undefined ? [] : [bos]), ...stop]);
+  const templateMarkers = templateMarkersOf(template, [...(bos === undefined ? [] : [bos]), ...stop, ...markers]);
   const result = yield* runSuite({
     cage,
     suite,
@@ -168,10 +172,10 @@ async function* comparePrompt(
   { runtime, cage }: TestEffects,
   signal: AbortSignal,
 ): Work<StepOutcome<PromptProof>> {
-  const { tokens, chatTemplate } = plan.family;
+  const { tokens } = plan.family;
   const sent = plan.source.kind === 'file' ? { sentTemplate: plan.source.spec.template } : {};
   const known = { ...plan.prompt, ...sent };
-  const lacking = `there is no official template ${chatTemplate} to compare with`;
+  const lacking = `there is no official template ${chatTemplateName(plan.family, plan.model)} to compare with`;
   const result = yield* proveAfterSmoke({ runtime, cage, stored, tokens, suite, smoke, known, lacking }, signal);
   const faults = result.findings.filter(({ severity }) => severity === 'fault');
   if (plan.source.kind === 'file' && faults.length > 0) throw promptDiffers(plan, faults);

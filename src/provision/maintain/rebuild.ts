@@ -1,12 +1,14 @@
 /** Rebuilds a record whose file cannot be read, from what the runtime reports and from what can still be read of the file. */
 import { basename, join } from 'node:path';
 import * as z from 'zod';
+import { chatTemplateName } from '../../catalog/chat-format.ts';
 import type { Catalog } from '../../catalog/load.ts';
 import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { defined } from '../../core/defined.ts';
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import { builtInFormat } from '../../modelfile/spec.ts';
 import type { BrokenFile } from '../../registry/index.ts';
 import { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, StoredModel } from '../../runtimes/contract.ts';
@@ -46,13 +48,13 @@ export async function buildRecord(parts: RebuildInput): Promise<InstallRecord | 
   const families = identified === undefined ? of : [identified.family, ...of];
   const found = await findFamily(families, parts, known.family ?? identified?.family.id);
   if (found === undefined) return undefined;
-  const { family, text } = found;
+  const { family, template } = found;
   const model = identified?.model ?? modelOf(family, known.model);
   return InstallRecord.parse({
     ...deriveFields(parts, family, model),
     ...known,
     // The runtime's own word wins where it has one.
-    ...(text !== undefined && { template: { name: family.chatTemplate, digest: digestOf(text) } }),
+    ...(template !== undefined && { template }),
     schemaVersion: 2,
     rebuilt: { at: parts.now.toISOString(), proven: parts.proven },
     name: parts.name,
@@ -110,10 +112,14 @@ async function findFamily(
   families: readonly Family[],
   { stored, chatTemplate }: RebuildInput,
   named: string | undefined,
-): Promise<{ family: Family; text?: string } | undefined> {
+): Promise<{ family: Family; template?: InstallRecord['template'] } | undefined> {
   for (const family of families) {
-    const text = await chatTemplate(family.chatTemplate);
-    if (text !== undefined && text === stored.template) return { family, text };
+    const builtIn = family.models.find(({ chat }) => chat?.ollama?.renderer === (stored.renderer ?? ''));
+    const name = chatTemplateName(family, builtIn);
+    const text = await chatTemplate(name);
+    if (text === undefined || (builtIn === undefined && text !== stored.template)) continue;
+    const format = builtIn && builtInFormat(family, builtIn, name);
+    return { family, template: { name, digest: digestOf(text), ...(format && { builtIn: format }) } };
   }
   const family = families.find(({ id }) => id === named) ?? families[0];
   return family && { family };

@@ -1,11 +1,13 @@
 /** Verifies installed models against their records, including the bytes of their files. Changes nothing. */
 
 import { join } from 'node:path';
+import { howRendererChooses } from '../../compat/renderers.ts';
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import type { HashFile } from '../../disk/hash.ts';
 import type { Locker } from '../../disk/lock.ts';
+import type { BuiltInFormat } from '../../modelfile/schema.ts';
 import { type BrokenRecord, readRecords } from '../../registry/index.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
@@ -207,6 +209,7 @@ function digestProblem(
 }
 
 function templateProblem({ name, template }: Recorded, found: StoredModel): Problem[] {
+  if (template.builtIn !== undefined) return builtInProblem(name, template.builtIn, found);
   // Servers that show the file's own Jinja template may still use the one that was sent.
   if (found.template === undefined || isJinja(found.template)) return [];
   const now = digestOf(found.template);
@@ -215,6 +218,20 @@ function templateProblem({ name, template }: Recorded, found: StoredModel): Prob
     {
       kind: 'template-drift',
       detail: `the template of ${name} is ${now}; ${template.name}, ${template.digest}, was recorded`,
+    },
+  ];
+}
+
+/** A stand-in of an older server counts too: which one was written is not recorded, that it differs from ours is no drift. */
+function builtInProblem(name: string, { renderer, parser }: BuiltInFormat, found: StoredModel): Problem[] {
+  if (found.renderer === undefined) return [];
+  const isSame = found.renderer === renderer || howRendererChooses(found.renderer) !== undefined;
+  if (isSame && found.parser === parser) return [];
+  const now = `${found.renderer} and ${found.parser ?? 'none'}`;
+  return [
+    {
+      kind: 'template-drift',
+      detail: `RENDERER and PARSER of ${name} are ${now}; ${renderer} and ${parser} were recorded`,
     },
   ];
 }

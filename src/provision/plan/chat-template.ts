@@ -1,4 +1,5 @@
 /** Which chat template a model gets. A file without one of its own is probably a pretrained model, and the user decides. */
+import { chatTemplateName } from '../../catalog/chat-format.ts';
 import type { Model } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { RAW_TEMPLATE } from '../../modelfile/templates.ts';
@@ -25,12 +26,13 @@ export function chooseTemplate(
   { identified: { family, model }, file, header }: ResolvedRequest,
   { chatTemplate }: Pick<InstallRequest, 'chatTemplate'>,
 ): ChosenTemplate {
-  if (header.chatTemplate !== undefined) return { name: family.chatTemplate, isGiven: false, model, reasons: [] };
+  const own = chatTemplateName(family, model);
+  if (header.chatTemplate !== undefined) return { name: own, isGiven: false, model, reasons: [] };
   const lacking = `${fileNameOf(file)} has no chat template`;
   const given = chatTemplate ?? (model.kind === 'base' ? 'none' : undefined);
   if (given === 'family') {
     return {
-      name: family.chatTemplate,
+      name: own,
       isGiven: true,
       model,
       reasons: [`${lacking}: it gets that of ${family.title}`],

@@ -1,6 +1,7 @@
 /** `modelfile render` and `modelfile check`. */
 import { join, relative } from 'node:path';
 import * as z from 'zod';
+import { chatTemplateName } from '../../catalog/chat-format.ts';
 import { resolveModel } from '../../catalog/lookup.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Disk } from '../../disk/disk.ts';
@@ -44,7 +45,7 @@ export async function renderModelfileFor(
   const spec = modelSpec({
     family,
     model,
-    chatTemplate: chatTemplateOf(templates, family.chatTemplate),
+    chatTemplate: chatTemplateOf(templates, chatTemplateName(family, model)),
     ...(options.ctx !== undefined && { contextLength: options.ctx }),
     ...(options.sampling !== undefined && { profile: options.sampling }),
   });

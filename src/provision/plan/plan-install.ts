@@ -1,4 +1,5 @@
 /** Decides everything about an install before anything changes: model, quant, source, name, room, and why. */
+import { chatTemplateName } from '../../catalog/chat-format.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { didYouMean } from '../../core/suggest.ts';
@@ -26,7 +27,7 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
   if (request.from?.startsWith('ollama:')) return planLibrary(request, inputs);
   const resolved = await resolveRequest(request, inputs);
   const { family, quant } = resolved.identified;
-  refuseRuntime(inputs, family.architecture);
+  refuseRuntime(inputs, family.architecture, resolved.identified.model);
   const { model, ...template } = chooseTemplate(resolved, request);
   const jinja = template.isGiven ? await givenJinja(template.name, inputs) : undefined;
   const name = parseModelName(request.name ?? `${model.id}:${quant}`).text;
@@ -153,8 +154,8 @@ function originsOf(kept: LoadSettings | undefined, { settings }: InstallRequest,
   return Object.fromEntries(keys.map((key) => [key, origin]));
 }
 
-export function refuseRuntime(inputs: PlanningInputs, architecture: string): void {
-  const refusal = inputs.facts.refusal(architecture);
+export function refuseRuntime(inputs: PlanningInputs, architecture: string, model?: Model): void {
+  const refusal = inputs.facts.refusal(architecture, model);
   if (refusal === undefined) return;
   throw new ProvisionError('runtime-too-old', refusal.reason, { suggestions: [refusal.remedy] });
 }
@@ -194,7 +195,7 @@ async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Pro
     stagingName: stagingNameOf(request.name ?? resolved.name),
     runtime: inputs.runtime,
     source: { kind: 'library', ref: resolved.ref, libraryName: resolved.name, profile: 'library' },
-    prompt: await expectedPrompt(family.chatTemplate, undefined, inputs),
+    prompt: await expectedPrompt(chatTemplateName(family, model), undefined, inputs),
     reasons: [`Ollama's own build was requested, ${resolved.name}`, ...candidate.reasons],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     automatic: false,
@@ -222,7 +223,7 @@ function modelOf(libraryName: string, { catalog }: PlanningInputs): { family: Fa
 }
 
 function refusePull(model: Model, family: Family, { facts }: PlanningInputs): void {
-  const refusal = facts.refusal(family.architecture) ?? facts.pullRefusal(model.library?.minimumVersion);
+  const refusal = facts.refusal(family.architecture, model) ?? facts.pullRefusal(model.library?.minimumVersion);
   if (refusal === undefined) return;
   throw new ProvisionError('runtime-too-old', refusal.reason, { suggestions: [refusal.remedy] });
 }

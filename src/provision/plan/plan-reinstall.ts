@@ -1,4 +1,5 @@
 /** The plan of an install that makes again exactly what a record says. */
+import { chatTemplateNames } from '../../catalog/chat-format.ts';
 import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { digestOf } from '../../core/digest.ts';
@@ -60,7 +61,7 @@ function knownModel(record: InstallRecord, { catalog }: Inputs): { family: Famil
 
 async function specOf(record: InstallRecord, family: Family, header: GgufFacts, inputs: Inputs): Promise<ModelSpec> {
   const { template, licence, parameters, profile } = record;
-  if (template.name !== family.chatTemplate && template.name !== RAW_TEMPLATE)
+  if (!chatTemplateNames(family).includes(template.name) && template.name !== RAW_TEMPLATE)
     throw another(record, `the template ${template.name}`);
   const text = await inputs.chatTemplate(template.name);
   if (digestOf(text) !== template.digest) throw another(record, `the template ${template.name}`);
@@ -72,6 +73,7 @@ async function specOf(record: InstallRecord, family: Family, header: GgufFacts, 
     // The record's schema has checked its form; its type says no more than text.
     templateDigest: template.digest,
     ...(jinja !== undefined && { jinja }),
+    ...(template.builtIn !== undefined && { builtIn: template.builtIn }),
     profile,
     parameters,
     license: family.licence.text,

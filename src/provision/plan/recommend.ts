@@ -65,7 +65,7 @@ export async function recommendFor(
   const profile = await hostProfile(flags, app.hostContext());
   const { family, model, quant, doubts } = await modelFor(app, request);
   const { facts, server, loaded, here, identity } = await targetOf(app, flags);
-  const refusal = facts.refusal(family.architecture);
+  const refusal = facts.refusal(family.architecture, model);
   const speed = await speedInputs({ profile, here, app, ...(identity !== undefined && { identity }) });
   const inputs = {
     // A server without the architecture loads no quant of it.
@@ -144,7 +144,7 @@ async function smallerModel(
     .flatMap(({ family }) => family.models.map((each) => ({ family, model: each })))
     .filter(({ family, model: each }) => {
       const isSmaller = each.kind === model.kind && each.parameters.total < model.parameters.total;
-      const isLoadable = inputs.facts.refusal(family.architecture) === undefined;
+      const isLoadable = inputs.facts.refusal(family.architecture, each) === undefined;
       return isSmaller && isLoadable && each.hyperparameters.contextLength >= contextLength;
     })
     .toSorted((a, b) => b.model.parameters.total - a.model.parameters.total);

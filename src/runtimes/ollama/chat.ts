@@ -4,7 +4,7 @@ import type { ChatRequest, ChatResult } from '../contract.ts';
 import { AnswerLimits } from './answer-limits.ts';
 import { stream } from './client.ts';
 import { explainLoadFailure, type ModelCall } from './explain.ts';
-import { messagesFor } from './messages.ts';
+import { messagesFor, NO_THOUGHTS } from './messages.ts';
 import { failureOf } from './server-errors.ts';
 import { read } from './show.ts';
 
@@ -67,6 +67,7 @@ function bodyOf({ name, messages, options, format }: ChatRequest) {
   return {
     model: name,
     messages: messagesFor(messages),
+    ...NO_THOUGHTS,
     ...(options && { options: { ...options } }),
     ...(format && { format }),
   };

@@ -1,5 +1,6 @@
 import type { ServerFacts } from '../../compat/lookup.ts';
 import type { Digest } from '../../core/digest.ts';
+import type { ModelSpec } from '../../modelfile/schema.ts';
 import type { StoredModel, StoreRequest } from '../contract.ts';
 import { isJinja } from '../jinja.ts';
 import { parameterDifferences, parseParameters } from '../parameters.ts';
@@ -14,7 +15,7 @@ export function differencesOf(
   return [
     ...layerDifference(uploaded, stored, facts),
     ...wordDifference('architecture', architecture, stored.architecture),
-    ...templateDifference(spec.template, stored.template, facts),
+    ...formatDifferences(spec, stored, facts),
     ...textDifference('licence', spec.license, stored.license),
     ...(spec.system === undefined ? [] : textDifference('system text', spec.system, stored.system)),
     ...parameterDifferences(spec.parameters, parseParameters(stored.parameters ?? '')),
@@ -31,6 +32,16 @@ function layerDifference(uploaded: Digest, { layerDigest }: StoredModel, facts: 
 function wordDifference(what: string, sent: string, stored: string | undefined): string[] {
   if (stored === undefined || stored === sent) return [];
   return [`The server reports the ${what} as ${stored}, not ${sent}.`];
+}
+
+/** With a built-in format no template was sent, and what the server shows as one has no effect. */
+function formatDifferences({ template, builtIn }: ModelSpec, stored: StoredModel, facts: ServerFacts): string[] {
+  if (builtIn === undefined) return templateDifference(template, stored.template, facts);
+  const renderer = facts.renderers.get(builtIn.renderer) ?? builtIn.renderer;
+  return [
+    ...wordDifference('built-in chat format', renderer, stored.renderer ?? 'none'),
+    ...wordDifference('parser of answers', builtIn.parser, stored.parser ?? 'none'),
+  ];
 }
 
 function templateDifference(sent: string, stored: string | undefined, facts: ServerFacts): string[] {

@@ -51,11 +51,20 @@ function bodyOf({ name, digest, spec, from }: CreateRequest, facts: ServerFacts)
     name,
     // 0.5.5 wants the ending, 0.5.13 a path without folders.
     ...(from === undefined ? { files: { 'model.gguf': digest } } : { from }),
-    template: spec.template,
+    ...formatFields(spec, facts),
     parameters: spec.parameters,
     ...(spec.license !== '' && { license: spec.license }),
     ...(spec.system !== undefined && { system: spec.system }),
   };
+}
+
+/** A server that has the model's format built in is told its name; a template beside it would have no effect. */
+function formatFields({ template, builtIn }: ModelSpec, facts: ServerFacts) {
+  if (builtIn === undefined) return { template };
+  const renderer = facts.renderers.get(builtIn.renderer) ?? builtIn.renderer;
+  // Under a stand-in's name the model asks no more than this server gives.
+  const requires = renderer === builtIn.renderer ? builtIn.requires : undefined;
+  return { renderer, parser: builtIn.parser, ...(requires !== undefined && { requires }) };
 }
 
 /**

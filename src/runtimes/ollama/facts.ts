@@ -1,10 +1,12 @@
+import { ollamaNeeds } from '../../catalog/chat-format.ts';
 import { serverFacts } from '../../compat/lookup.ts';
 import { matrix } from '../../compat/matrix.ts';
 import { quantVerdict } from '../../compat/quants.ts';
-import { verdictFor } from '../../compat/verdict.ts';
+import { rendererVerdict } from '../../compat/renderers.ts';
+import { modelVerdict, type Verdict, verdictFor } from '../../compat/verdict.ts';
 import { isAtLeast, parseServerVersion } from '../../compat/version.ts';
 import type { Engine } from '../../fit/schema.ts';
-import type { RuntimeFacts } from '../contract.ts';
+import type { ModelNeeds, RuntimeFacts } from '../contract.ts';
 
 /** What an Ollama of this version means for a plan; also for a server that is not here. */
 export function ollamaFacts(version: string, store?: RuntimeFacts['store']): RuntimeFacts {
@@ -15,9 +17,9 @@ export function ollamaFacts(version: string, store?: RuntimeFacts['store']): Run
     diskFactor: known.diskFactor,
     ...(store !== undefined && { store }),
     warnings: known.warnings,
-    refusal(architecture) {
-      const verdict = verdictFor({ architecture, version });
-      return verdict.ok ? undefined : { reason: verdict.reason, remedy: verdict.remedy ?? '' };
+    refusal(architecture, model) {
+      const verdict = [verdictFor({ architecture, version }), ...modelVerdicts(version, model)].find(({ ok }) => !ok);
+      return verdict && { reason: verdict.reason, remedy: verdict.remedy ?? '' };
     },
     quantRefusal(architecture, quant) {
       // A ranking asks for every quant under many settings.
@@ -33,6 +35,16 @@ export function ollamaFacts(version: string, store?: RuntimeFacts['store']): Run
       };
     },
   };
+}
+
+function modelVerdicts(version: string, model: ModelNeeds | undefined): Verdict[] {
+  if (model === undefined) return [];
+  const server = parseServerVersion(version);
+  const { renderer, model: gate } = ollamaNeeds(model);
+  return [
+    ...(gate === undefined ? [] : [modelVerdict(gate, server, matrix())]),
+    ...(renderer === undefined ? [] : [rendererVerdict(renderer, server, matrix())]),
+  ];
 }
 
 function quantRefusal(version: string, architecture: string, quant: string): string | undefined {

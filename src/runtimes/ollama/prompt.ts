@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { ChatRequest, RenderedPrompt } from '../contract.ts';
 import { type ApiRequest, ask } from './client.ts';
 import { explainLoadFailure, type ModelCall } from './explain.ts';
-import { messagesFor } from './messages.ts';
+import { messagesFor, NO_THOUGHTS } from './messages.ts';
 import { read } from './show.ts';
 
 const RenderReply = z.object({ _debug_info: z.object({ rendered_template: z.string() }).nullish() });
@@ -20,6 +20,7 @@ export async function renderPrompt(
   const request = {
     model: name,
     messages: messagesFor(messages),
+    ...NO_THOUGHTS,
     stream: false,
     _debug_render_only: true,
     // A server that ignores the field answers instead: with one token, not with hundreds.

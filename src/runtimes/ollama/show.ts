@@ -50,6 +50,7 @@ export async function findModel(
     ...(quant && { quant }),
     ...addsBosOf(shown),
     ...(shown.template !== undefined && { template: shown.template }),
+    ...builtInOf(shown.modelfile ?? ''),
     ...(shown.parameters !== undefined && { parameters: shown.parameters }),
     ...requestedParameters(shown.parameters ?? ''),
     ...(shown.license !== undefined && { license: shown.license }),
@@ -152,6 +153,15 @@ function layerOf(modelfile: string): Pick<StoredModel, 'layerPath' | 'layerDiges
   const layerPath = /^FROM (.*)$/m.exec(modelfile)?.[1]?.trim() ?? '';
   const layerDigest = digestFrom(/sha256[-:][0-9a-f]{64}$/.exec(layerPath)?.[0] ?? '');
   return layerDigest === undefined ? {} : { layerPath, layerDigest };
+}
+
+/** RENDERER and PARSER; a template, a system text or a licence may hold such lines too, and come in quotes of three. */
+function builtInOf(modelfile: string): Pick<StoredModel, 'renderer' | 'parser'> {
+  const commands = modelfile.replace(/"""[\s\S]*?"""/g, '');
+  const [renderer, parser] = ['RENDERER', 'PARSER'].map(
+    (word) => new RegExp(`^${word} (\\S+)$`, 'm').exec(commands)?.[1],
+  );
+  return { ...(renderer !== undefined && { renderer }), ...(parser !== undefined && { parser }) };
 }
 
 /** A key of the file's metadata, which show reports since 0.1.45. */

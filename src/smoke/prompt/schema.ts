@@ -76,8 +76,8 @@ export const PromptProof = z.strictObject({
   bosCount: z.int().nonnegative().optional(),
   /** Stop strings in force. */
   stop: z.array(z.string()),
-  /** Whose template is used: the Modelfile's, the file's own Jinja, or unknown. */
-  winner: z.enum(['template', 'jinja', 'unknown']),
+  /** Whose template is used: the Modelfile's, the file's own Jinja, a format that the server has built in, or unknown. */
+  winner: z.enum(['template', 'jinja', 'built-in', 'unknown']),
   context: z.strictObject({
     /** Tokens that the model's parameters ask for. */
     wanted: z.int().positive().optional(),

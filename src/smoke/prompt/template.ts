@@ -40,6 +40,7 @@ function usesFileTemplate({ kind }: Templates['runtime']): boolean {
 /** Whose template is used. A server shows the one that it uses; other runtimes may know only the file's own. */
 export function templateInUse({ runtime, stored }: Templates): PromptProof['winner'] {
   if (usesFileTemplate(runtime)) return 'jinja';
+  if (stored.renderer !== undefined) return 'built-in';
   if (stored.template === undefined) return 'unknown';
   return isJinja(stored.template) ? 'jinja' : 'template';
 }

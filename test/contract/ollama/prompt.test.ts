@@ -49,7 +49,7 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
     expect(result.firstTokenMs).toBeGreaterThan(0);
     expect(result.totalMs).toBeGreaterThan(result.firstTokenMs);
     expect(result.tokensPerSecond).toBeGreaterThan(1);
-    expect(recorded.sent).toEqual([{ model: NAME, messages, options: { temperature: 0 }, stream: true }]);
+    expect(recorded.sent).toEqual([{ model: NAME, messages, think: false, options: { temperature: 0 }, stream: true }]);
     expectAllUsed();
   });
 
@@ -65,7 +65,7 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
       expect(rendered).toEqual({
         text: '<start_of_turn>user\nAnswer briefly.\n\nHello!<end_of_turn>\n<start_of_turn>model\n',
       });
-      expect(recorded.sent).toEqual([recorded.exchange('render').request.body]);
+      expect(recorded.sent).toEqual([{ ...(recorded.exchange('render').request.body as object), think: false }]);
     } else {
       expect(rendered, 'and asks nothing that it would have to ignore').toBeUndefined();
     }
@@ -148,7 +148,7 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
       return;
     }
     expect(JSON.parse((await answer).result.text)).toEqual({ city: expect.any(String) });
-    expect(recorded.sent).toEqual([{ model: NAME, messages, format, stream: true }]);
+    expect(recorded.sent).toEqual([{ model: NAME, messages, think: false, format, stream: true }]);
   });
 
   test('sends pictures, and says so when the server cannot take them', async () => {
@@ -162,6 +162,8 @@ describe.each(RECORDED)('prompts and memory of Ollama %s', (version) => {
       expect(error.code).toBe('runtime-refused');
       expect(error.suggestions.join(' ')).toContain('pictures out');
     } else expect((await answer).result.endedBy).toBe('length');
-    expect(recorded.sent[0]).toEqual(recorded.exchange('chat.image').request.body);
+    // Recorded before this tool asked for answers without thoughts.
+    const body = recorded.exchange('chat.image').request.body as object;
+    expect(recorded.sent[0]).toEqual({ ...body, think: false });
   });
 });

@@ -58,7 +58,7 @@ describe('render', () => {
     const { runtime, bodies } = await serverOf(version, { 'POST /api/chat': { body: reply } });
     expect(await render(runtime)).toEqual({ text: '<bos>x' });
     expect(bodies).toEqual([
-      { model: 'm:t', messages, stream: false, _debug_render_only: true, options: { num_predict: 1 } },
+      { model: 'm:t', messages, think: false, stream: false, _debug_render_only: true, options: { num_predict: 1 } },
     ]);
   });
 
@@ -155,7 +155,7 @@ describe('a JSON schema', () => {
   test.each(['0.5.0', '0.0.0'])('is sent to %s', async (version) => {
     const { runtime, bodies } = await serverOf(version, { 'POST /api/chat': { body: answered } });
     await collect(runtime.chat({ name: 'm:t', messages, format }, never));
-    expect(bodies).toEqual([{ model: 'm:t', messages, stream: true, format }]);
+    expect(bodies).toEqual([{ model: 'm:t', messages, think: false, stream: true, format }]);
   });
 
   test('nobody is asked for a version when there is none to hold', async () => {
