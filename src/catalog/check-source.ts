@@ -1,4 +1,8 @@
-/** Checks that the sources of a catalog are immutable (pinned by digest or commit) and use an encrypted connection. */
+/**
+ * Checks that the sources of a catalog are pinned (by digest or commit) and use an encrypted connection. A branch of the
+ * hub may stand for a repository whose commit is not known yet: the plan resolves it to a commit, a size and a SHA-256
+ * before anything is fetched, says so, and the record and `lock` keep what it was.
+ */
 import type { Issue } from '../core/parse.ts';
 import { type Item, issueAt, itemsAt, type Path, repeats, textAt } from './json-access.ts';
 
@@ -22,13 +26,13 @@ function refIssues({ value, path }: Item, pinned: boolean): Issue[] {
   return [issueAt(path, `requires a digest: ${describe(ref)}`)];
 }
 
-/** True where the reference itself says which bytes: a commit or a manifest's digest. */
+/** True where the bytes can be told before a download: a revision of the hub, whose API has the SHA-256, or a manifest's digest. */
 function namesItsBytes(ref: string): boolean {
-  return /^hf:[^@]+@[0-9a-f]{40}\//.test(ref) || /^oci:[^@]+@sha256:[0-9a-f]{64}$/.test(ref);
+  return /^hf:[^@]+@[^@/]+\/./.test(ref) || /^oci:[^@]+@sha256:[0-9a-f]{64}$/.test(ref);
 }
 
 function describe(ref: string): string {
-  if (ref.startsWith('hf:')) return 'without a digest, or @ and a commit of 40 digits, the file can change';
+  if (ref.startsWith('hf:')) return 'without a digest, @ and a revision (a commit of 40 digits, or main) must be given';
   if (ref.startsWith('oci:')) return 'without a digest, or @sha256:…, the file can change';
   return 'the file on a web server can change';
 }

@@ -59,6 +59,8 @@ describe('row 40: what a catalog may name as a source', () => {
   test.each([
     [{ ref: `hf:acme/gguf@${COMMIT}/x.gguf` }],
     [{ ref: 'hf:acme/gguf/x.gguf', digest: DIGEST }],
+    // Where no commit is known, the plan resolves a branch to one.
+    [{ ref: 'hf:acme/gguf@main/x.gguf' }],
     [{ ref: `oci:registry.example.org:5000/acme/x@${DIGEST}` }],
     [{ ref: 'oci:registry.example.org/acme/x:1', digest: DIGEST, sizeBytes: 5 }],
     [{ ref: 'https://example.org/x.gguf', digest: DIGEST, sizeBytes: 2 ** 53 - 1 }],
@@ -86,7 +88,6 @@ describe('row 40: what a catalog may name as a source', () => {
     ],
     [{ ref: 'https://example.org/x.gguf' }, AT, /requires a digest: the file on a web server can change/],
     [{ ref: 'hf:acme/gguf/x.gguf' }, AT, /requires a digest: .*commit of 40 digits/],
-    [{ ref: 'hf:acme/gguf@main/x.gguf' }, AT, /requires a digest/],
     [{ ref: 'oci:registry.example.org/acme/x:1' }, AT, /requires a digest: .*@sha256/],
     [{ ref: 'https://example.org/x', digest: 'sha256:abc' }, `${AT}.digest`, /64 lower-case hex digits/],
     [{ ref: 'https://example.org/x', digest: DIGEST, sizeBytes: 2 ** 53 + 1 }, `${AT}.sizeBytes`, /largest integer/],
