@@ -10,13 +10,35 @@ const WEIGHT_PARTS = ['tokenEmbedding', 'perLayerEmbedding', 'perLayerProjection
 
 export function modelIssues({ value: model, path }: Item): Issue[] {
   const quants = itemsAt(model, 'quants', path);
+  const projectors = itemsAt(model, 'projectors', path);
   return [
     ...shapeIssues(model, path),
     ...repeats(quants, 'id', 'the quant'),
     ...repeats(quants, 'file', 'the file'),
     ...repeats(quants, 'digest', 'the digest'),
     ...quants.flatMap((quant) => quantIssues(quant, blockCountOf(model))),
+    ...repeats(projectors, 'id', 'the projector'),
+    ...repeats(projectors, 'digest', 'the digest'),
+    ...projectors.flatMap((projector) => projectorIssues(projector, model)),
   ];
+}
+
+/** A projector writes embeddings of one length, and serves what the model takes. */
+function projectorIssues({ value: projector, path }: Item, model: unknown): Issue[] {
+  const issues = [...byteIssues({ value: projector, path }), ...sourceIssues(projector, path)];
+  const length = numberAt(projector, 'embeddingLength');
+  const wanted = numberAt(member(model, 'hyperparameters'), 'embeddingLength');
+  if (length !== undefined && wanted !== undefined && length !== wanted)
+    issues.push(issueAt([...path, 'embeddingLength'], `is ${length}, but the model's is ${wanted}`));
+  const serves = member(projector, 'serves');
+  const taken = itemsAt(model, 'modalities', [])
+    .filter(({ value }) => textAt(value, 'direction') === 'input')
+    .map(({ value }) => textAt(value, 'kind'));
+  for (const sense of Array.isArray(serves) ? serves : []) {
+    if (typeof sense === 'string' && !taken.includes(sense))
+      issues.push(issueAt([...path, 'serves'], `names ${sense}, which is not an input among the model's modalities`));
+  }
+  return issues;
 }
 
 function blockCountOf(model: unknown): number | undefined {
@@ -67,9 +89,18 @@ function shapeIssues(model: unknown, path: Path): Issue[] {
 }
 
 function quantIssues({ value: quant, path }: Item, blockCount: number | undefined): Issue[] {
-  const issues: Issue[] = [];
+  const issues = byteIssues({ value: quant, path });
   const tensorBytes = numberAt(member(quant, 'tensorBytes'), 'value');
-  const fileBytes = numberAt(member(quant, 'fileBytes'), 'value');
+  if (textAt(quant, 'bundled') !== undefined && textAt(quant, 'digest') === undefined)
+    issues.push(issueAt([...path, 'bundled'], 'requires a digest, so that the bundled file can be verified'));
+  issues.push(...sourceIssues(quant, path));
+  return [...issues, ...weightIssues(member(quant, 'weights'), [...path, 'weights'], blockCount, tensorBytes)];
+}
+
+function byteIssues({ value: file, path }: Item): Issue[] {
+  const issues: Issue[] = [];
+  const tensorBytes = numberAt(member(file, 'tensorBytes'), 'value');
+  const fileBytes = numberAt(member(file, 'fileBytes'), 'value');
   for (const [key, value] of [
     ['tensorBytes', tensorBytes],
     ['fileBytes', fileBytes],
@@ -77,11 +108,7 @@ function quantIssues({ value: quant, path }: Item, blockCount: number | undefine
     if (value !== undefined && (!Number.isInteger(value) || value <= 0))
       issues.push(issueAt([...path, key, 'value'], 'must be a whole number of bytes above 0'));
   }
-  issues.push(...notAbove(tensorBytes, fileBytes, [...path, 'tensorBytes', 'value'], 'fileBytes'));
-  if (textAt(quant, 'bundled') !== undefined && textAt(quant, 'digest') === undefined)
-    issues.push(issueAt([...path, 'bundled'], 'requires a digest, so that the bundled file can be verified'));
-  issues.push(...sourceIssues(quant, path));
-  return [...issues, ...weightIssues(member(quant, 'weights'), [...path, 'weights'], blockCount, tensorBytes)];
+  return [...issues, ...notAbove(tensorBytes, fileBytes, [...path, 'tensorBytes', 'value'], 'fileBytes')];
 }
 
 function weightIssues(

@@ -6,13 +6,14 @@
 import type { Issue } from '../core/parse.ts';
 import { type Item, issueAt, itemsAt, type Path, repeats, textAt } from './json-access.ts';
 
-export function sourceIssues(quant: unknown, path: Path): Issue[] {
-  const sources = itemsAt(quant, 'sources', path);
-  const pinned = textAt(quant, 'digest') !== undefined;
+/** `file`: a quant or a projector. */
+export function sourceIssues(file: unknown, path: Path): Issue[] {
+  const sources = itemsAt(file, 'sources', path);
+  const pinned = textAt(file, 'digest') !== undefined;
   return [...repeats(sources, 'ref', 'the source'), ...sources.flatMap((source) => refIssues(source, pinned))];
 }
 
-/** `pinned`: the quant has a digest, which holds for every source that has none of its own. */
+/** `pinned`: the file has a digest, which holds for every source that has none of its own. */
 function refIssues({ value, path }: Item, pinned: boolean): Issue[] {
   const ref = textAt(value, 'ref');
   if (ref === undefined) return [];

@@ -4,9 +4,11 @@
  */
 import * as z from 'zod';
 import { Count, Text, Version, WebAddress, Word } from './ids.ts';
+import { Projector } from './projector-schema.ts';
 import { Hyperparameters, ModelId, Quant, QuantId } from './quant-schema.ts';
 
 export { Sourced } from './ids.ts';
+export * from './projector-schema.ts';
 export * from './quant-schema.ts';
 
 export const Modality = z.strictObject({
@@ -77,6 +79,8 @@ export const Model = z.strictObject({
   /** Where the publisher's word and the real model differ: `{field, says, actual, source}`. */
   corrections: z.array(z.strictObject({ field: z.string(), says: z.string(), actual: z.string(), source: z.string() })),
   quants: z.array(Quant).min(1),
+  /** Projectors for it, best first; absent for a model of text alone. */
+  projectors: z.array(Projector).min(1).optional(),
   smokeSuite: Word,
 });
 export type Model = z.infer<typeof Model>;
