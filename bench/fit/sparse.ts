@@ -1,7 +1,7 @@
 /** Files that have a model's true header and no weights: holes on disk, read as zeros. */
 import { Buffer } from 'node:buffer';
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { largestLayer } from '../../src/catalog/schema.ts';
+import { atLayer, type Hyperparameters, largestLayer, type PerLayer } from '../../src/catalog/schema.ts';
 import { tensorType } from '../../src/gguf/types.ts';
 import { buildGguf, type MetadataSpec, type TensorSpec } from '../../test/helpers/gguf-builder.ts';
 import { type BenchModel, tensorsOf } from './models.ts';
@@ -33,9 +33,9 @@ function pad(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-function metadataOf({ id, architecture, hyperparameters: h }: BenchModel): MetadataSpec[] {
-  const u32 = (name: string, value: number): MetadataSpec => ({ key: `${architecture}.${name}`, type: 'u32', value });
-  const f32 = (name: string, value: number): MetadataSpec => ({ key: `${architecture}.${name}`, type: 'f32', value });
+function metadataOf(model: BenchModel): MetadataSpec[] {
+  const { id, architecture, hyperparameters: h } = model;
+  const { u32, f32, list } = keysOf(architecture);
   const tokens = Array.from({ length: h.vocabularySize }, (_, index) => wordOf(index));
   return [
     { key: 'general.architecture', type: 'string', value: architecture },
@@ -43,15 +43,16 @@ function metadataOf({ id, architecture, hyperparameters: h }: BenchModel): Metad
     u32('context_length', h.contextLength),
     u32('embedding_length', h.embeddingLength),
     u32('block_count', h.blockCount),
-    u32('feed_forward_length', largestLayer(h.feedForwardLength)),
+    list('feed_forward_length', h.feedForwardLength),
     u32('attention.head_count', largestLayer(h.headCount)),
-    u32('attention.head_count_kv', largestLayer(h.headCountKv)),
+    list('attention.head_count_kv', h.headCountKv),
     u32('attention.key_length', largestLayer(h.keyLength)),
     u32('attention.value_length', largestLayer(h.valueLength)),
     f32('attention.layer_norm_rms_epsilon', 1e-6),
     f32('rope.freq_base', 1e6),
     ...(h.slidingWindow === undefined ? [] : [u32('attention.sliding_window', h.slidingWindow)]),
-    ...(h.perLayerEmbeddingLength > 0 ? perLayerKeys(u32, h) : []),
+    ...(architecture === 'gemma3n' ? gemma3nKeys(h) : []),
+    ...(architecture === 'gemma4' ? gemma4Keys(h) : []),
     { key: 'tokenizer.ggml.model', type: 'string', value: 'llama' },
     { key: 'tokenizer.ggml.pre', type: 'string', value: 'default' },
     { key: 'tokenizer.ggml.tokens', type: 'string', value: tokens },
@@ -63,22 +64,58 @@ function metadataOf({ id, architecture, hyperparameters: h }: BenchModel): Metad
   ];
 }
 
-function perLayerKeys(u32: (name: string, value: number) => MetadataSpec, h: BenchModel['hyperparameters']) {
+/** Writers of keys that begin with the architecture's name. */
+function keysOf(architecture: string) {
+  const u32 = (name: string, value: number): MetadataSpec => ({ key: `${architecture}.${name}`, type: 'u32', value });
+  const f32 = (name: string, value: number): MetadataSpec => ({ key: `${architecture}.${name}`, type: 'f32', value });
+  const list = (name: string, value: PerLayer): MetadataSpec => ({
+    key: `${architecture}.${name}`,
+    type: typeof value === 'number' ? 'u32' : 'i32',
+    value,
+  });
+  const pattern = (h: Hyperparameters): MetadataSpec => ({
+    key: `${architecture}.attention.sliding_window_pattern`,
+    type: 'bool',
+    value: Array.from({ length: h.blockCount }, (_, layer) => (layer + 1) % (h.slidingPattern ?? 1) !== 0),
+  });
+  return { u32, f32, list, pattern };
+}
+
+function gemma3nKeys(h: Hyperparameters): MetadataSpec[] {
+  const { u32, pattern } = keysOf('gemma3n');
   return [
     u32('embedding_length_per_layer_input', h.perLayerEmbeddingLength),
     u32('attention.shared_kv_layers', h.sharedKvLayers),
-    {
-      key: 'gemma3n.attention.sliding_window_pattern',
-      type: 'bool',
-      value: Array.from({ length: h.blockCount }, (_, layer) => (layer + 1) % (h.slidingPattern ?? 1) !== 0),
-    } satisfies MetadataSpec,
+    pattern(h),
     u32('altup.num_inputs', 4),
     u32('altup.active_idx', 0),
     {
       key: 'gemma3n.activation_sparsity_scale',
       type: 'f32',
       value: Array.from({ length: h.blockCount }, (_, layer) => (layer < 10 ? 1.6448535919189453 : -Infinity)),
-    } satisfies MetadataSpec,
+    },
+  ];
+}
+
+function gemma4Keys(h: Hyperparameters): MetadataSpec[] {
+  const { u32, f32, pattern } = keysOf('gemma4');
+  return [
+    u32('embedding_length_per_layer_input', h.perLayerEmbeddingLength),
+    u32('attention.shared_kv_layers', h.sharedKvLayers),
+    pattern(h),
+    u32('attention.key_length_swa', atLayer(h.keyLength, 0)),
+    u32('attention.value_length_swa', atLayer(h.valueLength, 0)),
+    u32('rope.dimension_count', largestLayer(h.keyLength)),
+    u32('rope.dimension_count_swa', atLayer(h.keyLength, 0)),
+    f32('rope.freq_base_swa', 1e4),
+    f32('final_logit_softcapping', 30),
+    ...(h.experts === undefined
+      ? []
+      : [
+          u32('expert_count', h.experts.count),
+          u32('expert_used_count', h.experts.used),
+          u32('expert_feed_forward_length', h.experts.feedForwardLength),
+        ]),
   ];
 }
 

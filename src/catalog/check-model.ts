@@ -71,6 +71,12 @@ function shapeIssues(model: unknown, path: Path): Issue[] {
       'blockCount',
     ),
     ...notAbove(
+      numberAt(member(shape, 'experts'), 'used'),
+      numberAt(member(shape, 'experts'), 'count'),
+      [...shapePath, 'experts', 'used'],
+      'count',
+    ),
+    ...notAbove(
       numberAt(parameters, 'effective'),
       numberAt(parameters, 'total'),
       [...path, 'parameters', 'effective'],

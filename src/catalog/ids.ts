@@ -16,7 +16,10 @@ export const Bytes = z.int().nonnegative();
 export const Word = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'must be a word of lower-case letters, digits, dashes and underscores');
-/** `0.10.0`, `3.8`, `0.33.0-rc2`, or the commit of a project that has no releases (`8846aace`). */
+/** `0.10.0`, `3.8`, `0.33.0-rc2`, a build (`b8637`), or the commit of a project that has no releases (`8846aace`). */
 export const Version = z
   .string()
-  .regex(/^(\d+(\.\d+){1,2}(-[0-9A-Za-z.]+)?|[0-9a-f]{7,40})$/, 'must be a version such as 0.10.0 or a commit');
+  .regex(
+    /^(\d+(\.\d+){1,2}(-[0-9A-Za-z.]+)?|b\d{1,6}|[0-9a-f]{7,40})$/,
+    'must be a version such as 0.10.0, a build such as b8637 or a commit',
+  );

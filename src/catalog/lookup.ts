@@ -29,7 +29,7 @@ export function resolveModel(catalog: Catalog, typed: string): ResolvedModel {
   throw new ProvisionError('model-not-found', message, { suggestions: suggestModels(catalog, text) });
 }
 
-/** `Q5_K_M` and `q5-k-m` are `q5_k_m`. */
+/** `Q5_K_M` and `q5-k-m` are `q5_k_m`; so that `Q4_0_QAT` finds `q4_0-qat`, ids are compared in this spelling too. */
 export function normaliseQuant(typed: string): string {
   return typed.trim().toLowerCase().replaceAll('-', '_');
 }
@@ -37,7 +37,7 @@ export function normaliseQuant(typed: string): string {
 /** The quant of a model in any spelling that `normaliseQuant` understands. Throws `quant-not-found`. */
 export function resolveQuant(model: Model, typed: string): Quant {
   const id = normaliseQuant(typed);
-  const quant = model.quants.find((candidate) => candidate.id === id);
+  const quant = model.quants.find((candidate) => normaliseQuant(candidate.id) === id);
   if (quant !== undefined) return quant;
   const message =
     id === ''

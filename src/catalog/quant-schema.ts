@@ -3,8 +3,13 @@ import * as z from 'zod';
 import { Digest } from '../core/digest.ts';
 import { Bytes, Count, Sourced, Text } from './ids.ts';
 
-/** `q5_k_m`: lower case inside ids, accepted in any case from users. */
-export const QuantId = z.string().regex(/^[a-z][a-z0-9_]{1,15}$/, 'must be a quant in lower case such as q5_k_m');
+/**
+ * `q5_k_m`: lower case inside ids, accepted in any case from users. After a dash, the checkpoint that was quantised where
+ * it is another one: `q4_0-qat` comes from weights that were trained for Q4_0.
+ */
+export const QuantId = z
+  .string()
+  .regex(/^[a-z][a-z0-9_]{1,15}(?:-[a-z0-9]{1,8})?$/, 'must be a quant in lower case such as q5_k_m or q4_0-qat');
 /** `gemma-3n-e4b`. */
 export const ModelId = z
   .string()
@@ -21,6 +26,17 @@ export function atLayer(value: PerLayer, layer: number): number {
 export function largestLayer(value: PerLayer): number {
   return typeof value === 'number' ? value : Math.max(...value);
 }
+
+/** Feed-forward networks of which each token uses a few, beside one that all tokens use. */
+export const Experts = z.strictObject({
+  /** How many each block has. */
+  count: Count,
+  /** How many a token uses. */
+  used: Count,
+  /** Width of one of them. */
+  feedForwardLength: Count,
+});
+export type Experts = z.infer<typeof Experts>;
 
 /** The shape of the network, in the words of the GGUF keys that carry it. */
 export const Hyperparameters = z.strictObject({
@@ -40,9 +56,11 @@ export const Hyperparameters = z.strictObject({
   slidingPattern: Count.optional(),
   /** Layers at the end that own no KV cache but reuse an earlier one. */
   sharedKvLayers: z.int().nonnegative(),
-  /** Width of the per-layer embeddings (Gemma 3n); 0 where there are none. */
+  /** Width of the per-layer embeddings (Gemma 3n, Gemma 4 E2B and E4B); 0 where there are none. */
   perLayerEmbeddingLength: z.int().nonnegative(),
   vocabularySize: Count,
+  /** Absent where every token uses all weights. */
+  experts: Experts.optional(),
 });
 export type Hyperparameters = z.infer<typeof Hyperparameters>;
 

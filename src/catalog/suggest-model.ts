@@ -67,8 +67,9 @@ export function suggestQuants(typed: string, known: readonly string[]): string[]
 
 /** `q4km` is `q4_k_m` and `q6` is `q6_k` for a person, though other quants are fewer letters away. */
 function nearestQuant(typed: string, known: readonly string[]): string | undefined {
-  const bare = typed.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const same = known.find((id) => id.replaceAll('_', '') === bare);
-  const begun = bare.length < 2 ? [] : known.filter((id) => id.replaceAll('_', '').startsWith(bare));
+  const bareOf = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const bare = bareOf(typed);
+  const same = known.find((id) => bareOf(id) === bare);
+  const begun = bare.length < 2 ? [] : known.filter((id) => bareOf(id).startsWith(bare));
   return same ?? (begun.length === 1 ? begun[0] : nearest(typed.replaceAll('-', '_'), known));
 }

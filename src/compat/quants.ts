@@ -11,6 +11,8 @@ import { isAtLeast, type ServerVersion } from './version.ts';
 export function quantVerdict(architecture: string, quant: string, server: ServerVersion, rows: Matrix): Verdict {
   const wanted = quant.toLowerCase();
   const id = `quant.${wanted}`;
+  // `q4_0-qat` is a file of the type Q4_0.
+  const [type = wanted] = wanted.split('-');
   const runs = rows.architectures.find((row) => row.id === architecture);
   if (runs !== undefined && !isAtLeast(server, runs.since)) {
     return {
@@ -25,7 +27,7 @@ export function quantVerdict(architecture: string, quant: string, server: Server
   }
   const engine = valueAt(rows.engines, server);
   const known = rows.quants.filter(
-    (row) => row.architecture === architecture && row.engine === engine && row.quants.includes(wanted),
+    (row) => row.architecture === architecture && row.engine === engine && row.quants.includes(type),
   );
   const cpu = known.find(({ device }) => device === 'cpu');
   if (cpu === undefined || cpu.verdict === 'unknown') return unknownQuant(id, architecture, server);
