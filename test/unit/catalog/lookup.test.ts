@@ -52,6 +52,15 @@ describe('resolveModel', () => {
     expect(resolveModel(catalog, `gemma-3n-e4b:${quant}`).quant?.id).toBe('q5_k_m');
   });
 
+  test.each(['q4_0-qat', 'Q4_0-QAT', 'q4_0_qat', 'q4-0-qat'])('gemma-4-e4b:%s', (quant) => {
+    expect(resolveModel(catalog, `gemma-4-e4b:${quant}`).quant?.id).toBe('q4_0-qat');
+  });
+
+  test('the file trained for Q4_0 is not the one that was only rounded to it', () => {
+    expect(resolveModel(catalog, 'gemma-4-e4b:q4_0').quant?.id).toBe('q4_0');
+    expect(failure(() => resolveModel(catalog, 'gemma-3-4b:q4_0-qat')).code).toBe('quant-not-found');
+  });
+
   test('blanks around the name do not matter', () => {
     expect(resolveModel(catalog, ' tiny-gemma-3n:f16\n').quant?.id).toBe('f16');
   });
