@@ -125,11 +125,16 @@ export const Change = z.strictObject({
     'free-vram',
     'free-ram',
     'smaller-model',
+    'other-model',
     'other-gpu',
     'more-ram',
   ]),
-  /** Another model, for `smaller-model`. */
+  /** Another model, for `smaller-model` and `other-model`. */
   model: z.string().optional(),
+  /** The flag that makes it, for what is a setting: `--ctx 4096`. */
+  flag: z.string().optional(),
+  /** What to type for it, for another model. */
+  command: z.string().optional(),
   /** What would then be chosen. */
   quant: QuantId,
   verdict: FitVerdict,

@@ -1,3 +1,4 @@
+import { defined } from '../../core/defined.ts';
 import { formatBytes, GIB, MIB } from '../../core/units.ts';
 import type { Gpu, HostProfile } from '../../hardware/schema.ts';
 import { applyWhatIf } from '../../hardware/what-if.ts';
@@ -30,12 +31,12 @@ export function changesOf({ ranking, base }: Adjusted): Change[] {
 }
 
 function firstThatHelps(variants: readonly Variant[], { best: now, candidates }: Ranking): Change[] {
-  for (const { kind, request, bytes, label } of variants) {
+  for (const { kind, request, bytes, flag, label } of variants) {
     const { best } = rankAdjusted(request).ranking;
     if (best === undefined || !improves(best, now) || isOnlyFaster(kind, best, now, request)) continue;
     if (isHardware(kind) && candidates.some((candidate) => isAsGoodNow(candidate, best))) continue;
     const sentence = `${label}: ${best.quant} ${gain(best, now)}.`;
-    return [{ kind, quant: best.quant, verdict: best.verdict, ...(bytes !== undefined && { bytes }), sentence }];
+    return [{ kind, quant: best.quant, verdict: best.verdict, ...defined({ bytes, flag }), sentence }];
   }
   return [];
 }
@@ -108,6 +109,7 @@ interface Variant {
   readonly kind: Change['kind'];
   readonly request: RecommendRequest;
   readonly bytes?: number;
+  readonly flag?: string;
   /** `num_ctx 8192 → 4096`. */
   readonly label: string;
 }
@@ -125,6 +127,7 @@ function shorterContext({ request, asked }: Now): Variant[] {
   return halves(now, LEAST_CONTEXT).map((contextLength) => ({
     kind: 'context',
     request: withSetting(asked, 'contextLength', contextLength),
+    flag: `--ctx ${contextLength}`,
     label: `num_ctx ${now} → ${contextLength}`,
   }));
 }
@@ -134,6 +137,7 @@ function smallerBatch({ request, asked }: Now): Variant[] {
   return halves(now, LEAST_BATCH).map((batch) => ({
     kind: 'batch',
     request: withSetting(asked, 'batch', batch),
+    flag: `--batch ${batch}`,
     label: `num_batch ${now} → ${batch}, which slows down reading long prompts`,
   }));
 }
@@ -145,6 +149,7 @@ function smallerCache({ request, asked }: Now): Variant[] {
     {
       kind: 'kv-type',
       request: { ...asked, settings: { ...asked.settings, kvType: 'q8_0' } },
+      flag: '--kv-type q8_0',
       label: 'KV cache f16 → q8_0 (set on the server)',
     },
   ];

@@ -109,7 +109,8 @@ function compareModest(a: Candidate, b: Candidate): number {
     Number(a.fastEnough === false) - Number(b.fastEnough === false) ||
     poor(a) - poor(b) ||
     VERDICT_ORDER[a.verdict] - VERDICT_ORDER[b.verdict] ||
-    a.memory.totalBytes - b.memory.totalBytes
+    a.memory.totalBytes - b.memory.totalBytes ||
+    qualityOf(b) - qualityOf(a)
   );
 }
 
@@ -118,10 +119,14 @@ export function asGood(verdict: FitVerdict, than: FitVerdict): boolean {
   return VERDICT_ORDER[verdict] <= VERDICT_ORDER[than];
 }
 
-/** True when a choice is better whatever the card says: more stars in as good a place, or as many in a better one. */
+/**
+ * True when a choice is better whatever the card says: more stars in as good a place, or as many in a better one. What may
+ * be fast enough is better than what is surely too slow, unless it costs stars and leaves fewer than three.
+ */
 export function improves(next: Candidate | undefined, now: Candidate | undefined): boolean {
   if (next === undefined || now === undefined) return next !== undefined;
-  if ((next.fastEnough === false) !== (now.fastEnough === false)) return now.fastEnough === false;
+  if ((next.fastEnough === false) !== (now.fastEnough === false))
+    return now.fastEnough === false && next.quality >= Math.min(now.quality, SOUND_STARS);
   const place = VERDICT_ORDER[next.verdict] - VERDICT_ORDER[now.verdict];
   const stars = next.quality - now.quality;
   return place <= 0 && stars >= 0 && (place < 0 || stars > 0);

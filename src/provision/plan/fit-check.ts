@@ -90,20 +90,6 @@ export function overrideReasons(quant: string, { choice, candidates }: Recommend
   ];
 }
 
-export function tooLarge(model: Model, candidate: Candidate): ProvisionError {
-  return new ProvisionError(
-    'memory-short',
-    `${model.id}:${candidate.quant} does not fit: ${candidate.blockedBy.join('; ')}`,
-    {
-      suggestions: [
-        'Choose a smaller quant, or a smaller context with --ctx.',
-        `List what fits: gemma-provision recommend ${model.id}`,
-        'Install it anyway with --force.',
-      ],
-    },
-  );
-}
-
 /** Micro-batch of Ollama and of llama.cpp by default. */
 const DEFAULT_BATCH = 512;
 

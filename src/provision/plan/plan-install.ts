@@ -13,10 +13,11 @@ import type { KnownPrompt } from '../../smoke/prompt/request.ts';
 import { chooseTemplate } from './chat-template.ts';
 import type { InstallPlan, InstallRequest, LoadSettings, PlanningInputs } from './contract.ts';
 import { diskNeeds, diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
-import { fitOf, rank, tooLarge } from './fit-check.ts';
+import { fitOf, rank } from './fit-check.ts';
 import { stagingNameOf } from './names.ts';
 import { type ResolvedRequest, resolveRequest } from './resolve-request.ts';
 import { smallerPlan } from './smaller.ts';
+import { tooLarge } from './too-large.ts';
 
 /**
  * Plans an install. Throws for everything that would make it fail later and can be known now: unknown names,
@@ -75,7 +76,10 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     ...(request.way !== undefined && { way: request.way }),
     disk,
     bytesToMove: resolved.file.sizeBytes,
-    obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],
+    obstacles: [
+      ...(candidate.verdict === 'no' ? [tooLarge({ family, model }, candidate, request, inputs)] : []),
+      ...diskObstacles(disk),
+    ],
     warnings: [...inputs.facts.warnings, ...(resolved.file.warnings ?? []), ...resolved.header.warnings],
   };
 }
@@ -204,7 +208,10 @@ async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Pro
     wholeOnGpu: candidate.verdict === 'gpu',
     disk,
     bytesToMove: sizeBytes,
-    obstacles: [...(candidate.verdict === 'no' ? [tooLarge(model, candidate)] : []), ...diskObstacles(disk)],
+    obstacles: [
+      ...(candidate.verdict === 'no' ? [tooLarge({ family, model }, candidate, request, inputs)] : []),
+      ...diskObstacles(disk),
+    ],
     warnings: inputs.facts.warnings,
   };
 }

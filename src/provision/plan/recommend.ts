@@ -3,8 +3,8 @@ import { defaultModel } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { matrix } from '../../compat/matrix.ts';
 import { requireVersion } from '../../compat/version.ts';
+import { defined } from '../../core/defined.ts';
 import { ProvisionError } from '../../core/errors.ts';
-import { PLACEMENT_TEXT } from '../../fit/choice/reasons.ts';
 import type { LoadedModel } from '../../fit/choice/recommend.ts';
 import { type Change, Recommendation } from '../../fit/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
@@ -20,9 +20,10 @@ import {
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import type { InstallRequest } from './contract.ts';
-import { measuredModel, overrideReasons, type RankInputs, rank } from './fit-check.ts';
+import { measuredModel, overrideReasons, rank } from './fit-check.ts';
 import type { HostFlags } from './host.ts';
 import { checkHeader, identifyByHeader, identifyByName } from './identify.ts';
+import { otherModelChange } from './other-model.ts';
 import { fileNameOf, requireFamily } from './resolve-request.ts';
 import { speedInputs } from './speed.ts';
 
@@ -38,6 +39,8 @@ export type RecommendData = z.infer<typeof RecommendData>;
 export interface RecommendFlags extends HostFlags, RuntimeFlags {
   readonly 'server-version'?: string | undefined;
   readonly table?: boolean | undefined;
+  /** Catalog files of the user. */
+  readonly catalog?: readonly string[] | undefined;
 }
 
 /** The server that a recommendation is for, and what it means for the estimate. */
@@ -86,8 +89,10 @@ export async function recommendFor(
     ...profile.warnings,
     ...(refusal === undefined ? [] : [refusal.remedy]),
   ];
-  if (ranking.choice === undefined && quant === undefined) {
-    ranking.changes.unshift(...(await smallerModel(app, model, request, { ...inputs, facts })));
+  if (quant === undefined) {
+    const found = otherModelChange(model, ranking, await app.catalog(), request, { ...inputs, facts });
+    const isLive = here && flags['what-if'] === undefined;
+    ranking.changes.unshift(...found.map((change) => withCommand(change, request, flags, isLive)));
   }
   const data: RecommendData = { ...ranking, hardware: profile, ...(server && { server }) };
   return { data, warnings };
@@ -132,34 +137,33 @@ async function headerFrom(app: AppContext, ref: string): Promise<{ header: GgufF
   return { header: { ...header, warnings }, name: fileNameOf(resolved) };
 }
 
-/** The largest smaller model of the same kind that fits well, else that fits at all. */
-async function smallerModel(
-  app: AppContext,
-  model: Model,
-  request: InstallRequest,
-  inputs: RankInputs,
-): Promise<Change[]> {
-  const { contextLength = 0 } = request.settings;
-  const smaller = (await app.catalog()).families
-    .flatMap(({ family }) => family.models.map((each) => ({ family, model: each })))
-    .filter(({ family, model: each }) => {
-      const isSmaller = each.kind === model.kind && each.parameters.total < model.parameters.total;
-      const isLoadable = inputs.facts.refusal(family.architecture, each) === undefined;
-      return isSmaller && isLoadable && each.hyperparameters.contextLength >= contextLength;
-    })
-    .toSorted((a, b) => b.model.parameters.total - a.model.parameters.total);
-  const fitting = smaller.flatMap(({ family, model: other }) => {
-    const { choice, candidates } = rank(other, family, request, inputs);
-    const best = candidates.find(({ quant }) => quant === choice?.quant);
-    return best === undefined ? [] : [{ id: other.id, best }];
+/** The change with the command that makes it: on this host an install, for another one the same question about that model. */
+function withCommand(change: Change, request: InstallRequest, flags: RecommendFlags, isLive: boolean): Change {
+  const { model, quant } = change;
+  const { contextLength, batch, parallel, kvType, flashAttention } = request.settings;
+  const options = defined({
+    host: flags.host,
+    runtime: flags.runtime,
+    'server-version': flags['server-version'],
+    profile: flags.profile,
+    'what-if': flags['what-if'],
+    'use-case': request.useCase,
+    policy: request.policy,
+    ctx: contextLength,
+    batch,
+    parallel,
+    'kv-type': kvType,
+    'flash-attn': flashAttention === undefined ? undefined : flashAttention ? 'on' : 'off',
   });
-  // The smallest quants lose more than a smaller model does.
-  const found = fitting.find(({ best }) => best.quality > 1) ?? fitting[0];
-  if (found === undefined) return [];
-  const { quant, verdict, quality } = found.best;
-  const where = `${PLACEMENT_TEXT[verdict]} (${quality} ${quality === 1 ? 'star' : 'stars'})`;
-  const sentence = `With a smaller model: ${found.id}:${quant} would run ${where}.`;
-  return [{ kind: 'smaller-model', model: found.id, quant, verdict, sentence }];
+  const typed = [...Object.entries(options), ...(flags.catalog ?? []).map((file) => ['catalog', file] as const)];
+  const words = typed.flatMap(([name, value]) => [`--${name}`, shellWord(String(value))]);
+  const what = isLive ? ['install', `${model}:${quant}`] : ['recommend', model];
+  const command = ['gemma-provision', ...what, ...words].join(' ');
+  return { ...change, command, sentence: `${change.sentence.replace(/\.$/, '')}: ${command}` };
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function only(model: Model, quant: string): Model {

@@ -8,8 +8,9 @@ import type { GgufFacts } from '../../gguf/schema.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { InstallRequest, PlanningInputs, SourceFile } from './contract.ts';
-import { overrideReasons, rank, tooLarge } from './fit-check.ts';
+import { overrideReasons, rank } from './fit-check.ts';
 import { checkHeader, type Identified, identifyByHeader, identifyByName, quantOf } from './identify.ts';
+import { tooLarge } from './too-large.ts';
 
 /** A model with its quant, its file and what the file's header says. */
 export interface ResolvedRequest {
@@ -144,7 +145,9 @@ async function resolveBest(
   if (ranking.choice === undefined) {
     const [best] = ranking.candidates;
     if (!request.force || best === undefined)
-      throw best ? tooLarge(named.model, best) : nothingToInstall(named.model, undefined, request.from);
+      throw best
+        ? tooLarge({ ...named, model: { ...named.model, quants: available } }, best, request, inputs)
+        : nothingToInstall(named.model, undefined, request.from);
     return resolveQuant(named, best.quant, ['forced, although nothing fits'], request, inputs);
   }
   return resolveQuant(named, ranking.choice.quant, ranking.choice.reasons, request, inputs);
