@@ -4,6 +4,7 @@ import type { Catalog } from '../../../../src/catalog/load.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { GIB } from '../../../../src/core/units.ts';
 import type { GgufFacts } from '../../../../src/gguf/schema.ts';
+import type { HostProfile } from '../../../../src/hardware/schema.ts';
 import { recordOf } from '../../../../src/provision/install/record.ts';
 import { openCatalog } from '../../../../src/provision/plan/catalog.ts';
 import type { InstallPlan, InstallRequest, PlanningInputs } from '../../../../src/provision/plan/contract.ts';
@@ -361,6 +362,25 @@ describe('room', () => {
     const byFolder = inputs({ [`/y/${entry?.file}`]: E4B }, { profile: files.profile });
     await expect(plan(folder, byFolder)).rejects.toEqual(refused('memory-short'));
     await expect(plan({ ...folder, force: true }, byFolder)).resolves.toMatchObject({ quant: 'q4_k_m' });
+  });
+
+  test('too little memory: what is suggested instead fits, by the plan for it', async () => {
+    const suggestions = async (profile: HostProfile, request: Partial<InstallRequest> = {}) => {
+      const { obstacles } = await plan({ model, from, ...request }, inputs({ [from]: E4B }, { profile }));
+      return obstacles[0]?.suggestions ?? [];
+    };
+    expect(await suggestions(host({ ram: 8, free: 5.7 }))).toEqual([
+      'Choose gemma-3n-e4b:q3_k_m, which fits.',
+      'List what fits, and what would change it: gemma-provision recommend gemma-3n-e4b',
+      'Install it anyway with --force.',
+    ]);
+    const [other] = await suggestions(host({ ram: 4, free: 3.3 }));
+    expect(other).toMatch(
+      /^Install another model, gemma-3-1b:q8_0 would run on the CPU \(5 stars, about \S+ tok\/s\): gemma-provision install gemma-3-1b:q8_0$/,
+    );
+    const long = await suggestions(host({ ram: 8, free: 4.85 }), { settings: { contextLength: 32_768 } });
+    expect(long[0]).toMatch(/^Use --ctx \d+\. num_ctx 32768 → \d+: q\w+ would run on the CPU/);
+    expect(long[1]).toMatch(/^Install another model, .*: gemma-provision install \S+:\S+ --ctx 32768$/);
   });
 
   test('too small a disk is an obstacle; a server elsewhere is not judged', async () => {

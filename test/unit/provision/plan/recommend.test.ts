@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ChoicePolicy } from '../../../../src/fit/schema.ts';
@@ -73,12 +76,54 @@ describe('advice is true', () => {
     },
   );
 
-  test('where nothing fits, a smaller model is suggested, and no GPU for a board that takes none', async () => {
+  test('where nothing fits, the best model that does is suggested, and no GPU for a board that takes none', async () => {
     const { choice, changes } = await advise('gemma-3n-e4b', 'raspberry-pi-5-4gb');
     expect(choice).toBeUndefined();
-    expect(changes[0]).toMatchObject({ kind: 'smaller-model', model: 'gemma-3-1b' });
-    expect(changes[0]?.sentence).toMatch(/^With a smaller model: gemma-3-1b:\w+ would run on the CPU \(\d stars?\)\.$/);
+    expect(changes[0]).toMatchObject({ kind: 'smaller-model', model: 'gemma-3-1b', quant: 'q8_0', verdict: 'cpu' });
+    expect(changes[0]?.sentence).toMatch(
+      /^With a smaller model: gemma-3-1b:q8_0 would run on the CPU \(5 stars, about \d+ tok\/s\): gemma-provision recommend gemma-3-1b --profile \S+$/,
+    );
     expect(changes.map(({ kind }) => kind)).not.toContain('other-gpu');
+  });
+
+  const PROFILES = readdirSync(join(ROOT, 'test/fixtures/profiles'));
+  test.each(PROFILES)('%s: the command for another model gives what is said of it', async (file) => {
+    const profile = join(ROOT, 'test/fixtures/profiles', file);
+    for (const model of ['gemma-3-27b', 'gemma-4-26b-a4b', 'gemma-3n-e4b']) {
+      const request = { model, settings: { contextLength: 8192 }, force: false };
+      const { data } = await recommendFor(makeApp(), request, { profile });
+      const found = data.changes.filter(({ kind }) => kind === 'smaller-model' || kind === 'other-model');
+      for (const { model: other, quant, verdict, command } of found) {
+        expect(command).toBe(`gemma-provision recommend ${other} --profile ${profile} --ctx 8192`);
+        const again = await recommendFor(makeApp(), { ...request, model: other ?? '' }, { profile });
+        expect(again.data.choice).toMatchObject({ quant, verdict });
+      }
+      const poor = data.candidates.find(({ quant }) => quant === data.choice?.quant);
+      if (poor === undefined) expect(found).toHaveLength(1);
+      else if (poor.quality > 2 && poor.reachesFloor) expect(found).toEqual([]);
+    }
+  });
+
+  test('a model that the server cannot load is not suggested', async () => {
+    const profile = join(ROOT, 'test/fixtures/profiles/nvidia-rtx-4090-24gb.json');
+    const request = { model: 'gemma-4-31b', settings: {}, force: false };
+    const { data } = await recommendFor(makeApp(), request, { profile, 'server-version': '0.6.0' });
+    expect(data.choice).toBeUndefined();
+    expect(data.changes[0]).toMatchObject({ kind: 'smaller-model', model: 'gemma-3-27b', quant: 'q6_k' });
+    expect(data.changes[0]?.command).toContain('--server-version 0.6.0');
+  });
+
+  test('a profile whose name has a space is quoted in the command', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'profile '));
+    try {
+      const profile = join(folder, 'my pi.json');
+      await copyFile(join(ROOT, 'test/fixtures/profiles/raspberry-pi-5-4gb.json'), profile);
+      const request = { model: 'gemma-3n-e4b', settings: {}, force: false };
+      const { data } = await recommendFor(makeApp(), request, { profile });
+      expect(data.changes[0]?.command).toContain(`--profile '${profile}'`);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test.each([
