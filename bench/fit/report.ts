@@ -1,5 +1,7 @@
 /** The page docs/fit.md. */
+
 import type { TruthCase } from './cases.ts';
+import { CHOICE } from './choice.ts';
 import { type Errors, errorsOf, type Spread } from './errors.ts';
 import type { PeerTable } from './peers.ts';
 import type { Invariant } from './refuted.ts';
@@ -33,6 +35,8 @@ export function report(findings: Findings): string {
     peerTables(findings.peers),
     '## Real servers',
     serverTable(findings.servers),
+    '## The choice',
+    CHOICE,
     '## Limitations',
     NOT_RUN,
     '## Formulas',
