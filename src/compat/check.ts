@@ -37,6 +37,8 @@ export interface CheckTarget {
   readonly pull?: { readonly library: string; readonly minimumVersion?: string };
   /** The built-in chat format that the model needs, as Ollama's RENDERER. */
   readonly renderer?: string;
+  /** Whether the tokenizer of the file adds a BOS token, where its header is known. */
+  readonly addsBos?: boolean;
   /** What the model needs beyond its architecture: the publisher's figure, and why. */
   readonly model?: ModelGate;
   /** Names of the Modelfile's parameters. */
@@ -71,7 +73,7 @@ function targetVerdicts(target: CheckTarget, server: ServerVersion, rows: Matrix
     run,
     ...(model === undefined ? [] : [modelVerdict(model, server, rows)]),
     // Who does not run the architecture needs no format for it.
-    ...(renderer === undefined || !run.ok ? [] : [rendererVerdict(renderer, server, rows)]),
+    ...(renderer === undefined || !run.ok ? [] : [rendererVerdict(renderer, server, rows, target)]),
     ...(quant === undefined ? [] : [quantVerdict(architecture, quant, server, rows)]),
     ...(pull === undefined ? [] : [pullVerdict(pull, run.ok, server, rows)]),
     ...protocolVerdict(server, rows),

@@ -24,9 +24,14 @@ export function howRendererChooses(renderer: string, rows: Matrix = matrix()): s
 /**
  * Does this server write the prompt that the model was trained with? A server that has built-in formats for an architecture uses
  * them whatever TEMPLATE it is given, so a missing one has no way round it. What the matrix does not know is allowed: the proof
- * of the prompt finds out.
+ * of the prompt finds out. `addsBos`: whether the file's tokenizer adds a BOS itself, where that is known.
  */
-export function rendererVerdict(renderer: string, server: ServerVersion, rows: Matrix): Verdict {
+export function rendererVerdict(
+  renderer: string,
+  server: ServerVersion,
+  rows: Matrix,
+  { addsBos }: { readonly addsBos?: boolean | undefined } = {},
+): Verdict {
   const id = `renderer.${renderer}`;
   const row = rows.renderers.find((other) => other.id === renderer);
   if (row === undefined) {
@@ -35,17 +40,35 @@ export function rendererVerdict(renderer: string, server: ServerVersion, rows: M
   }
   const here = rendererHere(row, server);
   const { basis, doubt } = standing(row, server, rows);
-  const base = { id, since: row.since, basis };
-  if (here !== undefined) {
-    const how = here === row.id ? `since ${row.since}` : `as ${here}; under its own name since ${row.since}`;
-    const reason = `${nameOf(server)} has the built-in chat format ${row.id} (${how})${doubt || '.'}`;
-    return { ...base, ok: true, blocking: false, reason };
+  if (here === undefined) {
+    return {
+      id,
+      ok: false,
+      blocking: true,
+      since: row.since,
+      reason: `The built-in chat format ${row.id} exists since ${row.since}; ${nameOf(server)} ${row.before}${doubt || '.'}`,
+      remedy: `Upgrade Ollama to ${row.since} or later, or install with --runtime embedded.`,
+      basis,
+    };
   }
-  return {
-    ...base,
-    ok: false,
-    blocking: true,
-    reason: `The built-in chat format ${row.id} exists since ${row.since}; ${nameOf(server)} ${row.before}${doubt || '.'}`,
-    remedy: `Upgrade Ollama to ${row.since} or later, or install with --runtime embedded.`,
-  };
+  const stripped = rows.capabilities.find((other) => other.id === 'bos-stripped');
+  const doubles = row.writesBos && stripped !== undefined && !isIn(server, stripped);
+  if (doubles && addsBos) {
+    return {
+      id,
+      ok: false,
+      blocking: true,
+      since: stripped.since,
+      reason: `${nameOf(server)} begins the prompt with a BOS token of its own and keeps the one that the tokenizer of this file adds (add_bos_token): the model would see two; ${stripped.since} and later remove one${doubt || '.'}`,
+      remedy: `Upgrade Ollama to ${stripped.since} or later, or install with --runtime embedded.`,
+      basis,
+    };
+  }
+  const how = here === row.id ? `since ${row.since}` : `as ${here}; under its own name since ${row.since}`;
+  const condition =
+    doubles && addsBos === undefined
+      ? `; a file whose tokenizer adds a BOS token (add_bos_token) needs ${stripped.since}`
+      : '';
+  const reason = `${nameOf(server)} has the built-in chat format ${row.id} (${how})${condition}${doubt || '.'}`;
+  return { id, ok: true, blocking: false, since: row.since, reason, basis };
 }

@@ -139,6 +139,8 @@ export const RendererRow = z.strictObject({
       except: z.array(z.strictObject({ since: Release, until: Release })).optional(),
     })
     .optional(),
+  /** The prompt begins with a BOS that the renderer writes itself. */
+  writesBos: z.boolean(),
   /** How the server chooses between prompts where the name alone does not say which: as a clause that goes after "the server". */
   chooses: Text.optional(),
   ...PROOF,

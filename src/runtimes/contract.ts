@@ -201,7 +201,10 @@ export interface Refusal {
 }
 
 /** What one model of an architecture asks of a runtime. */
-export type ModelNeeds = Pick<Model, 'id' | 'chat' | 'minimumVersions'>;
+export interface ModelNeeds extends Pick<Model, 'id' | 'chat' | 'minimumVersions'> {
+  /** Whether the tokenizer of its file adds a BOS token, where the header is known. */
+  readonly addsBos?: boolean | undefined;
+}
 
 /** What a plan must know of a runtime: what it allows and needs. */
 export interface RuntimeFacts {

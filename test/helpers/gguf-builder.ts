@@ -30,6 +30,8 @@ export interface GgufSpec {
   readonly alignment?: number;
   /** False leaves the tensor data out: the header alone. */
   readonly withData?: boolean;
+  /** Values of an F32 tensor, in its order; without it all are 0. */
+  readonly weight?: (tensor: TensorSpec, index: number) => number;
 }
 
 export function buildGguf(spec: GgufSpec): Buffer {
@@ -52,7 +54,9 @@ export function buildGguf(spec: GgufSpec): Buffer {
   ]);
   if (spec.withData === false) return header;
   const padding = Math.ceil(header.length / alignment) * alignment - header.length;
-  return Buffer.concat([header, Buffer.alloc(padding + dataBytes)]);
+  const file = Buffer.concat([header, Buffer.alloc(padding + dataBytes)]);
+  if (spec.weight !== undefined) writeValues(file, header.length + padding, spec, spec.weight);
+  return file;
 }
 
 /** A whole, tiny, valid model of the given architecture; `changes` replace entries by key, `undefined` removes them. */
@@ -127,6 +131,21 @@ function tensorInfo({ name, shape, type }: TensorSpec, offset: number): Buffer {
     scalar('u32', type ?? 0),
     scalar('u64', offset),
   ]);
+}
+
+function writeValues(
+  file: Buffer,
+  start: number,
+  spec: GgufSpec,
+  weight: (tensor: TensorSpec, index: number) => number,
+) {
+  const alignment = spec.alignment ?? 32;
+  let at = start;
+  for (const tensor of spec.tensors) {
+    const bytes = bytesOf(tensor);
+    for (let index = 0; index < bytes / 4; index += 1) file.writeFloatLE(weight(tensor, index), at + index * 4);
+    at += Math.ceil(bytes / alignment) * alignment;
+  }
 }
 
 function bytesOf({ shape, type }: TensorSpec): number {

@@ -101,6 +101,7 @@ function ofFile(
       ...(quant !== undefined && { quant }),
       fileSplit: Number(header.metadata.get('split.count') ?? 1) > 1,
       projector: isProjector(header),
+      ...(header.tokenizer.addBos !== undefined && { addsBos: header.tokenizer.addBos }),
       ...(parameters !== undefined && { parameters }),
     },
   };

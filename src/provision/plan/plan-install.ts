@@ -7,6 +7,7 @@ import type { SettingOrigins } from '../../fit/choice/request.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { modelSpec } from '../../modelfile/spec.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
+import type { ModelNeeds } from '../../runtimes/contract.ts';
 import { parseModelName, sameModel } from '../../runtimes/names.ts';
 import { capabilitiesOf } from '../../runtimes/registry.ts';
 import type { KnownPrompt } from '../../smoke/prompt/request.ts';
@@ -28,7 +29,8 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
   if (request.from?.startsWith('ollama:')) return planLibrary(request, inputs);
   const resolved = await resolveRequest(request, inputs);
   const { family, quant } = resolved.identified;
-  refuseRuntime(inputs, family.architecture, resolved.identified.model);
+  const { addBos: addsBos } = resolved.header.tokenizer;
+  refuseRuntime(inputs, family.architecture, { ...resolved.identified.model, addsBos });
   const { model, ...template } = chooseTemplate(resolved, request);
   const jinja = template.isGiven ? await givenJinja(template.name, inputs) : undefined;
   const name = parseModelName(request.name ?? `${model.id}:${quant}`).text;
@@ -158,7 +160,7 @@ function originsOf(kept: LoadSettings | undefined, { settings }: InstallRequest,
   return Object.fromEntries(keys.map((key) => [key, origin]));
 }
 
-export function refuseRuntime(inputs: PlanningInputs, architecture: string, model?: Model): void {
+export function refuseRuntime(inputs: PlanningInputs, architecture: string, model?: ModelNeeds): void {
   const refusal = inputs.facts.refusal(architecture, model);
   if (refusal === undefined) return;
   throw new ProvisionError('runtime-too-old', refusal.reason, { suggestions: [refusal.remedy] });

@@ -43,7 +43,7 @@ function modelVerdicts(version: string, model: ModelNeeds | undefined): Verdict[
   const { renderer, model: gate } = ollamaNeeds(model);
   return [
     ...(gate === undefined ? [] : [modelVerdict(gate, server, matrix())]),
-    ...(renderer === undefined ? [] : [rendererVerdict(renderer, server, matrix())]),
+    ...(renderer === undefined ? [] : [rendererVerdict(renderer, server, matrix(), model)]),
   ];
 }
 

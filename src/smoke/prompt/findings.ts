@@ -57,6 +57,16 @@ export function templateDiffers(title: string, { at, effective, expected }: Diff
   );
 }
 
+/** One RENDERER for several prompts: which one is used may change with a new name. */
+export function rendererChooses(renderer: string, how: string, isFault: boolean): Finding {
+  return {
+    id: 'renderer-by-name',
+    severity: isFault ? 'fault' : 'warning',
+    message: `With RENDERER ${renderer}, the server ${how}; a copy under another name may receive another prompt.`,
+    remedy: `Create the model with the RENDERER of its size: ${AGAIN}.`,
+  };
+}
+
 export function tokenCountDiffers(title: string, tokens: { effective: number; expected: number }): Finding {
   return fault(
     'token-count-differs',

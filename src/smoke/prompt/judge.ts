@@ -14,7 +14,7 @@ import { type BosVerdict, judgeBos, moreThanRaw } from './judge-bos.ts';
 import type { ProveRequest } from './request.ts';
 import type { Finding, PromptProof, ProofVerdict, ShapeProof } from './schema.ts';
 import type { Shape } from './shapes.ts';
-import { findSwallowedTemplate, templateInUse } from './template.ts';
+import { findAmbiguousRenderer, findSwallowedTemplate, templateInUse } from './template.ts';
 
 export type Judged = Omit<PromptProof, 'requests' | 'generatedTokens'>;
 
@@ -35,6 +35,7 @@ export function judge(request: ProveRequest, evidence: Evidence, refused: readon
   const compared = verdicts.map(({ proof }) => proof);
   const findings = removeDuplicates([
     ...findSwallowedTemplate(request, compared),
+    ...findAmbiguousRenderer(request, compared),
     ...bos.findings,
     ...verdicts.flatMap((each) => each.findings),
     ...missingStops(request),

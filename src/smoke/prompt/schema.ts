@@ -21,6 +21,8 @@ export const FindingId = z.enum([
   'system-lost',
   /** The server uses the file's own Jinja template instead of the TEMPLATE that the model was created with. */
   'template-swallowed',
+  /** The server chooses between several prompts by the name of the model. */
+  'renderer-by-name',
   /** The prompt differs in another way. */
   'template-differs',
   /** The prompt has another number of tokens; the server cannot show its text. */

@@ -1,6 +1,7 @@
+import { howRendererChooses } from '../../compat/renderers.ts';
 import { isJinja } from '../../runtimes/jinja.ts';
 import { capabilitiesOf } from '../../runtimes/registry.ts';
-import { templateSwallowed } from './findings.ts';
+import { rendererChooses, templateSwallowed } from './findings.ts';
 import type { ProveRequest } from './request.ts';
 import type { Finding, PromptProof, ShapeProof } from './schema.ts';
 
@@ -55,6 +56,22 @@ export function findSwallowedTemplate(request: Templates, shapes: readonly Shape
   if (sentTemplate === undefined || isJinja(sentTemplate)) return [];
   const differs = shapes.some(({ verdict }) => verdict === 'differs');
   return [templateSwallowed(!differs && hasMarkers(sentTemplate, shapes))];
+}
+
+/** A built-in format that stands for several prompts is a fault where it is the wrong one now, and a risk where it is right. */
+export function findAmbiguousRenderer(
+  { stored: { renderer } }: Pick<ProveRequest, 'stored'>,
+  shapes: readonly ShapeProof[],
+): Finding[] {
+  const how = renderer === undefined ? undefined : howRendererChooses(renderer);
+  if (renderer === undefined || how === undefined) return [];
+  return [
+    rendererChooses(
+      renderer,
+      how,
+      shapes.some(({ verdict }) => verdict === 'differs'),
+    ),
+  ];
 }
 
 /** Whether every prompt has a marker of the template, or the template has none. */
