@@ -2,7 +2,7 @@
 export const CHOICE = `Without \`--quant\`, the policy decides (\`--policy\`, \`GEMMA_PROVISION_POLICY\`, \`policy\` in \`config.json\`): \`best\` by default, or \`card\`. \`recommend\`, \`install\`,
 \`lock\` and \`upgrade\` use the same ranking, and the answer names what the other policy would choose, with the numbers of the estimate.
 
-\`best\`: the first rule that tells two quants apart decides (\`src/fit/choice/rank.ts\`).
+\`best\`: the first rule that makes a difference between two quants decides (\`src/fit/choice/rank.ts\`).
 
 1. What runs, with its margin and at the requested context, comes first.
 2. What reaches the wanted speed comes next, judged by the lower half of its range: the middle between the low end and the estimate must be at

@@ -106,8 +106,8 @@ export type LoadParameters = z.infer<typeof LoadParameters>;
 export const Choice = z.strictObject({
   quant: QuantId,
   verdict: FitVerdict,
-  /** How it was chosen. */
-  policy: ChoicePolicy,
+  /** How it was chosen; absent where the quant was named. */
+  policy: ChoicePolicy.optional(),
   /** What each policy chooses here; no `card` where neither a card nor the catalog recommends anything for this host and use. */
   picks: z.strictObject({ best: QuantId, card: QuantId.optional() }),
   parameters: LoadParameters,

@@ -42,7 +42,7 @@ function choiceView({ choice, settingReasons }: Recommendation) {
     {
       quant: choice.quant,
       place: PLACEMENT_TEXT[choice.verdict],
-      policy: policyText(choice),
+      policy: choice.policy === undefined ? '' : `Chosen by ${policyText(choice)}.`,
       parameters: Object.entries(choice.parameters).map(([name, value]) => `${name} ${value}`),
       reasons: [...choice.reasons, ...settingReasons],
     },

@@ -67,8 +67,8 @@ function speedText({ low, high, estimate }: NonNullable<Candidate['tokensPerSeco
 }
 
 function row(candidate: Candidate, chosen: string | undefined): string[] {
-  const { memory, tokensPerSecond: speed, fastEnough, largestContext } = candidate;
-  const slow = fastEnough === false ? ' (slow)' : '';
+  const { memory, tokensPerSecond: speed, fastEnough, reachesFloor, largestContext } = candidate;
+  const slow = fastEnough === false ? ' (slow)' : reachesFloor === false ? ' (slow?)' : '';
   return [
     candidate.quant === chosen ? '→' : '',
     candidate.quant,

@@ -60,6 +60,7 @@ export function disagreement(
 
 /** `policy best; policy card would choose q4_0`: the policy of a choice, and what the other one would choose where that differs. */
 export function policyText({ quant, policy, picks: { best, card } }: Choice): string {
+  if (policy === undefined) return 'the quant that was named';
   const other = policy === 'best' ? card : best;
   if (other === undefined || other === quant) return `policy ${policy}`;
   return `policy ${policy}; policy ${policy === 'best' ? 'card' : 'best'} would choose ${other}`;

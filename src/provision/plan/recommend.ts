@@ -80,8 +80,12 @@ export async function recommendFor(
   };
   const ranking = rank(quant === undefined ? model : only(model, quant), family, request, inputs);
   // A requested quant is compared with the choice among all quants.
-  const against = quant === undefined ? [] : overrideReasons(quant, rank(model, family, request, inputs));
-  ranking.choice?.reasons.push(...against);
+  const all = quant === undefined ? ranking : rank(model, family, request, inputs);
+  const against = quant === undefined ? [] : overrideReasons(quant, all);
+  if (ranking.choice !== undefined && quant !== undefined) {
+    const { policy: _, reasons, picks, ...choice } = ranking.choice;
+    ranking.choice = { ...choice, picks: all.choice?.picks ?? picks, reasons: [...reasons, ...against] };
+  }
   const warnings = [
     ...(ranking.choice === undefined ? against : []),
     ...facts.warnings,

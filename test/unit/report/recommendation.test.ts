@@ -81,6 +81,7 @@ describe('what the page says', () => {
     }
     for (const reason of data.choice?.reasons ?? []) expect(html).toContain(escaped(reason));
     expect(html).toContain('num_ctx 8192');
+    expect(html).toContain('Chosen by policy best; policy card would choose q4_k_m.');
   });
 
   test('what would change it', () => {

@@ -104,6 +104,13 @@ describe('advice is true', () => {
     }
   });
 
+  test('a quant that was named was chosen by no policy, and both picks are named beside it', async () => {
+    const { choice } = await advise('gemma-3n-e4b:q4_k_m', 'nvidia-rtx-4060-8gb');
+    expect(choice).toMatchObject({ quant: 'q4_k_m', picks: { best: 'q8_0', card: 'q5_k_s' } });
+    expect(choice).not.toHaveProperty('policy');
+    expect(choice?.reasons.join(' ')).toContain('Without --quant the choice would be q8_0');
+  });
+
   test('a model that the server cannot load is not suggested', async () => {
     const profile = join(ROOT, 'test/fixtures/profiles/nvidia-rtx-4090-24gb.json');
     const request = { model: 'gemma-4-31b', settings: {}, force: false };
