@@ -24,6 +24,7 @@ interface CommonFlags {
   readonly 'catalog-key'?: string[] | undefined;
   readonly 'allow-unsigned'?: boolean | undefined;
   readonly 'require-tls'?: boolean | undefined;
+  readonly offline?: boolean | undefined;
 }
 
 /** What every command shares: the JSON envelope, exit codes, warnings, progress on stderr, and stopping on signals. */
@@ -82,6 +83,7 @@ export abstract class BaseCommand<Data> extends Command {
       ...(flags['catalog-key'] !== undefined && { catalogKeys: flags['catalog-key'] }),
       allowUnsigned: flags['allow-unsigned'] === true,
       ...(flags['require-tls'] !== undefined && { requireTls: flags['require-tls'] }),
+      ...(flags.offline !== undefined && { offline: flags.offline }),
       warn: (message) => void this.warn(message),
       version: this.config.version,
       root: this.config.root,

@@ -23,6 +23,14 @@ export const runtimeFlags = {
   }),
 };
 
+/** Whether anything may be downloaded. */
+export const networkFlags = {
+  offline: Flags.boolean({
+    env: 'GEMMA_PROVISION_OFFLINE',
+    description: 'use only what is on this machine: nothing is downloaded, and only the runtime is contacted',
+  }),
+};
+
 /** Users' own catalog files. */
 export const catalogFlags = {
   catalog: Flags.string({

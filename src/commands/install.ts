@@ -38,6 +38,7 @@ export default class Install extends BaseCommand<InstallReport> {
   };
   static override flags = {
     ...shared.runtimeFlags,
+    ...shared.networkFlags,
     ...shared.choiceFlags,
     ...shared.hostProfileFlags,
     ...shared.catalogFlags,

@@ -1,7 +1,15 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { catalogFlags, choiceFlags, hostProfileFlags, outputFlags, runtimeFlags, whatFlags } from '../cli/flags.ts';
+import {
+  catalogFlags,
+  choiceFlags,
+  hostProfileFlags,
+  networkFlags,
+  outputFlags,
+  runtimeFlags,
+  whatFlags,
+} from '../cli/flags.ts';
 import { lockText } from '../cli/render/lock.ts';
 import { installRequest } from '../cli/requests.ts';
 import type { LockData } from '../provision/share/lock.ts';
@@ -24,6 +32,7 @@ export default class Lock extends BaseCommand<LockData> {
   };
   static override flags = {
     ...runtimeFlags,
+    ...networkFlags,
     ...choiceFlags,
     ...hostProfileFlags,
     ...catalogFlags,

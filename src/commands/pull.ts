@@ -1,6 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
+import { networkFlags } from '../cli/flags.ts';
 import { pullText } from '../cli/render/bundle.ts';
 import { parseDigest } from '../cli/requests.ts';
 import type { PullData } from '../provision/share/publish.ts';
@@ -15,6 +16,7 @@ export default class Pull extends BaseCommand<PullData> {
     ref: Args.string({ required: true, ignoreStdin: true, description: 'oci:, hf: or https: reference' }),
   };
   static override flags = {
+    ...networkFlags,
     digest: Flags.string({ helpValue: 'sha256:…', description: 'expected SHA-256 of the file' }),
   };
 

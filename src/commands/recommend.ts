@@ -5,6 +5,7 @@ import {
   catalogFlags,
   choiceFlags,
   hostProfileFlags,
+  networkFlags,
   outputFlags,
   recommendationFlags,
   runtimeFlags,
@@ -32,6 +33,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
   };
   static override flags = {
     ...runtimeFlags,
+    ...networkFlags,
     ...choiceFlags,
     ...hostProfileFlags,
     ...catalogFlags,

@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { catalogFlags, runtimeFlags } from '../cli/flags.ts';
+import { catalogFlags, networkFlags, runtimeFlags } from '../cli/flags.ts';
 import { repairText } from '../cli/render/verify.ts';
 import { type RepairReport, repairExit } from '../provision/maintain/problems.ts';
 
@@ -22,9 +22,9 @@ export default class Repair extends BaseCommand<RepairReport> {
   };
   static override flags = {
     ...runtimeFlags,
+    ...networkFlags,
     ...catalogFlags,
     force: Flags.boolean({ description: 'also replace a model that was changed outside this tool' }),
-    offline: Flags.boolean({ description: 'do not use the network' }),
     'no-smoke': Flags.boolean({ description: 'skip the smoke test of a recreated model' }),
   };
 

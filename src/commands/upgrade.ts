@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { catalogFlags, changeFlags, keepFlags, runtimeFlags } from '../cli/flags.ts';
+import { catalogFlags, changeFlags, keepFlags, networkFlags, runtimeFlags } from '../cli/flags.ts';
 import { upgradeText } from '../cli/render/upgrade.ts';
 import type { UpgradeReport } from '../provision/install/schema.ts';
 
@@ -22,6 +22,7 @@ export default class Upgrade extends BaseCommand<UpgradeReport> {
   };
   static override flags = {
     ...runtimeFlags,
+    ...networkFlags,
     ...catalogFlags,
     ...keepFlags,
     suite: Flags.string({ helpValue: 'SUITE', description: 'built-in smoke suite or your own file: ./suite.json' }),

@@ -27,6 +27,15 @@ const RULES: readonly Rule[] = [
   { id: 'policy', variable: 'GEMMA_PROVISION_POLICY', inFile: true, fallback: 'best' },
   { id: 'sampling', inFile: true },
   { id: 'catalog', inFile: true },
+  { id: 'offline', variable: 'GEMMA_PROVISION_OFFLINE', inFile: true },
+  { id: 'require-tls', variable: 'GEMMA_PROVISION_REQUIRE_TLS', inFile: true },
+  { id: 'ca', variable: 'GEMMA_PROVISION_CA', inFile: true },
+  { id: 'oci-plain-http', variable: 'GEMMA_PROVISION_OCI_PLAIN_HTTP' },
+  { id: 'oci-realm', variable: 'GEMMA_PROVISION_OCI_REALM' },
+  { id: 'oci-registry', variable: 'GEMMA_PROVISION_OCI_REGISTRY' },
+  { id: 'oci-username', variable: 'GEMMA_PROVISION_OCI_USERNAME' },
+  { id: 'oci-password', variable: 'GEMMA_PROVISION_OCI_PASSWORD' },
+  { id: 'key-passphrase', variable: 'GEMMA_PROVISION_KEY_PASSPHRASE' },
   { id: 'gpu', variable: 'GEMMA_PROVISION_GPU', fallback: 'auto' },
   { id: 'threads', variable: 'GEMMA_PROVISION_THREADS' },
 ];
@@ -59,7 +68,17 @@ function sourcesOfSetting(rule: Rule, { flags, env, file, filePath }: Configurat
     ['default', rule.fallback],
   ];
   return candidates.flatMap(([source, value]) => {
-    const text = Array.isArray(value) ? value.join(', ') : value;
+    const text = textOf(value);
     return typeof text === 'string' && text !== '' ? [{ source, value: text }] : [];
   });
+}
+
+/** A setting as one line: a list by its members, a map by its pairs. */
+function textOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.join(', ');
+  if (typeof value === 'boolean') return String(value);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.entries(value)
+    .map(([name, target]) => `${name} → ${target}`)
+    .join(', ');
 }

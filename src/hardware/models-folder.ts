@@ -17,13 +17,19 @@ export interface ModelsFolderFacts {
 const SERVICE_FOLDER = '/usr/share/ollama/.ollama/models';
 
 /**
- * Best guess for a server on this host: OLLAMA_MODELS (which is the server's own setting, so it is only known when we
- * share its environment), the Linux service's folder if it is there, else `~/.ollama/models`.
+ * Where a server on this host may keep its models, the likeliest first: OLLAMA_MODELS (which is the server's own setting,
+ * so it is only known when we share its environment), else the Linux service's folder and `~/.ollama/models`.
  */
-export async function guessModelsFolder({ platform, env, home, exists }: ModelsFolderFacts): Promise<string> {
-  if (env.OLLAMA_MODELS !== undefined && env.OLLAMA_MODELS !== '') return env.OLLAMA_MODELS;
-  if (platform === 'linux' && (await exists(SERVICE_FOLDER))) return SERVICE_FOLDER;
-  return (platform === 'win32' ? win32 : posix).join(home, '.ollama', 'models');
+export function possibleModelsFolders({ platform, env, home }: Omit<ModelsFolderFacts, 'exists'>): string[] {
+  if (env.OLLAMA_MODELS !== undefined && env.OLLAMA_MODELS !== '') return [env.OLLAMA_MODELS];
+  const own = (platform === 'win32' ? win32 : posix).join(home, '.ollama', 'models');
+  return platform === 'linux' ? [SERVICE_FOLDER, own] : [own];
+}
+
+/** The first of the possible folders that exists, else the last one: best guess for a server on this host. */
+export async function guessModelsFolder({ exists, ...facts }: ModelsFolderFacts): Promise<string> {
+  const [first = '', last = first] = possibleModelsFolders(facts);
+  return first === last || (await exists(first)) ? first : last;
 }
 
 /** The server's models folder, as well as it can be known from here. */

@@ -23,7 +23,9 @@ import { hubSource } from '../sources/huggingface/source.ts';
 import { createRegistryLogins } from '../sources/oci/logins.ts';
 import type { OciOptions } from '../sources/oci/session.ts';
 import { ociSource } from '../sources/oci/source.ts';
-import { librarySource } from '../sources/ollama-library.ts';
+import { librarySource, offlineLibrary } from '../sources/ollama-library.ts';
+import { createStoreFinder } from '../sources/stores/find.ts';
+import { knownStores } from '../sources/stores/known-stores.ts';
 
 export interface BytesOptions {
   readonly disk: Disk;
@@ -31,6 +33,8 @@ export interface BytesOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** PEM file of certificate authorities to trust beside the system's. */
   readonly ca?: string | undefined;
+  /** Nothing is downloaded, and no server of a source is asked anything. */
+  readonly offline?: boolean;
   /** How this run calls itself to others that wait for a file that it fetches. */
   readonly command: string;
 }
@@ -58,11 +62,11 @@ export interface Bytes {
 const LOOK_MS = 2_000;
 
 export function openBytes(options: BytesOptions): Bytes {
-  const { disk, cacheFolder, env } = options;
+  const { disk, cacheFolder, env, offline = false } = options;
   const digests = createDigestCache(disk, cacheFolder);
   const hash = createHasher(disk, digests);
   const client = once(() => connect(options));
-  const http: Http = async (request) => (await client()).http(request);
+  const http: Http = offline ? refuseOffline : async (request) => (await client()).http(request);
   const downloader = once(async () => (await import('../sources/download/index.ts')).openDownloader(http, disk));
   const cache = createCache({
     folder: cacheFolder,
@@ -89,10 +93,12 @@ export function openBytes(options: BytesOptions): Bytes {
   };
   const hub = hubSource({ http: asking, credentials: createCredentials(places), endpoint: env.HF_ENDPOINT });
   const remote = [hub, webSource({ http: asking }), ociSource(oci)];
+  const stores = knownStores({ platform: process.platform, env, home: homedir(), disk });
+  const here = { cache, findStored: createStoreFinder({ stores, disk, hash, uid: process.getuid?.() }), offline };
   return {
     sources: [
-      librarySource,
-      ...remote.map((source) => cachedSource(source, cache)),
+      offline ? offlineLibrary : librarySource,
+      ...remote.map((source) => cachedSource(source, here)),
       fileSource({ disk, digests, cwd: process.cwd() }),
     ],
     hash,
@@ -109,6 +115,13 @@ export function openBytes(options: BytesOptions): Bytes {
         .catch(() => undefined),
   };
 }
+
+/** For every request of a source, however it came about. */
+const refuseOffline: Http = async ({ url }) => {
+  throw new ProvisionError('network', `${new URL(url).host} is not asked anything (--offline).`, {
+    suggestions: ['Leave --offline out: it may also be set by GEMMA_PROVISION_OFFLINE or in config.json.'],
+  });
+};
 
 /** `registry.lan:5000, other.lan` */
 function hostsOf(list: string | undefined): string[] {

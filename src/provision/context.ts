@@ -23,12 +23,17 @@ export interface AppOptions {
   readonly root: string;
   /** `--require-tls`. */
   readonly requireTls?: boolean;
+  /** `--offline`. */
+  readonly offline?: boolean;
   /** Tells the user something, beside the answer. */
   readonly warn?: (message: string) => void;
   readonly signal: AbortSignal;
   /** How this run calls itself to others that wait for its lock. */
   readonly command: string;
 }
+
+/** As oclif reads the variable of a flag. */
+const TRUE = ['1', 'true', 'yes', 'y', 'on'];
 
 /** The real parts that services share, each made once and only when something asks for it. */
 export class AppContext {
@@ -112,6 +117,7 @@ export class AppContext {
       cacheFolder: this.paths.cache,
       env: this.env,
       ca,
+      offline: this.offline,
       command: this.options.command,
     });
   }
@@ -140,6 +146,13 @@ export class AppContext {
 
   get requiresTls(): boolean {
     return this.options.requireTls ?? this.settings['require-tls'] ?? false;
+  }
+
+  /** Nothing is downloaded, and nobody is asked anything but the runtime: by the flag, its variable, or the settings. */
+  get offline(): boolean {
+    const variable = this.env.GEMMA_PROVISION_OFFLINE;
+    const asked = variable === undefined || variable === '' ? undefined : TRUE.includes(variable.toLowerCase());
+    return this.options.offline ?? asked ?? this.settings.offline ?? false;
   }
 
   warnOnce(message: string): void {

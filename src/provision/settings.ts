@@ -24,6 +24,8 @@ export const Settings = z.strictObject({
   'require-tls': z.boolean().optional(),
   /** PEM file of certificate authorities to trust beside the system's, for downloads. */
   ca: z.string().optional(),
+  /** Use only what is on this machine: nothing is downloaded. */
+  offline: z.boolean().optional(),
 });
 export type Settings = z.infer<typeof Settings>;
 

@@ -17,6 +17,8 @@ export const InstalledSource = z.strictObject({
   pinnedRef: z.string().optional(),
   /** Absolute path of a file of this machine: where a repair looks first. */
   path: z.string().optional(),
+  /** What gave the bytes in place of the origin: a mirror's address, or another tool's store on this machine. */
+  servedBy: z.string().optional(),
   /** Licence, base model and quantiser in the publisher's words. */
   provenance: z
     .strictObject({

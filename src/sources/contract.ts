@@ -17,6 +17,8 @@ export interface LocalFile {
   readonly provenance?: Provenance;
   /** It is in our cache, where files are never edited: a hard link to it is safe. */
   readonly immutable?: true;
+  /** What gave the bytes in place of the origin: the store of another tool on this machine, or a mirror. */
+  readonly servedBy?: string;
   /** What the user should know of how the reference was resolved. */
   readonly warnings?: readonly string[];
 }
@@ -54,6 +56,8 @@ export interface RemoteFile {
   readonly provenance?: Provenance;
   /** The name under which our cache remembers it besides `pinnedRef`: with the requested branch or tag. */
   readonly rememberAs?: string;
+  /** The mirror that gives the bytes in place of the origin, by its address. */
+  readonly servedBy?: string;
   /** What the user should know of how the reference was resolved. */
   readonly warnings?: readonly string[];
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { ProvisionError } from '../core/errors.ts';
+import { hubHome, pathIn } from './huggingface/folders.ts';
 
 /** A secret and the place where it was found. The secret is only sent to its server; messages name only the place. */
 export interface AccessToken {
@@ -54,13 +55,7 @@ async function findHubToken({ env, home, readText }: CredentialOptions): Promise
 }
 
 function tokenPath(env: CredentialOptions['env'], home: string): string {
-  const set = (name: string) => (env[name] === undefined || env[name] === '' ? undefined : atHome(env[name], home));
-  const caches = set('XDG_CACHE_HOME') ?? join(home, '.cache');
-  return set('HF_TOKEN_PATH') ?? join(set('HF_HOME') ?? join(caches, 'huggingface'), 'token');
-}
-
-function atHome(path: string, home: string): string {
-  return path === '~' || path.startsWith('~/') ? join(home, path.slice(1)) : path;
+  return pathIn(env, home, 'HF_TOKEN_PATH') ?? join(hubHome(env, home), 'token');
 }
 
 function checked(text: string | undefined, from: string): AccessToken | undefined {

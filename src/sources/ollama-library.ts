@@ -27,3 +27,14 @@ export const librarySource: Source = defineSource({
     return { kind: 'library', ref, name };
   },
 });
+
+/** The library where nothing may be downloaded, not even by the server: every model of it is refused. */
+export const offlineLibrary: Source = {
+  ...librarySource,
+  resolve: async ({ ref }) => {
+    const why = 'is pulled by the server from its library, and nothing may be downloaded (--offline)';
+    throw new ProvisionError('network', `${ref} ${why}.`, {
+      suggestions: ['Pass a file of this machine with --from PATH, or leave --offline out.'],
+    });
+  },
+};

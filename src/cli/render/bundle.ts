@@ -25,8 +25,10 @@ export function publishText({
 }
 
 /** `pull`. */
-export function pullText({ ref, pinnedRef, digest, sizeBytes, path, bytesMoved }: PullData): string {
-  const moved = bytesMoved === 0 ? 'it was already in the cache' : `${formatBytes(bytesMoved)} fetched`;
+export function pullText({ ref, pinnedRef, digest, sizeBytes, path, bytesMoved, servedBy }: PullData): string {
+  const here = servedBy === undefined ? 'it was already in the cache' : `copied from ${servedBy} on this machine`;
+  const from = servedBy === undefined ? '' : ` from the mirror ${servedBy}`;
+  const moved = bytesMoved === 0 ? here : `${formatBytes(bytesMoved)} fetched${from}`;
   return pairs([
     ['Pulled', ref],
     ['Pinned', pinnedRef],

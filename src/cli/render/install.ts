@@ -31,6 +31,7 @@ function facts(report: InstallReport): [string, string][] {
     ['  Runtime', `${runtime.kind} ${runtime.version} at ${runtime.endpoint}`],
     ['  Source', `${source.ref}${size}`],
   ];
+  if (plan.bytesFrom !== undefined) lines.push(['  Bytes', bytesFromText(plan.bytesFrom)]);
   if (source.digest !== undefined) lines.push(['  Digest', source.digest]);
   if (report.signedBy !== undefined) lines.push(['  Signed', `by ${report.signedBy}`]);
   lines.push(['  Moves', report.dryRun ? `at most ${formatBytes(plan.bytesToMove)}` : formatBytes(report.bytesMoved)]);
@@ -46,6 +47,12 @@ function facts(report: InstallReport): [string, string][] {
   if (previous !== undefined)
     lines.push(['  Replaced', `${previous.model}:${previous.quant}, installed ${previous.installedAt}`]);
   return lines;
+}
+
+function bytesFromText({ at, name = '', path = '' }: NonNullable<InstallReport['plan']['bytesFrom']>): string {
+  if (at === 'mirror') return `from the mirror ${name}`;
+  const where = at === 'cache' ? 'cache of this tool' : name;
+  return `already on this machine: ${where}, ${path}; nothing to download`;
 }
 
 function promptLine({ verdict, shapes, bosCount, stop }: NonNullable<InstallReport['prompt']>): string {

@@ -193,8 +193,8 @@ async function* download(
 ): Work<StepOutcome<{ file: FetchedFile; bytes: number }>> {
   const { bytesMoved: bytes, ...local } = yield* effects.fetch(remote, signal);
   // What the record says about a file beyond its bytes, the cache does not know.
-  const { ref, pinnedRef, fileName, provenance } = remote;
-  const file = { ...local, ref, pinnedRef, fileName, ...defined({ provenance }), kind: 'file' as const };
+  const { ref, pinnedRef, fileName, provenance, servedBy } = remote;
+  const file = { ...local, ref, pinnedRef, fileName, ...defined({ provenance, servedBy }), kind: 'file' as const };
   const detail = bytes === 0 ? 'in the cache, verified' : `${formatBytes(bytes)}, verified`;
   return { result: { file, bytes }, bytes, detail };
 }

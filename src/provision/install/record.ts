@@ -8,7 +8,7 @@ import type { RuntimeIdentity, StoredModel, TransferWay } from '../../runtimes/c
 import { capabilitiesOf } from '../../runtimes/registry.ts';
 import type { PromptProof } from '../../smoke/prompt/schema.ts';
 import type { SmokeResult, Suite } from '../../smoke/schema.ts';
-import type { InstallPlan, SourceFile } from '../plan/contract.ts';
+import { type InstallPlan, type SourceFile, usersPath } from '../plan/contract.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
 import type { Previous } from './versions.ts';
 import { BROKEN, sameModelIdentity } from './versions.ts';
@@ -100,9 +100,9 @@ function sourceOf(plan: InstallPlan, promoted: StoredModel): InstallRecord['sour
 
 /** A source file as records and reports describe it. */
 export function fileSourceOf(file: SourceFile): InstallRecord['source'] {
-  const { ref, digest, sizeBytes, pinnedRef, provenance } = file;
-  // A file of our cache is found by its digest: where it lies is the cache's own business.
-  const path = file.kind === 'file' && file.immutable !== true ? file.path : undefined;
+  const { ref, digest, sizeBytes, pinnedRef, provenance, servedBy } = file;
+  // A file of our cache or of another tool's store is found by its digest: where it lies is their own business.
+  const path = usersPath(file);
   return {
     ref,
     sizeBytes,
@@ -110,6 +110,7 @@ export function fileSourceOf(file: SourceFile): InstallRecord['source'] {
     ...(pinnedRef !== undefined && { pinnedRef }),
     ...(path !== undefined && { path }),
     ...(provenance !== undefined && { provenance }),
+    ...(servedBy !== undefined && { servedBy }),
   };
 }
 

@@ -1,7 +1,8 @@
+import { defined } from '../../core/defined.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { InstallPlan } from '../plan/contract.ts';
 import { fileSourceOf, type Tested } from './record.ts';
-import type { InstallReport, StepId } from './schema.ts';
+import type { BytesFrom, InstallReport, StepId } from './schema.ts';
 import type { Candidate } from './stage.ts';
 import type { Steps } from './steps.ts';
 
@@ -20,7 +21,11 @@ export function planReport(plan: InstallPlan): InstallReport {
     runtime: plan.runtime,
     source: sourceOf(plan),
     choice: { reasons: [...plan.reasons] },
-    plan: { bytesToMove: plan.bytesToMove, disk: [...plan.disk], ...(plan.memory && { memory: plan.memory }) },
+    plan: {
+      bytesToMove: plan.bytesToMove,
+      disk: [...plan.disk],
+      ...defined({ memory: plan.memory, bytesFrom: bytesFrom(plan) }),
+    },
     steps: stepsOf(plan).map((id) => ({ id, status: 'planned', ms: 0, bytes: 0 })),
     bytesMoved: 0,
     ...(plan.transfer !== undefined && { way: plan.transfer.way, why: plan.transfer.why }),
@@ -41,6 +46,14 @@ export function isFetched({ source, transfer }: InstallPlan): boolean {
 function sourceOf({ source }: InstallPlan): InstallReport['source'] {
   if (source.kind === 'library') return { ref: source.ref };
   return fileSourceOf(source.file);
+}
+
+function bytesFrom({ source }: InstallPlan): BytesFrom | undefined {
+  if (source.kind === 'library') return undefined;
+  const { file } = source;
+  if (file.kind === 'remote') return file.servedBy === undefined ? undefined : { at: 'mirror', name: file.servedBy };
+  if (file.immutable === true) return { at: 'cache', path: file.path };
+  return file.servedBy === undefined ? undefined : { at: 'store', name: file.servedBy, path: file.path };
 }
 
 interface Outcome {

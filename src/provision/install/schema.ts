@@ -31,6 +31,16 @@ export const DiskNeed = z.strictObject({
 });
 export type DiskNeed = z.infer<typeof DiskNeed>;
 
+/** Where bytes are that do not come from their origin: in our cache, in another tool's store on this machine, or on a mirror. */
+export const BytesFrom = z.strictObject({
+  at: z.enum(['cache', 'store', 'mirror']),
+  /** Of the store, or the mirror's address. */
+  name: z.string().optional(),
+  /** On this machine. */
+  path: z.string().optional(),
+});
+export type BytesFrom = z.infer<typeof BytesFrom>;
+
 export const InstallReport = z.strictObject({
   dryRun: z.boolean(),
   /** False when everything was in place already. */
@@ -41,7 +51,12 @@ export const InstallReport = z.strictObject({
   runtime: RuntimeIdentity,
   source: InstalledSource,
   choice: z.strictObject({ reasons: z.array(z.string()) }),
-  plan: z.strictObject({ bytesToMove: Bytes, disk: z.array(DiskNeed), memory: MemoryEstimate.optional() }),
+  plan: z.strictObject({
+    bytesToMove: Bytes,
+    disk: z.array(DiskNeed),
+    memory: MemoryEstimate.optional(),
+    bytesFrom: BytesFrom.optional(),
+  }),
   steps: z.array(Step),
   smoke: SmokeResult.optional(),
   /** The prompt that the model receives, compared with its training template. */

@@ -31,7 +31,6 @@ import type { RepairEffects } from './repair-blobs.ts';
 import { repairModel } from './repair-model.ts';
 
 export interface RepairFlags extends RuntimeFlags {
-  readonly offline?: boolean | undefined;
   readonly 'no-smoke'?: boolean | undefined;
   readonly force?: boolean | undefined;
 }
@@ -62,7 +61,7 @@ async function repairEffects(app: AppContext, name: string, around: OpenedModel)
     hash: createUncachedHasher(app),
     place: () => openModelFolder(app, opened),
     copies: async (digest) => findCopies(app, digest, await findRecordToReplace(app, name, opened), opened),
-    fetch: (source) => tryFetch(app, source, flags),
+    fetch: (source) => tryFetch(app, source),
     async *again(record, file) {
       const installer = await openInstaller(app, where);
       const plan = await installer.planReinstall(record, { kind: 'file', ...file });
@@ -130,13 +129,12 @@ async function fileAt(path: string, digest: Digest, disk: Disk): Promise<LocalFi
   return facts?.isFile() ? { ref: path, path, sizeBytes: Number(facts.size), digest } : undefined;
 }
 
-/** Over the network; a failure is a warning, and counts as not possible. */
+/** From another tool's store or over the network; a failure is a warning, and counts as not possible. */
 async function* tryFetch(
   app: AppContext,
   { pinnedRef: ref, digest, sizeBytes }: InstallRecord['source'],
-  { offline }: RepairFlags,
 ): Work<LocalFile | undefined> {
-  if (offline === true || ref === undefined) return undefined;
+  if (ref === undefined) return undefined;
   const { sources, fetch } = await app.bytes();
   const { signal } = app.options;
   // The record's schema has checked its form; its type says no more than text.

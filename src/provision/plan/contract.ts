@@ -99,6 +99,11 @@ export interface PlanningInputs extends DiskLooks {
 /** A file on this machine, or one on a web server that the install fetches. */
 export type SourceFile = Extract<ResolvedSource, { kind: 'file' | 'remote' }>;
 
+/** The path of a file that is the user's own: one of our cache or of another tool's store is found by its digest instead. */
+export function usersPath(file: SourceFile): string | undefined {
+  return file.kind === 'file' && file.immutable !== true && file.servedBy === undefined ? file.path : undefined;
+}
+
 /** Where the bytes come from: a file, or the runtime's own library. */
 export type PlannedSource =
   | {

@@ -7,7 +7,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
-import type { InstallRequest, PlanningInputs, SourceFile } from './contract.ts';
+import { type InstallRequest, type PlanningInputs, type SourceFile, usersPath } from './contract.ts';
 import { overrideReasons, rank } from './fit-check.ts';
 import { checkHeader, type Identified, identifyByHeader, identifyByName, quantOf } from './identify.ts';
 import { tooLarge } from './too-large.ts';
@@ -183,7 +183,8 @@ function keptReason({ installedAt }: InstallRecord): string {
 }
 
 function isFrom(file: SourceFile, { source }: InstallRecord): boolean {
-  return file.kind === 'file' && file.immutable !== true ? file.path === source.path : file.ref === source.ref;
+  const path = usersPath(file);
+  return path === undefined ? file.ref === source.ref : path === source.path;
 }
 
 /** A `--from` that is one file rather than a folder. */
@@ -367,5 +368,5 @@ export function fileNameOf(file: SourceFile): string {
 
 /** Where a file is, for messages. */
 export function locationOf(file: SourceFile): string {
-  return file.kind === 'remote' || file.immutable === true ? file.ref : file.path;
+  return usersPath(file) ?? file.ref;
 }

@@ -6,9 +6,13 @@ import { defined } from '../../core/defined.ts';
 import { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { digestMismatch } from '../../disk/errors.ts';
+import { readChunks } from '../../disk/read-chunks.ts';
 import type { SmallBlob } from '../../package/model-package.ts';
 import { buildSignatureArtifact, readSignatures } from '../../package/signature.ts';
 import type { RuntimeFlags } from '../../runtimes/registry.ts';
+import type { LocalFile } from '../../sources/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
 import { openRepository, type Repository } from '../../sources/oci/client.ts';
 import { MANIFEST, SIGNATURE } from '../../sources/oci/manifest.ts';
@@ -24,6 +28,7 @@ import {
   verifySignature,
 } from '../../trust/index.ts';
 import type { AppContext } from '../context.ts';
+import { usersPath } from '../plan/contract.ts';
 import { openPrivateKey } from '../plan/keys.ts';
 import { BundleContent, type InstalledPackage, packageInstalled, type SignFlags, unversioned } from './pack.ts';
 
@@ -54,7 +59,10 @@ export const PullData = z.strictObject({
   sizeBytes: z.int().nonnegative(),
   /** In our cache. */
   path: z.string(),
+  /** Over the network. */
   bytesMoved: z.int().nonnegative(),
+  /** What gave the bytes in place of the origin: a mirror's address, or another tool's store on this machine. */
+  servedBy: z.string().optional(),
 });
 export type PullData = z.infer<typeof PullData>;
 
@@ -186,11 +194,45 @@ export async function* pull(app: AppContext, typed: string, digest: Digest | und
       sizeBytes: file.sizeBytes,
       path: file.path,
       bytesMoved: file.bytesMoved,
+      ...defined({ servedBy: found.servedBy }),
     };
   }
-  if (found.kind === 'library' || found.immutable !== true || found.digest === undefined) throw notRemote(typed);
-  const { ref, pinnedRef = ref, fileName = '', sizeBytes, path } = found;
-  return { ref, pinnedRef, fileName, digest: found.digest, sizeBytes, path, bytesMoved: 0 };
+  if (found.kind === 'library' || usersPath(found) !== undefined || found.digest === undefined) throw notRemote(typed);
+  const { ref, pinnedRef = ref, fileName = '', sizeBytes } = found;
+  const file = { ...found, digest: found.digest };
+  const path = found.immutable === true ? found.path : yield* copyIntoCache(app, file);
+  const { digest: of, servedBy } = file;
+  return { ref, pinnedRef, fileName, digest: of, sizeBytes, path, bytesMoved: 0, ...defined({ servedBy }) };
+}
+
+/** From the store of another tool, which may remove the file at any time; returns its path in the cache. */
+async function* copyIntoCache(app: AppContext, file: LocalFile & { readonly digest: Digest }): Work<string> {
+  const { signal } = app.options;
+  const { cache } = await app.bytes();
+  const { path, digest, sizeBytes, fileName = '' } = file;
+  const incoming = {
+    fileName,
+    digest,
+    sizeBytes,
+    open: () => chunksOf(app.disk, path, signal),
+    mismatch: (got: Digest) => digestMismatch(path, { wanted: digest, got }, ['Run the command again.']),
+  };
+  const received = yield* cache.receive(incoming, signal);
+  const { pinnedRef } = file;
+  if (pinnedRef !== undefined) {
+    const at = cache.now().toISOString();
+    await cache.refs.remember({ ref: pinnedRef, pinnedRef, digest, sizeBytes, fileName, at }, signal);
+  }
+  return received.path;
+}
+
+async function* chunksOf(disk: Disk, path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const handle = await disk.open(path, 'r');
+  try {
+    yield* readChunks(handle, path, signal);
+  } finally {
+    await handle.close();
+  }
 }
 
 function notRemote(typed: string): ProvisionError {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { resolveSettings } from '../../../src/doctor/settings.ts';
+import { KNOWN_VARIABLES, resolveSettings } from '../../../src/doctor/settings.ts';
 
 describe('settings', () => {
   const base = { flags: {}, env: {}, file: {}, filePath: 'config.json' };
@@ -36,5 +36,19 @@ describe('settings', () => {
     expect(settings.find(({ id }) => id === 'host')?.value).toBe('http://***@h');
     expect(settings.find(({ id }) => id === 'catalog')?.value).toBe('a, b');
     expect(settings.find(({ id }) => id === 'runtime')).toMatchObject({ value: 'auto', source: 'default' });
+  });
+
+  test('switches and maps of the file are shown as one line', () => {
+    const settings = resolveSettings({ ...base, file: { offline: true, ca: './ca.pem' } });
+    expect(settings.find(({ id }) => id === 'offline')).toMatchObject({ value: 'true', source: 'config.json' });
+    expect(settings.find(({ id }) => id === 'ca')).toMatchObject({ value: './ca.pem' });
+  });
+
+  test('every variable that this tool reads is known, and a password is hidden', () => {
+    const env = { GEMMA_PROVISION_OCI_PASSWORD: 'correct horse', GEMMA_PROVISION_CA: '/ca.pem' };
+    const settings = resolveSettings({ ...base, env });
+    expect(settings.find(({ id }) => id === 'oci-password')).toMatchObject({ value: '(hidden)' });
+    for (const name of ['CA', 'OFFLINE', 'REQUIRE_TLS', 'OCI_REALM', 'OCI_PLAIN_HTTP', 'KEY_PASSPHRASE'])
+      expect(KNOWN_VARIABLES).toContain(`GEMMA_PROVISION_${name}`);
   });
 });

@@ -6,7 +6,7 @@ import { realDisk } from '../../../src/disk/disk.ts';
 import { fileSource } from '../../../src/sources/file.ts';
 import { webSource } from '../../../src/sources/https.ts';
 import { resolveSource } from '../../../src/sources/index.ts';
-import { librarySource } from '../../../src/sources/ollama-library.ts';
+import { librarySource, offlineLibrary } from '../../../src/sources/ollama-library.ts';
 import { never } from '../../helpers/failure.ts';
 import { OTHER_DIGEST, temporaryFolder } from './support.ts';
 
@@ -65,6 +65,15 @@ describe('the library', () => {
       await expect(librarySource.resolve({ ref, signal: never })).rejects.toMatchObject({ code: 'bad-usage' });
     },
   );
+
+  test('--offline: not even the server may download', async () => {
+    const attempt = resolveSource([offlineLibrary], { ref: 'ollama:gemma3n:e4b', signal: never });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'network',
+      message: expect.stringMatching(/^ollama:gemma3n:e4b is pulled by the server .*--offline/),
+      suggestions: [expect.stringContaining('--from PATH')],
+    });
+  });
 
   test('cannot be held to a digest', async () => {
     const request = { ref: 'ollama:gemma3n', expected: { digest: OTHER_DIGEST }, signal: never };

@@ -5,7 +5,7 @@ import { digestOf } from '../../../../src/core/digest.ts';
 import { ProvisionError } from '../../../../src/core/errors.ts';
 import { createHttp } from '../../../../src/net/client.ts';
 import type { Http } from '../../../../src/net/http.ts';
-import { cachedSource } from '../../../../src/sources/cache/source.ts';
+import { type BytesHere, cachedSource } from '../../../../src/sources/cache/source.ts';
 import type { ResolvedSource } from '../../../../src/sources/contract.ts';
 import { webSource } from '../../../../src/sources/https.ts';
 import { hubSource } from '../../../../src/sources/huggingface/source.ts';
@@ -47,14 +47,14 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end();
 });
 
-function open(how: 'online' | 'offline') {
+function open(how: 'online' | 'offline', more: Pick<BytesHere, 'findStored' | 'offline'> = {}) {
   const client = createHttp({ env: {} });
   ends.push(client.close);
   const http = how === 'online' ? client.http : DEAD;
   const origin = new Map([FILE, NEWER].map(({ content }) => [digestOf(content), content]));
   const { cache, fetched } = testCache({ folder, origin });
   const plain = [hubSource({ http, credentials, endpoint: hub.url }), webSource({ http }), librarySource];
-  const sources = plain.map((source) => cachedSource(source, cache));
+  const sources = plain.map((source) => cachedSource(source, { cache, ...more }));
   const resolve = (ref: string, more: object = {}) => resolveSource(sources, { ref, ...more, signal: never });
   const install = async (ref: string, more: object = {}) => {
     const resolved = await resolve(ref, more);
@@ -213,5 +213,96 @@ describe('the memory of references', () => {
       ref: 'ollama:gemma3n:e4b',
       name: 'gemma3n:e4b',
     });
+  });
+});
+
+describe('bytes that another tool has on this machine', () => {
+  const PATH = '/elsewhere/blobs/x';
+  const stored: BytesHere['findStored'] = async function* ({ digest, sizeBytes }) {
+    if (digest !== DIGEST) return undefined;
+    yield { type: 'warning', message: 'a copy is corrupt' };
+    return { digest, path: PATH, sizeBytes: sizeBytes ?? CONTENT.length, store: 'LM Studio' };
+  };
+
+  test('are used in place of a download, under the reference of the origin and its commit', async () => {
+    const { resolve, fetched } = open('online', { findStored: stored });
+    expect(await resolve(REF)).toEqual({
+      kind: 'file',
+      ref: REF,
+      pinnedRef: `hf:org/gemma-GGUF@${COMMIT}/${FILE.path}`,
+      fileName: 'gemma-Q4_K_M.gguf',
+      path: PATH,
+      digest: DIGEST,
+      sizeBytes: CONTENT.length,
+      servedBy: 'LM Studio',
+      provenance: { licence: 'gemma' },
+      warnings: ['a copy is corrupt'],
+    });
+    expect(fetched).toEqual([]);
+    expect(hub.requests.filter(({ host }) => host === 'storage')).toEqual([]);
+  });
+
+  test('are never called immutable: another tool may write to them, so their bytes are verified when they are stored', async () => {
+    expect(local(await open('online', { findStored: stored }).resolve(REF)).immutable).toBeUndefined();
+  });
+
+  test('come after those of our cache', async () => {
+    const { install, resolve } = open('online');
+    await install(REF);
+    expect(local(await resolve(REF)).path.startsWith(folder)).toBe(true);
+    const both = local(await open('online', { findStored: stored }).resolve(REF));
+    expect(both).toMatchObject({ immutable: true, path: expect.stringContaining(folder) });
+    expect(both.servedBy).toBeUndefined();
+  });
+
+  test('need no network where the digest is known', async () => {
+    const { resolve } = open('offline', { findStored: stored });
+    const found = local(await resolve(REF, { expected: { digest: DIGEST } }));
+    expect(found).toMatchObject({ path: PATH, servedBy: 'LM Studio', ref: REF });
+    expect(hub.requests).toEqual([]);
+  });
+
+  test('a reference that was met before needs none either, without a digest', async () => {
+    await open('online', { findStored: stored }).resolve(`hf:org/gemma-GGUF@${COMMIT}/${FILE.path}`);
+    const again = await open('offline', { findStored: stored }).resolve(`hf:org/gemma-GGUF@${COMMIT}/${FILE.path}`);
+    expect(local(again)).toMatchObject({ path: PATH, digest: DIGEST });
+  });
+});
+
+describe('--offline', () => {
+  const offline = { offline: true };
+
+  test('asks no source, and says what is missing and what would fetch it', async () => {
+    const { resolve } = open('online', offline);
+    const attempt = resolve(REF, { expected: { digest: DIGEST, sizeBytes: 4 * 1024 ** 3 } });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'network',
+      exitCode: 10,
+      message: `${REF} (4.00 GiB, ${DIGEST}) is not on this machine, and nothing may be downloaded (--offline).`,
+      suggestions: [
+        `Fetch it while there is a network: gemma-provision pull ${REF}`,
+        expect.stringContaining('--from'),
+        expect.stringContaining('GEMMA_PROVISION_OFFLINE'),
+      ],
+    });
+    expect(hub.requests).toEqual([]);
+  });
+
+  test('a password in an address is not repeated', async () => {
+    const ref = `https://alice:s3cret-word@example.com/a.gguf#${DIGEST}`;
+    await expect(open('online', offline).resolve(ref)).rejects.not.toMatchObject({
+      message: expect.stringContaining('s3cret-word'),
+    });
+  });
+
+  test('what is in the cache is used, and a branch means what it meant last', async () => {
+    await open('online').install(REF);
+    hub.requests.splice(0);
+    const { resolve } = open('online', offline);
+    expect(local(await resolve(REF)).warnings).toEqual([
+      `${REF} is not asked (--offline); using its state of 2026-05-06: hf:org/gemma-GGUF@${COMMIT}/${FILE.path}`,
+    ]);
+    expect(local(await resolve(`hf:org/gemma-GGUF@${COMMIT}/${FILE.path}`)).warnings).toBeUndefined();
+    expect(hub.requests).toEqual([]);
   });
 });
