@@ -147,7 +147,7 @@ export function promptSpeed(stations: readonly Station[], batch: number): Speed 
 
 function promptSeconds({ work, rates }: Station, batch: number, end: keyof Range): number {
   const operations = rates.operations?.[end] ?? Number.NaN;
-  const once = work.weightBytes / rates.bytesPerSecond[end] + work.nodes * rates.nodeSeconds[end];
+  const once = work.batchBytes / rates.bytesPerSecond[end] + work.nodes * rates.nodeSeconds[end];
   return (2 * work.promptWeights) / operations + once / batch;
 }
 

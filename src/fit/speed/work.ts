@@ -7,8 +7,10 @@ import type { RunSettings } from '../schema.ts';
 
 /** What has to be done for one token in one place. */
 export interface Work {
-  /** Bytes of weights that are multiplied: each is read once. */
+  /** Bytes of weights that are multiplied for one token: each is read once. */
   readonly weightBytes: number;
+  /** The same for a batch of tokens of a prompt: of experts, all are read, since other tokens use other ones. */
+  readonly batchBytes: number;
   /** Weights that are multiplied; a multiplication and an addition each. */
   readonly weights: number;
   /** Those of them that are multiplied for every token of a prompt: logits are made for its last one only. */
@@ -35,7 +37,8 @@ const USUAL_NODES = 40;
 
 /**
  * What one token costs on each GPU and on the CPU. Not read are the token and per-layer embeddings (one row of each is),
- * and keys and values of blocks that use an earlier block's cache: their matrices are in the file but never multiplied.
+ * experts that the token does not use, and keys and values of blocks that use an earlier block's cache: their matrices are
+ * in the file but never multiplied.
  */
 export function workOf(
   architecture: string,
@@ -111,10 +114,12 @@ function blockWork(
   const { embeddingLength, blockCount, sharedKvLayers } = hyperparameters;
   const { keys, values } = layerShape(hyperparameters, block);
   const keysAndValues = embeddingLength * (keys + values);
-  const multiplied = block < blockCount - sharedKvLayers ? stored : stored - keysAndValues;
+  const inBatch = block < blockCount - sharedKvLayers ? stored : stored - keysAndValues;
+  const multiplied = inBatch - unusedExperts(hyperparameters);
   const seen = (tokens: number): number => Math.min(tokens, windowOf(hyperparameters, block)) * cached;
   return {
     weightBytes: (bytes * multiplied) / stored,
+    batchBytes: (bytes * inBatch) / stored,
     weights: multiplied,
     promptWeights: multiplied,
     cacheBytes: seen(Math.min(CACHED_TOKENS, contextLength)),
@@ -123,26 +128,42 @@ function blockWork(
   };
 }
 
-/** Weights of a block's matrices by its shape: attention, a gated feed-forward network, and what Gemma 3n adds. */
+/** Weights of a block's matrices by its shape: attention, a gated feed-forward network, experts, and what Gemma 3n adds. */
 function blockWeights(architecture: string, hyperparameters: Hyperparameters, block: number): number {
   const { embeddingLength: e, headCount, valueLength } = hyperparameters;
   const { feedForward, query, keys, values } = layerShape(hyperparameters, block);
   const attention = e * (query + keys + values + atLayer(headCount, block) * atLayer(valueLength, block));
   const perLayer = 2 * e * hyperparameters.perLayerEmbeddingLength;
   const laurel = 2 * e * (architectureFacts(architecture).laurelRank?.value ?? 0);
-  return attention + 3 * e * feedForward + perLayer + laurel;
+  return attention + 3 * e * feedForward + expertWeights(hyperparameters) + perLayer + laurel;
+}
+
+/** Weights of all experts of a block, and of the matrix that chooses among them. */
+function expertWeights({ embeddingLength: e, experts }: Hyperparameters): number {
+  return experts === undefined ? 0 : experts.count * (3 * e * experts.feedForwardLength + e);
+}
+
+/** Weights of those experts of a block that one token does not use. */
+function unusedExperts({ embeddingLength: e, experts }: Hyperparameters): number {
+  return experts === undefined ? 0 : (experts.count - experts.used) * 3 * e * experts.feedForwardLength;
 }
 
 /** The matrix of all words' logits: the token embeddings again where they are tied. */
 function outputWork({ embeddingLength, vocabularySize }: Hyperparameters, weights: WeightBytes): Work {
   const weightBytes = weights.output + (weights.tiedEmbeddings ? weights.tokenEmbedding : 0);
-  return { ...NOTHING, weightBytes, weights: embeddingLength * vocabularySize };
+  return { ...NOTHING, weightBytes, batchBytes: weightBytes, weights: embeddingLength * vocabularySize };
 }
 
 function projectionWork(hyperparameters: Hyperparameters, { perLayerProjection }: WeightBytes): Work {
   const { embeddingLength, perLayerEmbeddingLength, blockCount } = hyperparameters;
   const weights = embeddingLength * perLayerEmbeddingLength * blockCount;
-  return { ...NOTHING, weightBytes: perLayerProjection, weights, promptWeights: weights };
+  return {
+    ...NOTHING,
+    weightBytes: perLayerProjection,
+    batchBytes: perLayerProjection,
+    weights,
+    promptWeights: weights,
+  };
 }
 
 /** Tokens that one padded piece of a cache holds. */
@@ -161,11 +182,20 @@ function windowOf({ slidingWindow, slidingPattern }: Hyperparameters, block: num
   return (block + 1) % slidingPattern === 0 ? Number.POSITIVE_INFINITY : slidingWindow;
 }
 
-const NOTHING: Work = { weightBytes: 0, weights: 0, promptWeights: 0, cacheBytes: 0, fullCacheBytes: 0, nodes: 0 };
+const NOTHING: Work = {
+  weightBytes: 0,
+  batchBytes: 0,
+  weights: 0,
+  promptWeights: 0,
+  cacheBytes: 0,
+  fullCacheBytes: 0,
+  nodes: 0,
+};
 
 function added(parts: readonly Work[]): Work {
   return {
     weightBytes: sum(parts.map((part) => part.weightBytes)),
+    batchBytes: sum(parts.map((part) => part.batchBytes)),
     weights: sum(parts.map((part) => part.weights)),
     promptWeights: sum(parts.map((part) => part.promptWeights)),
     cacheBytes: sum(parts.map((part) => part.cacheBytes)),

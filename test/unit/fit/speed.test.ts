@@ -77,6 +77,16 @@ describe('the speed of answers', () => {
     expect(bytes(owning)).toBeGreaterThan(bytes(ON_CPU));
   });
 
+  test('reads of experts only those that a token uses; a prompt reads all of them', () => {
+    const experts = { count: 128, used: 8, feedForwardLength: 704 };
+    const hyperparameters = { ...E4B_SHAPE, feedForwardLength: 2112, perLayerEmbeddingLength: 0 };
+    const few = { ...ON_CPU, hyperparameters: { ...hyperparameters, experts } };
+    const all = { ...ON_CPU, hyperparameters: { ...hyperparameters, experts: { ...experts, used: 128 } } };
+    expect(answer(few).estimate / answer(all).estimate).toBeGreaterThan(3);
+    const once = (request: SpeedRequest) => 1 / prompt({ ...request, settings: { ...SETTINGS, batch: 1 } }).estimate;
+    expect(once(few) / once(all)).toBeGreaterThan(0.5);
+  });
+
   test('of a small model on a fast GPU is bound by launches, so a better quant costs little', () => {
     const q8 = answer({ ...ON_GPU, weights: tabledWeights('q8_0') });
     const q4 = answer(ON_GPU);
