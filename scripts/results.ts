@@ -10,6 +10,7 @@ import { GcReport } from '../src/provision/maintain/gc/schema.ts';
 import { RepairReport, VerifyReport } from '../src/provision/maintain/problems.ts';
 import { ListData, ShowData } from '../src/provision/maintain/records.ts';
 import { CatalogListData, CatalogShowData, CatalogValidateData } from '../src/provision/plan/catalog-files.ts';
+import { CatalogRefreshData } from '../src/provision/plan/catalog-refresh.ts';
 import { CatalogSignData, CatalogVerifyData } from '../src/provision/plan/catalog-trust.ts';
 import { HardwareData } from '../src/provision/plan/host.ts';
 import { ModelfileCheckData, ModelfileRenderData } from '../src/provision/plan/modelfiles.ts';
@@ -27,6 +28,7 @@ export const RESULTS = {
   'cache prune': CachePruning,
   'cache verify': CacheVerification,
   'catalog list': CatalogListData,
+  'catalog refresh': CatalogRefreshData,
   'catalog show': CatalogShowData,
   'catalog sign': CatalogSignData,
   'catalog validate': CatalogValidateData,

@@ -2,6 +2,7 @@
 import type { Issue } from '../core/parse.ts';
 import { nearest } from '../core/suggest.ts';
 import { modelIssues } from './check-model.ts';
+import { sourceUpdateIssues } from './check-source.ts';
 import { isRaw, issueAt, itemsAt, keysAt, member, numberAt, type Path, repeats, textAt } from './json-access.ts';
 
 /** The names that a document may refer to: its own, and those of the family it is laid over. */
@@ -38,6 +39,7 @@ export function familyIssues(document: unknown, names: Names, owners: ReadonlyMa
     ...policyIssues(document, names),
     ...benchmarkIssues(document, names),
     ...requirementIssues(document, names),
+    ...sourceUpdateIssues(document),
   ];
 }
 

@@ -4,13 +4,22 @@
  * before anything is fetched, says so, and the record and `lock` keep what it was.
  */
 import type { Issue } from '../core/parse.ts';
-import { type Item, issueAt, itemsAt, type Path, repeats, textAt } from './json-access.ts';
+import { type Item, issueAt, itemsAt, member, type Path, repeats, textAt } from './json-access.ts';
 
 /** `file`: a quant or a projector. */
 export function sourceIssues(file: unknown, path: Path): Issue[] {
   const sources = itemsAt(file, 'sources', path);
   const pinned = textAt(file, 'digest') !== undefined;
   return [...repeats(sources, 'ref', 'the source'), ...sources.flatMap((source) => refIssues(source, pinned))];
+}
+
+/** What `catalog refresh` puts in place of a source must be as good as a source. */
+export function sourceUpdateIssues(document: unknown): Issue[] {
+  const updates = itemsAt(document, 'sourceUpdates', []);
+  return [
+    ...repeats(updates, 'was', 'the source'),
+    ...updates.flatMap(({ value, path }) => refIssues({ value: member(value, 'now'), path: [...path, 'now'] }, false)),
+  ];
 }
 
 /** `pinned`: the file has a digest, which holds for every source that has none of its own. */

@@ -11,16 +11,17 @@
  * | `benchmarks` | a row with a known group and name replaces that row; others are added |
  * | `troubleshooting` | an entry with a known id replaces that entry; others are added |
  * | `facts` | added; a fact that is there already word for word is not repeated |
+ * | `sourceUpdates` | a source, of a quant or of a projector, whose reference is exactly `was` becomes `now`; where none is, nothing happens |
  * | `architecture` | may only repeat what is there: another architecture is another family |
  * | `version`, `expires` | of the file alone; the family keeps those of the file that defined it |
  * | every other field | replaces the earlier value whole |
  *
  * Nothing can be taken away by an overlay, only replaced.
  */
-import type { Benchmark, Fact, Family, FamilyOverlay, MinimumVersion } from './schema.ts';
+import type { Benchmark, Fact, Family, FamilyOverlay, MinimumVersion, Model, SourceUpdate } from './schema.ts';
 
 export function overlayFamily(base: Family, overlay: FamilyOverlay): Family {
-  const { version: _version, expires: _expires, ...lasting } = overlay;
+  const { version: _version, expires: _expires, sourceUpdates = [], ...lasting } = overlay;
   // Undefined members of the overlay would erase what they leave out.
   const plain = Object.fromEntries(Object.entries(lasting).filter(([, value]) => value !== undefined));
   return {
@@ -37,8 +38,31 @@ export function overlayFamily(base: Family, overlay: FamilyOverlay): Family {
     }),
     benchmarks: mergeBy(benchmarkKey, base.benchmarks, overlay.benchmarks),
     facts: mergeBy(factKey, base.facts, overlay.facts),
-    models: mergeBy(idOf, base.models, overlay.models),
+    models: updateSources(mergeBy(idOf, base.models, overlay.models), sourceUpdates),
   };
+}
+
+/** A newer catalog that pins another commit is not changed by what was found out about the old one. */
+function updateSources(models: readonly Model[], updates: readonly SourceUpdate[]): Model[] {
+  const now = new Map(updates.map((update) => [update.was, update.now]));
+  if (now.size === 0) return [...models];
+  const updated = <Item extends Pick<Model['quants'][number], 'sources'>>(item: Item): Item => {
+    const { sources } = item;
+    if (sources === undefined) return item;
+    // Two pins of one file may have become one.
+    return {
+      ...item,
+      sources: mergeBy(
+        ({ ref }) => ref,
+        sources.map((each) => now.get(each.ref) ?? each),
+      ),
+    };
+  };
+  return models.map((model) => ({
+    ...model,
+    quants: model.quants.map(updated),
+    ...(model.projectors && { projectors: model.projectors.map(updated) }),
+  }));
 }
 
 function idOf(entry: { readonly id: string }): string {

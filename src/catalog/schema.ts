@@ -5,7 +5,7 @@
 import * as z from 'zod';
 import { Count, Text, Version, WebAddress, Word } from './ids.ts';
 import { Projector } from './projector-schema.ts';
-import { Hyperparameters, ModelId, Quant, QuantId } from './quant-schema.ts';
+import { Hyperparameters, ModelId, Quant, QuantId, QuantSource } from './quant-schema.ts';
 
 export { Sourced } from './ids.ts';
 export * from './projector-schema.ts';
@@ -221,6 +221,10 @@ export const Family = z.strictObject({
 });
 export type Family = z.infer<typeof Family>;
 
+/** What `catalog refresh` found out about a source: where a source is exactly `was`, `now` takes its place. */
+export const SourceUpdate = z.strictObject({ was: QuantSource.shape.ref, now: QuantSource });
+export type SourceUpdate = z.infer<typeof SourceUpdate>;
+
 /**
  * A user's changes to a family that exists already: everything but the id may be left out. `overlay.ts` says what each part
  * does to the family below it. A complete family document is a valid overlay too.
@@ -229,5 +233,6 @@ export const FamilyOverlay = Family.partial().extend({
   schemaVersion: z.literal(1),
   id: ModelId,
   policy: Policy.partial().optional(),
+  sourceUpdates: z.array(SourceUpdate).max(1000).optional(),
 });
 export type FamilyOverlay = z.infer<typeof FamilyOverlay>;

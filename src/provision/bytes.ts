@@ -19,7 +19,7 @@ import { createCredentials } from '../sources/credentials.ts';
 import type { Downloader } from '../sources/download/contract.ts';
 import { fileSource } from '../sources/file.ts';
 import { webSource } from '../sources/https.ts';
-import { hubSource } from '../sources/huggingface/source.ts';
+import { type HubSourceOptions, hubSource } from '../sources/huggingface/source.ts';
 import { createRegistryLogins } from '../sources/oci/logins.ts';
 import type { OciOptions } from '../sources/oci/session.ts';
 import { ociSource } from '../sources/oci/source.ts';
@@ -54,6 +54,8 @@ export interface Bytes {
   readonly http: Http;
   /** What talking to registries needs, with the user's logins. */
   readonly oci: OciOptions;
+  /** What talking to the Hugging Face hub needs, and waiting for it. */
+  readonly hub: HubSourceOptions & { readonly sleep: typeof interruptibleSleep };
   /** Ends all connections. */
   close(): Promise<void>;
 }
@@ -91,8 +93,8 @@ export function openBytes(options: BytesOptions): Bytes {
     plainHttp: hostsOf(env.GEMMA_PROVISION_OCI_PLAIN_HTTP),
     realms: hostsOf(env.GEMMA_PROVISION_OCI_REALM),
   };
-  const hub = hubSource({ http: asking, credentials: createCredentials(places), endpoint: env.HF_ENDPOINT });
-  const remote = [hub, webSource({ http: asking }), ociSource(oci)];
+  const hub = { http: asking, credentials: createCredentials(places), endpoint: env.HF_ENDPOINT };
+  const remote = [hubSource(hub), webSource({ http: asking }), ociSource(oci)];
   const stores = knownStores({ platform: process.platform, env, home: homedir(), disk });
   const here = { cache, findStored: createStoreFinder({ stores, disk, hash, uid: process.getuid?.() }), offline };
   return {
@@ -108,6 +110,7 @@ export function openBytes(options: BytesOptions): Bytes {
     cache,
     http,
     oci,
+    hub: { ...hub, sleep: interruptibleSleep },
     close: async () =>
       client
         .made()

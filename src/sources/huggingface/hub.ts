@@ -58,7 +58,12 @@ export interface HubFile {
 /** What a revision means now, and which files it has. Throws as `hubFault` explains, `network`, `remote-fault`. */
 export async function fetchHubModel(http: Http, asked: HubRequest, signal: AbortSignal): Promise<HubModel> {
   const path = `/api/models/${asked.repo}/revision/${encodeURIComponent(asked.revision)}`;
-  const answer = await askHub(http, asked, { path: `${path}?expand=sha&expand=cardData&expand=siblings` }, signal);
+  const { value: answer } = await askHub(
+    http,
+    asked,
+    { path: `${path}?expand=sha&expand=cardData&expand=siblings` },
+    signal,
+  );
   const { sha, siblings, cardData } = checked(ModelAnswer, answer, asked);
   return { commit: sha, files: siblings.map(({ rfilename }) => rfilename), card: cardData };
 }
@@ -70,7 +75,7 @@ export async function fetchHubFile(
   signal: AbortSignal,
 ): Promise<HubFile> {
   const path = `/api/models/${asked.repo}/paths-info/${encodeURIComponent(asked.revision)}`;
-  const answer = await askHub(http, asked, { path, body: { paths: [asked.file] } }, signal);
+  const { value: answer } = await askHub(http, asked, { path, body: { paths: [asked.file] } }, signal);
   const found = checked(PathsAnswer, answer, asked).find(({ path, type }) => path === asked.file && type === 'file');
   if (found === undefined) {
     throw new ProvisionError('source-not-found', `${asked.repo} has no file ${asked.file} at ${asked.revision}.`);
@@ -99,22 +104,40 @@ export async function requireReadable(http: Http, asked: HubRequest, url: string
   }
 }
 
-/** One question to the hub's API, with the token for the hub alone. A body makes it a POST. */
-async function askHub(
+/** What the hub's API said. */
+export interface HubAnswer {
+  readonly value: unknown;
+  /** Where it was said: a repository that was renamed answers under its new name. */
+  readonly url: URL;
+  /** The header that names the next page. */
+  readonly link: string | undefined;
+}
+
+/**
+ * One question to the hub's API, with the token for the hub alone. A body makes it a POST. Throws as `hubFault` explains,
+ * `network`, `remote-fault`.
+ */
+export async function askHub(
   http: Http,
   asked: HubRequest,
   { path, body }: { readonly path: string; readonly body?: object },
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<HubAnswer> {
   const url = new URL(`${asked.endpoint}${path}`);
   const sent = body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
   const secrets = tokenHeader(asked);
-  const { reply } = await sendFollowing(http, { method: body ? 'POST' : 'GET', url, secrets, ...sent, signal });
+  const { reply, url: answered } = await sendFollowing(http, {
+    method: body ? 'POST' : 'GET',
+    url,
+    secrets,
+    ...sent,
+    signal,
+  });
   try {
     const text = (await readBody(url, reply, LARGEST_DOCUMENT, signal)).toString('utf8');
     const { status } = reply;
     if (status < 200 || status > 299) throw hubFault({ status, header: reply.header, said: errorIn(text) }, asked);
-    return parseAnswer(text, asked);
+    return { value: parseAnswer(text, asked), url: answered, link: reply.header('link') };
   } finally {
     await reply.close();
   }
@@ -128,7 +151,12 @@ function parseAnswer(text: string, asked: HubRequest): unknown {
   }
 }
 
-function checked<Schema extends z.ZodType>(schema: Schema, answer: unknown, asked: HubRequest): z.output<Schema> {
+/** An answer in the form that it must have. Throws `remote-fault`. */
+export function checked<Schema extends z.ZodType>(
+  schema: Schema,
+  answer: unknown,
+  asked: HubRequest,
+): z.output<Schema> {
   try {
     return checkDocument(schema, answer, { name: 'The answer', code: 'remote-fault' });
   } catch (error) {
@@ -136,7 +164,7 @@ function checked<Schema extends z.ZodType>(schema: Schema, answer: unknown, aske
   }
 }
 
-function notTheHub({ endpoint, repo }: HubRequest, why: string, cause: unknown): ProvisionError {
+export function notTheHub({ endpoint, repo }: HubRequest, why: string, cause: unknown): ProvisionError {
   return new ProvisionError('remote-fault', `${endpoint} did not return a valid answer about ${repo}: ${why}`, {
     cause,
     suggestions: ['Check HF_ENDPOINT: it must be the base address of the Hugging Face hub or of a mirror of it.'],

@@ -58,7 +58,8 @@ async function requireHubAccess(options: HubSourceOptions, file: RemoteFile, sig
   await requireReadable(options.http, asked, file.access.url, signal);
 }
 
-async function hubRequest(
+/** A request with the endpoint and the token of this user. Throws `bad-configuration`. */
+export async function hubRequest(
   { credentials, endpoint: typed }: HubSourceOptions,
   ref: HubRef,
 ): Promise<{ asked: HubRequest; warnings: string[] }> {
