@@ -6,12 +6,16 @@ import { upgradeText } from '../cli/render/upgrade.ts';
 import type { UpgradeReport } from '../provision/install/schema.ts';
 
 export default class Upgrade extends BaseCommand<UpgradeReport> {
-  static override summary = 'Upgrade installed models to the latest version of their source.';
+  static override summary = 'Upgrade models to the latest version of their source, or to another model.';
   static override description =
-    'Keeps model, quant, use case, settings and name. The replaced version is kept for a rollback. Without NAME, a failure of one model does not stop the others, and the exit code is the highest of all.';
+    'Keeps model, quant, use case, settings and name. The replaced version is kept for a rollback. Without NAME, a failure of one model does not stop the others, and the exit code is the highest of all. With --to, the name gets another model: its quant, sampling and chat template are chosen anew; use case, context length and name stay.';
   static override examples = [
     '<%= config.bin %> upgrade gemma-3n-e4b:q4_k_m',
     { description: 'all models that this tool installed', command: '<%= config.bin %> upgrade' },
+    {
+      description: 'the same name, for another model',
+      command: '<%= config.bin %> upgrade gemma-3n-e4b:q4_k_m --to gemma-4-e4b',
+    },
     {
       description: 'without keeping the replaced version',
       command: '<%= config.bin %> upgrade gemma-3n-e4b:q4_k_m --no-keep',
@@ -25,6 +29,10 @@ export default class Upgrade extends BaseCommand<UpgradeReport> {
     ...networkFlags,
     ...catalogFlags,
     ...keepFlags,
+    to: Flags.string({
+      helpValue: 'MODEL',
+      description: 'another model of the catalog for NAME, optionally with a quant: gemma-4-e4b:q4_k_m',
+    }),
     suite: Flags.string({ helpValue: 'SUITE', description: 'built-in smoke suite or your own file: ./suite.json' }),
     ...changeFlags,
   };

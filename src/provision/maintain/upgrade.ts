@@ -1,6 +1,7 @@
-/** Upgrades installed models to the latest version of their source. */
+/** Upgrades installed models to the latest version of their source, or one of them to another model. */
 import { isAbsolute } from 'node:path';
 import type { Catalog } from '../../catalog/load.ts';
+import { resolveModel } from '../../catalog/lookup.ts';
 import { UseCaseId } from '../../catalog/schema.ts';
 import { defined } from '../../core/defined.ts';
 import { ProvisionError } from '../../core/errors.ts';
@@ -41,6 +42,26 @@ export function upgradeRequest(record: InstallRecord, catalog: Catalog): Install
   return isBundled(record, known) ? model : { ...model, ...sourceOf(record) };
 }
 
+/**
+ * Asks for another model under the same name, for the same use and with the context length that callers of the name rely
+ * on. Quant, sampling and chat template belong to a model, so they are chosen anew unless `to` names a quant. Throws
+ * `model-not-found`, `quant-not-found`.
+ */
+export function moveRequest(record: InstallRecord, to: string, catalog: Catalog): InstallRequest {
+  const { name, choice, parameters } = record;
+  const { model, quant } = resolveModel(catalog, to);
+  const { num_ctx: contextLength } = parameters;
+  const from = `${name} was ${record.model}:${record.quant}`;
+  return {
+    name,
+    model: model.id,
+    ...defined({ quant: quant?.id, useCase: useCaseOf(choice.useCase), policy: choice.policy }),
+    quantOrigin: { reason: `upgrade --to ${to} names this quant; ${from}`, automatic: quant === undefined },
+    settings: typeof contextLength === 'number' ? { contextLength } : {},
+    force: false,
+  };
+}
+
 function useCaseOf(text: string | undefined): UseCaseId | undefined {
   return UseCaseId.options.find((useCase) => useCase === text);
 }
@@ -68,6 +89,8 @@ function sourceOf({ source }: InstallRecord): Pick<InstallRequest, 'from' | 'dig
 }
 
 export interface UpgradeFlags extends RuntimeFlags, HostFlags {
+  /** Another model of the catalog, optionally with a quant, for the one name. */
+  readonly to?: string | undefined;
   readonly suite?: string | undefined;
   readonly 'no-smoke'?: boolean | undefined;
   readonly 'no-keep'?: boolean | undefined;
@@ -81,14 +104,18 @@ interface PinningFlags extends UpgradeFlags {
   readonly pin: Pin;
 }
 
-/** One model, or without a name every model that this tool installed. */
+/** One model, or without a name every model that this tool installed. Throws `bad-usage` for `to` without a name. */
 export function upgrade(
   app: AppContext,
   name: string | undefined,
   flags: PinningFlags,
   consent: Consent,
 ): Work<UpgradeReport> {
-  return name === undefined ? upgradeAll(app, flags, consent) : upgradeOne(app, name, flags, consent);
+  if (name !== undefined) return upgradeOne(app, name, flags, consent);
+  if (flags.to === undefined) return upgradeAll(app, flags, consent);
+  throw new ProvisionError('bad-usage', '--to moves one name to another model, but no NAME is given', {
+    suggestions: [`Name it, as shown by list: gemma-provision upgrade NAME --to ${flags.to}`],
+  });
 }
 
 /** Upgrades one model; what goes wrong is thrown. */
@@ -96,7 +123,7 @@ async function* upgradeOne(app: AppContext, name: string, flags: PinningFlags, c
   const where = await locateModel(app, name, flags);
   const installer = await openInstaller(app, { ...flags, ...where });
   const record = await recordOf(app, name, installer);
-  if (isFromBundle(record)) throw fromBundle(record);
+  if (flags.to === undefined && isFromBundle(record)) throw fromBundle(record);
   const report = yield* upgradeRecord(app, record, flags, consent, installer);
   return { results: [resultOf(record, { ok: true, report })] };
 }
@@ -194,7 +221,8 @@ async function* upgradeRecord(
   consent: Consent,
   installer: Installer,
 ): Work<InstallReport> {
-  const request = upgradeRequest(record, await app.catalog());
+  const catalog = await app.catalog();
+  const request = flags.to === undefined ? upgradeRequest(record, catalog) : moveRequest(record, flags.to, catalog);
   const pinned = await flags.pin(request);
   return yield* installWith(app, installer, pinned?.request ?? request, flags, consent, pinned);
 }
