@@ -8,15 +8,23 @@ import { type BenchModel, tensorsOf } from './models.ts';
 
 const ALIGNMENT = 32;
 
-/** Writes the file of one quant. Its token list has the right length; the words are made up. */
-export function writeSparse(model: BenchModel, quant: string, path: string): void {
+/** The header of one quant's file and the size of the whole. Its token list has the right length; the words are made up. */
+export function sparseFile(model: BenchModel, quant: string): { header: Buffer; sizeBytes: number } {
   const tensors = tensorsOf(model, quant);
   const header = buildGguf({ metadata: metadataOf(model), tensors, withData: false });
   const start = pad(header.length);
+  return {
+    header: Buffer.concat([header, Buffer.alloc(start - header.length)]),
+    sizeBytes: start + tensors.reduce((sum, tensor) => sum + pad(bytesOf(tensor)), 0),
+  };
+}
+
+export function writeSparse(model: BenchModel, quant: string, path: string): void {
+  const { header, sizeBytes } = sparseFile(model, quant);
   const file = openSync(path, 'w');
   try {
-    writeSync(file, Buffer.concat([header, Buffer.alloc(start - header.length)]));
-    ftruncateSync(file, start + tensors.reduce((sum, tensor) => sum + pad(bytesOf(tensor)), 0));
+    writeSync(file, header);
+    ftruncateSync(file, sizeBytes);
   } finally {
     closeSync(file);
   }
