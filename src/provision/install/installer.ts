@@ -1,5 +1,6 @@
 /** One opened runtime with all that planning and carrying out an install there needs. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { defined } from '../../core/defined.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk, volumeOf } from '../../disk/disk.ts';
@@ -154,6 +155,7 @@ async function planningInputs({
     ...speed,
     resolve: (request) => resolveSource(bytes.sources, { ...request, signal }),
     filesIn: async (ref) => findSource(bytes.sources, ref).list?.(ref),
+    storedFile: (record) => storedFile(record, opened, signal),
     bundledPath: (relative) => join(root, relative),
     readHeader: (file) => readInstallableHeader(file, { http: bytes.http, signal }),
     ...(runtime.planTransfer && {
@@ -167,6 +169,22 @@ async function planningInputs({
     referenceTemplate: async (name) => templates.references.get(name)?.text,
     installed: (modelId) => recordsOfModel(registry, identity, modelId),
   };
+}
+
+/** The recorded bytes in the runtime's own folder, so that a second run asks nobody for them. */
+async function storedFile(
+  { source, stored }: InstallRecord,
+  { readFolder }: OpenRuntime,
+  signal: AbortSignal,
+): Promise<SourceFile | undefined> {
+  const { ref, digest, pinnedRef, provenance } = source;
+  if (digest === undefined || stored.layerDigest !== digest) return undefined;
+  const { contents } = await readFolder(signal);
+  const blob = 'refused' in contents ? undefined : contents.blobs.find((each) => each.digest === digest);
+  if (blob === undefined) return undefined;
+  const { path, sizeBytes } = blob;
+  const known = defined({ pinnedRef, provenance: provenance && defined(provenance) });
+  return { kind: 'file', ref, path, digest, sizeBytes, fileName: basename(ref), immutable: true, ...known };
 }
 
 /** A file as the runtime will get it: one that is still to be fetched lies in our cache by then. */

@@ -83,6 +83,8 @@ export interface PlanningInputs extends DiskLooks {
   }): Promise<ResolvedSource>;
   /** The GGUF files of a folder on this machine; undefined for a reference to anything else. */
   filesIn?(ref: string): Promise<readonly LocalFile[] | undefined>;
+  /** The recorded bytes as the runtime itself has them; undefined where its folder cannot be read, or has others. */
+  storedFile?(record: InstallRecord): Promise<SourceFile | undefined>;
   /** Absolute path of a file that ships with this package. */
   bundledPath(relative: string): string;
   /** Of a file on a web server only the header is fetched. */

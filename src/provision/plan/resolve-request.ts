@@ -30,6 +30,8 @@ export async function resolveRequest(request: InstallRequest, inputs: PlanningIn
       : identifyByName(inputs.catalog, request.model ?? defaultModel(inputs.catalog), request.quant);
   if (named === undefined) return resolveByFile(request, inputs);
   requireFamily(named, request.family);
+  const kept = await keptInstall(named, request, inputs);
+  if (kept !== undefined) return kept;
   if (named.quant !== undefined) {
     const reasons =
       request.quantOrigin === undefined
@@ -87,9 +89,12 @@ async function resolveQuant(
   request: InstallRequest,
   inputs: PlanningInputs,
 ): Promise<ResolvedRequest> {
-  const file = await findQuant(named.model, quant, request, inputs);
-  if (file === undefined) throw nothingToInstall(named.model, quant, request.from);
-  const header = await inputs.readHeader(file);
+  const found =
+    request.from === undefined
+      ? await openPlaced(named.model, quant, request, inputs)
+      : await openFile(await findFile(request.from, { model: named.model, quant }, request, inputs), inputs);
+  if (found === undefined) throw nothingToInstall(named.model, quant, request.from);
+  const { file, header } = found;
   checkHeader(named, header, locationOf(file));
   const actual = quantOf(named.model, header, '').quant;
   if (actual !== undefined && actual !== quant) {
@@ -140,7 +145,7 @@ async function resolveBest(
       (await nothingInFolder(named.model, request, inputs)) ?? nothingToInstall(named.model, undefined, request.from)
     );
   const kept = request.force ? undefined : await earlierChoice(named.model, available, request, inputs);
-  if (kept !== undefined) return resolveQuant(named, kept.quant, [keptReason(kept)], request, inputs);
+  if (kept !== undefined) return resolveQuant(named, kept.quant, [keptChoice(kept)], request, inputs);
   const ranking = rank({ ...named.model, quants: available }, named.family, request, inputs);
   if (ranking.choice === undefined) {
     const [best] = ranking.candidates;
@@ -154,7 +159,68 @@ async function resolveBest(
 }
 
 /**
- * What this tool chose here before, for the same use and from the same source. A model that is loaded takes the memory that
+ * What is installed under the requested name already. It keeps its quant, its source and its digest, also where a newer
+ * catalog would choose otherwise: the same command twice changes nothing. Undefined where the user asks for something else
+ * (`--from`, `--digest`, `--force`, another quant or use), and for `upgrade` and lock files, which decide by themselves.
+ */
+async function keptInstall(
+  named: Identified,
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<ResolvedRequest | undefined> {
+  const { from, digest, force, quantOrigin, without, load } = request;
+  const decides = [from, digest, quantOrigin, without, load].some((each) => each !== undefined);
+  if (force || decides) return undefined;
+  const records = await inputs.installed(named.model.id);
+  const record = records.find((each) => isKept(each, named, request));
+  if (record === undefined) return undefined;
+  const { quant } = record;
+  const found = await openRecorded(record, inputs);
+  if (found === undefined) return undefined;
+  const reasons = [...(named.quant === undefined ? [keptChoice(record)] : []), keptSource(record)];
+  return { identified: { ...named, quant }, ...found, reasons, freeQuant: named.quant === undefined };
+}
+
+function isKept(record: InstallRecord, named: Identified, request: InstallRequest): boolean {
+  const { name, useCase } = request;
+  const { ref, digest } = record.source;
+  if (digest === undefined || ref.startsWith('ollama:') || record.rebuilt !== undefined) return false;
+  if (named.quant === undefined)
+    return isSameChoice(record, useCase) && (name === undefined || sameModel(record.name, name));
+  return record.quant === named.quant && sameModel(record.name, name ?? `${named.model.id}:${named.quant}`);
+}
+
+/** This tool chose it, for the same use. */
+function isSameChoice({ choice }: InstallRecord, useCase: InstallRequest['useCase']): boolean {
+  return choice.automatic === true && choice.useCase === useCase;
+}
+
+/**
+ * The recorded bytes: at their path on this machine, as the runtime has them, or from where they came. Undefined where
+ * they are nowhere any more: then they are to be had anew.
+ */
+async function openRecorded(record: InstallRecord, inputs: PlanningInputs): Promise<OpenedFile | undefined> {
+  const { path, pinnedRef, digest } = record.source;
+  const at = async (reference: string) => {
+    try {
+      const expected = { ...(digest !== undefined && { digest }) };
+      return await openFile(await fileAt(reference, undefined, expected, inputs), inputs);
+    } catch (error) {
+      // A file that was deleted or changed after its install is no source any more.
+      const isGone = error instanceof ProvisionError && ['source-not-found', 'digest-mismatch'].includes(error.code);
+      if (isGone) return undefined;
+      throw error;
+    }
+  };
+  const own = path === undefined ? undefined : await at(path);
+  if (own !== undefined) return own;
+  const stored = await inputs.storedFile?.(record);
+  if (stored !== undefined) return openFile(stored, inputs);
+  return pinnedRef === undefined ? undefined : at(pinnedRef);
+}
+
+/**
+ * What this tool chose from this folder or repository before, for the same use. A model that is loaded takes the memory that
  * the next look at the host misses: choosing again would give the same command another answer every time.
  */
 async function earlierChoice(
@@ -163,23 +229,28 @@ async function earlierChoice(
   request: InstallRequest,
   inputs: PlanningInputs,
 ): Promise<InstallRecord | undefined> {
-  const { name, useCase } = request;
+  const { from, name, useCase } = request;
+  if (from === undefined) return undefined;
   const records = (await inputs.installed(model.id)).filter(
-    ({ name: own, quant, choice }) =>
-      choice.automatic === true &&
-      choice.useCase === useCase &&
-      (name === undefined || sameModel(own, name)) &&
-      available.some(({ id }) => id === quant),
+    (record) =>
+      isSameChoice(record, useCase) &&
+      (name === undefined || sameModel(record.name, name)) &&
+      available.some(({ id }) => id === record.quant),
   );
   for (const record of records) {
-    const file = await findQuant(model, record.quant, request, inputs);
-    if (file !== undefined && isFrom(file, record)) return record;
+    const file = await findFile(from, { model, quant: record.quant }, request, inputs);
+    if (isFrom(file, record)) return record;
   }
   return undefined;
 }
 
-function keptReason({ installedAt }: InstallRecord): string {
+function keptChoice({ installedAt }: InstallRecord): string {
   return `chosen automatically when it was installed on ${installedAt.slice(0, 10)}; --force chooses again`;
+}
+
+function keptSource({ name, source, installedAt }: InstallRecord): string {
+  const from = source.pinnedRef ?? source.ref;
+  return `installed on ${installedAt.slice(0, 10)} from ${from}, which stays its source; for a newer one: gemma-provision upgrade ${name}`;
 }
 
 function isFrom(file: SourceFile, { source }: InstallRecord): boolean {
@@ -231,17 +302,6 @@ async function findFile(
   return fileAt(ref, entry?.file, request.digest === undefined ? {} : { digest: request.digest }, inputs);
 }
 
-async function findQuant(
-  model: Model,
-  quant: string,
-  request: InstallRequest,
-  inputs: PlanningInputs,
-): Promise<SourceFile | undefined> {
-  return request.from === undefined
-    ? findPlaced(model, quant, request, inputs)
-    : findFile(request.from, { model, quant }, request, inputs);
-}
-
 interface Place {
   readonly ref: string;
   readonly expected: { readonly digest?: Digest; readonly sizeBytes?: number };
@@ -264,29 +324,66 @@ function placesOf({ bundled, digest, sources = [] }: Quant, inputs: PlanningInpu
   );
 }
 
+/** A file with what its header says. */
+interface OpenedFile {
+  readonly file: SourceFile;
+  readonly header: GgufFacts;
+}
+
+async function openFile(file: SourceFile, inputs: PlanningInputs): Promise<OpenedFile> {
+  return { file, header: await inputs.readHeader(file) };
+}
+
 /** Faults of one place that another may not have. */
 const ELSEWHERE: ReadonlySet<string> = new Set(['network', 'remote-fault', 'source-not-found', 'unauthorised']);
 
-/** A quant's file from the first of its places that has it. Undefined when it has none; throws what the last one throws. */
-async function findPlaced(
+/**
+ * A quant's file from its first place; where that fails, from the next one that is known to have the same bytes, which is
+ * told. Other bytes are never taken in its place: two hosts would differ by chance. Undefined for a quant without a place.
+ */
+async function openPlaced(
   model: Model,
   quant: string,
   request: InstallRequest,
   inputs: PlanningInputs,
-): Promise<SourceFile | undefined> {
+): Promise<OpenedFile | undefined> {
   const entry = model.quants.find(({ id }) => id === quant);
-  let failure: unknown;
-  for (const { ref, expected } of entry === undefined ? [] : placesOf(entry, inputs)) {
+  const [first, ...others] = entry === undefined ? [] : placesOf(entry, inputs);
+  if (first === undefined) return undefined;
+  const wanted = request.digest ?? first.expected.digest;
+  const isSame = ({ expected }: Place) => wanted !== undefined && expected.digest === wanted;
+  const told: string[] = [];
+  let failure: ProvisionError | undefined;
+  for (const { ref, expected } of [first, ...others.filter(isSame)]) {
     try {
-      const digest = request.digest ?? expected.digest;
-      return await fileAt(ref, entry?.file, { ...expected, ...(digest !== undefined && { digest }) }, inputs);
+      const { file, header } = await openFile(
+        await fileAt(ref, entry?.file, { ...expected, ...(wanted !== undefined && { digest: wanted }) }, inputs),
+        inputs,
+      );
+      const warnings = [
+        ...told,
+        ...(told.length > 0 ? [`The same bytes come from ${ref}.`] : []),
+        ...(file.warnings ?? []),
+      ];
+      return { file: warnings.length > 0 ? { ...file, warnings } : file, header };
     } catch (error) {
       if (!(error instanceof ProvisionError) || !ELSEWHERE.has(error.code)) throw error;
-      failure = error;
+      told.push(`${ref} cannot be used: ${error.message}`);
+      failure ??= error;
     }
   }
-  if (failure !== undefined) throw failure;
-  return undefined;
+  if (failure === undefined) return undefined;
+  throw withOtherPlaces(
+    failure,
+    others.filter((place) => !isSame(place)),
+  );
+}
+
+/** Other places have other bytes of the same quant: only the user can decide for them. */
+function withOtherPlaces(error: ProvisionError, places: readonly Place[]): ProvisionError {
+  if (places.length === 0) return error;
+  const ways = places.map(({ ref }) => `Take another publisher's file of this quant, with other bytes: --from ${ref}`);
+  return new ProvisionError(error.code, error.message, { suggestions: [...error.suggestions, ...ways], cause: error });
 }
 
 async function fileAt(
@@ -348,13 +445,20 @@ async function nothingInFolder(
 function nothingToInstall(model: Model, quant: string | undefined, from?: string): ProvisionError {
   const wanted = quant === undefined ? model.id : `${model.id}:${quant}`;
   const file = model.quants.find(({ id }) => id === quant)?.file;
-  const suggestions = [
-    `Download ${file ?? 'a GGUF of it'} and pass it: --from ./${file ?? 'FILE.gguf'} (or the folder that contains it)`,
-  ];
+  const published = model.quants.filter(({ sources = [] }) => sources.length > 0).map(({ id }) => id);
+  const suggestions =
+    quant !== undefined && from === undefined && published.length > 0
+      ? [
+          `Choose a quant that is published: ${published.join(', ')}.`,
+          `Make it from F16 with llama.cpp (llama-quantize F16.gguf ${file ?? 'FILE.gguf'} ${quant}) and pass it: --from ./${file ?? 'FILE.gguf'}`,
+        ]
+      : [
+          `Download ${file ?? 'a GGUF of it'} and pass it: --from ./${file ?? 'FILE.gguf'} (or the folder that contains it)`,
+        ];
   if (model.library) suggestions.push(`Have Ollama pull its own build: --from ollama:${model.library.name}`);
   const message =
     from === undefined
-      ? `${wanted} has no source: it is not bundled with this tool`
+      ? `${wanted} has no source: nobody that the catalog knows publishes it`
       : `${from} does not contain a file of ${wanted}`;
   return new ProvisionError('source-not-found', message, {
     suggestions,

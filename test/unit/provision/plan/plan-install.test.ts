@@ -68,6 +68,7 @@ function refused(code: string, message?: RegExp) {
 
 const BUNDLED = '/bundled/models/tiny-gemma-3n/tiny-gemma-3n-q4_k_m.gguf';
 const BUNDLED_Q2 = '/bundled/models/tiny-gemma-3n/tiny-gemma-3n-q2_k.gguf';
+const Q2_DIGEST = `sha256:${'2'.repeat(64)}` as const;
 const E4B = { hyperparameters: E4B_SHAPE, weights: tabledWeights('q4_k_m'), declaredQuant: 'Q4_K_M' };
 
 describe('what is meant', () => {
@@ -163,7 +164,7 @@ describe('what is meant', () => {
           name: 'tiny-gemma-3n:q2_k',
           reasons: ['memory was short then'],
           automatic: true,
-          source: { kind: 'file', file: { kind: 'file', ref: path, path, sizeBytes: 1 }, spec: SPEC },
+          source: { kind: 'file', file: { kind: 'file', ref: path, path, sizeBytes: 1, digest: Q2_DIGEST }, spec: SPEC },
           ...more,
         }),
         promoted: { name: 'tiny-gemma-3n:q2_k' },
