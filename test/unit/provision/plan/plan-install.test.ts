@@ -164,7 +164,11 @@ describe('what is meant', () => {
           name: 'tiny-gemma-3n:q2_k',
           reasons: ['memory was short then'],
           automatic: true,
-          source: { kind: 'file', file: { kind: 'file', ref: path, path, sizeBytes: 1, digest: Q2_DIGEST }, spec: SPEC },
+          source: {
+            kind: 'file',
+            file: { kind: 'file', ref: path, path, sizeBytes: 1, digest: Q2_DIGEST },
+            spec: SPEC,
+          },
           ...more,
         }),
         promoted: { name: 'tiny-gemma-3n:q2_k' },
@@ -280,8 +284,16 @@ describe('what is meant', () => {
     expect(await plan({ from: '/x/odd.gguf' }, given)).toMatchObject({ name: 'odd-one:q4_k_m', quant: 'q4_k_m' });
   });
 
-  test('nobody names anything: the card’s model, which does not ship', async () => {
-    await expect(plan({})).rejects.toEqual(refused('source-not-found', /gemma-3n-e4b/));
+  test('nobody names anything: the card’s model, from the first source of its best quant', async () => {
+    const error = await failureOf(plan({}));
+    expect(error).toMatchObject({ code: 'source-not-found', message: expect.stringMatching(/^hf:.*gemma-3n-E4B-it/) });
+  });
+
+  test('a quant that nobody publishes: those that are published, and the way to make it', async () => {
+    const error = await failureOf(plan({ model: 'gemma-3-4b:q5_1' }));
+    expect(error).toMatchObject({ code: 'source-not-found', message: expect.stringContaining('gemma-3-4b:q5_1') });
+    expect(error.suggestions[0]).toMatch(/published: f16, q8_0, q6_k/);
+    expect(error.suggestions[1]).toContain('llama-quantize F16.gguf gemma-3-4b-it-q5_1.gguf q5_1');
   });
 });
 

@@ -1,0 +1,213 @@
+/** Which of a quant's sources a plan takes, and what a name on record keeps. */
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Catalog } from '../../../../src/catalog/load.ts';
+import type { Digest } from '../../../../src/core/digest.ts';
+import { type ErrorCode, ProvisionError } from '../../../../src/core/errors.ts';
+import type { GgufFacts } from '../../../../src/gguf/schema.ts';
+import { recordOf } from '../../../../src/provision/install/record.ts';
+import { openCatalog } from '../../../../src/provision/plan/catalog.ts';
+import type { InstallPlan, InstallRequest, PlanningInputs } from '../../../../src/provision/plan/contract.ts';
+import { readHeader } from '../../../../src/provision/plan/header.ts';
+import { planInstall } from '../../../../src/provision/plan/plan-install.ts';
+import type { InstallRecord } from '../../../../src/registry/schema.ts';
+import { ollamaFacts } from '../../../../src/runtimes/registry.ts';
+import { failureOf } from '../../../helpers/failure.ts';
+import { ROOT, SPEC, TINY_FILE, tinyPlan } from '../../../helpers/plans.ts';
+import { host } from '../../fit/support.ts';
+
+const ONE: Digest = `sha256:${'1'.repeat(64)}`;
+const TWO: Digest = `sha256:${'2'.repeat(64)}`;
+const FIRST = `hf:first/tiny@${'a'.repeat(40)}/tiny.gguf`;
+const TWIN = `hf:twin/tiny@${'b'.repeat(40)}/tiny.gguf`;
+const OTHER = 'hf:other/tiny@main/tiny.gguf';
+
+let builtin: Catalog;
+let tiny: GgufFacts;
+beforeAll(async () => {
+  const nowhere = join(ROOT, 'no-such-folder');
+  builtin = await openCatalog(ROOT, { config: nowhere, data: nowhere, cache: nowhere }, []);
+  tiny = await readHeader(TINY_FILE, 3_999_936);
+});
+
+/** The tiny model's catalog entry with sources instead of files that ship. */
+function catalogWith(sources: readonly { ref: string; digest?: Digest }[]): Catalog {
+  const families = builtin.families.map(({ family, origins }) => ({
+    origins,
+    family: {
+      ...family,
+      models: family.models.map((model) => ({
+        ...model,
+        quants: model.quants.map(({ bundled: _bundled, digest: _digest, ...quant }) =>
+          quant.id === 'q4_k_m' && model.id === 'tiny-gemma-3n' ? { ...quant, sources: [...sources] } : quant,
+        ),
+      })),
+    },
+  }));
+  return { ...builtin, families };
+}
+
+const CATALOG = () => catalogWith([{ ref: FIRST, digest: ONE }, { ref: OTHER }, { ref: TWIN, digest: ONE }]);
+
+interface World {
+  readonly asked: string[];
+  readonly inputs: PlanningInputs;
+}
+
+/** `faults`: what a reference answers instead of a file. */
+function world(faults: Readonly<Record<string, ErrorCode>>, changes: Partial<PlanningInputs> = {}): World {
+  const asked: string[] = [];
+  const inputs: PlanningInputs = {
+    catalog: CATALOG(),
+    runtime: { kind: 'ollama', version: '0.24.0', endpoint: 'http://127.0.0.1:11434' },
+    facts: ollamaFacts('0.24.0'),
+    profile: host({ ram: 32 }),
+    async resolve({ ref, expected }) {
+      asked.push(ref);
+      const fault = faults[ref];
+      if (fault !== undefined) throw new ProvisionError(fault, `${ref} answers ${fault}`);
+      const digest = expected?.digest ?? TWO;
+      const access = { url: 'https://example.org/', headers: {} };
+      return { kind: 'remote', ref, pinnedRef: ref, fileName: 'tiny.gguf', sizeBytes: 100, digest, access };
+    },
+    bundledPath: (relative) => `/bundled/${relative}`,
+    readHeader: async () => tiny,
+    chatTemplate: async () => '{{ .Prompt }}',
+    referenceTemplate: async (name) => `official ${name}`,
+    installed: async () => [],
+    ...changes,
+  };
+  return { asked, inputs };
+}
+
+function plan(request: Partial<InstallRequest>, { inputs }: World): Promise<InstallPlan> {
+  return planInstall({ model: 'tiny-gemma-3n:q4_k_m', settings: {}, force: false, ...request }, inputs);
+}
+
+function refOf({ source }: InstallPlan): string {
+  if (source.kind !== 'file') throw new Error('a file was planned');
+  return source.file.ref;
+}
+
+describe('the sources of a quant', () => {
+  test('the first one that the catalog names', async () => {
+    const given = world({});
+    expect(refOf(await plan({}, given))).toBe(FIRST);
+    expect(given.asked).toEqual([FIRST]);
+  });
+
+  test.each<ErrorCode>(['source-not-found', 'unauthorised', 'network', 'remote-fault'])(
+    'where it answers %s, the next one with the same digest, and the plan says so',
+    async (code) => {
+      const given = world({ [FIRST]: code });
+      const found = await plan({}, given);
+      expect(refOf(found)).toBe(TWIN);
+      expect(given.asked).toEqual([FIRST, TWIN]);
+      expect(found.warnings).toEqual(
+        expect.arrayContaining([
+          `${FIRST} cannot be used: ${FIRST} answers ${code}`,
+          `The same bytes come from ${TWIN}.`,
+        ]),
+      );
+    },
+  );
+
+  test('a header that cannot be read there counts too: a gated repository shows only then', async () => {
+    const given = world(
+      {},
+      {
+        readHeader: async (file) => {
+          if (file.ref === FIRST) throw new ProvisionError('unauthorised', 'accept its licence first');
+          return tiny;
+        },
+      },
+    );
+    expect(refOf(await plan({}, given))).toBe(TWIN);
+  });
+
+  test('other bytes are never taken in their place: the error names them, and how to take them', async () => {
+    const given = world({ [FIRST]: 'network', [TWIN]: 'network' });
+    const error = await failureOf(plan({}, given));
+    expect(error).toMatchObject({ code: 'network', message: `${FIRST} answers network` });
+    expect(error.suggestions).toEqual([
+      `Take another publisher's file of this quant, with other bytes: --from ${OTHER}`,
+    ]);
+    expect(given.asked).not.toContain(OTHER);
+  });
+
+  test('a wrong digest is the end: no other source makes up for it', async () => {
+    const given = world({ [FIRST]: 'digest-mismatch' });
+    expect((await failureOf(plan({}, given))).code).toBe('digest-mismatch');
+    expect(given.asked).toEqual([FIRST]);
+  });
+
+  test('without a known digest no source is known to have the same bytes', async () => {
+    const sources = [{ ref: FIRST }, { ref: TWIN }];
+    const given = world({ [FIRST]: 'network' }, { catalog: catalogWith(sources) });
+    const error = await failureOf(plan({}, given));
+    expect(error.suggestions).toEqual([expect.stringContaining(`--from ${TWIN}`)]);
+  });
+});
+
+describe('a name on record', () => {
+  const PINNED = `hf:old/tiny@${'c'.repeat(40)}/tiny.gguf`;
+  const recorded = (more: Partial<InstallPlan> = {}): InstallRecord => {
+    const access = { url: 'https://example.org/', headers: {} };
+    const remote = { ref: 'hf:old/tiny@main/tiny.gguf', pinnedRef: PINNED, fileName: 'tiny.gguf', sizeBytes: 100 };
+    const file = { kind: 'remote', ...remote, digest: TWO, access } as const;
+    return recordOf({
+      plan: tinyPlan({ source: { kind: 'file', file, spec: SPEC }, ...more }),
+      promoted: { name: 'tiny-gemma-3n:q4_k_m', layerDigest: TWO },
+      tested: {},
+      effects: { now: () => new Date(0), toolVersion: '1.0.0' },
+    });
+  };
+  const given = (changes: Partial<PlanningInputs> = {}, faults: Readonly<Record<string, ErrorCode>> = {}) =>
+    world(faults, { installed: async () => [recorded()], ...changes });
+
+  test('keeps its source and digest, although the catalog has another now, and says so', async () => {
+    const here = given();
+    const found = await plan({}, here);
+    expect(found.source).toMatchObject({ file: { ref: PINNED, digest: TWO } });
+    expect(here.asked).toEqual([PINNED]);
+    expect(found.reasons).toContainEqual(
+      expect.stringMatching(/installed on 1970-01-01 from hf:old\/tiny@c{40}.*upgrade tiny-gemma-3n:q4_k_m$/),
+    );
+  });
+
+  test('asks nobody where the runtime has the bytes', async () => {
+    const path = '/runtime/blobs/two';
+    const here = given({
+      storedFile: async ({ source }) => ({ kind: 'file', ref: source.ref, path, sizeBytes: 100, digest: TWO }),
+    });
+    expect((await plan({}, here)).source).toMatchObject({ file: { path, digest: TWO } });
+    expect(here.asked).toEqual([]);
+  });
+
+  test('is had anew where its bytes are nowhere any more', async () => {
+    expect(refOf(await plan({}, given({}, { [PINNED]: 'source-not-found' })))).toBe(FIRST);
+  });
+
+  test('an unreachable source is no reason to take other bytes', async () => {
+    expect((await failureOf(plan({}, given({}, { [PINNED]: 'network' })))).code).toBe('network');
+  });
+
+  test.each<[string, Partial<InstallRequest>]>([
+    ['--force', { force: true }],
+    ['--digest', { digest: ONE }],
+    ['upgrade', { quantOrigin: { reason: 'this quant is installed', automatic: false }, quant: 'q4_k_m' }],
+    ['another name', { name: 'other' }],
+  ])('%s looks at the catalog again', async (_what, request) => {
+    const model = request.quant === undefined ? 'tiny-gemma-3n:q4_k_m' : 'tiny-gemma-3n';
+    expect(refOf(await plan({ model, ...request }, given()))).toBe(FIRST);
+  });
+
+  test('its quant stays where this tool chose it, also under a name of the user', async () => {
+    const name = 'mine:latest';
+    const records = [recorded({ automatic: true, name })];
+    const here = given({ installed: async () => records });
+    const found = await plan({ model: 'tiny-gemma-3n', name: 'mine' }, here);
+    expect(found).toMatchObject({ quant: 'q4_k_m', automatic: true });
+    expect(refOf(found)).toBe(PINNED);
+  });
+});
