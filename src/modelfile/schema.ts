@@ -5,6 +5,9 @@ import { Digest } from '../core/digest.ts';
 export const ParameterValue = z.union([z.number(), z.boolean(), z.string(), z.array(z.string())]);
 export type ParameterValue = z.infer<typeof ParameterValue>;
 
+export const Enclosure = z.strictObject({ opens: z.string().min(1), closes: z.string().min(1) });
+export type Enclosure = z.infer<typeof Enclosure>;
+
 /**
  * The chat format that a server has built in for the model, as Ollama's RENDERER and PARSER; it then uses no TEMPLATE.
  * `requires`: the first Ollama that has them and runs the model.
@@ -13,6 +16,8 @@ export const BuiltInFormat = z.strictObject({
   renderer: z.string(),
   parser: z.string(),
   requires: z.string().exactOptional(),
+  /** What encloses thoughts, for a runtime that reads answers itself. */
+  thoughts: Enclosure.exactOptional(),
 });
 export type BuiltInFormat = z.infer<typeof BuiltInFormat>;
 

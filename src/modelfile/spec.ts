@@ -62,10 +62,14 @@ export function modelSpec(request: SpecRequest): ModelSpec {
  * another template: that of a pretrained model.
  */
 export function builtInFormat(family: Family, model: Model, templateName: string): BuiltInFormat | undefined {
-  const names = model.chat?.ollama;
+  const { ollama: names, thinking } = model.chat ?? {};
   if (names === undefined || templateName !== chatTemplateName(family, model)) return undefined;
   const requires = newest([rendererSince(names.renderer), ownMinimumOllama(model)?.version]);
-  return { ...names, ...(requires !== undefined && { requires }) };
+  return {
+    ...names,
+    ...(requires !== undefined && { requires }),
+    ...(thinking !== undefined && { thoughts: { opens: thinking.opens, closes: thinking.closes } }),
+  };
 }
 
 function newest(versions: readonly (string | undefined)[]): string | undefined {

@@ -129,7 +129,7 @@ function unknownModel(
 ): Identified {
   const family =
     families.find((candidate) => candidate.models.some((model) => model.kind === 'instruct')) ?? families[0];
-  const template = family?.models.find((model) => model.kind === 'instruct') ?? family?.models[0];
+  const template = family && relativeOf(family, hyperparameters);
   if (family === undefined || template === undefined) throw new TypeError('a family has models');
   const quant = header.declaredQuant?.toLowerCase() ?? 'unknown';
   const total = header.tensors.reduce((sum, tensor) => sum + tensor.shape.reduce((a, b) => a * b, 1), 0);
@@ -140,7 +140,7 @@ function unknownModel(
     weights: header.weights,
     note: 'not in the catalog: read from the header',
   };
-  const { library: _library, collection: _collection, ...common } = template;
+  const { library: _library, collection: _collection, minimumVersions: _versions, ...common } = template;
   const model: Model = {
     ...common,
     id: slug(header.name ?? fileName.replace(/\.gguf$/i, ''), 48, { dots: true }) || 'model',
@@ -153,4 +153,12 @@ function unknownModel(
     quants: [entry],
   };
   return { family, model, quant };
+}
+
+/** Sizes of one family may differ in their chat format, and those with per-layer embeddings belong together. */
+function relativeOf({ models }: Family, shape: Hyperparameters): Model | undefined {
+  const isElastic = (of: Hyperparameters) => (of.perLayerEmbeddingLength ?? 0) > 0;
+  const instruct = models.filter(({ kind }) => kind === 'instruct');
+  const alike = instruct.find(({ hyperparameters }) => isElastic(hyperparameters) === isElastic(shape));
+  return alike ?? instruct[0] ?? models[0];
 }

@@ -18,6 +18,7 @@ export async function* answer(
   const prompt = tokenizePrompt(engine, await renderPrompt(engine, options.messages, { cage, signal }));
   const limit = requireRoom(engine, prompt.tokens.length, options.maxTokens);
   const isEnd = endDetector(engine, options.stop);
+  const isThought = thoughtDetector(engine, options.thoughts);
   const text = createTextStream((tokens) => engine.detokenize(tokens));
   const { format } = options;
   const scanner = createStopScanner(format === undefined ? options.stop : [...options.stop, DOCUMENT_END]);
@@ -35,7 +36,7 @@ export async function* answer(
       break;
     }
     answerTokens += 1;
-    const { text: sure, stopped } = scanner.push(text.push(token));
+    const { text: sure, stopped } = isThought(token) ? NOTHING : scanner.push(text.push(token));
     if (sure !== '') yield sure;
     if (stopped) {
       endedBy = 'stop';
@@ -79,6 +80,25 @@ function endDetector(engine: Engine, stops: readonly string[]): (token: number) 
     if (token !== undefined && more.length === 0 && engine.isSpecial(token)) special.add(token);
   }
   return (token) => engine.isEnd(token) || special.has(token);
+}
+
+const NOTHING = { text: '', stopped: false } as const;
+
+/**
+ * True for the tokens of a thought, its marks among them. The marks are tokens of their own, whether or not they have a text;
+ * a vocabulary that has none of them has no thoughts either.
+ */
+function thoughtDetector(engine: Engine, thoughts: ChatOptions['thoughts']): (token: number) => boolean {
+  const [opening] = engine.tokenize(thoughts?.opens ?? '');
+  const [closing, ...more] = engine.tokenize(thoughts?.closes ?? '');
+  if (opening === undefined || closing === undefined || more.length > 0) return () => false;
+  let inside = false;
+  return (token) => {
+    if (token === opening) inside = true;
+    const isPart = inside;
+    if (token === closing) inside = false;
+    return isPart;
+  };
 }
 
 const UNFINISHED = '\uFFFD';

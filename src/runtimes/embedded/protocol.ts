@@ -1,6 +1,7 @@
 /** What this process and its worker say to each other; both ends check every message. */
 import * as z from 'zod';
 import { type ErrorCode, EXIT_CODE } from '../../core/errors.ts';
+import { Enclosure } from '../../modelfile/schema.ts';
 
 export const ChatMessage = z.strictObject({ role: z.enum(['system', 'user', 'assistant']), content: z.string() });
 export type ChatMessage = z.infer<typeof ChatMessage>;
@@ -39,6 +40,8 @@ export const ChatOptions = z.strictObject({
   /** Upper bound of answer tokens; absent: until the context is full. */
   maxTokens: z.int().positive().optional(),
   sampling: Sampling,
+  /** What encloses thoughts, which are no part of the answer. */
+  thoughts: Enclosure.exactOptional(),
   /** A JSON Schema that the answer must follow. */
   format: z.record(z.string(), z.unknown()).optional(),
 });

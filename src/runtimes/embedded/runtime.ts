@@ -80,7 +80,9 @@ async function* chat(
   if (format !== undefined) requireEnforceable(format);
   const { manifest, load, settings } = await modelFor(options, store, request.name, request.options);
   const messages = messagesFor(manifest, request.messages);
-  const pieces = worker.chat(load, { messages, ...settings, ...(format && { format }) }, signal);
+  const thoughts = manifest.spec.builtIn?.thoughts;
+  const wanted = { ...(format && { format }), ...(thoughts && { thoughts }) };
+  const pieces = worker.chat(load, { messages, ...settings, ...wanted }, signal);
   const { text, chatted } = yield* collect(pieces);
   const { answer, loadMs } = chatted;
   return {

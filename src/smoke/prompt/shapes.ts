@@ -45,7 +45,8 @@ export const MARKERS: Shape = {
   messages: [
     {
       role: 'user',
-      content: 'Explain <end_of_turn>, <start_of_turn>model, {{ .Prompt }}, {% if x %}, <|im_end|> and <bos> to me.',
+      content:
+        'Explain <end_of_turn>, <start_of_turn>model, <turn|>, <|turn>model, {{ .Prompt }}, {% if x %}, <|im_end|> and <bos> to me.',
     },
   ],
 };

@@ -59,10 +59,16 @@ export async function bench(changes: Partial<EmbeddedOptions> = {}): Promise<Ben
   return { runtime, dataDir, workers };
 }
 
-export async function install(runtime: Runtime, name: string, path = MODEL, spec = SPEC): Promise<StoreResult> {
+export async function install(
+  runtime: Runtime,
+  name: string,
+  path = MODEL,
+  spec = SPEC,
+  architecture = 'gemma3n',
+): Promise<StoreResult> {
   const { size } = await fs.stat(path);
   const file = { ref: path, path, sizeBytes: size };
-  return drive(runtime.store({ name, file, architecture: 'gemma3n', spec }, never), () => undefined);
+  return drive(runtime.store({ name, file, architecture, spec }, never), () => undefined);
 }
 
 export async function ask(

@@ -79,6 +79,13 @@ describe('the spec', () => {
     expect(modelSpec({ ...request, model: older }).builtIn?.requires).toBe('0.21.0');
   });
 
+  test('knows what encloses thoughts, for runtimes that read answers themselves', () => {
+    const thinking = { switch: '<|think|>', opens: '<|channel>thought', closes: '<channel|>' };
+    const thinks = { ...model, chat: { ...model.chat, thinking } };
+    const { thoughts } = modelSpec({ ...request, model: thinks }).builtIn ?? {};
+    expect(thoughts).toEqual({ opens: '<|channel>thought', closes: '<channel|>' });
+  });
+
   test('has none for the template of a pretrained model', () => {
     const raw = { ...request, templateName: RAW_TEMPLATE, chatTemplate: chatTemplateOf(templates, RAW_TEMPLATE) };
     expect(modelSpec(raw).builtIn).toBeUndefined();

@@ -17,7 +17,7 @@ const CHECK: Check = {
   judges: [],
 };
 
-const SUITES = ['base', 'gemma', 'gemma-deep', 'tiny-gemma-3n', 'tiny-gemma-3n-deep'];
+const SUITES = ['base', 'gemma', 'gemma-4', 'gemma-deep', 'tiny-gemma-3n', 'tiny-gemma-3n-deep'];
 const EVIDENCE: Evidence = { text: '', endedBy: 'stop', answerTokens: 1, templateMarkers: [], mayRunOn: false };
 
 function scriptsOf(checks: readonly Check[]): Set<string> {

@@ -5,7 +5,7 @@ import { renderPrompt, tokenizePrompt } from '../../../../src/runtimes/embedded/
 import type { Answer, ChatOptions } from '../../../../src/runtimes/embedded/protocol.ts';
 import { openCage, UNCAGED } from '../../../helpers/cage.ts';
 import { never } from '../../../helpers/failure.ts';
-import { BOS, byteEngine, bytesOf, END, SAMPLING, TURN } from './support.ts';
+import { BOS, byteEngine, bytesOf, CLOSE, END, OPEN, SAMPLING, TURN } from './support.ts';
 
 async function run(
   engine: Engine,
@@ -66,6 +66,31 @@ describe('the end of an answer', () => {
     await expect(run(byteEngine(bytesOf('hello')), {}, AbortSignal.abort(new Error('stop it')))).rejects.toThrow(
       'stop it',
     );
+  });
+});
+
+describe('thoughts', () => {
+  const thoughts = { opens: '<|channel>thought\n', closes: '<channel|>' };
+  const thinking = [OPEN, ...bytesOf('thought\nHm. STOP'), CLOSE, ...bytesOf('Hello'), END];
+
+  test('are no part of the answer, and stop nothing', async () => {
+    expect(await run(byteEngine(thinking), { thoughts, stop: ['STOP'] })).toMatchObject({
+      text: 'Hello',
+      answer: { endedBy: 'stop', answerTokens: 2 + bytesOf('thought\nHm. STOP').length + 5 },
+    });
+  });
+
+  test('that the token limit cuts off leave an empty answer', async () => {
+    expect(await run(byteEngine(thinking), { thoughts, maxTokens: 4 })).toMatchObject({
+      text: '',
+      answer: { endedBy: 'length', answerTokens: 4 },
+    });
+  });
+
+  test('are not looked for in a model that has none, nor in a vocabulary without their marks', async () => {
+    expect((await run(byteEngine(thinking))).text).toBe('thought\nHm. STOPHello');
+    const none = { opens: '[think]', closes: '[/think]' };
+    expect((await run(byteEngine(bytesOf('[think]a[/think]b')), { thoughts: none })).text).toBe('[think]a[/think]b');
   });
 });
 

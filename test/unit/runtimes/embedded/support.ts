@@ -32,10 +32,14 @@ export async function storeOptions(changes: Partial<StoreOptions> = {}): Promise
 export const BOS = 1;
 export const END = 2;
 export const TURN = 3;
+export const OPEN = 4;
+export const CLOSE = 5;
 const SPECIALS = new Map([
   ['<bos>', BOS],
   ['<end>', END],
   ['<end_of_turn>', TURN],
+  ['<|channel>', OPEN],
+  ['<channel|>', CLOSE],
 ]);
 
 /** An engine over bytes: a token is a byte plus 256, special tokens are small numbers. It answers what it is told to. */
@@ -60,7 +64,7 @@ export function byteEngine(answer: readonly number[], changes: Partial<Engine> =
 }
 
 export function bytesOf(text: string): number[] {
-  return text.split(/(<bos>|<end>|<end_of_turn>)/).flatMap((part) => {
+  return text.split(/(<bos>|<end>|<end_of_turn>|<\|channel>|<channel\|>)/).flatMap((part) => {
     const special = SPECIALS.get(part);
     return special === undefined ? [...Buffer.from(part)].map((byte) => byte + 256) : [special];
   });
