@@ -30,6 +30,8 @@ const RULES: readonly Rule[] = [
   { id: 'offline', variable: 'GEMMA_PROVISION_OFFLINE', inFile: true },
   { id: 'require-tls', variable: 'GEMMA_PROVISION_REQUIRE_TLS', inFile: true },
   { id: 'ca', variable: 'GEMMA_PROVISION_CA', inFile: true },
+  { id: 'hf-endpoint', variable: 'HF_ENDPOINT' },
+  { id: 'hf-login-endpoint', variable: 'GEMMA_PROVISION_HF_TOKEN_ENDPOINT' },
   { id: 'oci-plain-http', variable: 'GEMMA_PROVISION_OCI_PLAIN_HTTP' },
   { id: 'oci-realm', variable: 'GEMMA_PROVISION_OCI_REALM' },
   { id: 'oci-registry', variable: 'GEMMA_PROVISION_OCI_REGISTRY' },

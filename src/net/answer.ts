@@ -1,4 +1,5 @@
 import { pageAdvice, statusFault, wrongAnswer } from './errors.ts';
+import { retryAfterOf } from './retry-policy.ts';
 
 /** What is looked at of an answer. */
 interface AnswerHead {
@@ -25,7 +26,7 @@ export interface Stretch {
 export function checkAnswer(url: URL, reply: AnswerHead, offset: number): Stretch {
   const { status } = reply;
   if (status === 416) return behindTheEnd(url, reply, offset);
-  if (status !== 200 && status !== 206) throw statusFault(url, status, reply.header('retry-after'));
+  if (status !== 200 && status !== 206) throw statusFault(url, status, retryAfterOf(reply));
   const type = reply.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase();
   if (type === 'text/html' || type === 'application/xhtml+xml') {
     throw wrongAnswer(url, 'the answer is a web page, not the file', [

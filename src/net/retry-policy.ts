@@ -34,3 +34,11 @@ export function parseRetryAfter(text: string | undefined, now: Date): number | u
   const date = Date.parse(value);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime());
 }
+
+/**
+ * The wait that an answer asks for, as its Retry-After: that header, else the seconds until the window of a rate limit ends
+ * where nothing is left of it (`RateLimit: "resolvers";r=0;t=55`, which the Hugging Face hub sends).
+ */
+export function retryAfterOf({ header }: { header(name: string): string | undefined }): string | undefined {
+  return header('retry-after') ?? /;\s*t=(\d{1,9})/.exec(header('ratelimit') ?? '')?.[1];
+}

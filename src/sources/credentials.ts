@@ -7,7 +7,14 @@ export interface AccessToken {
   readonly value: string;
   /** `HF_TOKEN`, or the path of a file. */
   readonly from: string;
+  /** The one origin that it was given for: it is sent to no other, no mirror and no redirect. */
+  readonly origin: string;
 }
+
+/** The hub that a token is for, unless the user says otherwise. */
+export const HUB = 'https://huggingface.co';
+/** Names the hub that the user's token was given for, where that is another one. */
+export const TOKEN_ENDPOINT = 'GEMMA_PROVISION_HF_TOKEN_ENDPOINT';
 
 /** Where secrets for servers come from. */
 export interface Credentials {
@@ -44,6 +51,13 @@ export function createCredentials(options: CredentialOptions): Credentials {
 
 async function findHubToken({ env, home, readText }: CredentialOptions): Promise<AccessToken | undefined> {
   if (TRUE.includes(env.HF_HUB_DISABLE_IMPLICIT_TOKEN?.toLowerCase() ?? '')) return undefined;
+  const found = await findToken({ env, home, readText });
+  return found && { ...found, origin: tokenOrigin(env) };
+}
+
+type Found = Omit<AccessToken, 'origin'>;
+
+async function findToken({ env, home, readText }: CredentialOptions): Promise<Found | undefined> {
   for (const name of ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN']) {
     const token = checked(env[name], name);
     if (token !== undefined) return token;
@@ -54,11 +68,20 @@ async function findHubToken({ env, home, readText }: CredentialOptions): Promise
   return checked(text, path);
 }
 
+function tokenOrigin(env: CredentialOptions['env']): string {
+  const named = env[TOKEN_ENDPOINT];
+  const url = URL.parse(named === undefined || named === '' ? HUB : named);
+  if (url !== null && ['https:', 'http:'].includes(url.protocol)) return url.origin;
+  throw new ProvisionError('bad-configuration', `${TOKEN_ENDPOINT} is not a usable web address.`, {
+    suggestions: [`Set it to the address of the hub that gave the token, such as ${HUB}, or unset it.`],
+  });
+}
+
 function tokenPath(env: CredentialOptions['env'], home: string): string {
   return pathIn(env, home, 'HF_TOKEN_PATH') ?? join(hubHome(env, home), 'token');
 }
 
-function checked(text: string | undefined, from: string): AccessToken | undefined {
+function checked(text: string | undefined, from: string): Found | undefined {
   const value = text?.trim();
   if (value === undefined || value === '') return undefined;
   if (TOKEN.test(value)) return { value, from };

@@ -4,7 +4,7 @@ import { checkAnswer } from '../../net/answer.ts';
 import { networkFault, shownUrl, statusFault } from '../../net/errors.ts';
 import type { HttpReply } from '../../net/http.ts';
 import { follow, type Reached, type Send } from '../../net/redirects.ts';
-import { parseRetryAfter, RETRY } from '../../net/retry-policy.ts';
+import { parseRetryAfter, RETRY, retryAfterOf } from '../../net/retry-policy.ts';
 import type { RemoteFile } from '../contract.ts';
 import type { DownloadEffects } from './contract.ts';
 import { RequestFailure } from './errors.ts';
@@ -202,7 +202,7 @@ export class RangeClient {
 
   #refused(url: URL, reply: HttpReply): RequestFailure {
     const { status } = reply;
-    const retryAfter = reply.header('retry-after');
+    const retryAfter = retryAfterOf(reply);
     const fault = statusFault(url, status, retryAfter);
     if (!RETRY.statuses.includes(status)) return new RequestFailure('final', fault);
     const waitMs = parseRetryAfter(retryAfter, this.#effects.now());

@@ -1,7 +1,8 @@
 import { type ErrorCode, ProvisionError } from '../../core/errors.ts';
 import { redact } from '../../core/redact.ts';
 import { formatDuration } from '../../core/units.ts';
-import type { AccessToken } from '../credentials.ts';
+import { retryAfterOf } from '../../net/retry-policy.ts';
+import { type AccessToken, HUB, TOKEN_ENDPOINT } from '../credentials.ts';
 
 /** A request to the hub that brought no answer to go on with. */
 export interface HubRefusal {
@@ -21,9 +22,18 @@ export interface HubRequest {
   /** Base address of the hub, without a slash at its end. */
   readonly endpoint: string;
   readonly token?: AccessToken;
+  /** A token that was not sent, because it was given for another hub. */
+  readonly withheld?: AccessToken;
 }
 
-const LOGIN = 'Pass an access token: set HF_TOKEN, or log in once with hf auth login.';
+/** How to have a token sent to this hub. */
+function howToLogIn({ endpoint, withheld }: HubRequest): string {
+  if (withheld === undefined) {
+    const own = URL.parse(endpoint)?.origin === HUB ? '' : ` and ${TOKEN_ENDPOINT}=${endpoint}`;
+    return `Pass an access token: set HF_TOKEN${own}, or log in once with hf auth login.`;
+  }
+  return `The access token from ${withheld.from} was not sent: it is for ${withheld.origin}. If it was given for this hub, set ${TOKEN_ENDPOINT}=${endpoint}`;
+}
 
 /**
  * Explains a refusal of the hub. Its own words are in `X-Error-Code` (RepoNotFound, RevisionNotFound, EntryNotFound,
@@ -36,6 +46,8 @@ export function hubFault(refused: HubRefusal, asked: HubRequest): ProvisionError
     new ProvisionError(code, `${hostOf(asked)}: ${what} (HTTP ${status}${hubMessage(refused, asked)})`, {
       suggestions,
     });
+  if (isWebPage(refused) && word === '' && status < 500 && status !== 429)
+    return notTheHub(asked, `a web page (HTTP ${status})`);
   if (word === 'GatedRepo') return gated(fault, asked);
   if (status === 429 || status === 503) return overloaded(fault, refused, asked);
   if (status >= 500) return fault('remote-fault', 'the hub failed', 'Try again later.');
@@ -51,6 +63,22 @@ export function hubFault(refused: HubRefusal, asked: HubRequest): ProvisionError
   );
 }
 
+/** What answers is not the hub, or something on the way answered in its place. */
+export function notTheHub({ endpoint, repo }: HubRequest, what: string, cause?: unknown): ProvisionError {
+  return new ProvisionError('remote-fault', `${endpoint} did not return a valid answer about ${repo}, but ${what}`, {
+    cause,
+    suggestions: [
+      'Check HF_ENDPOINT: it must be the base address of the Hugging Face hub or of a mirror of it.',
+      'Open that address in a browser: a login page, a captive portal or a proxy may have answered instead.',
+    ],
+  });
+}
+
+/** The hub's API answers in JSON. */
+export function isWebPage({ header }: Pick<HubRefusal, 'header'>): boolean {
+  return /^\s*(text\/html|application\/xhtml\+xml)\b/i.test(header('content-type') ?? '');
+}
+
 type Fault = (code: ErrorCode, what: string, ...suggestions: string[]) => ProvisionError;
 
 /** The page on which a licence is accepted. */
@@ -61,7 +89,12 @@ function pageOf({ endpoint, repo }: HubRequest): string {
 function gated(fault: Fault, asked: HubRequest): ProvisionError {
   const accept = `Accept the licence with your account at ${pageOf(asked)}`;
   if (asked.token === undefined)
-    return fault('unauthorised', `${asked.repo} is gated, and no access token was sent`, `${accept}.`, LOGIN);
+    return fault(
+      'unauthorised',
+      `${asked.repo} is gated, and no access token was sent`,
+      `${accept}.`,
+      howToLogIn(asked),
+    );
   return fault(
     'unauthorised',
     `${asked.repo} is gated, and the account of the token from ${asked.token.from} has no access to it`,
@@ -84,7 +117,7 @@ function noRepo(fault: Fault, asked: HubRequest): ProvisionError {
     'source-not-found',
     `there is no repository ${asked.repo}, or it is private and ${asked.token === undefined ? 'no access token was sent' : `the account of the token from ${asked.token.from} may not see it`}`,
     'Check the spelling: owner and name count with capital letters.',
-    ...(asked.token === undefined ? [`If it is private: ${LOGIN}`] : []),
+    ...(asked.token === undefined ? [`If it is private: ${howToLogIn(asked)}`] : []),
   );
 }
 
@@ -105,7 +138,7 @@ function forbidden(fault: Fault, asked: HubRequest): ProvisionError {
     'unauthorised',
     `access to ${asked.repo} is refused`,
     `See what its page says: ${pageOf(asked)}`,
-    ...(asked.token === undefined ? [LOGIN] : [`Check what the token from ${asked.token.from} may read.`]),
+    ...(asked.token === undefined ? [howToLogIn(asked)] : [`Check what the token from ${asked.token.from} may read.`]),
   );
 }
 
@@ -117,10 +150,10 @@ function overloaded(fault: Fault, refused: HubRefusal, asked: HubRequest): Provi
   return fault('remote-fault', 'too many requests from this address', when, ...login);
 }
 
-/** From `Retry-After` in seconds, or from the `t=` of the hub's `RateLimit` header. */
-function waitOf({ header }: HubRefusal): number | undefined {
-  const text = header('retry-after') ?? /;\s*t=(\d{1,9})/.exec(header('ratelimit') ?? '')?.[1];
-  return text !== undefined && /^\d{1,9}$/.test(text.trim()) ? Number(text) * 1000 : undefined;
+/** In ms; undefined where the answer does not say, or gives a date. */
+function waitOf(refused: HubRefusal): number | undefined {
+  const text = retryAfterOf(refused)?.trim() ?? '';
+  return /^\d{1,9}$/.test(text) ? Number(text) * 1000 : undefined;
 }
 
 function hostOf({ endpoint }: HubRequest): string {

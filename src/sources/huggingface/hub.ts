@@ -3,9 +3,10 @@ import { messageOf, ProvisionError } from '../../core/errors.ts';
 import { checkDocument, parseBounded } from '../../core/parse.ts';
 import { networkFault } from '../../net/errors.ts';
 import { readBody, sendFollowing } from '../../net/follow.ts';
-import type { Http } from '../../net/http.ts';
+import type { Http, HttpReply } from '../../net/http.ts';
 import { LARGEST_DOCUMENT } from '../../net/limits.ts';
-import { type HubRequest, hubFault } from './errors.ts';
+import { type RemoteFile, requireExpected } from '../contract.ts';
+import { type HubRequest, hubFault, isWebPage, notTheHub } from './errors.ts';
 import { urlPath } from './reference.ts';
 
 const Words = z.union([z.string(), z.array(z.string())]);
@@ -88,20 +89,48 @@ export function resolveUrl({ endpoint, repo, revision }: HubRequest, file: strin
   return `${endpoint}/${repo}/resolve/${encodeURIComponent(revision)}/${urlPath(file)}`;
 }
 
+/** Redirects within the hub itself that are followed: a repository that was renamed, once or more often. */
+const MOST_HOPS = 5;
+const REDIRECTS = [301, 302, 303, 307, 308];
+
 /**
- * Checks that the file can be downloaded: a gated repository lists its files publicly and refuses only their content.
- * A mirror that does not support such requests passes. Throws as `hubFault` explains, `network`.
+ * Checks that the file can be downloaded, and that the hub gives the file that it lists: a gated repository lists its files
+ * publicly and refuses only their content. Every answer of the hub itself is looked at: one for a renamed repository says
+ * nothing of the file, the next one does (`X-Linked-Etag` is its SHA-256, `X-Linked-Size` its size). Its storage on another
+ * host is not asked. A mirror that does not support such requests passes. Throws as `hubFault` explains,
+ * `digest-mismatch`, `network`.
  */
-export async function requireReadable(http: Http, asked: HubRequest, url: string, signal: AbortSignal): Promise<void> {
+export async function requireReadable(
+  http: Http,
+  asked: HubRequest,
+  file: Pick<RemoteFile, 'ref' | 'digest' | 'sizeBytes' | 'access'>,
+  signal: AbortSignal,
+): Promise<void> {
   const headers = { 'accept-encoding': 'identity', ...tokenHeader(asked) };
-  const reply = await http({ method: 'HEAD', url, headers, signal }).catch((thrown: unknown) => {
-    signal.throwIfAborted();
-    throw thrown instanceof ProvisionError ? thrown : networkFault(new URL(url), thrown);
-  });
-  await reply.close();
-  if ([401, 403, 404, 410, 429].includes(reply.status)) {
-    throw hubFault({ status: reply.status, header: (name) => reply.header(name) }, asked);
+  let url = new URL(file.access.url);
+  for (let hop = 0; hop < MOST_HOPS; hop += 1) {
+    const reply = await http({ method: 'HEAD', url: url.href, headers, signal }).catch((thrown: unknown) => {
+      signal.throwIfAborted();
+      throw networkFault(url, thrown);
+    });
+    await reply.close();
+    if ([401, 403, 404, 410, 429].includes(reply.status)) throw hubFault(reply, asked);
+    requireExpected(linkedFile(file, reply), file);
+    const next = REDIRECTS.includes(reply.status) ? URL.parse(reply.header('location') ?? '', url.href) : null;
+    if (next === null || next.origin !== url.origin) return;
+    url = next;
   }
+}
+
+/** What the headers of an answer say of the file behind it; what they do not say is taken as expected. */
+function linkedFile({ ref, digest, sizeBytes }: Pick<RemoteFile, 'ref' | 'digest' | 'sizeBytes'>, reply: HttpReply) {
+  const hex = /^(?:W\/)?"?([0-9a-f]{64})"?$/i.exec(reply.header('x-linked-etag')?.trim() ?? '')?.[1];
+  const size = /^\d{1,16}$/.exec(reply.header('x-linked-size')?.trim() ?? '')?.[0];
+  return {
+    ref,
+    digest: hex === undefined ? digest : (`sha256:${hex.toLowerCase()}` as const),
+    sizeBytes: size === undefined ? sizeBytes : Number(size),
+  };
 }
 
 /** What the hub's API said. */
@@ -137,6 +166,7 @@ export async function askHub(
     const text = (await readBody(url, reply, LARGEST_DOCUMENT, signal)).toString('utf8');
     const { status } = reply;
     if (status < 200 || status > 299) throw hubFault({ status, header: reply.header, said: errorIn(text) }, asked);
+    if (isWebPage(reply)) throw notTheHub(asked, 'a web page');
     return { value: parseAnswer(text, asked), url: answered, link: reply.header('link') };
   } finally {
     await reply.close();
@@ -147,7 +177,7 @@ function parseAnswer(text: string, asked: HubRequest): unknown {
   try {
     return parseBounded(text);
   } catch (error) {
-    throw notTheHub(asked, messageOf(error), error);
+    throw notTheHub(asked, `something else: ${messageOf(error)}`, error);
   }
 }
 
@@ -160,15 +190,8 @@ export function checked<Schema extends z.ZodType>(
   try {
     return checkDocument(schema, answer, { name: 'The answer', code: 'remote-fault' });
   } catch (error) {
-    throw notTheHub(asked, messageOf(error), error);
+    throw notTheHub(asked, `something else: ${messageOf(error)}`, error);
   }
-}
-
-export function notTheHub({ endpoint, repo }: HubRequest, why: string, cause: unknown): ProvisionError {
-  return new ProvisionError('remote-fault', `${endpoint} did not return a valid answer about ${repo}: ${why}`, {
-    cause,
-    suggestions: ['Check HF_ENDPOINT: it must be the base address of the Hugging Face hub or of a mirror of it.'],
-  });
 }
 
 /** The header that says who asks. */

@@ -12,15 +12,13 @@ import {
   requireExpected,
   type Source,
 } from '../contract.ts';
-import type { Credentials } from '../credentials.ts';
+import { type Credentials, HUB } from '../credentials.ts';
 import { schemeOf } from '../reference.ts';
 import type { HubRequest } from './errors.ts';
 import type { CardData } from './hub.ts';
 import { fetchHubFile, fetchHubModel, type HubFile, requireReadable, resolveUrl, tokenHeader } from './hub.ts';
 import { pickFile } from './pick.ts';
 import { formatHubRef, type HubRef, isCommit, parseHubRef } from './reference.ts';
-
-const HUB = 'https://huggingface.co';
 
 export interface HubSourceOptions {
   readonly http: Http;
@@ -55,7 +53,7 @@ async function resolveHub(options: HubSourceOptions, request: ResolveRequest): P
 /** Makes sure that the hub gives the bytes to this user. Throws `unauthorised`, `source-not-found`, `network`, `remote-fault`. */
 async function requireHubAccess(options: HubSourceOptions, file: RemoteFile, signal: AbortSignal): Promise<void> {
   const { asked } = await hubRequest(options, parseHubRef(file.pinnedRef));
-  await requireReadable(options.http, asked, file.access.url, signal);
+  await requireReadable(options.http, asked, file, signal);
 }
 
 /** A request with the endpoint and the token of this user. Throws `bad-configuration`. */
@@ -70,12 +68,14 @@ export async function hubRequest(
     });
   }
   const endpoint = `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
-  const token = await credentials.hubToken();
+  const found = await credentials.hubToken();
+  const isItsOwn = found?.origin === url.origin;
   // The token would be sent in plain text.
   const open = url.protocol === 'http:' && !isPrivateHost(url.hostname);
-  const warnings =
-    open && token !== undefined ? [`${endpoint} does not use https: no access token is sent to it.`] : [];
-  return { asked: { ...ref, endpoint, ...(token !== undefined && !open && { token }) }, warnings };
+  const warnings = open && isItsOwn ? [`${endpoint} does not use https: no access token is sent to it.`] : [];
+  const asked = { ...ref, endpoint };
+  if (found === undefined || (isItsOwn && open)) return { asked, warnings };
+  return { asked: isItsOwn ? { ...asked, token: found } : { ...asked, withheld: found }, warnings };
 }
 
 function digestOf(request: ResolveRequest, found: HubFile, file: string): Digest {

@@ -2,7 +2,8 @@
 import * as z from 'zod';
 import type { Http } from '../../net/http.ts';
 import type { HubRequest } from './errors.ts';
-import { askHub, checked, type HubFile, notTheHub } from './hub.ts';
+import { notTheHub } from './errors.ts';
+import { askHub, checked, type HubFile } from './hub.ts';
 
 /** Repositories have hundreds of files; more pages than these of a thousand entries are something else. */
 const MOST_PAGES = 100;
@@ -49,7 +50,7 @@ export async function fetchHubTree(http: Http, asked: HubRequest, signal: AbortS
   const files = new Map<string, HubFile>();
   let path: string | undefined = `/api/models/${repo}/tree/${encodeURIComponent(revision)}?recursive=true`;
   for (let page = 0; path !== undefined; page += 1) {
-    if (page === MOST_PAGES) throw notTheHub(asked, `it lists more than ${MOST_PAGES} pages of files`, undefined);
+    if (page === MOST_PAGES) throw notTheHub(asked, `more than ${MOST_PAGES} pages of files`);
     const { value, link, url } = await askHub(http, asked, { path }, signal);
     for (const entry of checked(TreeAnswer, value, asked)) {
       if (entry.type !== 'file') continue;

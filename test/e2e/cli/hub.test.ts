@@ -63,7 +63,10 @@ describe('an install from a hub', () => {
   });
 
   test('row 12: a gated repository ends at once, with the page of its licence and without the token', async () => {
-    const refused = await install(`hf:org/gated/${FILE}`, [], { HF_TOKEN: SECRET });
+    const refused = await install(`hf:org/gated/${FILE}`, [], {
+      HF_TOKEN: SECRET,
+      GEMMA_PROVISION_HF_TOKEN_ENDPOINT: hub.url,
+    });
     expect(refused).toMatchObject({
       code: 14,
       ok: false,

@@ -28,7 +28,21 @@ describe('the token of the hub', () => {
     [{ HF_TOKEN_PATH: '/nothing' }, undefined, ''],
     [{ HF_TOKEN: 'hf_env', HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' }, undefined, ''],
   ])('of %j', async (env, value, from) => {
-    expect(await tokenOf(env)).toEqual(value === undefined ? undefined : { value, from });
+    expect(await tokenOf(env)).toEqual(
+      value === undefined ? undefined : { value, from, origin: 'https://huggingface.co' },
+    );
+  });
+
+  test('is for the hub that the user names, else for huggingface.co alone, whatever HF_ENDPOINT is', async () => {
+    const originOf = async (env: Record<string, string>) => (await tokenOf({ HF_TOKEN: 'hf_x', ...env }))?.origin;
+    expect(await originOf({ HF_ENDPOINT: 'https://mirror.example' })).toBe('https://huggingface.co');
+    expect(await originOf({ GEMMA_PROVISION_HF_TOKEN_ENDPOINT: 'https://hub.example/api/' })).toBe(
+      'https://hub.example',
+    );
+    await expect(originOf({ GEMMA_PROVISION_HF_TOKEN_ENDPOINT: 'hub.example' })).rejects.toMatchObject({
+      code: 'bad-configuration',
+      message: expect.stringContaining('GEMMA_PROVISION_HF_TOKEN_ENDPOINT'),
+    });
   });
 
   test('a file that may not be read counts as none', async () => {

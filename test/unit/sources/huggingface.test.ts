@@ -32,11 +32,14 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end();
 });
 
-async function open(options: Partial<HubOptions> = {}, token?: AccessToken, endpointOf = (url: string) => url) {
+/** A token of the stand-in's own, unless it says that it is for another hub. */
+type TestToken = Omit<AccessToken, 'origin'> & Partial<AccessToken>;
+
+async function open(options: Partial<HubOptions> = {}, token?: TestToken, endpointOf = (url: string) => url) {
   hub = await startHub({ repos: [OPEN, GATED, PRIVATE], ...options });
   client = createHttp({ env: {} });
   ends.push(hub.close, client.close);
-  const credentials = { hubToken: () => Promise.resolve(token) };
+  const credentials = { hubToken: () => Promise.resolve(token && { origin: hub.url, ...token }) };
   const source = hubSource({ http: client.http, credentials, endpoint: endpointOf(hub.url) });
   const resolve = (
     ref: string,
@@ -197,13 +200,132 @@ describe('what cannot be taken', () => {
     });
     await expect(resolve('hf:org/gemma-GGUF/gemma-Q4_K_M.gguf')).rejects.toMatchObject({
       code: 'remote-fault',
-      suggestions: [expect.stringContaining('HF_ENDPOINT')],
+      suggestions: [expect.stringContaining('HF_ENDPOINT'), expect.stringContaining('captive portal')],
+    });
+  });
+
+  test('a web page in place of an answer: a login, a captive portal, a wrong address', async () => {
+    const { resolve } = await open();
+    hub.answerPage(1);
+    await expect(resolve('hf:org/gemma-GGUF/gemma-Q4_K_M.gguf')).rejects.toMatchObject({
+      code: 'remote-fault',
+      exitCode: 10,
+      message: `${hub.url} did not return a valid answer about org/gemma-GGUF, but a web page`,
+      suggestions: [
+        expect.stringContaining('Check HF_ENDPOINT'),
+        expect.stringContaining('a login page, a captive portal or a proxy'),
+      ],
+    });
+  });
+
+  test('a web page with a refusal is not taken for the hub’s own word', async () => {
+    const { resolve } = await open();
+    hub.failNext(1, 404, { 'content-type': 'text/html' });
+    await expect(resolve('hf:org/gemma-GGUF/gemma-Q4_K_M.gguf')).rejects.toMatchObject({
+      code: 'remote-fault',
+      message: expect.stringContaining('but a web page (HTTP 404)'),
+    });
+  });
+
+  test('a repository that vanished, at a commit that is known', async () => {
+    const { resolve } = await open({ repos: [] });
+    await expect(resolve(`hf:org/gemma-GGUF@${COMMIT}/gemma-Q4_K_M.gguf`)).rejects.toMatchObject({
+      code: 'source-not-found',
+      exitCode: 3,
+      message: expect.stringContaining('there is no repository org/gemma-GGUF, or it is private'),
+      suggestions: [expect.stringContaining('Check the spelling'), expect.stringContaining('If it is private')],
+    });
+  });
+
+  test('a commit without the file names what it has', async () => {
+    const { resolve } = await open();
+    await expect(resolve(`hf:org/gemma-GGUF@${OLDER}/gemma-Q4_K_M.gguf`)).rejects.toMatchObject({
+      code: 'source-not-found',
+      exitCode: 3,
+      message: `hf:org/gemma-GGUF@${OLDER} has no file gemma-Q4_K_M.gguf.`,
+      suggestions: expect.arrayContaining(['It contains: gemma-Q8_0.gguf.']),
+    });
+  });
+
+  test('a size that differs from the catalog’s, with both sizes', async () => {
+    const { resolve } = await open();
+    const attempt = resolve('hf:org/gemma-GGUF/gemma-Q4_K_M.gguf', { expected: { sizeBytes: 5 } });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'digest-mismatch',
+      exitCode: 11,
+      message: expect.stringMatching(/does not have the expected size: it has 9 bytes .*, expected 5/),
+      suggestions: ['Check that the reference names the quant that you chose.'],
     });
   });
 });
 
+describe('the hub’s answers about a file before its download', () => {
+  const lines = () => hub.requests.filter(({ line }) => line.startsWith('HEAD')).map(({ status }) => status);
+
+  test('a renamed repository answers without a digest, its new name with one: both are read, storage is not asked', async () => {
+    const { resolve, source } = await open({ moved: { 'old/name': 'org/gemma-GGUF' } });
+    await source.requireAccess?.(remote(await resolve('hf:old/name/gemma-Q4_K_M.gguf')), never);
+    expect(lines()).toEqual([307, 302]);
+    expect(hub.requests.filter(({ host }) => host === 'storage')).toEqual([]);
+  });
+
+  test('a gated repository under an old name is refused as under its own', async () => {
+    const { resolve, source } = await open({ moved: { 'old/gated': 'google/gated' } });
+    const file = remote(await resolve('hf:old/gated/gemma-Q4_K_M.gguf'));
+    await expect(source.requireAccess?.(file, never)).rejects.toMatchObject({ code: 'unauthorised' });
+  });
+
+  test.each(['digest', 'size'])(
+    'another %s than the list of files said is refused before a byte is moved',
+    async (what) => {
+      const { resolve, source } = await open({ moved: { 'old/name': 'org/gemma-GGUF' } });
+      const file = remote(await resolve('hf:old/name/gemma-Q4_K_M.gguf'));
+      const changed = what === 'digest' ? { digest: OTHER_DIGEST } : { sizeBytes: 5 };
+      await expect(source.requireAccess?.({ ...file, ...changed }, never)).rejects.toMatchObject({
+        code: 'digest-mismatch',
+        exitCode: 11,
+        message: expect.stringContaining(file.ref),
+      });
+      expect(hub.requests.filter(({ host }) => host === 'storage')).toEqual([]);
+    },
+  );
+
+  test('a rate limit on files says when to come back', async () => {
+    const { resolve, source } = await open();
+    const file = remote(await resolve('hf:org/gemma-GGUF/gemma-Q4_K_M.gguf'));
+    hub.failNext(1, 429, { ratelimit: '"resolvers";r=0;t=120' });
+    await expect(source.requireAccess?.(file, never)).rejects.toMatchObject({
+      code: 'remote-fault',
+      suggestions: ['Try again in 2 m 0 s.', expect.any(String)],
+    });
+  });
+});
+
+describe('the hub that a token was given for', () => {
+  const token = { value: SECRET, from: 'HF_TOKEN', origin: 'https://huggingface.co' };
+
+  test('no other hub and no mirror gets it, and a refusal there says why and how to change it', async () => {
+    const { resolve, source } = await open({}, token);
+    const file = remote(await resolve('hf:google/gated/gemma-Q4_K_M.gguf'));
+    expect(file.access.headers).toEqual({});
+    await expect(source.requireAccess?.(file, never)).rejects.toMatchObject({
+      code: 'unauthorised',
+      suggestions: [
+        expect.stringContaining('Accept the licence'),
+        `The access token from HF_TOKEN was not sent: it is for https://huggingface.co. If it was given for this hub, set GEMMA_PROVISION_HF_TOKEN_ENDPOINT=${hub.url}`,
+      ],
+    });
+    expect(hub.requests.map(({ authorization }) => authorization)).toEqual(hub.requests.map(() => undefined));
+  });
+
+  test('another port of the same host is another origin', async () => {
+    const { resolve } = await open({}, { ...token, origin: 'http://127.0.0.1:1' });
+    expect(remote(await resolve('hf:org/gemma-GGUF/gemma-Q4_K_M.gguf')).access.headers).toEqual({});
+  });
+});
+
 describe('row 12: a user without access sees the reason immediately', () => {
-  const token = (value: string): AccessToken => ({ value, from: 'HF_TOKEN' });
+  const token = (value: string): TestToken => ({ value, from: 'HF_TOKEN' });
 
   test('row 12: a gated repository without a token', async () => {
     const { resolve, source } = await open();
