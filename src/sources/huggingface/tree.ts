@@ -1,8 +1,7 @@
 /** Everything that a repository of the hub holds: its branches and tags, and all files at a revision with their digests. */
 import * as z from 'zod';
 import type { Http } from '../../net/http.ts';
-import type { HubRequest } from './errors.ts';
-import { notTheHub } from './errors.ts';
+import { type HubRequest, notTheHub } from './errors.ts';
 import { askHub, checked, type HubFile } from './hub.ts';
 
 /** Repositories have hundreds of files; more pages than these of a thousand entries are something else. */
