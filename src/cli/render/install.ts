@@ -32,7 +32,9 @@ function facts(report: InstallReport): [string, string][] {
     ['  Source', `${source.ref}${size}`],
   ];
   if (plan.bytesFrom !== undefined) lines.push(['  Bytes', bytesFromText(plan.bytesFrom)]);
+  if (source.pinnedRef !== undefined && source.pinnedRef !== source.ref) lines.push(['  Pinned', source.pinnedRef]);
   if (source.digest !== undefined) lines.push(['  Digest', source.digest]);
+  if (report.licence !== undefined) lines.push(['  Licence', licenceText(report.licence)]);
   if (report.signedBy !== undefined) lines.push(['  Signed', `by ${report.signedBy}`]);
   lines.push(['  Moves', report.dryRun ? `at most ${formatBytes(plan.bytesToMove)}` : formatBytes(report.bytesMoved)]);
   for (const { path, needBytes, freeBytes, why } of plan.disk) {
@@ -53,6 +55,10 @@ function bytesFromText({ at, name = '', path = '' }: NonNullable<InstallReport['
   if (at === 'mirror') return `from the mirror ${name}`;
   const where = at === 'cache' ? 'cache of this tool' : name;
   return `already on this machine: ${where}, ${path}; nothing to download`;
+}
+
+function licenceText({ id, url, acceptanceRequired }: NonNullable<InstallReport['licence']>): string {
+  return `${id}${acceptanceRequired ? ', must be accepted once' : ''}: ${url}`;
 }
 
 function promptLine({ verdict, shapes, bosCount, stop }: NonNullable<InstallReport['prompt']>): string {

@@ -21,6 +21,7 @@ export function planReport(plan: InstallPlan): InstallReport {
     runtime: plan.runtime,
     source: sourceOf(plan),
     choice: { reasons: [...plan.reasons] },
+    licence: licenceOf(plan),
     plan: {
       bytesToMove: plan.bytesToMove,
       disk: [...plan.disk],
@@ -30,6 +31,11 @@ export function planReport(plan: InstallPlan): InstallReport {
     bytesMoved: 0,
     ...(plan.transfer !== undefined && { way: plan.transfer.way, why: plan.transfer.why }),
   };
+}
+
+function licenceOf({ family }: InstallPlan): NonNullable<InstallReport['licence']> {
+  const { id, url, acceptanceRequired } = family.licence;
+  return { id, url, acceptanceRequired };
 }
 
 function stepsOf(plan: InstallPlan): readonly StepId[] {

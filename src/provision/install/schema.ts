@@ -51,6 +51,8 @@ export const InstallReport = z.strictObject({
   runtime: RuntimeIdentity,
   source: InstalledSource,
   choice: z.strictObject({ reasons: z.array(z.string()) }),
+  /** Of the model; absent where only a record is known of it. */
+  licence: z.strictObject({ id: z.string(), url: z.string(), acceptanceRequired: z.boolean() }).optional(),
   plan: z.strictObject({
     bytesToMove: Bytes,
     disk: z.array(DiskNeed),

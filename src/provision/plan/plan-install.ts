@@ -66,7 +66,7 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     runtime: inputs.runtime,
     source: { kind: 'file', file: resolved.file, spec, header: resolved.header },
     prompt: await expectedPrompt(template.name, resolved.header, inputs),
-    reasons: [...new Set([...template.reasons, ...resolved.reasons, ...fit.reasons])],
+    reasons: [...new Set([...template.reasons, ...resolved.reasons, ...pinReasons(resolved), ...fit.reasons])],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     automatic: request.quantOrigin?.automatic ?? resolved.freeQuant,
     ...policyOf(request, resolved),
@@ -84,6 +84,12 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     ],
     warnings: [...inputs.facts.warnings, ...(resolved.file.warnings ?? []), ...resolved.header.warnings],
   };
+}
+
+/** A branch or tag means other bytes tomorrow: the plan says what it means now, and the record keeps it. */
+function pinReasons({ file }: ResolvedRequest): string[] {
+  if (file.kind !== 'remote' || file.pinnedRef === file.ref) return [];
+  return [`${file.ref} is ${file.pinnedRef} now; this is what the record keeps`];
 }
 
 /** The policy of a quant that this tool chose now, or when it was installed. */

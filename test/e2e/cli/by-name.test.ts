@@ -1,5 +1,5 @@
 /** Models by their name alone: the catalog says where their files are, and a stand-in for the hub has them. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Home, makeHome, Q2, Q4, ROOT } from '../../helpers/cli.ts';
@@ -58,6 +58,30 @@ function writeCatalog({ path }: Home): string {
 const ask = () => ({ env: { HF_ENDPOINT: hub.url } });
 const install = (model: string, ...more: string[]) =>
   home.json('install', [model, '--catalog', catalog, ...EMBEDDED, ...more], ask());
+
+describe('install', () => {
+  test('a dry run shows source, commit, size, digest and licence of a name, with nothing on disk', async () => {
+    const planned = await install(MODEL, '--dry-run');
+    const file = 'tiny-gemma-3n-q4_k_m.gguf';
+    const pinnedRef = `hf:org/tiny-GGUF@${COMMIT}/${file}`;
+    const digest = `sha256:${sha256(readFileSync(Q4))}`;
+    expect(planned, planned.stderr).toMatchObject({
+      code: 0,
+      data: {
+        dryRun: true,
+        quant: 'q4_k_m',
+        source: { ref: `hf:org/tiny-GGUF@main/${file}`, pinnedRef, digest, sizeBytes: readFileSync(Q4).length },
+        licence: { id: 'Apache-2.0', acceptanceRequired: false },
+      },
+    });
+    expect(planned.data?.choice.reasons.join('\n')).toContain(`@main/${file} is ${pinnedRef} now`);
+    expect(existsSync(join(home.path, 'cache', 'blobs'))).toBe(false);
+
+    const args = ['install', MODEL, '--catalog', catalog, ...EMBEDDED, '--dry-run'];
+    const { stdout } = await home.run(args, ask());
+    for (const shown of [pinnedRef, digest, 'Apache-2.0', 'MiB']) expect(stdout).toContain(shown);
+  });
+});
 
 describe('upgrade --to', () => {
   test('moves a name to another model with the same proof; rollback returns to the first', LONG, async () => {
