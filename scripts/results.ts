@@ -9,6 +9,7 @@ import { RunData } from '../src/provision/maintain/chat.ts';
 import { GcReport } from '../src/provision/maintain/gc/schema.ts';
 import { RepairReport, VerifyReport } from '../src/provision/maintain/problems.ts';
 import { ListData, ShowData } from '../src/provision/maintain/records.ts';
+import { CatalogDeriveData } from '../src/provision/plan/catalog-derive.ts';
 import { CatalogListData, CatalogShowData, CatalogValidateData } from '../src/provision/plan/catalog-files.ts';
 import { CatalogRefreshData } from '../src/provision/plan/catalog-refresh.ts';
 import { CatalogSignData, CatalogVerifyData } from '../src/provision/plan/catalog-trust.ts';
@@ -27,6 +28,7 @@ export const RESULTS = {
   'cache list': CacheContents,
   'cache prune': CachePruning,
   'cache verify': CacheVerification,
+  'catalog derive': CatalogDeriveData,
   'catalog list': CatalogListData,
   'catalog refresh': CatalogRefreshData,
   'catalog show': CatalogShowData,
