@@ -19,6 +19,8 @@ export const Architecture = z.strictObject({
   ollamaFlashAttention: SourcedFlag.optional(),
   /** Nodes that llama.cpp's graph has per block. */
   graphNodesPerBlock: Sourced.optional(),
+  /** `clip.projector_type` of the projectors that a model of it takes. */
+  projectorTypes: z.strictObject({ value: z.array(Text).min(1), source: Text }).optional(),
   /** Rank of the LAuReL matrices in each block. */
   laurelRank: Sourced.optional(),
 });

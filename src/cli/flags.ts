@@ -1,6 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { UseCaseId } from '../catalog/schema.ts';
 import { ChoicePolicy, KvType } from '../fit/schema.ts';
+import { Vision } from '../provision/plan/contract.ts';
 import { RuntimeKind, TransferWay } from '../runtimes/contract.ts';
 
 const positive = { min: 1 } as const;
@@ -47,6 +48,18 @@ export const catalogFlags = {
   }),
   'allow-unsigned': Flags.boolean({
     description: 'accept what is not signed, although a key is configured; never a signature that is not valid',
+  }),
+};
+
+/** Pictures and sound. */
+export const visionFlags = {
+  vision: Flags.string({
+    options: [...Vision.options],
+    description: 'projector for pictures and sound; auto adds one where the quant stays the same (default)',
+  }),
+  projector: Flags.string({
+    helpValue: 'REF',
+    description: 'projector (mmproj) file of your own, in the forms of --from; implies --vision on',
   }),
 };
 

@@ -5,7 +5,7 @@ import { Digest } from '../core/digest.ts';
 import { ProvisionError } from '../core/errors.ts';
 import { didYouMean } from '../core/suggest.ts';
 import { ChoicePolicy, KvType, type RunSettings } from '../fit/schema.ts';
-import type { InstallRequest } from '../provision/plan/contract.ts';
+import { type InstallRequest, Vision } from '../provision/plan/contract.ts';
 import type { Settings } from '../provision/settings.ts';
 import { TransferWay } from '../runtimes/contract.ts';
 import { BASE_SUITE } from '../smoke/schema.ts';
@@ -21,7 +21,12 @@ interface ChoiceFlags {
   readonly 'kv-type'?: string | undefined;
 }
 
-interface InstallFlags extends ChoiceFlags {
+interface VisionFlags {
+  readonly vision?: string | undefined;
+  readonly projector?: string | undefined;
+}
+
+interface InstallFlags extends ChoiceFlags, VisionFlags {
   readonly from?: string | undefined;
   readonly name?: string | undefined;
   readonly family?: string | undefined;
@@ -53,9 +58,16 @@ export function installRequest(model: string | undefined, flags: InstallFlags, s
     ...(flags.quant !== undefined && flags.quant.toLowerCase() !== 'auto' && { quant: flags.quant }),
     ...(flags.digest !== undefined && { digest: parseDigest(flags.digest) }),
     ...(way !== undefined && { way }),
+    ...visionOf(flags),
     settings: settingsOf(flags),
     force: flags.force ?? false,
   };
+}
+
+/** `--vision` and `--projector`. */
+export function visionOf({ vision: typed, projector }: VisionFlags): Pick<InstallRequest, 'vision' | 'projector'> {
+  const vision = Vision.options.find((each) => each === typed);
+  return { ...defined({ vision }), ...(projector !== undefined && { projector: { ref: projector } }) };
 }
 
 /** The suite for pretrained models says as well what the file is. */

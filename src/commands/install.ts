@@ -44,6 +44,7 @@ export default class Install extends BaseCommand<InstallReport> {
     ...shared.catalogFlags,
     ...shared.keepFlags,
     ...shared.whatFlags,
+    ...shared.visionFlags,
     ...shared.transferFlags,
     ...shared.changeFlags,
     ...shared.frozenFlags,

@@ -8,6 +8,7 @@ import {
   networkFlags,
   outputFlags,
   runtimeFlags,
+  visionFlags,
   whatFlags,
 } from '../cli/flags.ts';
 import { lockText } from '../cli/render/lock.ts';
@@ -37,6 +38,7 @@ export default class Lock extends BaseCommand<LockData> {
     ...hostProfileFlags,
     ...catalogFlags,
     ...whatFlags,
+    ...visionFlags,
     file: Flags.string({
       helpValue: 'FILE',
       description: 'lock file (default: gemma-provision.lock in the current folder)',

@@ -1,8 +1,9 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../cli/base-command.ts';
-import { catalogFlags, changeFlags, keepFlags, networkFlags, runtimeFlags } from '../cli/flags.ts';
+import { catalogFlags, changeFlags, keepFlags, networkFlags, runtimeFlags, visionFlags } from '../cli/flags.ts';
 import { upgradeText } from '../cli/render/upgrade.ts';
+import { visionOf } from '../cli/requests.ts';
 import type { UpgradeReport } from '../provision/install/schema.ts';
 
 export default class Upgrade extends BaseCommand<UpgradeReport> {
@@ -33,6 +34,7 @@ export default class Upgrade extends BaseCommand<UpgradeReport> {
       helpValue: 'MODEL',
       description: 'another model of the catalog for NAME, optionally with a quant: gemma-4-e4b:q4_k_m',
     }),
+    ...visionFlags,
     suite: Flags.string({ helpValue: 'SUITE', description: 'built-in smoke suite or your own file: ./suite.json' }),
     ...changeFlags,
   };
@@ -41,7 +43,9 @@ export default class Upgrade extends BaseCommand<UpgradeReport> {
     const { args, flags } = await this.parse(Upgrade);
     const app = await this.app(flags);
     const { upgradeInstalled } = await import('../provision/share/pinned.ts');
-    const report = await this.progress(upgradeInstalled(app, args.name, flags, this.consent(flags)));
+    const report = await this.progress(
+      upgradeInstalled(app, args.name, { ...flags, eyes: visionOf(flags) }, this.consent(flags)),
+    );
     const worst = Math.max(0, ...report.results.map(({ error }) => error?.exitCode ?? 0));
     if (worst > 0) this.negative(worst);
     this.log(upgradeText(report, this.terminal));

@@ -40,6 +40,14 @@ export function featureVerdicts(server: ServerVersion, rows: Matrix, architectur
   });
 }
 
+/**
+ * The first version with which this tool uses projectors: servers before llama-server run a model with a projector in
+ * another engine than one without, and what memory that takes is not known here.
+ */
+export function firstWithProjectors(rows: Matrix): string {
+  return rows.engines.find(({ value }) => value === 'ollama-b')?.since ?? rows.newestKnown;
+}
+
 /** Does the server use a projector that comes in a file of its own? Without it, pictures are lost or invented: blocking. */
 export function projectorVerdict(architecture: string, server: ServerVersion, rows: Matrix): Verdict {
   const id = 'feature.projector';

@@ -37,6 +37,8 @@ export const MemoryEstimate = z.strictObject({
   kvBytes: Bytes,
   computeBytes: Bytes,
   totalBytes: Bytes,
+  /** What of it a projector takes: its weights, which `weightsBytes` has, and its buffers, which `computeBytes` has. */
+  projectorBytes: Bytes.optional(),
   /** Only where several GPUs share the layers: bytes on each, in the profile's order; they add up to `gpuBytes`. */
   deviceBytes: z.array(Bytes).optional(),
   /** How each number was obtained: `weights` → `tensor list of the GGUF header`. */

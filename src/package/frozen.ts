@@ -28,8 +28,7 @@ export function compareLocks(lock: LockFile, now: LockFile, { suite = true }: Di
     INFORMATIVE_PATHS.has(path) ||
     path.startsWith('source.provenance.') ||
     (!suite && path.startsWith('suite.')) ||
-    (path === 'source.ref' && lock.source.pinnedRef !== undefined && now.source.pinnedRef !== undefined) ||
-    (isFileOnEitherSide(lock, now) && (path === 'source.ref' || path === 'source.pinnedRef'));
+    (['source', 'projector'] as const).some((file) => saysNothing(path, file, lock, now));
   const [wanted, got] = [flatten(lock), flatten(now)];
   const paths = [...new Set([...wanted.keys(), ...got.keys()])].filter((path) => !skipped(path)).sort();
   return paths.flatMap((path) => {
@@ -40,11 +39,14 @@ export function compareLocks(lock: LockFile, now: LockFile, { suite = true }: Di
 }
 
 /**
- * True where one side is a file of a machine: where that lies says nothing, and its digest is compared in any case. Two
- * references to publishers are compared: the lock names a revision.
+ * True for the reference of a file where one side is a file of a machine: where that lies says nothing, and its digest is
+ * compared in any case. Two references to publishers are compared: the lock names a revision.
  */
-function isFileOnEitherSide(lock: LockFile, now: LockFile): boolean {
-  return isLocal(lock.source.ref) || isLocal(now.source.ref);
+function saysNothing(path: string, file: 'source' | 'projector', lock: LockFile, now: LockFile): boolean {
+  const [wanted, got] = [lock[file], now[file]];
+  if (wanted === undefined || got === undefined) return false;
+  if (isLocal(wanted.ref) || isLocal(got.ref)) return path === `${file}.ref` || path === `${file}.pinnedRef`;
+  return path === `${file}.ref` && wanted.pinnedRef !== undefined && got.pinnedRef !== undefined;
 }
 
 function isLocal(ref: string): boolean {
@@ -96,6 +98,8 @@ export interface LockedRequest {
   readonly sampling?: string;
   readonly chatTemplate?: 'family' | 'none';
   readonly digest?: Digest;
+  readonly vision?: 'auto' | 'on' | 'off';
+  readonly projector?: { readonly ref: string; readonly digest?: Digest };
   readonly settings: { readonly contextLength?: number; readonly batch?: number };
 }
 
@@ -124,7 +128,7 @@ export function fillFromLock<Request extends LockedRequest>(
 ): Request & { readonly load?: LockedLoad; readonly quantOrigin?: typeof FROM_LOCK } {
   const model = request.model ?? (known ? lock.model : undefined);
   const quant = request.quant ?? (known && !request.model?.includes(':') ? lock.quant : undefined);
-  const from = request.from ?? sourceInLock(lock, folder);
+  const from = request.from ?? placeInLock(lock.source, folder);
   const family = request.family ?? (known ? undefined : lock.family);
   // A file of this machine is read in any case, and what it has is compared.
   const digest = request.digest ?? (from !== undefined && isRemote(from) ? lock.source.digest : undefined);
@@ -141,6 +145,7 @@ export function fillFromLock<Request extends LockedRequest>(
     sampling: request.sampling ?? lock.profile,
     chatTemplate: request.chatTemplate ?? givenTemplate,
     ...(digest !== undefined && { digest }),
+    ...projectorInLock(lock, request, folder),
     ...(load !== undefined && { load }),
   };
 }
@@ -150,8 +155,24 @@ function isRemote(ref: string): boolean {
   return /^(?!file:)[a-z][a-z0-9+.-]+:/i.test(ref);
 }
 
+/** A lock without a projector is one of a model for text: nothing is added to that. */
+function projectorInLock(
+  { projector }: LockFile,
+  { vision, projector: given }: LockedRequest,
+  folder: string,
+): Pick<LockedRequest, 'vision' | 'projector'> {
+  if (given !== undefined || vision === 'off') return {};
+  if (projector === undefined) return { vision: vision ?? 'off' };
+  const ref = placeInLock(projector, folder);
+  if (ref === undefined) return {};
+  return { projector: { ref, ...(isRemote(ref) && { digest: projector.digest }) } };
+}
+
 /** Where the bytes are to come from; undefined for a file that ships with this tool, which is found by its model. */
-function sourceInLock({ source: { ref, pinnedRef } }: LockFile, folder: string): string | undefined {
+function placeInLock(
+  { ref, pinnedRef }: { readonly ref: string; readonly pinnedRef?: string | undefined },
+  folder: string,
+): string | undefined {
   if (ref.startsWith('package:')) return undefined;
   if (!ref.startsWith('file:')) return pinnedRef ?? ref;
   const path = ref.slice('file:'.length);

@@ -41,6 +41,10 @@ export const LockFile = z.strictObject({
       .strictObject({ licence: Text.optional(), baseModel: Text.optional(), quantiser: Text.optional() })
       .optional(),
   }),
+  /** What it takes pictures or sound with; absent for text alone. */
+  projector: z
+    .strictObject({ ref: Text, pinnedRef: Text.optional(), digest: Digest, sizeBytes: z.int().positive() })
+    .exactOptional(),
   /** What the file says of itself. */
   header: z.strictObject({
     architecture: Text,
@@ -93,15 +97,18 @@ export function parseLock(text: string, name: string): LockFile {
   return checkDocument(LockFile, value, document, Object.keys(LockFile.shape));
 }
 
+type HashedFile = (({ readonly kind: 'file' } & LocalFile) | ({ readonly kind: 'remote' } & RemoteFile)) & {
+  readonly digest: Digest;
+};
+
 /** A plan to install a file, with its digest computed. */
 export interface Lockable {
   readonly family: Family;
   readonly model: Model;
   readonly quant: string;
   readonly name: string;
-  readonly file: (({ readonly kind: 'file' } & LocalFile) | ({ readonly kind: 'remote' } & RemoteFile)) & {
-    readonly digest: Digest;
-  };
+  readonly file: HashedFile;
+  readonly projector?: HashedFile;
   readonly spec: ModelSpec;
   readonly header: Pick<GgufFacts, 'architecture' | 'declaredQuant' | 'hyperparameters' | 'chatTemplate'>;
 }
@@ -118,7 +125,7 @@ export interface LockContext {
 
 /** The lock file of a plan. */
 export function buildLock(plan: Lockable, { folder, root, server, suite, toolVersion }: LockContext): LockFile {
-  const { family, model, quant, name, file, spec, header } = plan;
+  const { family, model, quant, name, file, projector, spec, header } = plan;
   const { stop, ...parameters } = spec.parameters;
   const { declaredQuant, hyperparameters, chatTemplate } = header;
   return {
@@ -134,6 +141,14 @@ export function buildLock(plan: Lockable, { folder, root, server, suite, toolVer
       sizeBytes: file.sizeBytes,
       ...(file.provenance !== undefined && { provenance: { ...file.provenance } }),
     },
+    ...(projector !== undefined && {
+      projector: {
+        ref: fileReference(projector, folder),
+        ...(projector.pinnedRef !== undefined && { pinnedRef: redactReference(projector.pinnedRef) }),
+        digest: projector.digest,
+        sizeBytes: projector.sizeBytes,
+      },
+    }),
     header: {
       architecture: header.architecture,
       ...(declaredQuant !== undefined && { quant: declaredQuant.toLowerCase() }),
@@ -162,10 +177,14 @@ export function buildLock(plan: Lockable, { folder, root, server, suite, toolVer
 
 /** How a lock file names a source. A file below the lock's own folder is named from there, so that both can move. */
 function sourceReference({ model, quant, file }: Lockable, folder: string, root: string): string {
-  if (file.kind === 'remote') return redactReference(file.ref);
-  if (file.pinnedRef !== undefined) return redactReference(file.ref);
   const bundled = model.quants.find(({ id }) => id === quant)?.bundled;
-  if (bundled !== undefined && toPosixPath(relative(root, file.path)) === bundled) return `package:${bundled}`;
+  const isBundled = file.kind === 'file' && file.pinnedRef === undefined && bundled !== undefined;
+  if (isBundled && toPosixPath(relative(root, file.path)) === bundled) return `package:${bundled}`;
+  return fileReference(file, folder);
+}
+
+function fileReference(file: HashedFile, folder: string): string {
+  if (file.kind === 'remote' || file.pinnedRef !== undefined) return redactReference(file.ref);
   const below = relative(folder, file.path);
   const outside = below.startsWith(`..${sep}`) || isAbsolute(below);
   return `file:${toPosixPath(outside ? file.path : below)}`;

@@ -1,5 +1,6 @@
 /** Records of what this tool installed. Old versions stay readable: migrations live beside this file. */
 import * as z from 'zod';
+import { Sense } from '../catalog/projector-schema.ts';
 import { Digest } from '../core/digest.ts';
 import { ChoicePolicy } from '../fit/schema.ts';
 import { BuiltInFormat } from '../modelfile/schema.ts';
@@ -28,6 +29,9 @@ export const InstalledSource = z.strictObject({
     })
     .optional(),
 });
+
+export const InstalledProjector = z.strictObject({ id: z.string(), serves: z.array(Sense), source: InstalledSource });
+export type InstalledProjector = z.infer<typeof InstalledProjector>;
 
 const Bytes = z.int().nonnegative();
 
@@ -67,9 +71,12 @@ const RecordBody = z.strictObject({
   quant: z.string(),
   architecture: z.string(),
   source: InstalledSource,
+  /** What it takes pictures or sound with; absent for text alone. `id`: the catalog's, or `own`. */
+  projector: InstalledProjector.optional(),
   /** What the runtime stored: its layer digest may differ from the source's. `way`: how the bytes got in. */
   stored: z.strictObject({
     layerDigest: Digest.optional(),
+    projectorDigest: Digest.optional(),
     entryDigest: Digest.optional(),
     way: TransferWay.optional(),
   }),

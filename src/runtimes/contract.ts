@@ -78,6 +78,8 @@ export interface StoreRequest {
   readonly way?: TransferWay;
   readonly architecture: string;
   readonly spec: ModelSpec;
+  /** Loaded with the model, for pictures or sound; only where `projectorRefusal` has nothing against it. */
+  readonly projector?: StorableFile;
 }
 
 /** What the runtime itself says of a model under a name. */
@@ -85,6 +87,8 @@ export interface StoredModel {
   readonly name: string;
   /** Digest of the model layer as the runtime stores it; may differ from the uploaded one (Ollama 0.30 and later). */
   readonly layerDigest?: Digest;
+  /** Digest of the projector that is loaded with it; absent without one. */
+  readonly projectorDigest?: Digest;
   /** Identity of the whole entry (Ollama: the manifest's digest). */
   readonly entryDigest?: Digest;
   /** Path of the model layer as the runtime names it: a file of ours only where the runtime runs on this machine. */
@@ -218,6 +222,8 @@ export interface RuntimeFacts {
   refusal(architecture: string, model?: ModelNeeds): Refusal | undefined;
   /** Why this runtime cannot load a quant of the architecture, as one sentence, or undefined. */
   quantRefusal(architecture: string, quant: string): string | undefined;
+  /** Why this runtime cannot take pictures or sound through a projector beside a model of the architecture, or undefined. */
+  projectorRefusal(architecture: string): Refusal | undefined;
   /** Why this runtime cannot pull a library model, or undefined. */
   pullRefusal(minimumVersion: string | undefined): Refusal | undefined;
 }

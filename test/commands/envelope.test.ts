@@ -78,6 +78,7 @@ function opening(runtime: FakeRuntime, warnings: readonly string[] = []): AppCon
     warnings,
     refusal: () => undefined,
     quantRefusal: () => undefined,
+    projectorRefusal: () => undefined,
     pullRefusal: () => undefined,
   };
   return async () => ({

@@ -34,6 +34,7 @@ function facts(report: InstallReport): [string, string][] {
   if (plan.bytesFrom !== undefined) lines.push(['  Bytes', bytesFromText(plan.bytesFrom)]);
   if (source.pinnedRef !== undefined && source.pinnedRef !== source.ref) lines.push(['  Pinned', source.pinnedRef]);
   if (source.digest !== undefined) lines.push(['  Digest', source.digest]);
+  if (report.projector !== undefined) lines.push(...projectorLines(report.projector));
   if (report.licence !== undefined) lines.push(['  Licence', licenceText(report.licence)]);
   if (report.signedBy !== undefined) lines.push(['  Signed', `by ${report.signedBy}`]);
   lines.push(['  Moves', report.dryRun ? `at most ${formatBytes(plan.bytesToMove)}` : formatBytes(report.bytesMoved)]);
@@ -61,6 +62,14 @@ function licenceText({ id, url, acceptanceRequired }: NonNullable<InstallReport[
   return `${id}${acceptanceRequired ? ', must be accepted once' : ''}: ${url}`;
 }
 
+function projectorLines({ id, serves, source }: NonNullable<InstallReport['projector']>): [string, string][] {
+  const size = source.sizeBytes === undefined ? '' : ` (${formatBytes(source.sizeBytes)})`;
+  return [
+    ['  Projector', `${id} for ${serves.join(' and ')}: ${source.ref}${size}`],
+    ...(source.digest === undefined ? [] : [['  Digest', source.digest] satisfies [string, string]]),
+  ];
+}
+
 function promptLine({ verdict, shapes, bosCount, stop }: NonNullable<InstallReport['prompt']>): string {
   const bos = bosCount === undefined ? '' : `, BOS ${bosCount === 1 ? 'once' : `${bosCount} times`}`;
   return `${verdict.replaceAll('-', ' ')}: ${shapes.length} message shapes${bos}, stop ${stop.join(' ')}`;
@@ -82,5 +91,7 @@ function memoryText(memory: NonNullable<InstallReport['plan']['memory']>): strin
     `KV cache ${formatBytes(memory.kvBytes)}`,
     `compute ${formatBytes(memory.computeBytes)}`,
   ];
-  return `${formatBytes(memory.totalBytes)}: ${parts.join(', ')}`;
+  const eyes =
+    memory.projectorBytes === undefined ? '' : ` (${formatBytes(memory.projectorBytes)} of it the projector)`;
+  return `${formatBytes(memory.totalBytes)}: ${parts.join(', ')}${eyes}`;
 }

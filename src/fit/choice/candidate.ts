@@ -92,7 +92,7 @@ const NO_ROOM: MemoryEstimate = {
 /** The request that an estimate of a quant starts from; undefined when not even its size is known. */
 function estimateRequest(
   quant: Quant,
-  { family, model, engine, settings }: RecommendRequest,
+  { family, model, engine, settings, projectorBytes }: RecommendRequest,
 ): Omit<EstimateRequest, 'placement'> | undefined {
   const { hyperparameters } = model;
   const known = weightsOf(quant, hyperparameters);
@@ -102,6 +102,7 @@ function estimateRequest(
     hyperparameters,
     weights: known.weights,
     weightsBasis: known.basis,
+    ...(projectorBytes !== undefined && { projectorBytes }),
     engine,
     settings: contextWithin(settings, hyperparameters),
   };

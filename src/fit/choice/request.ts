@@ -28,6 +28,8 @@ export interface RecommendRequest {
   /** `best` when absent. */
   readonly policy?: ChoicePolicy;
   readonly settings: RunSettings;
+  /** Bytes of the tensors of a projector that is loaded with every quant; absent without one. */
+  readonly projectorBytes?: number;
   /** Settings that the user did not set; none when absent. */
   readonly adjustable?: readonly Adjustable[];
   /** Where settings come from that the user did not ask for. */

@@ -1,4 +1,5 @@
 import type { Hyperparameters, WeightBytes } from '../../catalog/schema.ts';
+import { GIB } from '../../core/units.ts';
 import type { Engine, MemoryEstimate, RunSettings } from '../schema.ts';
 import { computeBuffer, largestMatrix, lookupBuffer, outputBuffer, type Place } from './compute.ts';
 import { type EngineTraits, traitsOf } from './engines.ts';
@@ -15,7 +16,15 @@ export interface EstimateRequest {
   readonly engine: Engine;
   readonly settings: RunSettings;
   readonly placement: Placement;
+  /** Bytes of the tensors of a projector that is loaded with the model; absent without one. */
+  readonly projectorBytes?: number;
 }
+
+/**
+ * What a server leaves free beside a projector's weights for its buffers: `mmprojOffloadHeadroom` of Ollama v0.33.0-rc2
+ * `llm/llama_server.go`, which is for any projector. Bytes.
+ */
+export const PROJECTOR_HEADROOM_BYTES = GIB;
 
 /** The seam for other ways to know: simulation by llama.cpp itself, or what was measured on this host. */
 export type Estimator = (request: EstimateRequest) => MemoryEstimate;
@@ -33,18 +42,26 @@ export function estimateMemory(request: EstimateRequest): MemoryEstimate {
   const kvByLayer = kvBytesByLayer(hyperparameters, settings, engine);
   const kv = shares.map(({ from, to }) => sum(kvByLayer.slice(from, to)));
   const compute = computeParts(request, engine, shares, kvByLayer);
+  const projector = projectorParts(request);
   const devices = shares.map((_, index) =>
-    Math.ceil((weights.devices[index] ?? 0) + (kv[index] ?? 0) + (compute.devices[index] ?? 0)),
+    Math.ceil(
+      (weights.devices[index] ?? 0) +
+        (kv[index] ?? 0) +
+        (compute.devices[index] ?? 0) +
+        (index === 0 && projector.onGpu ? projector.bytes : 0),
+    ),
   );
   const gpuBytes = sum(devices);
-  const cpuBytes = Math.ceil(weights.cpu + sum(kvByLayer) - sum(kv) + compute.cpu);
+  const cpuBytes =
+    Math.ceil(weights.cpu + sum(kvByLayer) - sum(kv) + compute.cpu) + (projector.onGpu ? 0 : projector.bytes);
   return {
     gpuBytes,
     cpuBytes,
-    weightsBytes: Math.ceil(weights.gpu + weights.cpu),
+    weightsBytes: Math.ceil(weights.gpu + weights.cpu) + projector.weights,
     kvBytes: Math.ceil(sum(kvByLayer)),
-    computeBytes: Math.ceil(sum(compute.devices) + compute.cpu),
+    computeBytes: Math.ceil(sum(compute.devices) + compute.cpu) + projector.bytes - projector.weights,
     totalBytes: gpuBytes + cpuBytes,
+    ...(projector.bytes > 0 && { projectorBytes: projector.bytes }),
     ...(devices.length > 1 && { deviceBytes: devices }),
     basis: {
       weights: `${request.weightsBasis}, placed as by ${engine.title}`,
@@ -52,6 +69,19 @@ export function estimateMemory(request: EstimateRequest): MemoryEstimate {
       compute: compute.basis,
     },
   };
+}
+
+/**
+ * A projector is on the first GPU where all layers are on GPUs, else in RAM: Ollama keeps it off the GPU with a part of the
+ * text model (`shouldDisableMMProjOffload`, v0.33.0-rc2; 0.30 and 0.31.0 do so on small GPUs too).
+ */
+function projectorParts({ projectorBytes: weights = 0, hyperparameters, placement }: EstimateRequest): {
+  readonly weights: number;
+  readonly bytes: number;
+  readonly onGpu: boolean;
+} {
+  const bytes = weights === 0 ? 0 : weights + PROJECTOR_HEADROOM_BYTES;
+  return { weights, bytes, onGpu: placement.gpuLayers > hyperparameters.blockCount };
 }
 
 interface ComputeParts {

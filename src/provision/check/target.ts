@@ -5,6 +5,7 @@ import { resolveFamily, resolveModel } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import type { CheckTarget } from '../../compat/check.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import { isProjector } from '../../gguf/projector.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
@@ -105,10 +106,4 @@ function ofFile(
       ...(parameters !== undefined && { parameters }),
     },
   };
-}
-
-/** A projector by the words of its converter: the architecture of all of them, and since 2025 the type as well. */
-function isProjector({ architecture, metadata }: GgufFacts): boolean {
-  const type = metadata.get('general.type');
-  return architecture === 'clip' || type === 'mmproj' || type === 'projector';
 }

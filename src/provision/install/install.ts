@@ -7,14 +7,14 @@ import type { InstallRecord } from '../../registry/schema.ts';
 import type { StoredModel } from '../../runtimes/contract.ts';
 import { sameModel } from '../../runtimes/names.ts';
 import type { RemoteFile } from '../../sources/contract.ts';
-import type { InstallPlan, SourceFile } from '../plan/contract.ts';
+import type { InstallPlan, PlannedProjector, SourceFile } from '../plan/contract.ts';
 import { lockName } from '../plan/names.ts';
 import type { TransactionEffects, TransactionOptions } from './effects.ts';
 import { type JournalWriter, rollBackOnFailure } from './journal.ts';
 import { type Promotion, promoteAndRecord } from './promote.ts';
 import { isProven, isUpToDate, recordOf, refuseForeignModel, type Tested } from './record.ts';
 import { recoverForInstall, resolveInterrupted, resumeOrDiscard } from './recovery.ts';
-import { installReport, isFetched } from './report.ts';
+import { comesIntoCache, installReport, isFetched } from './report.ts';
 import type { InstallReport } from './schema.ts';
 import { type Candidate, stage } from './stage.ts';
 import { cleanStep, type StepOutcome, Steps } from './steps.ts';
@@ -27,6 +27,7 @@ import { BROKEN, findModel } from './versions.ts';
  * answered before; from then on the next run on the name completes what was interrupted.
  */
 
+type FileSource = Extract<InstallPlan['source'], { kind: 'file' }>;
 type FetchedFile = Extract<SourceFile, { kind: 'file' }>;
 
 /** What the steps of one run share. */
@@ -150,8 +151,31 @@ function* refuseObstacles({ obstacles }: InstallPlan, force: boolean): Generator
 /** Makes sure that the digest of a file on this machine is known before anything is stored. */
 async function* verifyFile(plan: InstallPlan, { effects, signal, steps }: Run): Work<InstallPlan> {
   const { source } = plan;
-  if (source.kind === 'library' || isFetched(plan)) return plan;
-  const { file } = source;
+  if (source.kind === 'library') return plan;
+  const projector = yield* verifyProjector(source.projector, effects, signal);
+  const known = projector === undefined ? plan : { ...plan, source: { ...source, projector } };
+  return isFetched(plan) ? known : yield* verifyModel(known, source, { effects, signal, steps });
+}
+
+/** A projector of this machine whose digest nobody gave. */
+async function* verifyProjector(
+  projector: PlannedProjector | undefined,
+  { hash }: TransactionEffects,
+  signal: AbortSignal,
+): Work<PlannedProjector | undefined> {
+  if (projector === undefined || projector.file.kind === 'remote' || projector.file.digest !== undefined)
+    return projector;
+  const { file } = projector;
+  return { ...projector, file: { ...file, digest: yield* hash(file, 'verify', signal) } };
+}
+
+async function* verifyModel(
+  plan: InstallPlan,
+  { file }: FileSource,
+  { effects, signal, steps }: Pick<Run, 'effects' | 'signal' | 'steps'>,
+): Work<InstallPlan> {
+  const { source } = plan;
+  if (source.kind === 'library') return plan;
   if (file.kind === 'remote' || file.digest !== undefined) {
     yield* steps.skip('verify', `${(file.digest ?? '').slice(0, 19)}… known, verified during the transfer`);
     return plan;
@@ -181,9 +205,21 @@ async function* fetchFile(
     const { file, bytes } = yield* steps.run('fetch', download(source.file, effects, signal));
     fetched = { plan: { ...plan, source: { ...source, file } }, bytes };
   }
+  const beside = source.kind === 'file' && staged === undefined ? source.projector : undefined;
+  if (beside?.file.kind === 'remote' && comesIntoCache(beside.file, beside.transfer)) {
+    await journalWriter.write({ step: 'fetch' });
+    const { file, bytes } = yield* steps.run('fetch', download(beside.file, effects, signal));
+    fetched = { plan: withProjectorFile(fetched.plan, file), bytes: fetched.bytes + bytes };
+  }
   effects.checkpoint?.('fetch');
   effects.checkpoint?.('verify');
   return fetched;
+}
+
+function withProjectorFile(plan: InstallPlan, file: FetchedFile): InstallPlan {
+  const { source } = plan;
+  if (source.kind === 'library' || source.projector === undefined) return plan;
+  return { ...plan, source: { ...source, projector: { ...source.projector, file } } };
 }
 
 async function* download(

@@ -33,7 +33,7 @@ export interface Installer {
   readonly runtime: RuntimeIdentity;
   plan(request: InstallRequest): Promise<InstallPlan>;
   /** What makes again exactly what a record says, from a file with the recorded bytes. Throws `needs-repair`. */
-  planReinstall(record: InstallRecord, file: SourceFile): Promise<InstallPlan>;
+  planReinstall(record: InstallRecord, file: SourceFile, projector?: SourceFile): Promise<InstallPlan>;
   /** The report of a plan that is not carried out; throws its first obstacle unless forced. */
   dryRun(plan: InstallPlan, force: boolean): InstallReport;
   /** Carries out a plan, or the next smaller one where the model turns out not to fit. */
@@ -67,7 +67,7 @@ export async function openInstaller(app: AppContext, flags: HostFlags & RuntimeF
   return {
     runtime: opened.identity,
     plan: (request) => planInstall(request, planning),
-    planReinstall: (record, file) => planReinstall(record, file, planning),
+    planReinstall: (record, file, projector) => planReinstall(record, file, planning, projector),
     dryRun(plan, force) {
       const [obstacle] = plan.obstacles;
       if (obstacle !== undefined && !force) throw obstacle;
@@ -149,6 +149,7 @@ async function planningInputs({
   const places = { cacheFolder, stream: bytes.stream };
   return {
     catalog,
+    offline: app.offline,
     runtime: identity,
     facts,
     profile,

@@ -50,8 +50,10 @@ export function recordOf(ingredients: Ingredients): InstallRecord {
     quant: plan.quant,
     architecture: plan.family.architecture,
     source: sourceOf(plan, promoted),
+    ...projectorOf(plan),
     stored: {
       ...(promoted.layerDigest && { layerDigest: promoted.layerDigest }),
+      ...(promoted.projectorDigest && { projectorDigest: promoted.projectorDigest }),
       ...(promoted.entryDigest && { entryDigest: promoted.entryDigest }),
       ...(way !== undefined && { way }),
     },
@@ -96,6 +98,13 @@ function sourceOf(plan: InstallPlan, promoted: StoredModel): InstallRecord['sour
     ...(promoted.layerDigest && { digest: promoted.layerDigest }),
     ...(promoted.sizeBytes !== undefined && { sizeBytes: promoted.sizeBytes }),
   };
+}
+
+/** The projector of a plan as records and reports describe it. */
+export function projectorOf({ source }: InstallPlan): Pick<InstallRecord, 'projector'> {
+  if (source.kind !== 'file' || source.projector === undefined) return {};
+  const { id, serves, file } = source.projector;
+  return { projector: { id, serves: [...serves], source: fileSourceOf(file) } };
 }
 
 /** A source file as records and reports describe it. */
@@ -155,6 +164,7 @@ export function isUpToDate(
 ): before is InstallRecord {
   if (plan.source.kind === 'library' || before === undefined || present === undefined) return false;
   if (digest === undefined || before.source.digest !== digest) return false;
+  if (before.projector?.source.digest !== plan.source.projector?.file.digest) return false;
   if (before.model !== plan.model.id || before.quant !== plan.quant) return false;
   return isProven(before, options) && sameModelfile(plan, before) && isOurs(before, present);
 }

@@ -1,7 +1,7 @@
 import { defined } from '../../core/defined.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
-import type { InstallPlan } from '../plan/contract.ts';
-import { fileSourceOf, type Tested } from './record.ts';
+import type { InstallPlan, SourceFile } from '../plan/contract.ts';
+import { fileSourceOf, projectorOf, type Tested } from './record.ts';
 import type { BytesFrom, InstallReport, StepId } from './schema.ts';
 import type { Candidate } from './stage.ts';
 import type { Steps } from './steps.ts';
@@ -20,6 +20,7 @@ export function planReport(plan: InstallPlan): InstallReport {
     name: plan.name,
     runtime: plan.runtime,
     source: sourceOf(plan),
+    ...projectorOf(plan),
     choice: { reasons: [...plan.reasons] },
     licence: licenceOf(plan),
     plan: {
@@ -45,8 +46,12 @@ function stepsOf(plan: InstallPlan): readonly StepId[] {
 
 /** A file on a web server that comes into our cache first. */
 export function isFetched({ source, transfer }: InstallPlan): boolean {
-  if (source.kind !== 'file' || source.file.kind !== 'remote') return false;
-  return transfer?.way !== 'stream' && transfer?.way !== 'present';
+  return source.kind === 'file' && comesIntoCache(source.file, transfer);
+}
+
+/** A file on a web server, unless it goes straight into the runtime or is there already. */
+export function comesIntoCache(file: SourceFile, transfer: InstallPlan['transfer']): boolean {
+  return file.kind === 'remote' && transfer?.way !== 'stream' && transfer?.way !== 'present';
 }
 
 function sourceOf({ source }: InstallPlan): InstallReport['source'] {

@@ -1,7 +1,7 @@
 /** What `install` and its relatives report; all sizes in bytes, all times in milliseconds. */
 import * as z from 'zod';
 import { MemoryEstimate } from '../../fit/schema.ts';
-import { InstalledSource, InstallRecord } from '../../registry/schema.ts';
+import { InstalledProjector, InstalledSource, InstallRecord } from '../../registry/schema.ts';
 import { RuntimeIdentity, TransferWay } from '../../runtimes/contract.ts';
 import { PromptProof } from '../../smoke/prompt/schema.ts';
 import { SmokeResult } from '../../smoke/schema.ts';
@@ -50,6 +50,8 @@ export const InstallReport = z.strictObject({
   name: z.string(),
   runtime: RuntimeIdentity,
   source: InstalledSource,
+  /** What it takes pictures or sound with; absent for text alone. */
+  projector: InstalledProjector.optional(),
   choice: z.strictObject({ reasons: z.array(z.string()) }),
   /** Of the model; absent where only a record is known of it. */
   licence: z.strictObject({ id: z.string(), url: z.string(), acceptanceRequired: z.boolean() }).optional(),

@@ -42,7 +42,9 @@ export function installKey({ source, family, model, quant }: InstallPlan): Diges
   if (source.kind === 'library') return digestOf(JSON.stringify(['library', source.libraryName]));
   const { digest } = source.file;
   if (digest === undefined) return undefined;
-  return digestOf(JSON.stringify([digest, source.spec, family.architecture, model.id, quant]));
+  const projector = source.projector?.file.digest;
+  const made = [digest, source.spec, family.architecture, model.id, quant];
+  return digestOf(JSON.stringify(projector === undefined ? made : [...made, projector]));
 }
 
 /** The name under which a plan's model is tested. */
@@ -79,13 +81,14 @@ async function* stageFile(staging: Staging): Work<Candidate> {
 
 async function* store({ plan, effects, signal }: Staging): Work<StepOutcome<Candidate>> {
   if (plan.source.kind !== 'file') throw new TypeError('a library model is pulled, not stored');
-  const { spec } = plan.source;
+  const { spec, projector } = plan.source;
   const request = {
     name: plan.stagingName,
     file: storable(plan.source.file, effects),
     ...(plan.way !== undefined && { way: plan.way }),
     architecture: plan.family.architecture,
     spec,
+    ...(projector !== undefined && { projector: storable(projector.file, effects) }),
   };
   const { stored, way, bytesMoved, differences } = yield* watched(effects.runtime.store(request, signal), effects);
   for (const message of differences) yield { type: 'warning', message };

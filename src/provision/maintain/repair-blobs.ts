@@ -65,7 +65,8 @@ export async function* repairBlob(
     if (yield* tryReplace({ ...copy, digest }, store, signal))
       return `${path ?? digest} was replaced with the bytes of ${copy.path}`;
   }
-  const source = [record, record.previous].find((each) => each?.source.digest === digest)?.source;
+  const sources = [record, record.previous].flatMap((each) => [each?.source, each?.projector?.source]);
+  const source = sources.find((each) => each?.digest === digest);
   const fetched = source === undefined ? undefined : yield* effects.fetch(source);
   if (fetched === undefined) return undefined;
   if (!(yield* tryReplace({ ...fetched, digest }, store, signal))) return undefined;

@@ -64,7 +64,11 @@ async function repairEffects(app: AppContext, name: string, around: OpenedModel)
     fetch: (source) => tryFetch(app, source),
     async *again(record, file) {
       const installer = await openInstaller(app, where);
-      const plan = await installer.planReinstall(record, { kind: 'file', ...file });
+      const { digest } = record.projector?.source ?? {};
+      const [copy] = digest === undefined ? [] : await findCopies(app, digest, record, opened);
+      const fetched = copy ?? (record.projector && (yield* tryFetch(app, record.projector.source)));
+      const projector = fetched && ({ kind: 'file', ...fetched } as const);
+      const plan = await installer.planReinstall(record, { kind: 'file', ...file }, projector);
       const suite = flags['no-smoke'] === true ? undefined : await openSuite(app, plan.model.smokeSuite);
       const report = yield* installer.install(plan, { force: true, keep: true, ...(suite && { suite }) });
       if (report.record === undefined) throw new TypeError('an install leaves a record');
@@ -111,7 +115,10 @@ async function findCopies(
   record: InstallRecord | undefined,
   opened: OpenRuntime,
 ): Promise<LocalFile[]> {
-  const sources = [record?.source, record?.previous?.source].filter((source) => source?.digest === digest);
+  const { previous } = record ?? {};
+  const sources = [record?.source, record?.projector?.source, previous?.source, previous?.projector?.source].filter(
+    (source) => source?.digest === digest,
+  );
   const ours = sources.flatMap((source) => (source?.path === undefined ? [] : [source.path]));
   const { cache } = await app.bytes();
   const cached = await drive(cache.find(digest, app.options.signal), () => undefined);

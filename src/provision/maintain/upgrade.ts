@@ -29,7 +29,8 @@ export function upgradeRequest(record: InstallRecord, catalog: Catalog): Install
   const { name, source, profile, quant } = record;
   const useCase = useCaseOf(record.choice.useCase);
   const { policy } = record.choice;
-  const common = { name, settings: {}, force: false, ...defined({ useCase, policy }) };
+  const vision = record.projector === undefined ? ('off' as const) : ('on' as const);
+  const common = { name, settings: {}, force: false, vision, ...defined({ useCase, policy }) };
   if (source.ref.startsWith('ollama:')) return { ...common, from: source.ref };
   const known = knownModel(record, catalog);
   const chatTemplate = record.template.name === RAW_TEMPLATE ? 'none' : 'family';
@@ -95,6 +96,8 @@ export interface UpgradeFlags extends RuntimeFlags, HostFlags {
   readonly 'no-smoke'?: boolean | undefined;
   readonly 'no-keep'?: boolean | undefined;
   readonly 'dry-run'?: boolean | undefined;
+  /** Another projector than the recorded one, or none. */
+  readonly eyes?: Pick<InstallRequest, 'vision' | 'projector'>;
 }
 
 /** Looks what a request names: a published model comes with its own settings, and may have to be signed. */
@@ -222,7 +225,8 @@ async function* upgradeRecord(
   installer: Installer,
 ): Work<InstallReport> {
   const catalog = await app.catalog();
-  const request = flags.to === undefined ? upgradeRequest(record, catalog) : moveRequest(record, flags.to, catalog);
+  const asked = flags.to === undefined ? upgradeRequest(record, catalog) : moveRequest(record, flags.to, catalog);
+  const request = { ...asked, ...flags.eyes };
   const pinned = await flags.pin(request);
   return yield* installWith(app, installer, pinned?.request ?? request, flags, consent, pinned);
 }

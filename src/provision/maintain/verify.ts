@@ -194,6 +194,7 @@ export function findDrift(record: Recorded, found: StoredModel): Problem[] {
   return [
     ...digestProblem('entry-drift', `the entry of ${name}`, stored.entryDigest, found.entryDigest),
     ...digestProblem('layer-drift', `the model layer of ${name}`, stored.layerDigest, found.layerDigest),
+    ...digestProblem('layer-drift', `the projector of ${name}`, stored.projectorDigest, found.projectorDigest),
     ...(isSame ? [] : [...templateProblem(record, found), ...parameterProblems(record, found)]),
   ];
 }

@@ -1,6 +1,7 @@
 /** What planning takes (a request and the state of this host), and what it decides (a plan). Nothing here changes anything. */
+import * as z from 'zod';
 import type { Catalog } from '../../catalog/load.ts';
-import type { Family, Model, UseCaseId } from '../../catalog/schema.ts';
+import type { Family, Model, Sense, UseCaseId } from '../../catalog/schema.ts';
 import type { Digest } from '../../core/digest.ts';
 import type { ProvisionError } from '../../core/errors.ts';
 import type { ChoicePolicy, Engine, MemoryEstimate, RunSettings } from '../../fit/schema.ts';
@@ -22,6 +23,9 @@ export interface LoadSettings {
   readonly gpuLayers?: number;
 }
 
+export const Vision = z.enum(['auto', 'on', 'off']);
+export type Vision = z.infer<typeof Vision>;
+
 /** What the user asked for, parsed but not yet decided. */
 export interface InstallRequest {
   /** `gemma-3n-e4b[:q5_k_m]`; absent when a file's header decides. */
@@ -42,6 +46,12 @@ export interface InstallRequest {
   /** What a file without a chat template of its own gets: that of its family, or none because it is a pretrained model. */
   readonly chatTemplate?: 'family' | 'none';
   readonly digest?: Digest;
+  /** Whether pictures and sound are wanted; `auto` where nothing is said: where it leaves the choice of the quant alone. */
+  readonly vision?: Vision;
+  /** The projector to use. */
+  readonly projector?: { readonly ref: string; readonly digest?: Digest };
+  /** Bytes of the tensors of a projector that the quant is to fit beside; planning sets it. */
+  readonly projectorBytes?: number;
   /** The only way into the runtime that is wanted. */
   readonly way?: TransferWay;
   readonly settings: Partial<RunSettings>;
@@ -68,6 +78,8 @@ export interface DiskLooks {
 /** Everything that planning looks at; nothing here changes anything. */
 export interface PlanningInputs extends DiskLooks {
   readonly catalog: Catalog;
+  /** Nothing may be downloaded. */
+  readonly offline?: boolean;
   readonly runtime: RuntimeIdentity;
   readonly facts: RuntimeFacts;
   readonly profile: HostProfile;
@@ -106,6 +118,18 @@ export function usersPath(file: SourceFile): string | undefined {
   return file.kind === 'file' && file.immutable !== true && file.servedBy === undefined ? file.path : undefined;
 }
 
+/** A projector that is created with the model. */
+export interface PlannedProjector {
+  /** The catalog's id, or `own` for one that the user named. */
+  readonly id: string;
+  readonly serves: readonly Sense[];
+  readonly file: SourceFile;
+  /** Of its tensors. */
+  readonly bytes: number;
+  /** How it gets into the runtime; absent where the runtime does not say, and where it is in place. */
+  readonly transfer?: TransferPlan;
+}
+
 /** Where the bytes come from: a file, or the runtime's own library. */
 export type PlannedSource =
   | {
@@ -114,6 +138,7 @@ export type PlannedSource =
       readonly spec: ModelSpec;
       /** What the file says of itself. */
       readonly header?: GgufFacts;
+      readonly projector?: PlannedProjector;
     }
   | { readonly kind: 'library'; readonly ref: string; readonly libraryName: string; readonly profile: string };
 

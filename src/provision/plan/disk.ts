@@ -111,6 +111,18 @@ function perVolume(needs: readonly SeenNeed[]): DiskNeed[] {
   return sums.map(({ need }) => need);
 }
 
+/** What two files need together; one that no path can be named for counts by its words. */
+export function addNeeds(needs: readonly DiskNeed[], more: readonly DiskNeed[]): DiskNeed[] {
+  const sums = needs.map((need) => {
+    const same = more.find(({ path, purpose }) => path === need.path && purpose === need.purpose);
+    return same === undefined ? need : { ...need, needBytes: need.needBytes + same.needBytes };
+  });
+  return [
+    ...sums,
+    ...more.filter(({ path, purpose }) => !needs.some((need) => need.path === path && need.purpose === purpose)),
+  ];
+}
+
 /** What the runtime's folder must have free, where no way into it was chosen: a pull from a library. */
 export function diskNeeds(
   sizeBytes: number,

@@ -27,6 +27,7 @@ export function rank(model: Model, family: Family, request: InstallRequest, inpu
     ...runSettings(model, architecture, facts.engine, request.settings),
     engine: facts.engine,
     profile,
+    ...(request.projectorBytes !== undefined && { projectorBytes: request.projectorBytes }),
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     ...(request.policy !== undefined && { policy: request.policy }),
     blockedByServer: (quant) => facts.quantRefusal(architecture, quant),

@@ -5,6 +5,7 @@ import { findByArchitecture, resolveFamily, resolveModel, resolveQuant } from '.
 import { type Family, type Hyperparameters, largestLayer, type Model, type Quant } from '../../catalog/schema.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { slug } from '../../core/slug.ts';
+import { isProjector } from '../../gguf/projector.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 
 /** A model with the quant, where that is known already. */
@@ -62,6 +63,7 @@ export function identifyByHeader(
     familyFlag === undefined
       ? findByArchitecture(catalog, header.architecture).map(({ family }) => family)
       : [resolveFamily(catalog, familyFlag)];
+  if (isProjector(header)) throw noLanguageModel(fileName);
   if (families.length === 0) throw noFamily(catalog, header.architecture, fileName);
   const shape = header.hyperparameters;
   if (shape === undefined) {
@@ -101,7 +103,7 @@ function noLanguageModel(file: string): ProvisionError {
     'wrong-architecture',
     `${file} does not contain a language model (is it a projector or an adapter?)`,
     {
-      suggestions: ['Specify the model file itself.'],
+      suggestions: ['Specify the model file itself with --from. A projector goes beside it: --projector FILE.'],
     },
   );
 }

@@ -1,6 +1,7 @@
 /** Decides everything about an install before anything changes: model, quant, source, name, room, and why. */
 import { chatTemplateName } from '../../catalog/chat-format.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
+import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { didYouMean } from '../../core/suggest.ts';
 import type { SettingOrigins } from '../../fit/choice/request.ts';
@@ -12,10 +13,18 @@ import { parseModelName, sameModel } from '../../runtimes/names.ts';
 import { capabilitiesOf } from '../../runtimes/registry.ts';
 import type { KnownPrompt } from '../../smoke/prompt/request.ts';
 import { chooseTemplate } from './chat-template.ts';
-import type { InstallPlan, InstallRequest, LoadSettings, PlanningInputs } from './contract.ts';
-import { diskNeeds, diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
-import { fitOf, rank } from './fit-check.ts';
+import type {
+  InstallPlan,
+  InstallRequest,
+  LoadSettings,
+  PlannedProjector,
+  PlanningInputs,
+  SourceFile,
+} from './contract.ts';
+import { addNeeds, diskNeeds, diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
+import { type Fit, fitOf, rank } from './fit-check.ts';
 import { stagingNameOf } from './names.ts';
+import { addedReason, notAddedReason, resolveProjector, wishFor, withProjectorBytes } from './projector.ts';
 import { type ResolvedRequest, resolveRequest } from './resolve-request.ts';
 import { smallerPlan } from './smaller.ts';
 import { tooLarge } from './too-large.ts';
@@ -27,7 +36,8 @@ import { tooLarge } from './too-large.ts';
  */
 export async function planInstall(request: InstallRequest, inputs: PlanningInputs): Promise<InstallPlan> {
   if (request.from?.startsWith('ollama:')) return planLibrary(request, inputs);
-  const resolved = await resolveRequest(request, inputs);
+  const asked = await withProjectorBytes(request, inputs);
+  const resolved = await resolveRequest(asked, inputs);
   const { family, quant } = resolved.identified;
   const { addBos: addsBos } = resolved.header.tokenizer;
   refuseRuntime(inputs, family.architecture, { ...resolved.identified.model, addsBos });
@@ -35,15 +45,21 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
   const jinja = template.isGiven ? await givenJinja(template.name, inputs) : undefined;
   const name = parseModelName(request.name ?? `${model.id}:${quant}`).text;
   const kept = request.load ?? (await keptLoad(resolved.identified, name, request, inputs));
-  const load = { ...request, settings: { ...kept?.settings, ...request.settings } };
+  const load = { ...asked, settings: { ...kept?.settings, ...request.settings } };
   const origin = request.load === undefined ? 'as it was installed before' : 'as the lock file specifies';
-  const fit = fitOf(resolved.identified, resolved.header, load, {
-    ...inputs,
-    settingOrigins: originsOf(kept, request, origin),
-  });
+  const record = await recordUnder(name, model, inputs);
+  const fitting = (projectorBytes: number | undefined) =>
+    fitOf(
+      resolved.identified,
+      resolved.header,
+      { ...load, ...(projectorBytes !== undefined && { projectorBytes }) },
+      { ...inputs, settingOrigins: originsOf(kept, request, origin) },
+    );
+  const eyes = await chooseProjector({ family, model }, request, record, fitting, inputs);
+  const fit = fitting(eyes.projector?.bytes);
   const { candidate } = fit;
   const { settings, gpuLayers } = kept ?? fit;
-  const { transfer, disk } = await wayIn(resolved, name, request, inputs);
+  const { transfer, disk, projector } = await wayIn(resolved, eyes.projector, record, request, inputs);
   const spec = modelSpec({
     family,
     model,
@@ -64,20 +80,31 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     name,
     stagingName: stagingNameOf(name),
     runtime: inputs.runtime,
-    source: { kind: 'file', file: resolved.file, spec, header: resolved.header },
+    source: {
+      kind: 'file',
+      file: resolved.file,
+      spec,
+      header: resolved.header,
+      ...(projector !== undefined && { projector }),
+    },
     prompt: await expectedPrompt(template.name, resolved.header, inputs),
-    reasons: [...new Set([...template.reasons, ...resolved.reasons, ...pinReasons(resolved), ...fit.reasons])],
+    reasons: [
+      ...new Set([...template.reasons, ...resolved.reasons, ...pinReasons(resolved), ...fit.reasons, ...eyes.reasons]),
+    ],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     automatic: request.quantOrigin?.automatic ?? resolved.freeQuant,
     ...policyOf(request, resolved),
     memory: candidate.memory,
     engine: inputs.facts.engine,
     wholeOnGpu: candidate.verdict === 'gpu',
-    smaller: () => smallerPlan(request, chosen, (next) => planInstall(next, inputs)),
+    smaller: () =>
+      eyes.dispensable
+        ? planInstall({ ...request, vision: 'off' }, inputs)
+        : smallerPlan(request, chosen, (next) => planInstall(next, inputs)),
     ...(transfer !== undefined && { transfer }),
     ...(request.way !== undefined && { way: request.way }),
     disk,
-    bytesToMove: resolved.file.sizeBytes,
+    bytesToMove: resolved.file.sizeBytes + (projector?.file.sizeBytes ?? 0),
     obstacles: [
       ...(candidate.verdict === 'no' ? [tooLarge({ family, model }, candidate, request, inputs)] : []),
       ...diskObstacles(disk),
@@ -114,16 +141,76 @@ async function givenJinja(name: string, inputs: PlanningInputs): Promise<string 
   );
 }
 
-/** How the bytes get in and the room for it. Of a file that is installed already nothing is asked: it need not move. */
+/** What was decided of a projector: `dispensable` where nobody asked for it. */
+interface ChosenProjector {
+  readonly projector?: PlannedProjector;
+  readonly reasons: readonly string[];
+  readonly dispensable: boolean;
+}
+
+/** A projector that nobody asked for goes with a model only where that runs as it would without. */
+async function chooseProjector(
+  subject: { readonly family: Family; readonly model: Model },
+  request: InstallRequest,
+  record: InstallRecord | undefined,
+  fitting: (projectorBytes: number | undefined) => Fit,
+  inputs: PlanningInputs,
+): Promise<ChosenProjector> {
+  const { offer, why } = wishFor(subject, request, record, inputs);
+  if (offer === undefined) return { reasons: why === undefined ? [] : [notAddedReason(why)], dispensable: false };
+  if (!offer.fixed) {
+    const [plain, full] = [fitting(undefined), fitting(offer.bytes)];
+    if (!runsAlike(plain, full)) {
+      const cost = `with the projector ${offer.id} it would not run as it does now; --vision on adds it`;
+      return { reasons: [notAddedReason(cost)], dispensable: false };
+    }
+  }
+  try {
+    const projector = await resolveProjector(offer, subject, inputs);
+    return { projector, reasons: [addedReason(projector)], dispensable: !offer.fixed };
+  } catch (error) {
+    const isAway = error instanceof ProvisionError && error.code === 'network' && inputs.offline === true;
+    if (offer.fixed || !isAway) throw error;
+    return {
+      reasons: [notAddedReason(`the projector ${offer.id} is not on this machine (--offline)`)],
+      dispensable: false,
+    };
+  }
+}
+
+function runsAlike(one: Fit, other: Fit): boolean {
+  return (
+    one.candidate.verdict === other.candidate.verdict &&
+    one.settings.contextLength === other.settings.contextLength &&
+    one.settings.batch === other.settings.batch &&
+    one.gpuLayers === other.gpuLayers
+  );
+}
+
+/** How the bytes get in and the room for it. Of files that are installed already nothing is asked: they need not move. */
 async function wayIn(
-  { identified, file }: ResolvedRequest,
-  name: string,
+  { file }: ResolvedRequest,
+  projector: PlannedProjector | undefined,
+  record: InstallRecord | undefined,
   request: InstallRequest,
   inputs: PlanningInputs,
-): Promise<TransferAndDisk> {
-  const record = request.force ? undefined : await recordUnder(name, identified.model, inputs);
-  const inPlace = file.digest !== undefined && record?.source.digest === file.digest;
-  return inPlace ? { disk: [] } : planTransferAndDisk(file, request.way, inputs);
+): Promise<TransferAndDisk & { readonly projector?: PlannedProjector }> {
+  const isRecorded = ({ digest }: SourceFile, source: { readonly digest?: Digest | undefined } | undefined) =>
+    digest !== undefined && source?.digest === digest;
+  const known = request.force ? undefined : record;
+  const inPlace =
+    isRecorded(file, known?.source) &&
+    (projector === undefined || isRecorded(projector.file, known?.projector?.source));
+  if (inPlace) return { disk: [], ...(projector !== undefined && { projector }) };
+  const main = await planTransferAndDisk(file, request.way, inputs);
+  if (projector === undefined) return main;
+  const beside = await planTransferAndDisk(projector.file, request.way, inputs);
+  const { transfer } = beside;
+  return {
+    ...main,
+    disk: addNeeds(main.disk, beside.disk),
+    projector: { ...projector, ...(transfer !== undefined && { transfer }) },
+  };
 }
 
 /**
@@ -185,6 +272,11 @@ async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Pro
         suggestions: ['Omit --via, or pass a GGUF file with --from.'],
       },
     );
+  }
+  if (request.projector !== undefined) {
+    throw new ProvisionError('bad-usage', `--projector cannot be used with ${request.from}: Ollama pulls its own`, {
+      suggestions: ['Omit --projector, or pass a GGUF file with --from.'],
+    });
   }
   const resolved = await inputs.resolve({
     ref: request.from ?? '',

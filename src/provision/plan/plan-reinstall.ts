@@ -4,12 +4,13 @@ import { findByArchitecture } from '../../catalog/lookup.ts';
 import type { Family, Model } from '../../catalog/schema.ts';
 import { digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import { projectorFacts } from '../../gguf/projector.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { ModelSpec } from '../../modelfile/schema.ts';
 import { RAW_TEMPLATE } from '../../modelfile/templates.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { asBase } from './chat-template.ts';
-import type { InstallPlan, PlanningInputs, SourceFile } from './contract.ts';
+import type { InstallPlan, PlannedProjector, PlanningInputs, SourceFile } from './contract.ts';
 import { identifyByHeader } from './identify.ts';
 import { stagingNameOf } from './names.ts';
 import { expectedPrompt } from './plan-install.ts';
@@ -25,7 +26,12 @@ type Inputs = Pick<
  * and `force`. Throws `needs-repair` where this version of the tool cannot make the same: its template or licence text is
  * another one, or the model came from the runtime's own library.
  */
-export async function planReinstall(record: InstallRecord, file: SourceFile, inputs: Inputs): Promise<InstallPlan> {
+export async function planReinstall(
+  record: InstallRecord,
+  file: SourceFile,
+  inputs: Inputs,
+  projector?: SourceFile,
+): Promise<InstallPlan> {
   const header = await inputs.readHeader(file);
   const { family, model } =
     knownModel(record, inputs) ?? identifyByHeader(inputs.catalog, header, fileNameOf(file), record.family);
@@ -36,7 +42,12 @@ export async function planReinstall(record: InstallRecord, file: SourceFile, inp
     name: record.name,
     stagingName: stagingNameOf(record.name),
     runtime: inputs.runtime,
-    source: { kind: 'file', file, spec: await specOf(record, family, header, inputs) },
+    source: {
+      kind: 'file',
+      file,
+      spec: await specOf(record, family, header, inputs),
+      ...(await projectorOf(record, projector, inputs)),
+    },
     prompt: await expectedPrompt(record.template.name, header, inputs),
     reasons: record.choice.reasons,
     ...(record.choice.useCase !== undefined && { useCase: record.choice.useCase }),
@@ -49,6 +60,23 @@ export async function planReinstall(record: InstallRecord, file: SourceFile, inp
     obstacles: [],
     warnings: [],
   };
+}
+
+/** Throws `needs-repair` where the model has a projector and its file is nowhere. */
+async function projectorOf(
+  { name, projector }: InstallRecord,
+  file: SourceFile | undefined,
+  inputs: Inputs,
+): Promise<{ readonly projector?: PlannedProjector }> {
+  if (projector === undefined) return {};
+  const { id, serves, source } = projector;
+  if (file === undefined) {
+    throw new ProvisionError('needs-repair', `the projector of ${name} is not on this machine, ${source.digest}`, {
+      suggestions: [`Get it from ${source.ref}, then run repair again.`],
+    });
+  }
+  const { tensorBytes = 0 } = projectorFacts(await inputs.readHeader(file)) ?? {};
+  return { projector: { id, serves, file, bytes: tensorBytes } };
 }
 
 function knownModel(record: InstallRecord, { catalog }: Inputs): { family: Family; model: Model } | undefined {

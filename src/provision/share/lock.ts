@@ -3,7 +3,9 @@
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import type { Catalog } from '../../catalog/load.ts';
+import { firstWithProjectors } from '../../compat/features.ts';
 import { loadRange } from '../../compat/lookup.ts';
+import { matrix } from '../../compat/matrix.ts';
 import { isIn, parseServerVersion, rangeText } from '../../compat/version.ts';
 import type { Digest } from '../../core/digest.ts';
 import { digestOf } from '../../core/digest.ts';
@@ -139,13 +141,27 @@ async function* lockForPlan(
     });
   }
   const hashed = yield* withDigest(app, source.file);
+  const projector = source.projector && {
+    ...source.projector,
+    file: yield* withDigest(app, source.projector.file),
+  };
   const { root, version, signal } = app.options;
   const header =
     source.header ?? (await readInstallableHeader(source.file, { http: (await app.bytes()).http, signal }));
-  const lockable: Lockable = { family, model, quant, name, file: hashed, spec: source.spec, header };
-  const server = loadRange(family.architecture);
+  const lockable: Lockable = {
+    family,
+    model,
+    quant,
+    name,
+    file: hashed,
+    ...(projector !== undefined && { projector: projector.file }),
+    spec: source.spec,
+    header,
+  };
+  const range = loadRange(family.architecture);
+  const server = range && projector ? { ...range, min: firstWithProjectors(matrix()) } : range;
   const now = buildLock(lockable, { folder: dirname(file), root, server, suite, toolVersion: version });
-  return { now, source: { ...source, file: hashed } };
+  return { now, source: { ...source, file: hashed, ...(projector !== undefined && { projector }) } };
 }
 
 /** A file of this machine is read to its end: a claimed digest is not evidence of its bytes. */

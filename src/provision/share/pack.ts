@@ -70,6 +70,7 @@ export async function* packageInstalled(
   const where = await locateModel(app, name, flags);
   const [record] = await recordsNamed(await app.registry(), name, where);
   if (record === undefined) throw new TypeError('records are found or an error is thrown');
+  if (record.projector !== undefined) throw withProjector(record);
   const file = yield* locateBytes(app, record, where);
   const { signal, root, version } = app.options;
   const plan = await (await openInstaller(app, where)).planReinstall(record, { kind: 'file', ...file });
@@ -103,6 +104,16 @@ export async function* packageInstalled(
     gguf: { fileName, digest: file.digest, size: file.sizeBytes },
   });
   return { record, pack, open: () => readVerified(file, app) };
+}
+
+/** A published model and a bundle hold one file of weights: without its projector it would be another model. */
+function withProjector({ name }: InstallRecord): ProvisionError {
+  return new ProvisionError('bad-usage', `${name} has a projector, which bundles and published models cannot hold`, {
+    suggestions: [
+      'For other hosts, write a lock file instead: gemma-provision lock, then install --frozen there.',
+      `Or send out the text model alone: install it under another name with --vision off.`,
+    ],
+  });
 }
 
 /** A file that was hashed once may have been changed since: it is hashed while it is sent, and the last bytes are held back. */

@@ -32,6 +32,10 @@ function factsFor(dataDir: string): RuntimeFacts {
     warnings: [],
     refusal: () => undefined,
     quantRefusal: () => undefined,
+    projectorRefusal: () => ({
+      reason: 'the embedded runtime takes text only',
+      remedy: 'Use Ollama 0.30.0 or later: --runtime ollama.',
+    }),
     pullRefusal: () => ({
       reason: 'the embedded runtime has no library to pull from',
       remedy: 'Use --runtime ollama, or give a file with --from ./model.gguf.',

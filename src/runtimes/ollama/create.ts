@@ -11,6 +11,7 @@ import { cleanText, ServerError } from './server-errors.ts';
 export interface CreateRequest {
   readonly name: string;
   readonly digest: Digest;
+  readonly projector?: Digest;
   readonly spec: ModelSpec;
   /** A model on the server that is nothing but the blob: its file is taken as it is, where a blob's may be rewritten. */
   readonly from?: string;
@@ -44,13 +45,15 @@ export async function* createModel(
 }
 
 /** Both `model` and `name`: servers before 0.1.21 know only the second, later ones prefer the first. */
-function bodyOf({ name, digest, spec, from }: CreateRequest, facts: ServerFacts) {
+function bodyOf({ name, digest, projector, spec, from }: CreateRequest, facts: ServerFacts) {
   if (facts.createProtocol === 'modelfile') return { model: name, name, modelfile: modelfileText(digest, spec) };
   return {
     model: name,
     name,
     // 0.5.5 wants the ending, 0.5.13 a path without folders.
-    ...(from === undefined ? { files: { 'model.gguf': digest } } : { from }),
+    ...(from === undefined
+      ? { files: { 'model.gguf': digest, ...(projector && { 'projector.gguf': projector }) } }
+      : { from }),
     ...formatFields(spec, facts),
     parameters: spec.parameters,
     ...(spec.license !== '' && { license: spec.license }),

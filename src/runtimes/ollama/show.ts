@@ -148,11 +148,27 @@ function digestFrom(text: string): Digest | undefined {
   return hex === undefined ? undefined : `sha256:${hex}`;
 }
 
-/** The model layer, from the first FROM line. A later one may be text of a licence. */
-function layerOf(modelfile: string): Pick<StoredModel, 'layerPath' | 'layerDigest'> {
-  const layerPath = /^FROM (.*)$/m.exec(modelfile)?.[1]?.trim() ?? '';
-  const layerDigest = digestFrom(/sha256[-:][0-9a-f]{64}$/.exec(layerPath)?.[0] ?? '');
-  return layerDigest === undefined ? {} : { layerPath, layerDigest };
+/** The layers, from the first FROM lines. A later one may be text of a licence. */
+function layerOf(modelfile: string): Pick<StoredModel, 'layerPath' | 'layerDigest' | 'projectorDigest'> {
+  const [layerPath = '', projectorPath = ''] = filesOf(modelfile);
+  const layerDigest = digestAtEnd(layerPath);
+  const projectorDigest = digestAtEnd(projectorPath);
+  if (layerDigest === undefined) return {};
+  return { layerPath, layerDigest, ...(projectorDigest !== undefined && { projectorDigest }) };
+}
+
+/** The files of the FROM lines that stand together: the model's and, from another FROM, that of its projector. */
+function filesOf(modelfile: string): string[] {
+  const lines = modelfile.split('\n');
+  const first = lines.findIndex((line) => line.startsWith('FROM '));
+  if (first < 0) return [];
+  const after = lines.slice(first).findIndex((line) => !/^(?:FROM|ADAPTER|DRAFT) /.test(line));
+  const block = lines.slice(first, after < 0 ? undefined : first + after);
+  return block.filter((line) => line.startsWith('FROM ')).map((line) => line.slice('FROM '.length).trim());
+}
+
+function digestAtEnd(path: string): Digest | undefined {
+  return digestFrom(/sha256[-:][0-9a-f]{64}$/.exec(path)?.[0] ?? '');
 }
 
 /** RENDERER and PARSER; a template, a system text or a licence may hold such lines too, and come in quotes of three. */

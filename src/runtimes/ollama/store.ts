@@ -10,7 +10,7 @@ import { differencesOf } from './compare.ts';
 import { blobVanished, createModel } from './create.ts';
 import { blobFile } from './folder/files.ts';
 import { stubName } from './loopback/names.ts';
-import { configDigestOf } from './loopback/registry.ts';
+import { configDigestOf, type OfferedBlob } from './loopback/registry.ts';
 import { dropQuietly, pullStub } from './loopback/stub.ts';
 import { waitForReconnect } from './reconnect.ts';
 import { isBroken, removeModel } from './remove.ts';
@@ -49,11 +49,18 @@ export async function planTransfer(
   return { ...plan, ...(folder !== undefined && !('refused' in folder) && { folder: folder.path }) };
 }
 
+/** A file with its digest, on its way into the server. */
+interface Blob {
+  readonly file: StorableFile;
+  readonly digest: Digest;
+}
+
 /** One store: what its steps share. */
 interface Run {
   readonly at: StoreAt;
   readonly request: StoreRequest;
   readonly digest: Digest;
+  readonly projector: Blob | undefined;
   readonly startedAt: Date;
   moved: number;
   /** What had the name before this run's first create; absent until then. */
@@ -67,8 +74,10 @@ interface Run {
  */
 export async function* storeModel(at: StoreAt, request: StoreRequest, signal: AbortSignal): Work<StoreResult> {
   const { file, name } = request;
-  const digest = isHere(file) ? (file.digest ?? (yield* at.files.hash(file, 'hash', signal))) : file.digest;
-  const run: Run = { at, request, digest, startedAt: new Date(), moved: 0 };
+  const digest = yield* digestOf(file, at, signal);
+  const { projector: beside } = request;
+  const projector = beside && { file: beside, digest: yield* digestOf(beside, at, signal) };
+  const run: Run = { at, request, digest, projector, startedAt: new Date(), moved: 0 };
   let finished = false;
   try {
     const result = yield* storeWithRetry(run, signal);
@@ -78,6 +87,11 @@ export async function* storeModel(at: StoreAt, request: StoreRequest, signal: Ab
     // In `finally`, since a consumer that gives up returns the generator instead of throwing into it.
     if (!finished && run.before !== undefined) await tidy(at.connection, name, run.before.entry);
   }
+}
+
+async function* digestOf(file: StorableFile, { files }: StoreAt, signal: AbortSignal): Work<Digest> {
+  if (!isHere(file)) return file.digest;
+  return file.digest ?? (yield* files.hash(file, 'hash', signal));
 }
 
 async function* storeWithRetry(run: Run, signal: AbortSignal): Work<StoreResult> {
@@ -93,9 +107,10 @@ async function* storeWithRetry(run: Run, signal: AbortSignal): Work<StoreResult>
 
 /** Says what went wrong when it is worth another try. */
 async function reasonToRetry(thrown: unknown, run: Run, signal: AbortSignal): Promise<string | undefined> {
-  const { at, digest } = run;
+  const { at, projector } = run;
   if (signal.aborted) return undefined;
-  if (blobVanished(thrown, digest)) {
+  for (const digest of [run.digest, ...(projector === undefined ? [] : [projector.digest])]) {
+    if (!blobVanished(thrown, digest)) continue;
     const there = await hasBlob(at.connection, digest, signal);
     return there ? undefined : `The server lost ${digest} before the create; uploading it again.`;
   }
@@ -110,19 +125,45 @@ async function* storeOnce(run: Run, signal: AbortSignal): Work<StoreResult> {
   const { at, request, digest } = run;
   const { connection, facts } = at;
   const { name, spec } = request;
-  const stub = stubName(name, digest);
+  const { projector } = run;
+  const stub = stubName(name, digest, projector?.digest);
   const used = { stub: false };
   try {
+    yield* transferProjector(run, signal);
     const way = yield* transferFile(run, stub, used, signal);
     run.before ??= { entry: await findListed(connection, name, signal) };
     const from = used.stub && facts.capabilities.has('gguf-rewrite') ? { from: stub } : {};
-    yield* createModel(connection, { name, digest, spec, ...from }, facts, signal);
+    const eyes = projector === undefined ? {} : { projector: projector.digest };
+    yield* createModel(connection, { name, digest, ...eyes, spec, ...from }, facts, signal);
     const stored = await findModel(connection, name, signal);
     if (stored === undefined) throw createdNothing(name, connection);
+    if (projector !== undefined && stored.projectorDigest === undefined) throw createdBlind(name, connection);
     const differences = differencesOf(request, digest, stored, facts);
     return { stored, uploadedDigest: digest, way, bytesMoved: run.moved, differences };
   } finally {
     if (used.stub) await dropQuietly(connection, stub);
+  }
+}
+
+/**
+ * Gets the projector into the server before the model. Where only a pull is allowed, it comes with the model: the stub that
+ * is pulled has both.
+ */
+async function* transferProjector(run: Run, signal: AbortSignal): Work<void> {
+  const { at, projector, request } = run;
+  if (projector === undefined) return;
+  const { file, digest } = projector;
+  // A way that was asked for is for the model: a projector that is somewhere else comes as it can.
+  const facts = await inspectTransfer(at.connection, at.access, at.facts, file, digest, signal, request.way);
+  if (request.way === 'loopback-pull' && !facts.present) return;
+  for (const { way } of possibleTransfers(facts)) {
+    try {
+      run.moved += yield* moveBytes({ ...at, ...run, way, proven: facts.proven, file, digest }, signal);
+      return;
+    } catch (thrown) {
+      if (!(thrown instanceof TransferUnavailable)) throw thrown;
+      yield { type: 'warning', message: `${way} does not work here (${thrown.message}); trying the next method.` };
+    }
   }
 }
 
@@ -161,8 +202,13 @@ async function* makeStub(
   if (way !== 'loopback-pull' && !(rewrites && pull === true)) return;
   const { at, request, digest } = run;
   const { file, architecture } = request;
-  const content = isHere(file) ? { content: { file, open: at.files.open } } : {};
-  const offer = { digest, sizeBytes: file.sizeBytes, architecture, ...content };
+  const blob = ({ file: each, digest: name }: Blob): OfferedBlob => ({
+    digest: name,
+    sizeBytes: each.sizeBytes,
+    ...(isHere(each) && { content: { file: each, open: at.files.open } }),
+  });
+  const eyes = run.projector === undefined ? {} : { projector: blob(run.projector) };
+  const offer = { ...blob({ file, digest }), architecture, ...eyes };
   used.stub = true;
   try {
     run.moved += yield* pullStub(at.connection, stub, offer, signal);
@@ -190,6 +236,12 @@ function closedWay(wanted: TransferWay, cause: TransferUnavailable): ProvisionEr
 function createdNothing(name: string, { host }: Connection): ProvisionError {
   return new ProvisionError('runtime-refused', `${host.url} reported that it created ${name}, but does not have it.`, {
     suggestions: ["Check the server's log, and the free space of its models folder."],
+  });
+}
+
+function createdBlind(name: string, { host }: Connection): ProvisionError {
+  return new ProvisionError('runtime-refused', `${host.url} created ${name} without its projector.`, {
+    suggestions: ["Check the server's log.", 'Install without pictures: --vision off.'],
   });
 }
 

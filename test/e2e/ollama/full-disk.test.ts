@@ -119,6 +119,7 @@ describe.skipIf(reason !== undefined)(`a models folder on a small disk${reason ?
         warnings: [],
         refusal: nothing,
         quantRefusal: nothing,
+        projectorRefusal: nothing,
         pullRefusal: nothing,
       },
       profile: { disks: [] } as never,

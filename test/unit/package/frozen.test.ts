@@ -90,6 +90,8 @@ describe('what a frozen install asks for', () => {
   test('everything of the lock where nothing is named', () => {
     expect(fillFromLock(lock, nothing, context)).toEqual({
       settings: {},
+      // A lock without a projector pins a model of text alone, whatever the catalog offers by now.
+      vision: 'off',
       model: 'sample-1b',
       quant: 'q4_k_m',
       quantOrigin: { reason: 'the lock file specifies this quant', automatic: false },

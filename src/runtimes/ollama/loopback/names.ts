@@ -13,11 +13,11 @@ export function pulledName(port: number, tag: 'blob' | 'probe'): string {
 
 /**
  * The name of a blob's stub while a model is made from it. Ollama writes it into the model that it makes, so it must be
- * the same in every run for one model of one file: else equal models would have different digests.
+ * the same in every run for one model of the same files: else equal models would have different digests.
  */
-export function stubName(model: string, digest: Digest): string {
+export function stubName(model: string, digest: Digest, projector?: Digest): string {
   const hash = createHash('sha256')
-    .update(`${parseModelName(model).canonical}\n${digest}`)
+    .update([parseModelName(model).canonical, digest, ...(projector === undefined ? [] : [projector])].join('\n'))
     .digest('hex');
   return `gemma-provision-transfer:${hash.slice(0, 24)}`;
 }

@@ -7,11 +7,15 @@ import { listenOnLoopback } from '../../../net/loopback.ts';
 import type { LocalFile } from '../../../sources/contract.ts';
 import { pulledName } from './names.ts';
 
-/** What the registry has to give: one blob, or nothing but an answer that shows that it was reached. */
-export interface Offer {
+/** What the registry has to give: a model's blob, and that of its projector where it has one. */
+export interface Offer extends OfferedBlob {
+  readonly architecture: string;
+  readonly projector?: OfferedBlob;
+}
+
+export interface OfferedBlob {
   readonly digest: Digest;
   readonly sizeBytes: number;
-  readonly architecture: string;
   /** Absent where the server has the blob already: then it does not ask for it. */
   readonly content?: { readonly file: LocalFile; readonly open: OpenForReading };
 }
@@ -62,10 +66,11 @@ interface Documents {
 }
 
 /**
- * The least that a server takes for a model: its file, and a config that names the format. What the file is, the server
+ * The least that a server takes for a model: its files, and a config that names the format. What the file is, the server
  * reads out of it when a model is created from this one.
  */
-function documentsOf({ digest, sizeBytes, architecture }: Offer): Documents {
+function documentsOf({ digest, sizeBytes, architecture, projector }: Offer): Documents {
+  const eyes = projector === undefined ? [] : [projector];
   const config = jsonOf({
     model_format: 'gguf',
     model_family: architecture,
@@ -74,7 +79,7 @@ function documentsOf({ digest, sizeBytes, architecture }: Offer): Documents {
     file_type: '',
     architecture: 'amd64',
     os: 'linux',
-    rootfs: { type: 'layers', diff_ids: [digest] },
+    rootfs: { type: 'layers', diff_ids: [digest, ...eyes.map((each) => each.digest)] },
   });
   const configDigest: Digest = `sha256:${createHash('sha256').update(config).digest('hex')}`;
   const manifest = jsonOf({
@@ -85,7 +90,14 @@ function documentsOf({ digest, sizeBytes, architecture }: Offer): Documents {
       digest: configDigest,
       size: config.length,
     },
-    layers: [{ mediaType: 'application/vnd.ollama.image.model', digest, size: sizeBytes }],
+    layers: [
+      { mediaType: 'application/vnd.ollama.image.model', digest, size: sizeBytes },
+      ...eyes.map((each) => ({
+        mediaType: 'application/vnd.ollama.image.projector',
+        digest: each.digest,
+        size: each.sizeBytes,
+      })),
+    ],
   });
   return { manifest, config, configDigest };
 }
@@ -110,8 +122,9 @@ async function answer(request: IncomingMessage, response: ServerResponse, servin
   const rest = url.slice(state.path.length);
   if (rest === 'manifests/blob') return whole(request, response, documents.manifest, MANIFEST_TYPE);
   if (rest === `blobs/${documents.configDigest}`) return partOf(request, response, bytesOf(documents.config));
-  const { content } = offer;
-  if (rest !== `blobs/${offer.digest}` || content === undefined) return refuse(response);
+  const asked = [offer, offer.projector].find((each) => each !== undefined && rest === `blobs/${each.digest}`);
+  const content = asked?.content;
+  if (content === undefined) return refuse(response);
   await partOf(request, response, await fileOf(content.file, content.open), (bytes) => {
     state.sentBytes += bytes;
   });

@@ -51,6 +51,7 @@ function inputs(
       warnings: [],
       refusal: nothing,
       quantRefusal: nothing,
+      projectorRefusal: nothing,
       pullRefusal: nothing,
     },
     profile: { disks: [{ purpose: 'models', path: MODELS, total: SIZE, free: 7 * MIB }] } as never,
