@@ -458,7 +458,7 @@ function nothingToInstall(model: Model, quant: string | undefined, from?: string
   if (model.library) suggestions.push(`Have Ollama pull its own build: --from ollama:${model.library.name}`);
   const message =
     from === undefined
-      ? `${wanted} has no source: nobody that the catalog knows publishes it`
+      ? `${wanted} has no source: the catalog knows no publisher of it`
       : `${from} does not contain a file of ${wanted}`;
   return new ProvisionError('source-not-found', message, {
     suggestions,
