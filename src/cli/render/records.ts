@@ -1,5 +1,6 @@
 import { formatBytes } from '../../core/units.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
+import { capabilitiesOf } from '../../runtimes/registry.ts';
 import { pairs, table } from './table.ts';
 
 /** `list`: one line a record. */
@@ -29,6 +30,7 @@ export function recordText(record: InstallRecord): string {
     ['Size', source.sizeBytes === undefined ? '-' : formatBytes(source.sizeBytes)],
     ['Stored layer', stored.layerDigest ?? '-'],
     ['Template', `${template.name} ${template.digest}`],
+    ...builtInRows(record),
     ['Sampling', record.profile],
     ['Licence', licence.id],
     ['Smoke', smoke === undefined ? 'not run' : `${smoke.passed} passed, ${smoke.failed} failed (${smoke.suite})`],
@@ -38,4 +40,10 @@ export function recordText(record: InstallRecord): string {
   const parameters = Object.entries(record.parameters).map(([key, value]) => `  ${key} ${JSON.stringify(value)}`);
   const reasons = record.choice.reasons.map((reason) => `  - ${reason}`);
   return [pairs(lines), 'Parameters', ...parameters, 'Why', ...reasons].join('\n');
+}
+
+/** A runtime that follows the template in the file has no use for the names. */
+function builtInRows({ runtime, template: { builtIn } }: InstallRecord): [string, string][] {
+  if (builtIn === undefined || capabilitiesOf(runtime.kind).usesFileTemplate) return [];
+  return [['Chat format', `RENDERER ${builtIn.renderer}, PARSER ${builtIn.parser}`]];
 }

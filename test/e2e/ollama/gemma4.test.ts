@@ -18,6 +18,7 @@ import { type OllamaRuntime, ollamaRuntime } from '../../../src/runtimes/ollama/
 import { prove } from '../../../src/smoke/prompt/prove.ts';
 import type { PromptProof } from '../../../src/smoke/prompt/schema.ts';
 import { openCage } from '../../helpers/cage.ts';
+import { type Home, makeHome } from '../../helpers/cli.ts';
 import { never } from '../../helpers/failure.ts';
 import { type Gemma4Size, gemma4Model } from '../../helpers/gemma4-model.ts';
 import { type OllamaServer, startOllama, whyNoOllama } from '../../helpers/ollama-server.ts';
@@ -191,6 +192,52 @@ describe.skipIf(server === undefined || !runs)(`Gemma 4 on Ollama ${version || `
       expect(await proofOf(name, 'large')).toMatchObject({ verdict: 'proven', findings: [] });
     },
   );
+
+  describe('the command line', () => {
+    let home: Home;
+    const suite = 'loads.json';
+
+    beforeAll(async () => {
+      home = makeHome();
+      const check = { id: 'loads', level: 'loads', title: 'Loads', messages: [{ role: 'user', content: 'Hi' }] };
+      const checks = [{ ...check, judges: [], maxTokens: 4 }];
+      await writeFile(join(folder, suite), JSON.stringify({ schemaVersion: 1, id: 'loads', title: 'Loads', checks }));
+    });
+
+    afterAll(() => home.remove());
+
+    const install = async (name: string, addBos?: boolean) => {
+      const { path } = await fileOf('large', addBos);
+      const flags = ['--from', path, '--name', name, '--suite', join(folder, suite), '--host', server?.host ?? ''];
+      return home.json('install', flags);
+    };
+
+    test('installs a large model under a name of the user’s own, with a proven prompt', async () => {
+      const name = newName('of-my-own');
+      const { code, data } = await install(name);
+      expect(code).toBe(0);
+      expect(data?.prompt).toMatchObject({ verdict: 'proven', winner: 'built-in', bosCount: 1 });
+      const shown = await home.json('show', [name, '--host', server?.host ?? '']);
+      expect(shown.data?.records[0]?.template.builtIn).toEqual({
+        renderer: 'gemma4-large',
+        parser: 'gemma4',
+        requires: '0.21.0',
+        thoughts: { opens: '<|channel>thought', closes: '<channel|>' },
+      });
+      expect((await home.json('verify', [name, '--host', server?.host ?? ''])).code).toBe(0);
+    });
+
+    test.skipIf(stripsBos)(
+      'refuses a file that would begin with two BOS tokens, before anything is stored',
+      async () => {
+        const name = newName('two-bos');
+        const { code, error } = await install(name, true);
+        expect([code, error?.code]).toEqual([13, 'runtime-too-old']);
+        expect(error?.message).toContain('add_bos_token');
+        expect(await runtime?.find(name, never)).toBeUndefined();
+      },
+    );
+  });
 
   test('what the server chooses by itself is wrong for a large model whose name has no size', async () => {
     const name = newName('by-itself');
