@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Home, makeHome, ROOT } from '../../helpers/cli.ts';
 
@@ -37,6 +37,28 @@ describe('recommend', () => {
     const file = join(home.path, 'none.html');
     const { code } = await home.json('recommend', ['gemma-3n-e4b', '--what-if', 'ram=1GiB,vram=0', '--html', file]);
     expect([code, existsSync(file)]).toEqual([4, true]);
+  });
+
+  test('the policy is a flag, a variable and a setting, in this order', async () => {
+    const chosen = async (args: readonly string[], env?: Readonly<Record<string, string>>) => {
+      const { data } = await home.json('recommend', [...SMALL_GPU, ...args], env === undefined ? {} : { env });
+      expect(data?.choice?.picks).toEqual({ best: 'q3_k_l', card: 'q3_k_m' });
+      return [data?.choice?.policy, data?.choice?.quant];
+    };
+    expect(await chosen([])).toEqual(['best', 'q3_k_l']);
+    expect(await chosen(['--policy', 'card'])).toEqual(['card', 'q3_k_m']);
+    expect(await chosen([], { GEMMA_PROVISION_POLICY: 'card' })).toEqual(['card', 'q3_k_m']);
+    const file = join(home.path, 'config/config.json');
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, '{"policy": "card"}');
+    expect(await chosen([])).toEqual(['card', 'q3_k_m']);
+    expect(await chosen(['--policy', 'best'])).toEqual(['best', 'q3_k_l']);
+    writeFileSync(file, '{"policy": "bset"}');
+    const wrong = await home.json('recommend', SMALL_GPU);
+    expect(wrong).toMatchObject({ code: 2, error: { code: 'bad-configuration' } });
+    expect(wrong.error?.message).toContain('policy');
+    rmSync(file);
+    expect(await home.json('recommend', [...SMALL_GPU, '--policy', 'bset'])).toMatchObject({ code: 2 });
   });
 
   test('a named quant tells what it means against the choice', async () => {
