@@ -4,7 +4,7 @@ export const CHOICE = `Without \`--quant\`, the policy decides (\`--policy\`, \`
 
 \`best\`: the first rule that makes a difference between two quants decides (\`src/fit/choice/rank.ts\`).
 
-1. What runs, with its margin and at the requested context, comes first.
+1. What runs, with its margin and at the requested context, comes first; then what a source of the catalog has, before what one would have to bring as a file.
 2. What reaches the wanted speed comes next, judged by the lower half of its range: the middle between the low end and the estimate must be at
    least the wanted speed. A measured speed counts as it is. An unknown speed counts as reached only entirely on the GPU.
    A quant of one star, and on the CPU of two, does not get ahead by its speed alone: what the card names comes before it, if

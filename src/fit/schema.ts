@@ -87,6 +87,8 @@ export const Candidate = z.strictObject({
    */
   reachesFloor: z.boolean().optional(),
   quality: z.int().min(1).max(5),
+  /** False where no source of the catalog has it, although one has other quants of the model. */
+  published: z.literal(false).optional(),
   /** What keeps it from running, one sentence each; empty when it runs. */
   blockedBy: z.array(z.string()),
   /** Why it stands where it stands, for a person. */

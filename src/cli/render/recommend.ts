@@ -79,7 +79,7 @@ function row(candidate: Candidate, chosen: string | undefined): string[] {
     memory.gpuBytes > 0 ? formatBytes(memory.gpuBytes) : '-',
     signed(candidate.headroomBytes),
     largestContext === undefined ? '-' : String(largestContext),
-    candidate.byPolicy ? 'yes' : '',
+    candidate.published === false ? 'no source' : candidate.byPolicy ? 'yes' : '',
   ];
 }
 

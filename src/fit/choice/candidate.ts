@@ -30,11 +30,13 @@ export function candidateOf(quant: Quant, request: RecommendRequest, advice: Adv
     headroomBytes: placed.headroomBytes,
     ...(verdict !== 'no' && placement && asked && speedFacts(quant.id, asked, placement, request)),
     quality: quant.quality,
+    ...(request.unpublished?.has(quant.id) && { published: false as const }),
     blockedBy: refused === undefined ? [...placed.blockedBy] : [refused, ...placed.blockedBy],
     reasons: [],
     byPolicy: adviceRank(quant.id, advice) === 0,
   };
   const reasons = [
+    ...(candidate.published === false ? [UNPUBLISHED] : []),
     ...(refused === undefined ? placed.reasons : []),
     ...adviceReasons(quant.id, advice, request.model.id),
     ...disagreement(candidate, advice, {
@@ -51,6 +53,8 @@ export function candidateOf(quant: Quant, request: RecommendRequest, advice: Adv
   }
   return { ...candidate, reasons };
 }
+
+const UNPUBLISHED = 'No source of the catalog has this quant. To use it, pass your own file with --from.';
 
 /** The verdict of memory alone: what `candidateOf` says where the server loads everything. */
 export function verdictOf(quant: Quant, request: RecommendRequest): FitVerdict {

@@ -18,9 +18,14 @@ export function rank(candidates: readonly Candidate[], order: Order): Candidate[
   );
 }
 
+/** By either policy: what does not run, for memory or because the server cannot load it, and before that what nobody publishes. */
+function comesLast({ verdict, published }: Candidate): number {
+  return verdict === 'no' ? 2 : published === false ? 1 : 0;
+}
+
 /** Negative when `a` is the better choice by more than a tie-break (the card's own order, less memory, the name). */
 export function compareMerit(a: Candidate, b: Candidate, order: Order): number {
-  return isByCard(a, b, order) ? compareByCard(a, b, order) : compareBest(a, b, order);
+  return comesLast(a) - comesLast(b) || (isByCard(a, b, order) ? compareByCard(a, b, order) : compareBest(a, b, order));
 }
 
 /** Without any advice the policy `card` is the policy `best`. */
@@ -33,7 +38,7 @@ function isByCard(a: Candidate, b: Candidate, order: Order): boolean {
 
 /**
  * The policy `card`. Earlier rules decide:
- * 1. what runs before what does not, for memory or because the server cannot load it;
+ * 1. what runs before what does not, and what a source of the catalog has before what none has;
  * 2. what may be fast enough for the use before what is surely too slow: even the high end of its range is below the
  *    floor. An estimate is off by a third at times, so a guess in between does not overrule the card;
  * 3. what the card names for the use case, then what it names for this hardware, then the rest;
@@ -46,7 +51,6 @@ function compareByCard(a: Candidate, b: Candidate, { advice }: Order): number {
   const isReference = ({ quant, verdict }: Candidate): boolean =>
     quant === 'f16' && verdict === 'gpu' && advice.useCase?.id === 'research' && advice.useCase.quants.includes('f16');
   return (
-    Number(a.verdict === 'no') - Number(b.verdict === 'no') ||
     Number(a.fastEnough === false) - Number(b.fastEnough === false) ||
     adviceRank(a.quant, advice) - adviceRank(b.quant, advice) ||
     Number(isReference(b)) - Number(isReference(a)) ||
@@ -60,7 +64,7 @@ const GROUP = { fast: 0, card: 1, poor: 2, rest: 3, none: 4 } as const;
 
 /**
  * The policy `best`. Earlier rules decide:
- * 1. what runs before what does not;
+ * 1. what runs before what does not, and what a source of the catalog has before what none has;
  * 2. what reaches the wanted speed by the lower half of its range (`reachesFloor`) before what does not. A quant of one
  *    star, and on the CPU of two, does not come first for its speed alone: before it comes what the card names, if that has
  *    at least three stars and the high end of its range reaches the floor;

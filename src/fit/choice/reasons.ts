@@ -197,6 +197,7 @@ function betterOne(choice: Candidate, candidates: readonly Candidate[]): Candida
   const isHere = ({ verdict }: Candidate): boolean => verdict === choice.verdict && verdict !== 'partial';
   return candidates
     .filter(({ verdict, quality }) => verdict !== 'no' && quality > choice.quality)
+    .filter(({ published }) => published !== false || choice.published === false)
     .filter((candidate) => candidate.reachesFloor === true || (isHere(candidate) && isFast(candidate)))
     .toSorted(
       (a, b) =>

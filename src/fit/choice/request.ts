@@ -44,6 +44,8 @@ export interface RecommendRequest {
   readonly measured?: (quant: string) => MeasuredSpeed | undefined;
   /** What takes memory of this host now. */
   readonly loaded?: readonly LoadedModel[];
+  /** Quants that nobody publishes: others are chosen before them. */
+  readonly unpublished?: ReadonlySet<string>;
   /** Why the server cannot load a quant, as one sentence; undefined when it can. */
   readonly blockedByServer?: (quant: string) => string | undefined;
   readonly estimator?: Estimator;

@@ -30,6 +30,7 @@ export function rank(model: Model, family: Family, request: InstallRequest, inpu
     ...(request.projectorBytes !== undefined && { projectorBytes: request.projectorBytes }),
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     ...(request.policy !== undefined && { policy: request.policy }),
+    ...(request.from === undefined && { unpublished: unpublishedOf(model) }),
     blockedByServer: (quant) => facts.quantRefusal(architecture, quant),
     measured: (quant) => inputs.measured?.(model.id, quant),
     ...(ram !== undefined && { ram }),
@@ -37,6 +38,12 @@ export function rank(model: Model, family: Family, request: InstallRequest, inpu
     ...(settingOrigins !== undefined && { settingOrigins }),
     ...(table !== undefined && { table }),
   });
+}
+
+/** Quants that are neither in this package nor at a source of the catalog; none where that is true of all of them. */
+function unpublishedOf({ quants }: Model): ReadonlySet<string> {
+  const without = quants.filter(({ bundled, sources }) => bundled === undefined && sources === undefined);
+  return new Set(without.length === quants.length ? [] : without.map(({ id }) => id));
 }
 
 /** A model of one quant, with the shape and the tensors from a file's own header. */

@@ -104,6 +104,24 @@ describe('advice is true', () => {
     }
   });
 
+  test('what nobody publishes is not chosen, unless a file is passed, and says so', async () => {
+    const { choice, candidates, changes } = await advise('gemma-3-27b', 'nvidia-rtx-a6000-48gb');
+    const other = candidates.find(({ quant }) => quant === 'q5_0');
+    expect(other).toMatchObject({ verdict: 'gpu', published: false });
+    expect(other?.reasons[0]).toBe(
+      'No source of the catalog has this quant. To use it, pass your own file with --from.',
+    );
+    const last = candidates.findLastIndex(({ verdict, published }) => verdict !== 'no' && published !== false);
+    expect(candidates.slice(0, last).every(({ published }) => published !== false)).toBe(true);
+    expect(choice?.quant).toBe('q8_0');
+    const research = { model: 'gemma-3-12b', settings: {}, force: false, useCase: 'research' } as const;
+    const profile = join(ROOT, 'test/fixtures/profiles/nvidia-rtx-a6000-48gb.json');
+    expect((await recommendFor(makeApp(), research, { profile })).data.choice?.quant).toBe('q8_0');
+    expect(changes).toEqual([]);
+    const tiny = await advise('tiny-gemma-3n', 'nvidia-rtx-4090-24gb');
+    expect(tiny.choice?.quant).toBe('q4_k_m');
+  });
+
   test('a quant that was named was chosen by no policy, and both picks are named beside it', async () => {
     const { choice } = await advise('gemma-3n-e4b:q4_k_m', 'nvidia-rtx-4060-8gb');
     expect(choice).toMatchObject({ quant: 'q4_k_m', picks: { best: 'q8_0', card: 'q5_k_s' } });
@@ -142,8 +160,10 @@ describe('advice is true', () => {
     const { choice, candidates } = await advise(model, 'nvidia-rtx-4060-8gb', 'card');
     expect(choice?.reasons.find((reason) => reason.includes(' recommends it'))).toMatch(expected);
     const best = (await advise(model, 'nvidia-rtx-4060-8gb')).choice;
-    const named = new RegExp(expected.source.replace('it', 'q5_k_s for'));
-    expect(best?.reasons.find((reason) => reason.includes(' recommends q5_k_s'))).toMatch(named);
+    const card = best?.picks.card;
+    expect(card).toBe(choice?.quant);
+    const named = best?.quant === card ? expected : new RegExp(expected.source.replace('it', `${card} for`));
+    expect(best?.reasons.find((reason) => / recommends (?:it|\S+ for) /.test(reason))).toMatch(named);
     const text = candidates.flatMap(({ reasons }) => reasons).join('\n');
     if (!model.startsWith('gemma-3n')) expect(text).not.toMatch(/model card/);
   });
