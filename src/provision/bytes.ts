@@ -20,6 +20,8 @@ import type { Downloader } from '../sources/download/contract.ts';
 import { fileSource } from '../sources/file.ts';
 import { webSource } from '../sources/https.ts';
 import { type HubSourceOptions, hubSource } from '../sources/huggingface/source.ts';
+import type { Mirrors } from '../sources/mirrors/mapping.ts';
+import { mirroredSource } from '../sources/mirrors/source.ts';
 import { createRegistryLogins } from '../sources/oci/logins.ts';
 import type { OciOptions } from '../sources/oci/session.ts';
 import { ociSource } from '../sources/oci/source.ts';
@@ -33,6 +35,8 @@ export interface BytesOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** PEM file of certificate authorities to trust beside the system's. */
   readonly ca?: string | undefined;
+  /** Where files of sources are as well. */
+  readonly mirrors?: Mirrors | undefined;
   /** Nothing is downloaded, and no server of a source is asked anything. */
   readonly offline?: boolean;
   /** How this run calls itself to others that wait for a file that it fetches. */
@@ -95,12 +99,13 @@ export function openBytes(options: BytesOptions): Bytes {
   };
   const hub = { http: asking, credentials: createCredentials(places), endpoint: env.HF_ENDPOINT };
   const remote = [hubSource(hub), webSource({ http: asking }), ociSource(oci)];
+  const mirroring = { mirrors: options.mirrors ?? {}, http: asking, oci };
   const stores = knownStores({ platform: process.platform, env, home: homedir(), disk });
   const here = { cache, findStored: createStoreFinder({ stores, disk, hash, uid: process.getuid?.() }), offline };
   return {
     sources: [
       offline ? offlineLibrary : librarySource,
-      ...remote.map((source) => cachedSource(source, here)),
+      ...remote.map((source) => cachedSource(mirroredSource(source, mirroring), here)),
       fileSource({ disk, digests, cwd: process.cwd() }),
     ],
     hash,

@@ -118,6 +118,7 @@ export class AppContext {
       env: this.env,
       ca,
       offline: this.offline,
+      mirrors: this.settings.mirrors,
       command: this.options.command,
     });
   }

@@ -5,6 +5,7 @@ import { parseDocument } from '../core/parse.ts';
 import { realDisk } from '../disk/disk.ts';
 import { ChoicePolicy } from '../fit/schema.ts';
 import { RuntimeKind } from '../runtimes/contract.ts';
+import { Mirrors } from '../sources/mirrors/mapping.ts';
 import type { Paths } from './paths.ts';
 
 /** `config.json` in the config folder: defaults for flags of the same name. Flags win over the environment, which wins over this file. */
@@ -26,6 +27,8 @@ export const Settings = z.strictObject({
   ca: z.string().optional(),
   /** Use only what is on this machine: nothing is downloaded. */
   offline: z.boolean().optional(),
+  /** Where files of sources are as well: the beginning of references, and the folder or registry to ask in their place. */
+  mirrors: Mirrors.optional(),
 });
 export type Settings = z.infer<typeof Settings>;
 

@@ -13,8 +13,8 @@ export interface AccessToken {
 
 /** The hub that a token is for, unless the user says otherwise. */
 export const HUB = 'https://huggingface.co';
-/** Names the hub that the user's token was given for, where that is another one. */
-export const TOKEN_ENDPOINT = 'GEMMA_PROVISION_HF_TOKEN_ENDPOINT';
+/** Names the hub that the user's token was given for, where that is another one. Not called a token: values of variables so named are hidden. */
+export const LOGIN_ENDPOINT = 'GEMMA_PROVISION_HF_LOGIN_ENDPOINT';
 
 /** Where secrets for servers come from. */
 export interface Credentials {
@@ -69,10 +69,10 @@ async function findToken({ env, home, readText }: CredentialOptions): Promise<Fo
 }
 
 function tokenOrigin(env: CredentialOptions['env']): string {
-  const named = env[TOKEN_ENDPOINT];
+  const named = env[LOGIN_ENDPOINT];
   const url = URL.parse(named === undefined || named === '' ? HUB : named);
   if (url !== null && ['https:', 'http:'].includes(url.protocol)) return url.origin;
-  throw new ProvisionError('bad-configuration', `${TOKEN_ENDPOINT} is not a usable web address.`, {
+  throw new ProvisionError('bad-configuration', `${LOGIN_ENDPOINT} is not a usable web address.`, {
     suggestions: [`Set it to the address of the hub that gave the token, such as ${HUB}, or unset it.`],
   });
 }

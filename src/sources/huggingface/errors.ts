@@ -2,7 +2,7 @@ import { type ErrorCode, ProvisionError } from '../../core/errors.ts';
 import { redact } from '../../core/redact.ts';
 import { formatDuration } from '../../core/units.ts';
 import { retryAfterOf } from '../../net/retry-policy.ts';
-import { type AccessToken, HUB, TOKEN_ENDPOINT } from '../credentials.ts';
+import { type AccessToken, HUB, LOGIN_ENDPOINT } from '../credentials.ts';
 
 /** A request to the hub that brought no answer to go on with. */
 export interface HubRefusal {
@@ -29,10 +29,10 @@ export interface HubRequest {
 /** How to have a token sent to this hub. */
 function howToLogIn({ endpoint, withheld }: HubRequest): string {
   if (withheld === undefined) {
-    const own = URL.parse(endpoint)?.origin === HUB ? '' : ` and ${TOKEN_ENDPOINT}=${endpoint}`;
+    const own = URL.parse(endpoint)?.origin === HUB ? '' : ` and ${LOGIN_ENDPOINT}=${endpoint}`;
     return `Pass an access token: set HF_TOKEN${own}, or log in once with hf auth login.`;
   }
-  return `The access token from ${withheld.from} was not sent: it is for ${withheld.origin}. If it was given for this hub, set ${TOKEN_ENDPOINT}=${endpoint}`;
+  return `The access token from ${withheld.from} was not sent: it is for ${withheld.origin}. If it was given for this hub, set ${LOGIN_ENDPOINT}=${endpoint}`;
 }
 
 /**

@@ -31,6 +31,8 @@ export interface Repository {
   blob(descriptor: Pick<Descriptor, 'digest' | 'size'>, limit: number, signal: AbortSignal): Promise<Buffer>;
   /** True when the registry has the blob. Throws `unauthorised`, `network`, `remote-fault`. */
   has(digest: string, signal: AbortSignal): Promise<boolean>;
+  /** Size of a blob, where the registry reports it; undefined when it does not have the blob. Throws as `has`. */
+  find(digest: string, signal: AbortSignal): Promise<{ readonly sizeBytes?: number } | undefined>;
   /** The address and headers for downloading a blob with this session's login. */
   access(digest: string, signal: AbortSignal): Promise<RemoteAccess>;
 }
@@ -46,7 +48,8 @@ export function openRepository(
     session,
     manifest: (version, signal) => readManifest(session, version, signal),
     blob: (descriptor, limit, signal) => readSmallBlob(session, descriptor, limit, signal),
-    has: (digest, signal) => hasBlob(session, digest, signal),
+    has: async (digest, signal) => (await findBlob(session, digest, signal)) !== undefined,
+    find: (digest, signal) => findBlob(session, digest, signal),
     async access(digest, signal) {
       const url = await session.url(`blobs/${digest}`, signal);
       return {
@@ -54,7 +57,7 @@ export function openRepository(
         headers: session.secrets,
         // Tokens of registries are good for minutes, a download may take hours.
         async renew(signal) {
-          await hasBlob(session, digest, signal);
+          await findBlob(session, digest, signal);
           return session.secrets;
         },
       };
@@ -116,12 +119,17 @@ async function readSmallBlob(
   }
 }
 
-async function hasBlob(session: Session, digest: string, signal: AbortSignal): Promise<boolean> {
+async function findBlob(
+  session: Session,
+  digest: string,
+  signal: AbortSignal,
+): Promise<{ readonly sizeBytes?: number } | undefined> {
   const answer = await session.send({ method: 'HEAD', url: await session.url(`blobs/${digest}`, signal), signal });
   const { status } = answer.reply;
   await answer.reply.close();
-  if (status === 200) return true;
-  if (status === 404) return false;
+  const size = /^\d{1,15}$/.exec(answer.reply.header('content-length') ?? '')?.[0];
+  if (status === 200) return size === undefined ? {} : { sizeBytes: Number(size) };
+  if (status === 404) return undefined;
   // The answer to a HEAD has no body that could say more.
   throw await session.refused(
     { status, header: (name) => answer.reply.header(name), body: Buffer.alloc(0) },

@@ -65,7 +65,7 @@ describe('an install from a hub', () => {
   test('row 12: a gated repository ends at once, with the page of its licence and without the token', async () => {
     const refused = await install(`hf:org/gated/${FILE}`, [], {
       HF_TOKEN: SECRET,
-      GEMMA_PROVISION_HF_TOKEN_ENDPOINT: hub.url,
+      GEMMA_PROVISION_HF_LOGIN_ENDPOINT: hub.url,
     });
     expect(refused).toMatchObject({
       code: 14,

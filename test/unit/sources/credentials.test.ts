@@ -36,12 +36,12 @@ describe('the token of the hub', () => {
   test('is for the hub that the user names, else for huggingface.co alone, whatever HF_ENDPOINT is', async () => {
     const originOf = async (env: Record<string, string>) => (await tokenOf({ HF_TOKEN: 'hf_x', ...env }))?.origin;
     expect(await originOf({ HF_ENDPOINT: 'https://mirror.example' })).toBe('https://huggingface.co');
-    expect(await originOf({ GEMMA_PROVISION_HF_TOKEN_ENDPOINT: 'https://hub.example/api/' })).toBe(
+    expect(await originOf({ GEMMA_PROVISION_HF_LOGIN_ENDPOINT: 'https://hub.example/api/' })).toBe(
       'https://hub.example',
     );
-    await expect(originOf({ GEMMA_PROVISION_HF_TOKEN_ENDPOINT: 'hub.example' })).rejects.toMatchObject({
+    await expect(originOf({ GEMMA_PROVISION_HF_LOGIN_ENDPOINT: 'hub.example' })).rejects.toMatchObject({
       code: 'bad-configuration',
-      message: expect.stringContaining('GEMMA_PROVISION_HF_TOKEN_ENDPOINT'),
+      message: expect.stringContaining('GEMMA_PROVISION_HF_LOGIN_ENDPOINT'),
     });
   });
 

@@ -312,7 +312,7 @@ describe('the hub that a token was given for', () => {
       code: 'unauthorised',
       suggestions: [
         expect.stringContaining('Accept the licence'),
-        `The access token from HF_TOKEN was not sent: it is for https://huggingface.co. If it was given for this hub, set GEMMA_PROVISION_HF_TOKEN_ENDPOINT=${hub.url}`,
+        `The access token from HF_TOKEN was not sent: it is for https://huggingface.co. If it was given for this hub, set GEMMA_PROVISION_HF_LOGIN_ENDPOINT=${hub.url}`,
       ],
     });
     expect(hub.requests.map(({ authorization }) => authorization)).toEqual(hub.requests.map(() => undefined));
