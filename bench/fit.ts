@@ -1,6 +1,7 @@
 /**
  * `npm run bench:fit`: how far the memory estimates are from what llama.cpp and Ollama really allocate, printed and
- * written to docs/fit.md. `--record` measures the ground truth anew first (Linux on x64, a C++ compiler, git). With
+ * written to docs/fit.md. `--record` measures the ground truth anew first (Linux on x64, a C++ compiler, git);
+ * `--record gemma-4` only that of the models whose ids begin so. With
  * `OLLAMA_BIN` or `OLLAMA_HOST` a real server is measured too; what earlier runs found on other versions is kept.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +17,8 @@ const PAGE = new URL('../docs/fit.md', import.meta.url);
 const SERVERS = new URL('../test/fixtures/fit/servers.json', import.meta.url);
 
 async function main(): Promise<void> {
-  if (process.argv.includes('--record')) recordTruth();
+  const record = process.argv.indexOf('--record');
+  if (record >= 0) recordTruth(process.argv[record + 1]);
   const cases = [...truthCases()];
   const peers: PeerTable[] = [];
   for (const peer of [await nodeLlamaCpp(), ...ggufParser()]) peers.push(await compareWith(peer));

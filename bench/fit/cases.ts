@@ -45,7 +45,7 @@ let known: ReadonlyMap<string, WeightBytes> | undefined;
 
 function catalogWeights(): ReadonlyMap<string, WeightBytes> {
   known ??= new Map(
-    ['gemma-3n', 'gemma-3', 'tiny-gemma-3n'].flatMap((family) => {
+    ['gemma-3n', 'gemma-3', 'gemma-4', 'tiny-gemma-3n'].flatMap((family) => {
       const file = JSON.parse(readFileSync(new URL(`../../catalog/${family}.json`, import.meta.url), 'utf8'));
       return file.models.flatMap(({ id, quants }: { id: string; quants: { id: string; weights?: WeightBytes }[] }) =>
         quants.flatMap(({ id: quant, weights }) =>

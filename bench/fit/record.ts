@@ -9,7 +9,7 @@ import { FITTED, HELD_OUT, PARTIAL, PARTIAL_QUANTS, type PlaceName, placementOf 
 import { type Answer, buildMeasure, measure, type Request, SCRATCH } from './measure.ts';
 import { type BenchModel, benchModels, quantsOf } from './models.ts';
 import { writeSparse } from './sparse.ts';
-import { type ByDevice, type Row, TRUTH_FILE } from './truth.ts';
+import { type ByDevice, type RecordedModel, type RecordedRows, type Row, readTruthFile, TRUTH_FILE } from './truth.ts';
 
 const PLACES: readonly PlaceName[] = ['cpu', 'gpu', 'two-gpus'];
 const PARTIAL_PLACES: readonly PlaceName[] = ['half', 'most'];
@@ -21,13 +21,16 @@ interface Case {
   readonly heldOut: boolean;
 }
 
-/** Measures everything of the grid and writes the fixture. */
-export function recordTruth(): void {
+/** Measures everything of the grid, or only the models whose ids begin so, and writes the fixture; what it had of others stays. */
+export function recordTruth(only = ''): void {
   buildMeasure();
   mkdirSync(SCRATCH, { recursive: true });
+  const kept = readTruthFile().models;
   const models = benchModels().map((model) => {
+    const known = kept[model.id];
+    if (known !== undefined && !model.id.startsWith(only)) return `  ${JSON.stringify(model.id)}: ${written(known)}`;
     console.log(model.id);
-    return `  ${JSON.stringify(model.id)}: ${recordModel(model)}`;
+    return `  ${JSON.stringify(model.id)}: ${written(recordModel(model))}`;
   });
   const version = JSON.parse(
     readFileSync(new URL('../../node_modules/node-llama-cpp/package.json', import.meta.url), 'utf8'),
@@ -44,19 +47,26 @@ export function recordTruth(): void {
   writeFileSync(TRUTH_FILE, `{\n ${head},\n "models": {\n${models.join(',\n')}\n }\n}\n`);
 }
 
-function recordModel(model: BenchModel): string {
-  const weights: string[] = [];
-  const rows: Row[] = [];
+function recordModel(model: BenchModel): RecordedRows {
+  const weights: Record<string, RecordedModel['weights'][string]> = {};
+  const contexts: Row[] = [];
   for (const quant of quantsOf(model)) {
     const file = join(SCRATCH, `${model.id}-${quant}.gguf`);
     writeSparse(model, quant, file);
-    weights.push(`    ${JSON.stringify(quant)}: ${JSON.stringify(weightsOf(model, file))}`);
-    if (quant === 'f16') rows.push(...contextsOf(model, file, casesOf(model), ''));
-    if (PARTIAL_QUANTS.includes(quant)) rows.push(...contextsOf(model, file, partialCases(), quant));
+    weights[quant] = weightsOf(model, file);
+    if (quant === 'f16') contexts.push(...contextsOf(model, file, casesOf(model), ''));
+    if (PARTIAL_QUANTS.includes(quant)) contexts.push(...contextsOf(model, file, partialCases(), quant));
     rmSync(file);
   }
-  const contexts = rows.map((row) => `    ${JSON.stringify(row)}`).join(',\n');
-  return `{\n   "weights": {\n${weights.join(',\n')}\n   },\n   "contexts": [\n${contexts}\n   ]\n  }`;
+  return { weights, contexts };
+}
+
+function written({ weights, contexts }: RecordedRows): string {
+  const byQuant = Object.entries(weights).map(
+    ([quant, bytes]) => `    ${JSON.stringify(quant)}: ${JSON.stringify(bytes)}`,
+  );
+  const rows = contexts.map((row) => `    ${JSON.stringify(row)}`);
+  return `{\n   "weights": {\n${byQuant.join(',\n')}\n   },\n   "contexts": [\n${rows.join(',\n')}\n   ]\n  }`;
 }
 
 function casesOf(model: BenchModel): Case[] {

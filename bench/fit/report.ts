@@ -27,6 +27,8 @@ export function report(findings: Findings): string {
     intro(findings),
     '## Against llama.cpp’s own accounting',
     truthTables(findings.cases),
+    '### Gemma 4',
+    gemma4Tables(findings.cases),
     '## Some of the layers on the GPU',
     partialTable(findings.cases),
     '## Verdicts',
@@ -71,11 +73,34 @@ function truthTables(cases: readonly TruthCase[]): string {
 
 “Other model”: Gemma 3 12B, Llama 3.2 1B, Qwen2.5 0.5B (F16), which were not used for fitting. “Whole batch”: builds that reserve
 the logits of every token of a micro-batch (Ollama 0.30.0–0.30.8, the embedded runtime, llama.cpp of an unknown build);
-there the largest term is an upper bound for Gemma 3n. The weights differ by the padding of small tensors to 128 bytes.
+there the largest term is an upper bound for Gemma 3n and 4. The weights differ by the padding of small tensors to 128 bytes. Every published
+shape of Gemma 4 was used for fitting, so for this architecture only the settings are held out, not a model.
 
 By model, all settings, one row of logits per slot:
 
 ${table(ERROR_HEAD, byModel(whole.filter(({ engine }) => engine === 'ollama-b')))}`;
+}
+
+function gemma4Tables(cases: readonly TruthCase[]): string {
+  const whole = cases.filter(
+    ({ model, place }) => model.architecture === 'gemma4' && ['cpu', 'gpu', 'two-gpus'].includes(place),
+  );
+  const rows = (['fitted', 'held out'] as const).flatMap((set) =>
+    (['ollama-b', 'ollama-b0'] as const).flatMap((engine) =>
+      (['cpu', 'gpu', 'two-gpus'] as const).map((place) => {
+        const errors = errorsOf(whole.filter((one) => one.set === set && one.engine === engine && one.place === place));
+        return errorRow([set, LOGITS[engine], PLACES[place]], errors);
+      }),
+    ),
+  );
+  return `Sparse files with the published shapes of E2B, E4B, 12B, 26B A4B and 31B and the types that llama.cpp’s own quantiser chooses
+(F16, Q8_0, Q4_K_M, Q2_K, and the files trained for Q4_0). Local and global layers differ in the width of their heads and in their KV heads; llama.cpp stores
+values also where keys serve as values, and without flash attention as many in each layer as in the widest. The last layers of E2B
+and E4B use an earlier layer’s cache: where that is on another device, every such layer has a copy of it there, four copies
+with several GPUs. All experts of 26B A4B are in memory; of the weights that a token reads, only those that it uses count for
+the speed.
+
+${table(ERROR_HEAD, rows)}`;
 }
 
 const ERROR_HEAD = [
@@ -187,6 +212,7 @@ const NOT_RUN = `- **No GPU was available.** VRAM, CUDA’s context and its pool
 - Ollama before 0.30 on a GPU: placement is from its source, buffers are those of its CPU graph.
 - Ollama 0.30.0–0.30.8 were not run; that they reserve all logits is inferred from the llama.cpp builds that they use.
 - Metal’s span over the mapped file is from llama.cpp’s source.
+- Gemma 4 in Ollama before 0.30: the larger of llama.cpp’s graph and the formula for Gemma 3 and 3n there; not measured.
 - Images and audio: projectors are counted with the output layer, but their compute buffers are not counted.`;
 
 const FORMULAS = `Weights are sums of tensor bytes, placed like in each engine; KV caches are cells × bytes. A compute buffer is the inputs of the
@@ -196,10 +222,13 @@ graph (masks, positions, cache indices) and, for each token of a micro-batch, 4 
 | --- | --- | --- | --- |
 | Gemma 3, Llama and similar | 3·ff + 2·e + q (+ q without flash attention) | 2·e + 2·q + scores | vocabulary + e |
 | Gemma 3n | 3·ff + P + 9·e | P + 7·e + scores | vocabulary + 6·e (9·e) |
+| Gemma 4 12B, 31B | 3·ff + 2·e + q (without q where flash attention is off) | 2·e + 2·q + scores | vocabulary + 2·e |
+| Gemma 4 26B A4B | 2·used·e + the larger of e and a local layer’s q | 3·e + 2·q + local q + scores | vocabulary + 2·e + ff |
+| Gemma 4 E2B, E4B | 4·ff + P | P + 8·e + q + scores | vocabulary + P + 3·e |
 
 e: width of the embedding, ff: of the feed-forward, q: of all query heads, P: per-layer embeddings of all layers. Scores are heads × context
 without flash attention; with it and a quantised cache on CUDA, f16 copies of a layer’s keys and values. On a CPU the looked-up embedding is
-added (\`src/fit/memory/graph.ts\`). Several GPUs that hold all layers keep four copies of their inputs (\`src/fit/memory/compute.ts\`).`;
+added (\`src/fit/memory/graph.ts\`, \`gemma4.ts\`). used: experts that a token uses. Several GPUs that hold all layers keep four copies of their inputs (\`src/fit/memory/compute.ts\`).`;
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;

@@ -45,16 +45,24 @@ export type Row = readonly [
   compute: ByDevice,
 ];
 
+/** A model as the file has it. */
+export interface RecordedRows {
+  readonly weights: RecordedModel['weights'];
+  readonly contexts: readonly Row[];
+}
+
 interface TruthFile extends Omit<GroundTruth, 'models'> {
-  readonly models: Readonly<
-    Record<string, { readonly weights: RecordedModel['weights']; readonly contexts: readonly Row[] }>
-  >;
+  readonly models: Readonly<Record<string, RecordedRows>>;
 }
 
 export const TRUTH_FILE = new URL('../../test/fixtures/fit/ground-truth.json', import.meta.url);
 
+export function readTruthFile(): TruthFile {
+  return JSON.parse(readFileSync(TRUTH_FILE, 'utf8'));
+}
+
 export function readTruth(): GroundTruth {
-  const file: TruthFile = JSON.parse(readFileSync(TRUTH_FILE, 'utf8'));
+  const file = readTruthFile();
   const models = Object.entries(file.models).map(([id, { weights, contexts }]) => [
     id,
     { weights, contexts: contexts.map(contextOf) },

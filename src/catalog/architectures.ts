@@ -15,6 +15,8 @@ export const Architecture = z.strictObject({
   loadsEmbeddingTwice: SourcedFlag.optional(),
   /** How sure the formulas for compute buffers are; without it they are an upper bound. */
   computeFormula: z.strictObject({ value: z.enum(['exact', 'family']), source: Text }).optional(),
+  /** Whose graph the formulas for compute buffers follow, where it is not Gemma 3's (or Gemma 3n's, with per-layer embeddings). */
+  computeGraph: z.strictObject({ value: z.enum(['gemma4']), source: Text }).optional(),
   /** Ollama's own engine uses flash attention for it by default. */
   ollamaFlashAttention: SourcedFlag.optional(),
   /** Nodes that llama.cpp's graph has per block. */

@@ -83,11 +83,21 @@ export function layerShape(hyperparameters: Hyperparameters, layer: number): Lay
   };
 }
 
+const shapesOf = new WeakMap<Hyperparameters, readonly LayerShape[]>();
+
 /** The shapes that layers have: one where all are the same, else one for each layer, the first layer first. */
-export function layerShapes(hyperparameters: Hyperparameters): LayerShape[] {
+export function layerShapes(hyperparameters: Hyperparameters): readonly LayerShape[] {
+  // A ranking estimates thousands of times.
+  const known = shapesOf.get(hyperparameters);
+  if (known !== undefined) return known;
+  const shapes = everyShape(hyperparameters);
+  shapesOf.set(hyperparameters, shapes);
+  return shapes;
+}
+
+function everyShape(hyperparameters: Hyperparameters): LayerShape[] {
   const { feedForwardLength, headCount, headCountKv, keyLength, valueLength, blockCount } = hyperparameters;
   const widths = [feedForwardLength, headCount, headCountKv, keyLength, valueLength];
-  // A ranking estimates thousands of times.
   const count = widths.every((width) => typeof width === 'number') ? 1 : blockCount;
   return Array.from({ length: count }, (_, layer) => layerShape(hyperparameters, layer));
 }

@@ -1,5 +1,5 @@
 import { architectureFacts } from '../catalog/architectures.ts';
-import { atLayer, type Hyperparameters, largestLayer, type PerLayer } from '../catalog/quant-schema.ts';
+import { atLayer, type Experts, type Hyperparameters, largestLayer, type PerLayer } from '../catalog/quant-schema.ts';
 import type { MetadataReader } from './metadata-reader.ts';
 import { quoteName, refusal } from './refusal.ts';
 import type { TensorFacts } from './schema.ts';
@@ -48,20 +48,64 @@ export function readHyperparameters(
     headCount,
     headCountKv:
       metadata.perLayer(key('attention.head_count_kv'), blockCount) ?? assumeHeadCountKv(metadata, key, headCount),
-    keyLength: headLength(metadata, key, 'key_length', embeddingLength, headCount),
-    valueLength: headLength(metadata, key, 'value_length', embeddingLength, headCount),
+    keyLength: headLengths(metadata, architecture, 'key_length', embeddingLength, headCount, blockCount),
+    valueLength: headLengths(metadata, architecture, 'value_length', embeddingLength, headCount, blockCount),
     contextLength,
     ...windowOf(metadata, architecture),
     sharedKvLayers: sharedKvLayersOf(metadata, architecture, blockCount),
     perLayerEmbeddingLength: perLayerLength(metadata, key('embedding_length_per_layer_input'), tensors, blockCount),
     vocabularySize: vocabularySizeOf(metadata, architecture, tensors, tokenCount),
+    ...expertsOf(metadata, key, blockCount),
   };
+}
+
+/** Undefined where a key is missing: such a file is taken as if a token used all of its weights. */
+function expertsOf(
+  metadata: MetadataReader,
+  key: (name: string) => string,
+  blockCount: number,
+): { experts: Experts } | undefined {
+  const count = metadata.count(key('expert_count'));
+  const used = metadata.count(key('expert_used_count'));
+  const width = metadata.perLayer(key('expert_feed_forward_length'), blockCount);
+  if (!count || !used || width === undefined) return undefined;
+  if (used > count)
+    throw refusal(`${quoteName(key('expert_used_count'))} is ${used}, but there are only ${count} experts`, undefined);
+  return { experts: { count, used, feedForwardLength: largestLayer(width) } };
 }
 
 function assumeHeadCountKv(metadata: MetadataReader, key: (name: string) => string, headCount: PerLayer): PerLayer {
   const basis = 'as many as attention.head_count (llama.cpp)';
   metadata.assume(key('attention.head_count_kv'), largestLayer(headCount), basis);
   return headCount;
+}
+
+/** Width of one head's keys or values; in Gemma 4 layers that see only a window have a width of their own (`…_swa`). */
+function headLengths(
+  metadata: MetadataReader,
+  architecture: string,
+  name: 'key_length' | 'value_length',
+  embeddingLength: number,
+  headCount: PerLayer,
+  blockCount: number,
+): PerLayer {
+  const key = (part: string): string => `${architecture}.${part}`;
+  const length = headLength(metadata, key, name, embeddingLength, headCount);
+  const windowed = metadata.positive(key(`attention.${name}_swa`));
+  if (windowed === undefined || windowed === length) return length;
+  const isLocal = localLayers(metadata, architecture);
+  // Buffers must not be too small where it is not known which layers these are.
+  if (isLocal === undefined) return Math.max(length, windowed);
+  return Array.from({ length: blockCount }, (_, layer) => (isLocal(layer) ? windowed : length));
+}
+
+/** Which layers see only a window; undefined where the file does not say. */
+function localLayers(metadata: MetadataReader, architecture: string): ((layer: number) => boolean) | undefined {
+  const key = `${architecture}.${PATTERN}`;
+  const flags = metadata.flags(key);
+  if (flags !== undefined) return (layer) => flags[layer] === true;
+  const every = metadata.has(key) ? metadata.positive(key) : undefined;
+  return every === undefined ? undefined : (layer) => (layer + 1) % every !== 0;
 }
 
 /** Width of one head's keys or values. Ollama's own converter writes `head_dim` instead; without either llama.cpp divides. */

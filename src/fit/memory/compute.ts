@@ -1,5 +1,7 @@
+import { architectureFacts } from '../../catalog/architectures.ts';
 import { type Hyperparameters, largestLayer, layerShapes } from '../../catalog/quant-schema.ts';
 import type { RunSettings } from '../schema.ts';
+import { gemma4Moments, gemma4PassedOn } from './gemma4.ts';
 import {
   type Fit,
   fitOf,
@@ -10,7 +12,7 @@ import {
   ollamaMoments,
   widthsOf,
 } from './graph.ts';
-import { cacheCells, effectiveBatch } from './kv.ts';
+import { cacheCells, effectiveBatch, isGlobal } from './kv.ts';
 
 const F32 = 4;
 const F16 = 2;
@@ -38,6 +40,10 @@ export interface Place {
   readonly ollamaGraph?: boolean;
   /** Several GPUs take turns, each with four copies of its inputs: the first ones get fewer than the last. */
   readonly pipelined?: 'last' | 'earlier';
+  /** Blocks on the device. */
+  readonly blocks?: number;
+  /** Bytes of caches on other devices that layers here use: each layer has a copy. */
+  readonly borrowedBytes?: number;
   /** What a GPU fetches from RAM, layer by layer, when only a part of the layers is on it. */
   readonly fetched?: { readonly matrixBytes: number; readonly cacheBytes: number };
 }
@@ -55,11 +61,12 @@ export function computeBuffer(
 ): ComputeBuffer {
   const batch = effectiveBatch(settings);
   const own = where.ollamaGraph === true;
-  const moments = own ? ollamaMoments(hyperparameters, settings) : momentsOf(hyperparameters, settings, where.onGpu);
+  const isGemma4 = architectureFacts(architecture).computeGraph?.value === 'gemma4';
   const fit = fitOf(architecture);
   const input = own ? ollamaInputBytes(hyperparameters, settings) : inputBytes(hyperparameters, settings);
   const inputs = input * (where.pipelined === undefined ? 1 : PIPELINE_COPIES);
-  const passed = passedOn(hyperparameters, where.pipelined);
+  const moments = momentsAt(hyperparameters, settings, where, isGemma4, input / F32 / batch);
+  const passed = passedOn(hyperparameters, settings, where, isGemma4);
   const values = (moment: number, more: number): number => (moment + more) * F32 * batch;
   const attention =
     values(moments.attention, passed.attention) + scoreBytes(hyperparameters, settings, where.onGpu) + inputs;
@@ -68,8 +75,29 @@ export function computeBuffer(
   // At the output layer the inputs are no longer needed, unless they are kept for another batch.
   const kept = where.pipelined === undefined ? 0 : inputs;
   const widest = allLogits ? Math.max(layers, values(moments.logits, passed.logits) + kept) : layers;
-  const bytes = widest * (fit === 'wide' ? WIDE : 1) + fetchedBytes(hyperparameters, settings, where);
+  const borrowed = (where.borrowedBytes ?? 0) * (where.pipelined === undefined ? 1 : PIPELINE_COPIES);
+  const bytes = widest * (fit === 'wide' ? WIDE : 1) + borrowed + fetchedBytes(hyperparameters, settings, where);
   return { bytes: Math.ceil(bytes), basis: basisOf(fit, allLogits, where) };
+}
+
+function momentsAt(
+  hyperparameters: Hyperparameters,
+  settings: RunSettings,
+  { onGpu, ollamaGraph, pipelined }: Place,
+  isGemma4: boolean,
+  inputs: number,
+): Moments {
+  // Inputs that are kept for another batch are counted with it.
+  const own = (): Moments => gemma4Moments(hyperparameters, settings, onGpu, pipelined === undefined ? inputs : 0);
+  if (ollamaGraph !== true) return isGemma4 ? own() : momentsOf(hyperparameters, settings, onGpu);
+  const moments = ollamaMoments(hyperparameters, settings);
+  if (!isGemma4) return moments;
+  const { feedForward, attention } = own();
+  return {
+    feedForward: Math.max(moments.feedForward, feedForward),
+    attention: Math.max(moments.attention, attention),
+    logits: moments.logits,
+  };
 }
 
 /**
@@ -78,16 +106,25 @@ export function computeBuffer(
  */
 function scoreBytes(hyperparameters: Hyperparameters, settings: RunSettings, onGpu: boolean): number {
   const { headCount } = hyperparameters;
-  const { full } = cacheCells(hyperparameters, settings);
+  const { full, windowed } = cacheCells(hyperparameters, settings);
   if (!settings.flashAttention) return F32 * effectiveBatch(settings) * largestLayer(headCount) * full;
   if (settings.kvType === 'f16' || !onGpu) return 0;
-  const keysAndValues = layerShapes(hyperparameters).map(({ keys, values }) => keys + values);
-  return F16 * full * settings.parallel * Math.max(...keysAndValues);
+  const copies = layerShapes(hyperparameters).map(({ keys, values }, layer, shapes) => {
+    const cells = shapes.length === 1 || isGlobal(hyperparameters, layer) ? full : windowed;
+    return cells * (keys + values);
+  });
+  return F16 * settings.parallel * Math.max(...copies);
 }
 
 /** Values per token that GPUs which take turns pass on, in four copies; for Gemma 3n with its per-layer embeddings and four streams, fitted. */
-function passedOn(hyperparameters: Hyperparameters, pipelined: Place['pipelined']): Moments {
+function passedOn(
+  hyperparameters: Hyperparameters,
+  settings: RunSettings,
+  { pipelined, blocks = 0 }: Place,
+  isGemma4: boolean,
+): Moments {
   if (pipelined === undefined) return { feedForward: 0, attention: 0, logits: 0 };
+  if (isGemma4) return gemma4PassedOn(hyperparameters, settings, pipelined, PIPELINE_COPIES, blocks);
   const { embedding: e, perLayer: p } = widthsOf(hyperparameters);
   if (p === 0) {
     const values = PIPELINE_COPIES * e * (pipelined === 'last' ? 2 : 1);
@@ -150,10 +187,12 @@ const LARGER_TYPE = 1.3;
  * tensors were of one type, and something for those that are not.
  */
 export function largestMatrix(hyperparameters: Hyperparameters, blocks: readonly number[]): number {
-  const e = hyperparameters.embeddingLength;
+  const { embeddingLength: e, experts } = hyperparameters;
+  // Gate and up of all experts are one matrix.
+  const fused = experts === undefined ? 0 : 2 * e * experts.feedForwardLength * experts.count;
   const shares = layerShapes(hyperparameters).map(({ feedForward, query, keys, values }) => {
-    const matrix = feedForward * e;
-    return { matrix, whole: 3 * matrix + e * (2 * query + keys + values) };
+    const own = feedForward * e;
+    return { matrix: Math.max(own, fused), whole: 3 * own + 1.5 * fused + e * (2 * query + keys + values) };
   });
   const largestBlock = Math.max(0, ...blocks);
   return Math.max(...shares.map(({ matrix, whole }) => (largestBlock * matrix * LARGER_TYPE) / whole));

@@ -3,7 +3,7 @@ import { GIB } from '../../core/units.ts';
 import type { Engine, MemoryEstimate, RunSettings } from '../schema.ts';
 import { computeBuffer, largestMatrix, lookupBuffer, outputBuffer, type Place } from './compute.ts';
 import { type EngineTraits, traitsOf } from './engines.ts';
-import { hasWindow, kvBytesByLayer } from './kv.ts';
+import { borrowedKvBytes, hasWindow, kvBytesByLayer } from './kv.ts';
 import { type Placement, type Share, sharesOf, splitWeights, sum } from './weights.ts';
 
 export interface EstimateRequest {
@@ -114,12 +114,18 @@ function computeParts(
   const fetched = all
     ? undefined
     : {
-        matrixBytes: largestMatrix(hyperparameters, weights.blocks.slice(0, first.from)),
+        // The projection of the per-layer embeddings is multiplied with the first block.
+        matrixBytes: Math.max(
+          largestMatrix(hyperparameters, weights.blocks.slice(0, first.from)),
+          first.from > 0 ? weights.perLayerProjection : 0,
+        ),
         cacheBytes: Math.max(0, ...kvByLayer.slice(0, first.from)),
       };
-  const buffers = shares.map(({ output }) =>
+  const buffers = shares.map(({ from, to, output }) =>
     bufferAt({
       onGpu: true,
+      blocks: to - from,
+      borrowedBytes: borrowedKvBytes(hyperparameters, kvByLayer, { from, to }),
       ...(pipelined && { pipelined: output ? ('last' as const) : ('earlier' as const) }),
       ...(fetched !== undefined && { fetched }),
     }),

@@ -1,13 +1,13 @@
 import { architectureFacts } from '../../catalog/architectures.ts';
-import { type Hyperparameters, largestLayer, layerShapes } from '../../catalog/quant-schema.ts';
+import { atLayer, type Hyperparameters, largestLayer, layerShapes } from '../../catalog/quant-schema.ts';
 import type { RunSettings } from '../schema.ts';
-import { cacheCells, effectiveBatch, hasWindow } from './kv.ts';
+import { cacheCells, effectiveBatch, hasWindow, isGlobal } from './kv.ts';
 
 /** How sure the formulas below are for an architecture. */
 export type Fit = 'exact' | 'family' | 'wide';
 
 /** The widths of a network that buffers are made of, in values per token. */
-interface Widths {
+export interface Widths {
   readonly embedding: number;
   readonly feedForward: number;
   readonly query: number;
@@ -116,13 +116,26 @@ export function inputBytes(hyperparameters: Hyperparameters, settings: RunSettin
   const masks = maskValue * (caches === 2 ? full + windowed : full);
   const valueIndices = flashAttention ? 1 : Math.max(...layerShapes(hyperparameters).map(({ values }) => values));
   const perToken = masks + F32 + caches * INDEX * (1 + valueIndices);
-  return effectiveBatch(settings) * perToken + (kvType === 'f16' ? 0 : caches * rotationBytes(hyperparameters));
+  return effectiveBatch(settings) * perToken + (kvType === 'f16' ? 0 : rotationBytes(hyperparameters));
 }
 
-/** Square f32 matrices: for keys the largest power of two that divides a head, for values 64 (`build_input_k_rot`). */
+/**
+ * Square f32 matrices for each cache: for keys the largest power of two that divides a head, for values 64
+ * (`build_input_k_rot`). The layers of one cache have heads of one width.
+ */
 function rotationBytes(hyperparameters: Hyperparameters): number {
-  const keyLength = largestLayer(hyperparameters.keyLength);
-  const valueLength = largestLayer(hyperparameters.valueLength);
+  const { blockCount } = hyperparameters;
+  const first = Array.from({ length: blockCount }, (_, layer) => layer);
+  const layers = [
+    first.find((layer) => isGlobal(hyperparameters, layer)),
+    first.find((layer) => !isGlobal(hyperparameters, layer)),
+  ];
+  return layers.reduce((sum: number, layer) => sum + (layer === undefined ? 0 : rotationOf(hyperparameters, layer)), 0);
+}
+
+function rotationOf(hyperparameters: Hyperparameters, layer: number): number {
+  const keyLength = atLayer(hyperparameters.keyLength, layer);
+  const valueLength = atLayer(hyperparameters.valueLength, layer);
   if (keyLength % 64 !== 0 || valueLength % 64 !== 0) return 0;
   let side = 64;
   while (keyLength % (side * 2) === 0) side *= 2;

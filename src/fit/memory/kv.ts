@@ -53,8 +53,12 @@ export function kvBytesByLayer(
 ): number[] {
   const { blockCount, sharedKvLayers } = hyperparameters;
   const cells = cacheCells(hyperparameters, settings, engine);
-  const bytesPerCell = layerShapes(hyperparameters).map(
-    ({ keys, values }) => (keys + values) * KV_BYTES[settings.kvType] * settings.parallel,
+  const shapes = layerShapes(hyperparameters);
+  // Without flash attention llama.cpp stores values transposed, in each layer as many as in the widest (`n_embd_v_gqa_max`).
+  const padsValues = !settings.flashAttention && engine?.sharesWindow !== true;
+  const widest = Math.max(...shapes.map(({ values }) => values));
+  const bytesPerCell = shapes.map(
+    ({ keys, values }) => (keys + (padsValues ? widest : values)) * KV_BYTES[settings.kvType] * settings.parallel,
   );
   const [first = 0] = bytesPerCell;
   return Array.from({ length: blockCount }, (_, layer) => {
@@ -63,13 +67,32 @@ export function kvBytesByLayer(
   });
 }
 
+/**
+ * Bytes of the caches that the blocks from `from` to `to` (the one after the last) use although they belong to blocks before
+ * these: each block that shares a cache uses that of the last block of its kind that has one.
+ */
+export function borrowedKvBytes(
+  hyperparameters: Hyperparameters,
+  kvByLayer: readonly number[],
+  { from, to }: { readonly from: number; readonly to: number },
+): number {
+  const own = hyperparameters.blockCount - hyperparameters.sharedKvLayers;
+  let bytes = 0;
+  for (let layer = Math.max(from, own); layer < to; layer += 1) {
+    let donor = own - 1;
+    while (donor > 0 && isGlobal(hyperparameters, donor) !== isGlobal(hyperparameters, layer)) donor -= 1;
+    if (donor < from) bytes += kvByLayer[donor] ?? 0;
+  }
+  return bytes;
+}
+
 /** True where some layers see only a window, so that there are two caches and two attention masks. */
 export function hasWindow({ slidingWindow, slidingPattern }: Hyperparameters): boolean {
   return slidingWindow !== undefined && slidingPattern !== undefined;
 }
 
 /** The last layer of each group of `slidingPattern` is global. */
-function isGlobal(hyperparameters: Hyperparameters, layer: number): boolean {
+export function isGlobal(hyperparameters: Hyperparameters, layer: number): boolean {
   if (!hasWindow(hyperparameters)) return true;
   return (layer + 1) % (hyperparameters.slidingPattern ?? 1) === 0;
 }

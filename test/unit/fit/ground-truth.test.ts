@@ -4,10 +4,12 @@ import { describeCase, errorsOf } from '../../../bench/fit/errors.ts';
 import { checkVerdicts } from '../../../bench/fit/refuted.ts';
 import { readTruth } from '../../../bench/fit/truth.ts';
 
-const PAGE = 4096;
+/** Small tensors are padded to 128 bytes on a GPU; Gemma 4 31B has over 500 of them. */
+const PADDING = 9000;
 const cases = [...truthCases()];
 const whole = cases.filter(({ place }) => place === 'cpu' || place === 'gpu' || place === 'two-gpus');
 const MODELS = ['gemma-3n-e4b', 'gemma-3n-e2b', 'gemma-3-270m', 'gemma-3-1b', 'gemma-3-4b'];
+const GEMMA4 = ['gemma-4-e2b', 'gemma-4-e4b', 'gemma-4-12b', 'gemma-4-26b-a4b', 'gemma-4-31b'];
 
 function of(set: TruthCase['set'], more: (one: TruthCase) => boolean = () => true): TruthCase[] {
   return whole.filter((one) => one.set === set && more(one));
@@ -16,8 +18,8 @@ function of(set: TruthCase['set'], more: (one: TruthCase) => boolean = () => tru
 describe('the recorded truth', () => {
   test('has every model with every quant, and holds out a third of the settings', () => {
     const truth = readTruth();
-    for (const id of MODELS) {
-      expect(Object.keys(truth.models[id]?.weights ?? {}), id).toHaveLength(15);
+    for (const id of [...MODELS, ...GEMMA4]) {
+      expect(Object.keys(truth.models[id]?.weights ?? {}), id).toHaveLength(MODELS.includes(id) ? 15 : 5);
       const contexts = truth.models[id]?.contexts.filter(({ place }) => place === 'gpu') ?? [];
       expect(contexts.filter(({ heldOut }) => heldOut).length / contexts.length).toBeGreaterThan(0.33);
     }
@@ -26,10 +28,10 @@ describe('the recorded truth', () => {
 });
 
 describe.each(['fitted', 'held out'] as const)('%s settings', (set) => {
-  test('KV caches are exact, weights exact to the page', () => {
+  test('KV caches are exact, weights exact but for padding', () => {
     const errors = errorsOf(of(set));
     expect(errors.kvWrong).toBe(0);
-    expect(errors.weightsBytes).toBeLessThan(PAGE);
+    expect(errors.weightsBytes).toBeLessThan(PADDING);
   });
 
   test('compute buffers are within 2 %, within 5 % where the logits of a whole batch are kept', () => {
@@ -41,7 +43,7 @@ describe.each(['fitted', 'held out'] as const)('%s settings', (set) => {
 test('models that nothing was fitted to: exact caches and weights, compute buffers never under and 15 % over at most', () => {
   const errors = errorsOf(of('other model'));
   expect(errors.kvWrong).toBe(0);
-  expect(errors.weightsBytes).toBeLessThan(PAGE);
+  expect(errors.weightsBytes).toBeLessThan(PADDING);
   expect(errors.compute.lowest).toBeGreaterThan(-0.01);
   expect(errors.compute.p95).toBeLessThan(0.15);
 });
