@@ -50,6 +50,11 @@ describe('hyperparameters', () => {
       { headCountKv: 2 },
     ],
     [
+      'key_length_swa, where the file does not say which layers see only a window',
+      { key: 'gemma3n.attention.key_length_swa', type: 'u32', value: 256 },
+      { keyLength: 256, valueLength: 64 },
+    ],
+    [
       'key_length',
       { key: 'gemma3n.attention.key_length', type: 'u32', value: 128 },
       { keyLength: 128, valueLength: 64 },
@@ -183,5 +188,38 @@ describe('hyperparameters', () => {
   ])('%s wrong: %o', async (key, entry, fragment) => {
     const attempt = read(modelSpec('gemma3n', { [key]: entry }));
     await expect(attempt).rejects.toMatchObject({ code: 'bad-gguf', message: expect.stringContaining(fragment) });
+  });
+});
+
+describe('the keys of Gemma 4', () => {
+  const u32 = (name: string, value: number): MetadataSpec => ({ key: `gemma4.${name}`, type: 'u32', value });
+  const spec = (...entries: MetadataSpec[]): GgufSpec =>
+    modelSpec('gemma4', Object.fromEntries(entries.map((entry) => [entry.key, entry])));
+  const pattern: MetadataSpec = { key: 'gemma4.attention.sliding_window_pattern', type: 'bool', value: [true, false] };
+
+  test('heads of layers that see only a window have a width of their own', async () => {
+    const { hyperparameters } = await read(
+      spec(
+        pattern,
+        u32('attention.sliding_window', 512),
+        u32('attention.key_length', 128),
+        u32('attention.key_length_swa', 64),
+      ),
+    );
+    expect(hyperparameters).toMatchObject({ keyLength: [64, 128], valueLength: 64, slidingPattern: 2 });
+  });
+
+  test('experts, of one width or the widest of several', async () => {
+    const experts = [u32('expert_count', 128), u32('expert_used_count', 8)];
+    const one = await read(spec(...experts, u32('expert_feed_forward_length', 704)));
+    expect(one.hyperparameters?.experts).toEqual({ count: 128, used: 8, feedForwardLength: 704 });
+    const widths: MetadataSpec = { key: 'gemma4.expert_feed_forward_length', type: 'i32', value: [704, 512] };
+    expect((await read(spec(...experts, widths))).hyperparameters?.experts?.feedForwardLength).toBe(704);
+    expect((await read(spec(...experts))).hyperparameters).not.toHaveProperty('experts');
+  });
+
+  test('more experts in use than there are is refused', async () => {
+    const wrong = spec(u32('expert_count', 4), u32('expert_used_count', 8), u32('expert_feed_forward_length', 704));
+    await expect(read(wrong)).rejects.toThrow(/expert_used_count.* is 8, but there are only 4 experts/);
   });
 });
