@@ -56,8 +56,9 @@ describe('on one GPU', () => {
     expect(layers).toBeLessThan(36);
     expect(result.headroomBytes).toBeGreaterThanOrEqual(0);
     expect(result.headroomBytes).toBeLessThan(0.1 * GIB);
+    // Of the matrices in RAM the projection of the per-layer embeddings is the largest that is copied there.
     expect(result.reasons[1]).toBe(
-      `With ${layers} of 36 layers on the GPU: Fits in NVIDIA Test: needs 2.17 GiB plus a margin of 1.00 GiB; 3.20 GiB is free.`,
+      `With ${layers} of 36 layers on the GPU: Fits in NVIDIA Test: needs 2.18 GiB plus a margin of 1.00 GiB; 3.20 GiB is free.`,
     );
     expect(result.reasons[0]).toBe(
       'Too large for NVIDIA Test: needs 2.96 GiB plus a margin of 1.00 GiB, but only 3.20 GiB is free (775.7 MiB short).',
