@@ -1,3 +1,5 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Catalog } from '../../../../src/catalog/load.ts';
@@ -15,6 +17,7 @@ import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import { RuntimeKind } from '../../../../src/runtimes/contract.ts';
 import { ollamaFacts } from '../../../../src/runtimes/registry.ts';
 import { failureOf } from '../../../helpers/failure.ts';
+import { type Gemma4Size, gemma4Model } from '../../../helpers/gemma4-model.ts';
 import { ROOT, SPEC, TINY_DIGEST, TINY_FILE, tinyPlan } from '../../../helpers/plans.ts';
 import { E4B_SHAPE, host, tabledWeights } from '../../fit/support.ts';
 
@@ -50,6 +53,19 @@ function inputs(
     installed: async () => [],
     ...changes,
   };
+}
+
+/** The header of a random Gemma 4, of a shape that the catalog does not list. */
+async function gemma4Header(size: Gemma4Size, addBos: boolean): Promise<GgufFacts> {
+  const folder = await mkdtemp(join(tmpdir(), 'gemma4-plan-'));
+  try {
+    const path = join(folder, 'model.gguf');
+    const bytes = gemma4Model(size, { template: '{{ bos_token }}', addBos });
+    await writeFile(path, bytes);
+    return await readHeader(path, bytes.length);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
 
 /** As a pretrained model, or a file that was converted without its chat template. */
@@ -419,5 +435,37 @@ describe('the library of the server', () => {
       refused('runtime-too-old', /0\.10\.0/),
     );
     await expect(plan({ from: 'ollama:gemma3n:e5b' })).rejects.toEqual(refused('model-not-found'));
+  });
+});
+
+describe('a model whose chat format servers have built in', () => {
+  const planOn = async (version: string, size: Gemma4Size, addBos = false) => {
+    const header = await gemma4Header(size, addBos);
+    const given = inputs({ '/x/model.gguf': {} }, { facts: ollamaFacts(version), readHeader: async () => header });
+    return plan({ from: '/x/model.gguf' }, given);
+  };
+
+  test.each(['small', 'large'] as const)(
+    'gets the %s renderer for a file of another shape, by its kind',
+    async (size) => {
+      const { source } = await planOn('0.33.0', size);
+      const spec = source.kind === 'file' ? source.spec : expect.fail();
+      expect(spec.templateName).toBe(`gemma4-${size}`);
+      expect(spec.builtIn).toMatchObject({ renderer: `gemma4-${size}`, parser: 'gemma4', requires: '0.21.0' });
+      expect(spec.parameters.stop).toEqual(['<turn|>']);
+    },
+  );
+
+  test('is refused by servers that would write another prompt', async () => {
+    await expect(planOn('0.20.7', 'large')).rejects.toEqual(
+      refused('runtime-too-old', /gemma4-large exists since 0\.21\.0/),
+    );
+    await expect(planOn('0.20.7', 'small')).resolves.toMatchObject({ source: { kind: 'file' } });
+    await expect(planOn('0.20.6', 'small')).rejects.toEqual(refused('runtime-too-old', /empty thought/));
+  });
+
+  test('is refused where its prompt would begin with two BOS tokens', async () => {
+    await expect(planOn('0.24.0', 'small', true)).rejects.toEqual(refused('runtime-too-old', /add_bos_token/));
+    await expect(planOn('0.30.0', 'small', true)).resolves.toMatchObject({ source: { kind: 'file' } });
   });
 });
