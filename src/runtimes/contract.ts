@@ -24,6 +24,8 @@ export interface Message {
   readonly content: string;
   /** Pictures that belong to the text: files' bytes in base64, without a `data:` prefix. */
   readonly images?: readonly string[];
+  /** Sounds that belong to the text, likewise: WAV files. */
+  readonly sounds?: readonly string[];
 }
 
 export interface ChatRequest {

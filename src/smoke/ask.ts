@@ -108,7 +108,9 @@ function judgesOf(check: Check): readonly Judge[] {
 
 /** Speeds of a request, and its prompt's tokens where the prompt was no more than the check's messages. */
 export function measurements(check: Check, asked: Reply): Measured {
-  const plain = check.fill === undefined && check.messages.every(({ images }) => images === undefined);
+  const plain =
+    check.fill === undefined &&
+    check.messages.every(({ images, sounds }) => images === undefined && sounds === undefined);
   return {
     ...(plain && { promptTokens: asked.promptTokens }),
     firstTokenMs: asked.firstTokenMs,

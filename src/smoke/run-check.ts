@@ -9,8 +9,8 @@ import type { Check, Pace } from './schema.ts';
 
 /** Runs one check in its own way. Throws what the runtime throws. */
 export async function runCheck(run: RunSuite, check: Check): Promise<Outcome> {
-  const blind = check.messages.some(({ images }) => images !== undefined) ? whyNoVision(run) : undefined;
-  if (blind !== undefined) return { skipped: blind };
+  const lacking = whyNotShown(run, check);
+  if (lacking !== undefined) return { skipped: lacking };
   if (check.fill !== undefined) return fillContext(run, check, check.fill);
   if (check.timing !== undefined) return measureLatency(run, check);
   if (check.repeat !== undefined) return checkDeterminism(run, check, check.repeat);
@@ -27,12 +27,22 @@ function judgeReply(run: RunSuite, check: Check, asked: Reply, bySchema?: Eviden
   };
 }
 
-/** Why the model cannot be shown a picture; undefined when it can. */
-function whyNoVision({ stored }: RunSuite): string | undefined {
-  if (stored?.capabilities === undefined)
-    return 'the runtime does not report whether the model supports images (Ollama does since 0.6.4)';
-  if (stored.capabilities.includes('vision')) return undefined;
-  return `the model has no vision support (capabilities: ${stored.capabilities.join(', ') || 'none'})`;
+/** What pictures and sounds need, in the runtime's word and in ours. */
+const SENSES = [
+  { part: 'images', capability: 'vision', what: 'images' },
+  { part: 'sounds', capability: 'audio', what: 'sounds' },
+] as const;
+
+/** Why the model cannot be shown what a check shows; undefined when it can. */
+function whyNotShown({ stored }: RunSuite, { messages }: Check): string | undefined {
+  for (const { part, capability, what } of SENSES) {
+    if (messages.every((message) => message[part] === undefined)) continue;
+    if (stored?.capabilities === undefined)
+      return `the runtime does not report whether the model supports ${what} (Ollama does since 0.6.4)`;
+    if (!stored.capabilities.includes(capability))
+      return `the model has no ${capability} support (capabilities: ${stored.capabilities.join(', ') || 'none'})`;
+  }
+  return undefined;
 }
 
 /** Errors of a runtime without support for JSON Schema, by the contract of `ChatRequest.format`. */

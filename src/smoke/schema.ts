@@ -7,7 +7,7 @@ export const BASE_SUITE = 'base';
 /**
  * What a check asks of the model, from the first to the last that is run: it loads, answers, stops where it should,
  * obeys, repeats itself (the same question gets the same answer), formats (JSON by a schema), knows facts, speaks
- * languages, sees pictures, holds long input, runs at some speed.
+ * languages, sees pictures, hears sounds, holds long input, runs at some speed.
  */
 export const Level = z.enum([
   'loads',
@@ -19,6 +19,7 @@ export const Level = z.enum([
   'knows',
   'speaks',
   'sees',
+  'hears',
   'holds',
   'runs',
 ]);
@@ -59,11 +60,16 @@ export const FILLER = '{filler}';
 /** Bytes of a picture in base64; 200,000 characters are 150 kB, far more than a picture of a few shapes needs. */
 const Picture = z.base64().min(1).max(200_000);
 
+/** Bytes of a spoken word or two in base64. */
+const Sound = z.base64().min(1).max(200_000);
+
 const SuiteMessage = z.strictObject({
   role: z.enum(['system', 'user', 'assistant']),
   content: z.string(),
   /** PNG or JPEG files in base64. Skipped where the model takes no pictures. */
   images: z.array(Picture).min(1).exactOptional(),
+  /** WAV files in base64. Skipped where the model takes no sound. */
+  sounds: z.array(Sound).min(1).exactOptional(),
 });
 
 export const Fill = z.strictObject({

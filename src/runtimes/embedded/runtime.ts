@@ -147,12 +147,12 @@ async function modelFor(
 
 /** A model's own system text speaks unless the conversation brings one, as in Ollama. */
 function messagesFor({ spec }: Manifest, messages: readonly Message[]): ChatMessage[] {
-  if (messages.some(({ images = [] }) => images.length > 0))
+  if (messages.some(({ images = [], sounds = [] }) => images.length + sounds.length > 0))
     throw new ProvisionError(
       'runtime-refused',
-      'The embedded runtime does not accept pictures: its binding reads text only.',
+      'The embedded runtime does not accept pictures or sounds: its binding reads text only.',
       {
-        suggestions: ['Ask without a picture.', 'Or use another runtime: start Ollama and pass --runtime ollama.'],
+        suggestions: ['Ask without them.', 'Or use another runtime: start Ollama and pass --runtime ollama.'],
       },
     );
   if (messages.length === 0)

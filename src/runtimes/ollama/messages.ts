@@ -6,11 +6,11 @@ import type { Message } from '../contract.ts';
  */
 export const NO_THOUGHTS = { think: false } as const;
 
-/** Messages in the form of Ollama's API, which takes pictures in base64. */
+/** Messages in the form of Ollama's API, which takes pictures and sounds in one list of base64 and tells them apart by their bytes. */
 export function messagesFor(messages: readonly Message[]) {
-  return messages.map(({ role, content, images }) => ({
+  return messages.map(({ role, content, images = [], sounds = [] }) => ({
     role,
     content,
-    ...(images && images.length > 0 && { images }),
+    ...(images.length + sounds.length > 0 && { images: [...images, ...sounds] }),
   }));
 }

@@ -52,7 +52,7 @@ function shapesFor({ counted }: ProveRequest): readonly Shape[] {
 
 /** The tokens of a picture are in no raw prompt. */
 function isCountable({ messages, promptTokens }: NonNullable<ProveRequest['counted']>): boolean {
-  return promptTokens > 0 && messages.every(({ images = [] }) => images.length === 0);
+  return promptTokens > 0 && messages.every(({ images = [], sounds = [] }) => images.length + sounds.length === 0);
 }
 
 /**

@@ -122,6 +122,28 @@ describe('a picture', () => {
   });
 });
 
+describe('a sound', () => {
+  const messages: Check['messages'] = [{ role: 'user', content: 'Which number?', sounds: ['UklGRg=='] }];
+  const one = check('hear', 'hears', { messages, judges: [{ kind: 'mentions', anyOf: ['seven', '7'] }] });
+
+  test('is played to a model that hears, and only who heard it knows the answer', async () => {
+    const chat = chatOf(() => ({ text: 'Seven' }));
+    const result = await runOne(one, chat, { stored: { capabilities: ['completion', 'vision', 'audio'] } });
+    expect(result).toMatchObject({ passed: true });
+    expect(chat.asked[0]?.messages).toEqual(messages);
+    expect(result.promptTokens).toBeUndefined();
+    const deaf = chatOf(() => ({ text: 'Five' }));
+    expect(await runOne(one, deaf, { stored: { capabilities: ['audio'] } })).toMatchObject({ passed: false });
+  });
+
+  test('is kept from a model that only sees', async () => {
+    const chat = chatOf(() => ({ text: 'Seven' }));
+    const result = await runOne(one, chat, { stored: { capabilities: ['completion', 'vision'] } });
+    expect(result.skipped).toContain('no audio support (capabilities: completion, vision)');
+    expect(chat.asked).toHaveLength(0);
+  });
+});
+
 describe('cold and warm', () => {
   const one = check('pace', 'runs', { timing: 'cold-and-warm', judges: [{ kind: 'mentions', anyOf: ['fine'] }] });
 

@@ -106,6 +106,15 @@ describe('the suites of the catalog', () => {
     }
   });
 
+  test('the sound of Gemma 4’s suite is a WAV file of one channel at 16 kHz', async () => {
+    const { checks } = await loadBuiltInSuite(disk, folder, 'gemma-4', UNCAGED);
+    const sounds = checks.flatMap(({ messages }) => messages.flatMap((message) => message.sounds ?? []));
+    expect(sounds).toHaveLength(1);
+    const bytes = Buffer.from(sounds[0] ?? '', 'base64');
+    expect([bytes.subarray(0, 4).toString(), bytes.subarray(8, 12).toString()]).toEqual(['RIFF', 'WAVE']);
+    expect([bytes.readUInt16LE(22), bytes.readUInt32LE(24)]).toEqual([1, 16_000]);
+  });
+
   test('an unknown id gets the nearest one', async () => {
     await expect(loadBuiltInSuite(disk, folder, 'gema', UNCAGED)).rejects.toMatchObject({
       code: 'file-not-found',

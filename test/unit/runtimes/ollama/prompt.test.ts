@@ -174,6 +174,8 @@ describe('pictures', () => {
   });
 
   test('messages without any have no field for them', () => {
+    const both = messagesFor([{ role: 'user', content: 'a', images: ['aQ=='], sounds: ['UklGRg=='] }]);
+    expect(both).toEqual([{ role: 'user', content: 'a', images: ['aQ==', 'UklGRg=='] }]);
     expect(messagesFor([{ role: 'user', content: 'a', images: [] }])).toEqual([{ role: 'user', content: 'a' }]);
   });
 });
