@@ -8,10 +8,19 @@ import { type BenchModel, tensorsOf } from './models.ts';
 
 const ALIGNMENT = 32;
 
-/** The header of one quant's file and the size of the whole. Its token list has the right length; the words are made up. */
-export function sparseFile(model: BenchModel, quant: string): { header: Buffer; sizeBytes: number } {
+/**
+ * The header of one quant's file and the size of the whole. Its token list has the right length; the words are made up. It
+ * has no chat template unless one is given.
+ */
+export function sparseFile(
+  model: BenchModel,
+  quant: string,
+  chatTemplate?: string,
+): { header: Buffer; sizeBytes: number } {
   const tensors = tensorsOf(model, quant);
-  const header = buildGguf({ metadata: metadataOf(model), tensors, withData: false });
+  const chat: MetadataSpec[] =
+    chatTemplate === undefined ? [] : [{ key: 'tokenizer.chat_template', type: 'string', value: chatTemplate }];
+  const header = buildGguf({ metadata: [...metadataOf(model), ...chat], tensors, withData: false });
   const start = pad(header.length);
   return {
     header: Buffer.concat([header, Buffer.alloc(start - header.length)]),

@@ -83,6 +83,31 @@ describe('install', () => {
   });
 });
 
+describe('a second install by name', () => {
+  const NAME = `${MODEL}:q4_k_m`;
+
+  test('changes nothing and needs no hub; only --force asks for what the branch is now', LONG, async () => {
+    const first = await install(MODEL);
+    expect(first, first.stderr).toMatchObject({ code: 0, data: { changed: true, smoke: { failed: 0 } } });
+    const pinnedRef = `hf:org/tiny-GGUF@${COMMIT}/tiny-gemma-3n-q4_k_m.gguf`;
+    const recorded = (await home.json('show', [NAME])).data?.records[0];
+    expect(recorded?.source.pinnedRef).toBe(pinnedRef);
+
+    // As after an upgrade of this tool: the catalog has another source, best first, and the branch has moved.
+    repo.revisions.main = NEXT;
+    writeFileSync(catalog, readFileSync(catalog, 'utf8').replace('hf:org/tiny-GGUF@main/', 'hf:new/tiny-GGUF@main/'));
+    hub.requests.splice(0);
+    const second = await install(MODEL);
+    expect(second).toMatchObject({ code: 0, data: { changed: false, bytesMoved: 0, source: { pinnedRef } } });
+    expect(hub.requests).toEqual([]);
+    expect((await home.json('show', [NAME])).data?.records[0]).toEqual(recorded);
+
+    await hub.close();
+    expect(await install(MODEL)).toMatchObject({ code: 0, data: { changed: false, quant: 'q4_k_m' } });
+    expect(await install(MODEL, '--force', '--dry-run')).toMatchObject({ code: 10, error: { code: 'network' } });
+  });
+});
+
 describe('upgrade --to', () => {
   test('moves a name to another model with the same proof; rollback returns to the first', LONG, async () => {
     expect(await install('tiny-gemma-3n:q2_k', '--name', 'assistant', '--ctx', '512')).toMatchObject({ code: 0 });

@@ -60,10 +60,12 @@ describe('a GGUF that cannot be installed', () => {
     expect(readdirSync(join(home.path, 'data/embedded/blobs'))).toEqual([]);
   });
 
-  test('a model that is not bundled with the tool has no source', async () => {
-    const result = await home.json('install', ['gemma-3n-e4b:q4_k_m', '--accept-license']);
+  test('a quant that no one publishes has no source: those that are published are named, and how to make it', async () => {
+    const result = await home.json('install', ['gemma-3-4b:q5_0', '--accept-license']);
     expect(result).toMatchObject({ code: 3, error: { code: 'source-not-found' } });
-    expect(result.error.suggestions.join(' ')).toContain('--from');
+    const advice = result.error.suggestions.join(' ');
+    expect(advice).toContain('q4_k_m');
+    expect(advice).toMatch(/llama-quantize .* q5_0.*--from/);
   });
 });
 
