@@ -155,7 +155,10 @@ async function resolveBest(
         : nothingToInstall(named.model, undefined, request.from);
     return resolveQuant(named, best.quant, ['forced, although nothing fits'], request, inputs);
   }
-  return resolveQuant(named, ranking.choice.quant, ranking.choice.reasons, request, inputs);
+  const { quant, reasons } = ranking.choice;
+  const compared = available.map(({ id }) => id).join(', ');
+  const limited = inputs.offline === true ? [`only what is on this machine was compared (--offline): ${compared}`] : [];
+  return resolveQuant(named, quant, [...reasons, ...limited], request, inputs);
 }
 
 /**
@@ -278,7 +281,10 @@ async function availableQuants(
   request: InstallRequest,
   inputs: PlanningInputs,
 ): Promise<Model['quants']> {
-  if (request.from === undefined) return model.quants.filter((quant) => placesOf(quant, inputs).length > 0);
+  if (request.from === undefined) {
+    const placed = model.quants.filter((quant) => placesOf(quant, inputs).length > 0);
+    return inputs.offline === true ? quantsHere(placed, request, inputs) : placed;
+  }
   const found: Model['quants'] = [];
   for (const quant of model.quants) {
     try {
@@ -289,6 +295,33 @@ async function availableQuants(
     }
   }
   return found;
+}
+
+/** Where nothing may be downloaded: the quants that are on this machine; all where there is none, so that the best one is named as missing. */
+async function quantsHere(
+  quants: Model['quants'],
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): Promise<Model['quants']> {
+  const here: Model['quants'] = [];
+  for (const quant of quants) {
+    for (const place of samePlaces(quant, request, inputs)) {
+      if (!(await isHere(place, quant.file, inputs))) continue;
+      here.push(quant);
+      break;
+    }
+  }
+  return here.length > 0 ? here : quants;
+}
+
+async function isHere({ ref, expected }: Place, fileName: string, inputs: PlanningInputs): Promise<boolean> {
+  try {
+    await fileAt(ref, fileName, expected, inputs);
+    return true;
+  } catch (error) {
+    if (error instanceof ProvisionError && ELSEWHERE.has(error.code)) return false;
+    throw error;
+  }
 }
 
 /** What the user named with `--from`; in a folder or a repository, the file of the wanted quant. */
@@ -324,6 +357,18 @@ function placesOf({ bundled, digest, sources = [] }: Quant, inputs: PlanningInpu
   );
 }
 
+/** A quant's first place, then the others that are known to have the same bytes. */
+function samePlaces(quant: Quant, request: InstallRequest, inputs: PlanningInputs): Place[] {
+  const [first, ...others] = placesOf(quant, inputs);
+  if (first === undefined) return [];
+  const wanted = request.digest ?? first.expected.digest;
+  const same = others.filter(({ expected }) => wanted !== undefined && expected.digest === wanted);
+  return [first, ...same].map(({ ref, expected }) => ({
+    ref,
+    expected: { ...expected, ...(wanted !== undefined && { digest: wanted }) },
+  }));
+}
+
 /** A file with what its header says. */
 interface OpenedFile {
   readonly file: SourceFile;
@@ -348,18 +393,13 @@ async function openPlaced(
   inputs: PlanningInputs,
 ): Promise<OpenedFile | undefined> {
   const entry = model.quants.find(({ id }) => id === quant);
-  const [first, ...others] = entry === undefined ? [] : placesOf(entry, inputs);
-  if (first === undefined) return undefined;
-  const wanted = request.digest ?? first.expected.digest;
-  const isSame = ({ expected }: Place) => wanted !== undefined && expected.digest === wanted;
+  if (entry === undefined) return undefined;
+  const places = samePlaces(entry, request, inputs);
   const told: string[] = [];
   let failure: ProvisionError | undefined;
-  for (const { ref, expected } of [first, ...others.filter(isSame)]) {
+  for (const { ref, expected } of places) {
     try {
-      const { file, header } = await openFile(
-        await fileAt(ref, entry?.file, { ...expected, ...(wanted !== undefined && { digest: wanted }) }, inputs),
-        inputs,
-      );
+      const { file, header } = await openFile(await fileAt(ref, entry.file, expected, inputs), inputs);
       const warnings = [
         ...told,
         ...(told.length > 0 ? [`The same bytes come from ${ref}.`] : []),
@@ -373,10 +413,8 @@ async function openPlaced(
     }
   }
   if (failure === undefined) return undefined;
-  throw withOtherPlaces(
-    failure,
-    others.filter((place) => !isSame(place)),
-  );
+  const others = placesOf(entry, inputs).filter(({ ref }) => places.every((place) => place.ref !== ref));
+  throw withOtherPlaces(failure, others);
 }
 
 /** Other places have other bytes of the same quant: only the user can decide for them. */

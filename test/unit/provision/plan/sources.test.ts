@@ -211,3 +211,54 @@ describe('a name on record', () => {
     expect(refOf(found)).toBe(PINNED);
   });
 });
+
+describe('--offline: only what is on this machine', () => {
+  const refFor = (quant: string) => `hf:pub/tiny@${'c'.repeat(40)}/${quant}.gguf`;
+  const CHOICE = ['q2_k', 'q4_k_m', 'q8_0'];
+
+  /** Every quant has a source; `here`: those that are on this machine. */
+  function offlineWorld(here: readonly string[]): World {
+    const families = builtin.families.map(({ family, origins }) => ({
+      origins,
+      family: {
+        ...family,
+        models: family.models.map((model) => ({
+          ...model,
+          quants: model.quants
+            .filter(({ id }) => model.id !== 'tiny-gemma-3n' || CHOICE.includes(id))
+            .map(({ bundled: _bundled, ...quant }) => ({
+              ...quant,
+              sources: [{ ref: refFor(quant.id), digest: ONE }],
+            })),
+        })),
+      },
+    }));
+    const faults = CHOICE.filter((quant) => !here.includes(quant)).map((quant) => [refFor(quant), 'network'] as const);
+    return world(Object.fromEntries(faults), {
+      catalog: { ...builtin, families },
+      offline: true,
+      readHeader: async ({ ref }) => {
+        const quant = CHOICE.find((each) => ref === refFor(each)) ?? '';
+        return { ...tiny, declaredQuant: quant.toUpperCase() };
+      },
+    });
+  }
+
+  test('the quant is chosen among those, and the reasons say so', async () => {
+    const all = await plan({ model: 'tiny-gemma-3n' }, offlineWorld(CHOICE));
+    const best = all.quant;
+    const rest = CHOICE.filter((quant) => quant !== best);
+    const found = await plan({ model: 'tiny-gemma-3n' }, offlineWorld(rest));
+    expect(rest).toContain(found.quant);
+    expect(found.reasons).toContainEqual(
+      expect.stringMatching(/^only what is on this machine was compared \(--offline\): /),
+    );
+    expect((await plan({ model: 'tiny-gemma-3n' }, offlineWorld(['q2_k']))).quant).toBe('q2_k');
+  });
+
+  test('where nothing is here, the best quant is named as missing', async () => {
+    const { quant } = await plan({ model: 'tiny-gemma-3n' }, offlineWorld(CHOICE));
+    const error = await failureOf(plan({ model: 'tiny-gemma-3n' }, offlineWorld([])));
+    expect(error).toMatchObject({ code: 'network', message: `${refFor(quant)} answers network` });
+  });
+});
