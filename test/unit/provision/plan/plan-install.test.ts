@@ -201,6 +201,18 @@ describe('what is meant', () => {
       expect(reasons).not.toContain('memory was short then');
     });
 
+    test('the policy of what this tool chose is recorded, and none of what was named', async () => {
+      const fresh = inputs(files);
+      const policies = async (request: Partial<InstallRequest>) =>
+        (await plan({ model: 'tiny-gemma-3n', ...request }, fresh)).policy;
+      expect([await policies({}), await policies({ policy: 'card' })]).toEqual(['best', 'card']);
+      expect(await policies({ quant: 'q2_k', policy: 'card' })).toBeUndefined();
+      const quantOrigin = { reason: 'this quant is installed', automatic: true };
+      expect(await policies({ quant: 'q2_k', quantOrigin, policy: 'card' })).toBe('card');
+      expect(recorded({ policy: 'card' }).choice.policy).toBe('card');
+      expect(recorded().choice).not.toHaveProperty('policy');
+    });
+
     test('what the user named for another install is no choice of this tool', async () => {
       const named = recorded({ automatic: false });
       expect((await plan({ model: 'tiny-gemma-3n' }, given(named))).quant).toBe('q4_k_m');
