@@ -1,5 +1,6 @@
 /** What must hold between the fields of one model; a schema sees every field alone. */
 import type { Issue } from '../core/parse.ts';
+import { qualityIssues } from './check-quality.ts';
 import { sourceIssues } from './check-source.ts';
 import { type Item, issueAt, itemsAt, member, numberAt, type Path, repeats, textAt } from './json-access.ts';
 
@@ -17,6 +18,7 @@ export function modelIssues({ value: model, path }: Item): Issue[] {
     ...repeats(quants, 'file', 'the file'),
     ...repeats(quants, 'digest', 'the digest'),
     ...quants.flatMap((quant) => quantIssues(quant, blockCountOf(model))),
+    ...qualityIssues(model, path),
     ...repeats(projectors, 'id', 'the projector'),
     ...repeats(projectors, 'digest', 'the digest'),
     ...projectors.flatMap((projector) => projectorIssues(projector, model)),

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { Count, Text, Version, WebAddress, Word } from './ids.ts';
 import { Projector } from './projector-schema.ts';
+import { QualitySeries } from './quality-schema.ts';
 import { Hyperparameters, ModelId, Quant, QuantId, QuantSource } from './quant-schema.ts';
 
 export { Sourced } from './ids.ts';
@@ -79,6 +80,8 @@ export const Model = z.strictObject({
   /** Where the publisher's word and the real model differ: `{field, says, actual, source}`. */
   corrections: z.array(z.strictObject({ field: z.string(), says: z.string(), actual: z.string(), source: z.string() })),
   quants: z.array(Quant).min(1),
+  /** Published measurements, each by one method; beside the stars, never mixed with each other. */
+  measurements: z.array(QualitySeries).optional(),
   /** Projectors for it, best first; absent for a model of text alone. */
   projectors: z.array(Projector).min(1).optional(),
   smokeSuite: Word,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { QualitySeries } from '../catalog/quality-schema.ts';
 import { QuantId } from '../catalog/schema.ts';
 
 /** What a recommendation says, and the seam for estimators. All sizes in bytes. */
@@ -207,5 +208,7 @@ export const Recommendation = z.strictObject({
   /** What would give another choice. */
   changes: z.array(Change),
   table: FitTable.optional(),
+  /** What others measured of this model's quants, one series for each method; no part of the ranking. */
+  measurements: z.array(QualitySeries).optional(),
 });
 export type Recommendation = z.infer<typeof Recommendation>;

@@ -1,4 +1,5 @@
 /** Turns the data of a recommendation into the words and numbers that the template inserts. */
+import { METRIC_TEXT, type QualitySeries, qualityValueText } from '../catalog/quality-schema.ts';
 import { formatBytes } from '../core/units.ts';
 import { formatSpeed, PLACEMENT_TEXT, policyText } from '../fit/choice/reasons.ts';
 import type { Candidate, Change, FitTable, Recommendation } from '../fit/schema.ts';
@@ -31,6 +32,7 @@ export function pageView(data: RecommendationData) {
     changes: data.changes.map(({ sentence }: Change) => sentence),
     tables: data.table === undefined ? [] : tableViews(data.table),
     tableNotes: data.table?.notes ?? [],
+    measurements: (data.measurements ?? []).map(measurementView),
     host: hostView(data),
   };
 }
@@ -82,6 +84,17 @@ function candidateView(candidate: Candidate, chosen: boolean) {
       ['Compute buffers', memory.computeBytes, memory.basis.compute],
     ].map(([name, bytes, basis]) => ({ name, bytes: formatBytes(Number(bytes)), basis: basis ?? 'not stated' })),
     reasons: [...candidate.blockedBy, ...candidate.reasons],
+  };
+}
+
+function measurementView({ metric, values, ...series }: QualitySeries) {
+  return {
+    ...series,
+    against: series.against ?? '',
+    caution: series.caution ?? '',
+    title: METRIC_TEXT[metric].title,
+    better: METRIC_TEXT[metric].better,
+    rows: values.map((row) => ({ file: row.file, value: qualityValueText(metric, row) })),
   };
 }
 

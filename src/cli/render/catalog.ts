@@ -2,6 +2,7 @@ import type { LoadedFamily } from '../../catalog/load.ts';
 import type { Family, Model, Quant } from '../../catalog/schema.ts';
 import { formatBytes } from '../../core/units.ts';
 import type { FamilySummary } from '../../provision/plan/catalog-files.ts';
+import { measurementsText, STARS_TEXT } from './quality.ts';
 import { pairs, table } from './table.ts';
 
 /** `catalog list`. */
@@ -48,6 +49,8 @@ export function modelText(family: Family, model: Model): string {
     ]),
   ];
   const parts = [pairs(lines), '', quantTable(model.quants)];
+  parts.push('', STARS_TEXT);
+  if (model.measurements !== undefined) parts.push('', measurementsText(model.measurements));
   if (model.corrections.length > 0) {
     parts.push('', 'Differences between the model card and the real model');
     for (const { field, says, actual } of model.corrections) parts.push(`  ${field}: the card says ${says}; ${actual}`);

@@ -2,6 +2,7 @@ import { formatBytes } from '../../core/units.ts';
 import { formatSpeed, policyText } from '../../fit/choice/reasons.ts';
 import type { Candidate, Recommendation } from '../../fit/schema.ts';
 import { paint, type Terminal } from '../terminal.ts';
+import { publishedLines } from './quality.ts';
 import { fitTableText } from './recommend-table.ts';
 import { table } from './table.ts';
 
@@ -14,6 +15,7 @@ export function recommendationText(recommendation: Recommendation, terminal: Pic
     headline(recommendation),
     rankingText(candidates, choice?.quant),
     choice === undefined ? failureText(recommendation, terminal) : choiceText(recommendation, choice, terminal),
+    bullets('Published measurements (not comparable with each other):', publishedLines(recommendation.measurements)),
     bullets(
       'What would change the result:',
       changes.map(({ sentence }) => sentence),

@@ -98,7 +98,13 @@ export async function recommendFor(
     const isLive = here && flags['what-if'] === undefined;
     ranking.changes.unshift(...found.map((change) => withCommand(change, request, flags, isLive)));
   }
-  const data: RecommendData = { ...ranking, hardware: profile, ...(server && { server }) };
+  const { measurements } = model;
+  const data: RecommendData = {
+    ...ranking,
+    ...(measurements && { measurements }),
+    hardware: profile,
+    ...(server && { server }),
+  };
   return { data, warnings };
 }
 
