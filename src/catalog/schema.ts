@@ -55,7 +55,6 @@ export const ChatFormat = z.strictObject({
   tools: z.strictObject({ declares: Text, calls: Text, replies: Text, quote: Text }).optional(),
   source: Text,
 });
-export type ChatFormat = z.infer<typeof ChatFormat>;
 
 export const Model = z.strictObject({
   id: ModelId,

@@ -6,7 +6,6 @@ export const ParameterValue = z.union([z.number(), z.boolean(), z.string(), z.ar
 export type ParameterValue = z.infer<typeof ParameterValue>;
 
 export const Enclosure = z.strictObject({ opens: z.string().min(1), closes: z.string().min(1) });
-export type Enclosure = z.infer<typeof Enclosure>;
 
 /**
  * The chat format that a server has built in for the model, as Ollama's RENDERER and PARSER; it then uses no TEMPLATE.

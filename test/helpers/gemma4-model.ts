@@ -45,7 +45,7 @@ const SHAPES = {
 /** Width of a head in sliding-window and in global blocks: two, as in every published size. */
 const HEAD = { local: 32, global: 64 };
 const WINDOW = 64;
-export const CONTEXT = 2048;
+const CONTEXT = 2048;
 
 /** Special tokens of Gemma 4 in the order of its vocabulary; the first four are control tokens by their own keys. */
 const CONTROL = ['<pad>', '<eos>', '<bos>', '<unk>'];
@@ -72,7 +72,7 @@ const TOKENS = [...CONTROL, ...MARKERS, ...BYTES, ...LETTERS, ...PAIRS];
 
 export type Gemma4Size = keyof typeof SHAPES;
 
-export interface Gemma4Options {
+interface Gemma4Options {
   /** The Jinja template in the file; absent for a file without one. */
   readonly template?: string;
   readonly addBos?: boolean;
