@@ -4,7 +4,7 @@ import { digestOf } from '../../../../src/core/digest.ts';
 import { findDrift } from '../../../../src/provision/maintain/verify.ts';
 import type { StoredModel } from '../../../../src/runtimes/contract.ts';
 
-const RECORD = {
+const RECORD: Parameters<typeof findDrift>[0] = {
   name: 'm:t',
   template: {
     name: 'gemma4-large',
@@ -13,11 +13,11 @@ const RECORD = {
   },
   parameters: {},
   stored: { entryDigest: digestOf('before') },
-} satisfies Partial<Parameters<typeof findDrift>[0]>;
+};
 
 function templateDrift(found: Partial<StoredModel>): string[] {
   const stored: StoredModel = { name: 'm:t', entryDigest: digestOf('after'), template: '{{ .Prompt }}', ...found };
-  const problems = findDrift(RECORD as Parameters<typeof findDrift>[0], stored);
+  const problems = findDrift(RECORD, stored);
   return problems.flatMap(({ kind, detail }) => (kind === 'template-drift' ? [detail] : []));
 }
 
