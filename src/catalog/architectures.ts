@@ -35,6 +35,11 @@ const KNOWN: ReadonlyMap<string, Architecture> = new Map(
   (data as z.infer<typeof Architectures>).architectures.map((each) => [each.id, each]),
 );
 
+/** Whether the estimate has anything to go by for an architecture. */
+export function isKnownArchitecture(id: string): boolean {
+  return KNOWN.has(id);
+}
+
 /** The constants of an architecture; without any for one that is not known. */
 export function architectureFacts(id: string): Architecture {
   return KNOWN.get(id) ?? { id };

@@ -86,7 +86,7 @@ function newest(versions: readonly (string | undefined)[]): string | undefined {
  */
 function checkChatTemplate(family: Family, name: string, chatTemplate: string): void {
   const named = `The chat template ${name} of ${family.id}`;
-  if (chatTemplate.includes(family.tokens.bos)) {
+  if (family.tokens.bos !== '' && chatTemplate.includes(family.tokens.bos)) {
     throw new ProvisionError('bad-template', `${named} contains ${family.tokens.bos}, which the server also adds`, {
       suggestions: [`Remove ${family.tokens.bos} from templates/chat/${name}.gotmpl.`],
     });

@@ -59,7 +59,8 @@ function bytesFromText({ at, name = '', path = '' }: NonNullable<InstallReport['
 }
 
 function licenceText({ id, url, acceptanceRequired }: NonNullable<InstallReport['licence']>): string {
-  return `${id}${acceptanceRequired ? ', must be accepted once' : ''}: ${url}`;
+  // A file may name a licence without a place where it can be read.
+  return `${id}${acceptanceRequired ? ', must be accepted once' : ''}${url === '' ? '' : `: ${url}`}`;
 }
 
 function projectorLines({ id, serves, source }: NonNullable<InstallReport['projector']>): [string, string][] {

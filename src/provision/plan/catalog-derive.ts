@@ -24,6 +24,7 @@ import { hubRequest } from '../../sources/huggingface/source.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import { fileNameOf } from './resolve-request.ts';
+import { chatFormatOf } from './unlisted.ts';
 
 export const CatalogDeriveData = z.strictObject({
   /** A complete family without what is missing, or an overlay of a family that the catalog has. */
@@ -65,9 +66,6 @@ const OUTPUT = jsonKind('a catalog file', 'my-family.json', ['schemaVersion', 'm
 /** A context that every machine which holds the weights holds as well; the catalog's own models begin there. */
 const DEFAULT_CONTEXT = 4096;
 
-/** The formats that ship for families (`templates/chat/`), by the texts that begin and end a turn in them. */
-const FORMATS = [{ begins: '<start_of_turn>', ends: '<end_of_turn>', template: 'gemma' }] as const;
-
 /** Throws `bad-usage`, `bad-gguf`, `wrong-architecture`, and what finding and reading the reference throws. */
 export async function* deriveCatalog(app: AppContext, request: DeriveRequest): Work<CatalogDeriveData> {
   const { output, force } = request;
@@ -108,7 +106,7 @@ function compose(known: Known, request: DeriveRequest, catalog: Awaited<ReturnTy
   }
   const id = request.id ?? modelId(known.name, catalog);
   const model = { id, ...known.model, smokeSuite: family?.models.find(({ kind }) => kind === 'instruct')?.smokeSuite };
-  const found = FORMATS.find(({ begins, ends }) => known.jinja?.includes(begins) && known.jinja.includes(ends));
+  const found = chatFormatOf(known.jinja);
   const format = found?.template;
   if (family !== undefined) {
     const formats = [...new Set(family.models.flatMap(({ chat }) => chat?.template ?? []))];

@@ -6,6 +6,7 @@ import { RAW_TEMPLATE } from '../../modelfile/templates.ts';
 import { BASE_SUITE } from '../../smoke/schema.ts';
 import type { InstallRequest } from './contract.ts';
 import { fileNameOf, type ResolvedRequest } from './resolve-request.ts';
+import { CHAT_FORMATS, isUnlisted } from './unlisted.ts';
 
 interface ChosenTemplate {
   /** In `templates/chat/`. */
@@ -27,6 +28,18 @@ export function chooseTemplate(
   { chatTemplate }: Pick<InstallRequest, 'chatTemplate'>,
 ): ChosenTemplate {
   const own = chatTemplateName(family, model);
+  if (header.chatTemplate !== undefined && isUnlisted(family.id) && own === RAW_TEMPLATE) {
+    throw new ProvisionError(
+      'bad-template',
+      `The chat template of ${fileNameOf(file)} has a format that this tool has no template for`,
+      {
+        suggestions: [
+          `Known formats: ${CHAT_FORMATS.map(({ template }) => template).join(', ')}.`,
+          'If its format is that of a family of the catalog, name it: --family FAMILY.',
+        ],
+      },
+    );
+  }
   if (header.chatTemplate !== undefined) return { name: own, isGiven: false, model, reasons: [] };
   const lacking = `${fileNameOf(file)} has no chat template`;
   const given = chatTemplate ?? (model.kind === 'base' ? 'none' : undefined);

@@ -1,5 +1,6 @@
 /** From a MODEL, a file's header, or both: which model of the catalog is meant. */
 
+import { isKnownArchitecture } from '../../catalog/architectures.ts';
 import type { Catalog } from '../../catalog/load.ts';
 import { findByArchitecture, resolveFamily, resolveModel, resolveQuant } from '../../catalog/lookup.ts';
 import { type Family, type Hyperparameters, largestLayer, type Model, type Quant } from '../../catalog/schema.ts';
@@ -7,6 +8,7 @@ import { ProvisionError } from '../../core/errors.ts';
 import { slug } from '../../core/slug.ts';
 import { isProjector } from '../../gguf/projector.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
+import { isUnlisted, unlistedFamily } from './unlisted.ts';
 
 /** A model with the quant, where that is known already. */
 export interface Identified {
@@ -59,21 +61,20 @@ export function identifyByHeader(
   fileName: string,
   familyFlag: string | undefined,
 ): Identified {
-  const families =
-    familyFlag === undefined
+  const named =
+    familyFlag === undefined || isUnlisted(familyFlag)
       ? findByArchitecture(catalog, header.architecture).map(({ family }) => family)
       : [resolveFamily(catalog, familyFlag)];
-  if (isProjector(header)) throw noLanguageModel(fileName);
-  if (families.length === 0) throw noFamily(catalog, header.architecture, fileName);
   const shape = header.hyperparameters;
-  if (shape === undefined) {
-    throw noLanguageModel(fileName);
-  }
-  for (const family of families) {
+  if (isProjector(header) || shape === undefined) throw noLanguageModel(fileName);
+  if (named.length === 0 && !isKnownArchitecture(header.architecture))
+    throw noFamily(catalog, header.architecture, fileName);
+  if (named.length === 0) return unknownModel([unlistedFamily(header, fileName)], header, shape, fileName);
+  for (const family of named) {
     const model = family.models.find((candidate) => differencesOf(shape, candidate.hyperparameters).length === 0);
     if (model !== undefined) return { family, model, ...quantOf(model, header, fileName) };
   }
-  return unknownModel(families, header, shape, fileName);
+  return unknownModel(named, header, shape, fileName);
 }
 
 /** The quant that a file is: by the catalog's file name, else by what the header declares, else unknown. */
@@ -108,15 +109,17 @@ function noLanguageModel(file: string): ProvisionError {
   );
 }
 
+/** Neither the catalog nor the estimate has anything about the architecture. */
 function noFamily(catalog: Catalog, architecture: string, fileName: string): ProvisionError {
   const known = [...new Set(catalog.families.map(({ family }) => family.architecture))].join(', ');
   return new ProvisionError(
     'wrong-architecture',
-    `${fileName} has the architecture ${architecture}, which is not in the catalog`,
+    `${fileName} has the architecture ${architecture}, which is not in the catalog, and whose need for memory is not known`,
     {
       suggestions: [
         `The catalog contains: ${known}.`,
-        'If its chat format is that of a known family, specify it with --family FAMILY; otherwise add a catalog file with --catalog.',
+        'If its chat format is that of a known family, specify it with --family FAMILY.',
+        'Or describe it yourself: gemma-provision catalog derive FILE --output mine.json, complete it, then pass --catalog mine.json.',
       ],
     },
   );

@@ -28,6 +28,7 @@ import { addedReason, notAddedReason, resolveProjector, wishFor, withProjectorBy
 import { type ResolvedRequest, resolveRequest } from './resolve-request.ts';
 import { smallerPlan } from './smaller.ts';
 import { tooLarge } from './too-large.ts';
+import { unlistedWarnings } from './unlisted.ts';
 
 /**
  * Plans an install. Throws for everything that would make it fail later and can be known now: unknown names,
@@ -109,7 +110,12 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
       ...(candidate.verdict === 'no' ? [tooLarge({ family, model }, candidate, request, inputs)] : []),
       ...diskObstacles(disk),
     ],
-    warnings: [...inputs.facts.warnings, ...(resolved.file.warnings ?? []), ...resolved.header.warnings],
+    warnings: [
+      ...inputs.facts.warnings,
+      ...(resolved.file.warnings ?? []),
+      ...resolved.header.warnings,
+      ...unlistedWarnings(family),
+    ],
   };
 }
 

@@ -26,6 +26,7 @@ import { checkHeader, identifyByHeader, identifyByName } from './identify.ts';
 import { otherModelChange } from './other-model.ts';
 import { fileNameOf, requireFamily } from './resolve-request.ts';
 import { speedInputs } from './speed.ts';
+import { unlistedWarnings } from './unlisted.ts';
 
 export const RecommendData = Recommendation.extend({
   hardware: HostProfile,
@@ -123,7 +124,8 @@ async function modelFor(
   const { header, name } = await headerFrom(app, request.from);
   if (request.model !== undefined) checkHeader(nameOnly(), header, name);
   const { family, model, quant } = identifyByHeader(catalog, header, name, request.family);
-  return { family, model: measuredModel(model, quant ?? 'unknown', header), doubts: header.warnings };
+  const doubts = [...header.warnings, ...unlistedWarnings(family)];
+  return { family, model: measuredModel(model, quant ?? 'unknown', header), doubts };
 }
 
 /** The header of a file on this machine or on a web server. */

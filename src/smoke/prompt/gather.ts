@@ -63,7 +63,10 @@ async function gatherTexts(subject: Subject): Promise<Evidence | undefined> {
     if (rendered.bosCount !== undefined) ownBosCounts.push(rendered.bosCount);
     shapes.push({ expectation, body: takeBos(rendered.text, request.tokens.bos).body });
   }
-  return ownBosCounts.length > 0 ? { shapes, ownBosCounts } : await addCounts(subject, shapes);
+  // A template without a BOS leaves it to the tokenizer, which is then expected to add one.
+  return ownBosCounts.length > 0
+    ? { shapes, ownBosCounts, ...known(request.addsBos) }
+    : await addCounts(subject, shapes);
 }
 
 /** Prompts are equal or not whatever the counts say; these show how many BOS tokens are in front. */

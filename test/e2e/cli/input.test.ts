@@ -42,10 +42,18 @@ describe('a GGUF that cannot be installed', () => {
   });
 
   test('an architecture that no family has, when the file alone should decide', async () => {
-    const path = file('x.gguf', buildGguf(modelSpec('llama')));
+    const path = file('x.gguf', buildGguf(modelSpec('novel')));
     const result = await home.json('install', ['--from', path]);
     expect(result).toMatchObject({ code: 16, error: { code: 'wrong-architecture' } });
     expect(result.error.suggestions.join(' ')).toContain('gemma3n');
+    expect(result.error.suggestions.join(' ')).toContain('catalog derive');
+  });
+
+  test('a chat template in a format that nobody here knows', async () => {
+    const path = file('x.gguf', buildGguf(modelSpec('llama')));
+    const result = await home.json('install', ['--from', path]);
+    expect(result).toMatchObject({ code: 16, error: { code: 'bad-template' } });
+    expect(result.error.suggestions.join(' ')).toContain('chatml');
   });
 
   test('another quant than the one that was asked for', async () => {

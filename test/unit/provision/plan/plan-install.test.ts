@@ -357,7 +357,7 @@ describe('what is refused', () => {
     await expect(plan(named, inputs({ '/x/a.gguf': { hyperparameters: heads } }))).rejects.toEqual(
       refused('wrong-architecture', /: attention heads 99 instead of \d+$/),
     );
-    await expect(plan(file, inputs({ '/x/a.gguf': { architecture: 'llama' } }))).rejects.toEqual(
+    await expect(plan(file, inputs({ '/x/a.gguf': { architecture: 'novel' } }))).rejects.toEqual(
       refused('wrong-architecture'),
     );
     const { hyperparameters: _, ...projector } = tiny;
