@@ -19,6 +19,7 @@ import { createCredentials } from '../sources/credentials.ts';
 import type { Downloader } from '../sources/download/contract.ts';
 import { fileSource } from '../sources/file.ts';
 import { webSource } from '../sources/https.ts';
+import { hubCache } from '../sources/huggingface/folders.ts';
 import { type HubSourceOptions, hubSource } from '../sources/huggingface/source.ts';
 import type { Mirrors } from '../sources/mirrors/mapping.ts';
 import { mirroredSource } from '../sources/mirrors/source.ts';
@@ -27,6 +28,7 @@ import type { OciOptions } from '../sources/oci/session.ts';
 import { ociSource } from '../sources/oci/source.ts';
 import { librarySource, offlineLibrary } from '../sources/ollama-library.ts';
 import { createStoreFinder } from '../sources/stores/find.ts';
+import { createHubRecall } from '../sources/stores/hub-snapshot.ts';
 import { knownStores } from '../sources/stores/known-stores.ts';
 
 export interface BytesOptions {
@@ -101,7 +103,12 @@ export function openBytes(options: BytesOptions): Bytes {
   const remote = [hubSource(hub), webSource({ http: asking }), ociSource(oci)];
   const mirroring = { mirrors: options.mirrors ?? {}, http: asking, oci };
   const stores = knownStores({ platform: process.platform, env, home: homedir(), disk });
-  const here = { cache, findStored: createStoreFinder({ stores, disk, hash, uid: process.getuid?.() }), offline };
+  const here = {
+    cache,
+    findStored: createStoreFinder({ stores, disk, hash, uid: process.getuid?.() }),
+    recall: createHubRecall(hubCache(env, homedir()), disk),
+    offline,
+  };
   return {
     sources: [
       offline ? offlineLibrary : librarySource,

@@ -6,6 +6,7 @@ import { formatBytes } from '../../core/units.ts';
 import type { KnownRef, LocalFile, ResolvedSource, ResolveRequest, Source } from '../contract.ts';
 import type { WantedBytes } from '../stores/contract.ts';
 import type { FindStored } from '../stores/find.ts';
+import type { RecallRef } from '../stores/hub-snapshot.ts';
 import type { Cache } from './index.ts';
 import type { CachedRef } from './schema.ts';
 
@@ -17,6 +18,8 @@ export interface BytesHere {
   readonly cache: Cache;
   /** In the stores of other tools; they are not searched unless given. */
   readonly findStored?: FindStored;
+  /** What a reference meant when another tool fetched it, for a source that cannot be asked. */
+  readonly recall?: RecallRef;
   /** No source is asked: what is not on this machine is an error. */
   readonly offline?: boolean;
 }
@@ -77,13 +80,34 @@ async function lastSeen(
   error: unknown,
 ): Promise<ResolvedSource | undefined> {
   if (known === undefined || !(error instanceof ProvisionError) || !UNREACHABLE.includes(error.code)) return undefined;
+  const why = here.offline === true ? 'is not asked (--offline)' : `is not reachable (${error.message})`;
   const entry = await here.cache.refs.find(known.key);
-  if (entry === undefined || (request.expected?.digest ?? entry.digest) !== entry.digest) return undefined;
+  if (entry === undefined) return recalled(here, request, known, why);
+  if ((request.expected?.digest ?? entry.digest) !== entry.digest) return undefined;
   const { file, warnings } = await findHere(here, entry, request.signal);
   if (file === undefined) return undefined;
-  const why = here.offline === true ? 'is not asked (--offline)' : `is not reachable (${error.message})`;
   const warning = `${known.ref} ${why}; using its state of ${entry.at.slice(0, 10)}: ${entry.pinnedRef}`;
   return localFile(request, known, file, entry, [...warnings, warning]);
+}
+
+/** What another tool fetched under the reference. Its store says which digest that has; nobody else was asked. */
+async function recalled(
+  here: BytesHere,
+  request: ResolveRequest,
+  known: KnownRef,
+  why: string,
+): Promise<ResolvedSource | undefined> {
+  const recall = await here.recall?.(known.key);
+  if (recall === undefined || (request.expected?.digest ?? recall.digest) !== recall.digest) return undefined;
+  const { file, warnings } = await findHere(
+    here,
+    { ...recall, ...request.expected, digest: recall.digest },
+    request.signal,
+  );
+  if (file === undefined) return undefined;
+  const warning = `${known.ref} ${why}; using what another tool fetched for it: ${recall.pinnedRef}`;
+  const found = localFile(request, known, file, undefined, [...warnings, warning]);
+  return { ...found, pinnedRef: recall.pinnedRef };
 }
 
 async function fromHereOrRemote(
@@ -155,7 +179,7 @@ function localFile(
   file: FileHere,
   entry: CachedRef | undefined,
   warnings: readonly string[],
-): ResolvedSource {
+): Extract<ResolvedSource, { kind: 'file' }> {
   const fileName = entry?.fileName ?? known?.fileName;
   const pinnedRef = entry?.pinnedRef ?? (known?.fixed === true ? known.key : undefined);
   return {

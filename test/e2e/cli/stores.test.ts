@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { digestOf } from '../../../src/core/digest.ts';
@@ -59,6 +59,24 @@ describe('bytes that another tool has', () => {
 
     const again = await install(['--digest', digest, '--offline', '--no-smoke']);
     expect(again).toMatchObject({ code: 0, data: { changed: false, bytesMoved: 0 } });
+  });
+
+  test('a branch without a digest, with the links of the Hugging Face cache alone', async () => {
+    const repo = join(home.path, '.cache/huggingface/hub/models--org--tiny-GGUF');
+    const blob = await put('.cache/huggingface/hub/models--org--tiny-GGUF/blobs', digest.slice(7));
+    await mkdir(join(repo, 'refs'));
+    await writeFile(join(repo, 'refs', 'main'), COMMIT);
+    await mkdir(join(repo, 'snapshots', COMMIT), { recursive: true });
+    await symlink(`../../blobs/${digest.slice(7)}`, join(repo, 'snapshots', COMMIT, FILE));
+    const ref = `hf:org/tiny-GGUF@main/${FILE}`;
+    const args = ['--from', ref, '--runtime', 'embedded', '--offline', '--dry-run'];
+    const planned = await home.json('install', args, { env: env() });
+    expect(planned).toMatchObject({ code: 0, data: { source: { ref, pinnedRef: PINNED, digest } } });
+    expect(planned.data?.plan.bytesFrom).toMatchObject({ path: blob });
+    // What the cache names is no proof: other bytes under that name are not used.
+    await writeFile(blob, Buffer.alloc(content.length, 1));
+    const refused = await home.json('install', args, { env: env() });
+    expect(refused).toMatchObject({ code: 10, error: { code: 'network' } });
   });
 
   test('a person is told where the bytes are', async () => {
