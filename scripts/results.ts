@@ -16,6 +16,7 @@ import { CatalogSignData, CatalogVerifyData } from '../src/provision/plan/catalo
 import { HardwareData } from '../src/provision/plan/host.ts';
 import { ModelfileCheckData, ModelfileRenderData } from '../src/provision/plan/modelfiles.ts';
 import { RecommendData } from '../src/provision/plan/recommend.ts';
+import { QualityData } from '../src/provision/quality/measure.ts';
 import { BundleCreateData, BundleInstallData } from '../src/provision/share/bundle.ts';
 import { LockData } from '../src/provision/share/lock.ts';
 import { PublishData, PullData } from '../src/provision/share/publish.ts';
@@ -23,6 +24,7 @@ import { CacheContents, CachePruning, CacheVerification } from '../src/sources/c
 
 /** Command id → schema of its data. The test of the command surface compares it with the commands. */
 export const RESULTS = {
+  'bench quality': QualityData,
   'bundle create': BundleCreateData,
   'bundle install': BundleInstallData,
   'cache list': CacheContents,

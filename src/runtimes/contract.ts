@@ -163,8 +163,36 @@ export interface ModelStore {
   remove(name: string, signal: AbortSignal): Promise<void>;
 }
 
+/** A text whose every next token a model file gives a probability, compared with those of a reference file. */
+export interface ScoreRequest {
+  /** Absolute path of the model's file. */
+  readonly modelPath: string;
+  readonly text: string;
+  /** At most so many positions of the text are scored, from its start. */
+  readonly positions: number;
+  /** Absolute path of the log-probabilities of the reference: one pass writes it, the others read it. */
+  readonly scores: string;
+  readonly role: 'reference' | 'candidate';
+}
+
+/** One position of a text. */
+export interface Score {
+  /** KL divergence of the candidate from the reference over the whole vocabulary, in nats; 0 for the reference itself. */
+  readonly divergence: number;
+  /** Both find the same token likeliest. */
+  readonly agrees: boolean;
+}
+
+export interface ScoredText {
+  /** Of the tokens that were read: two files whose tokenizers differ cannot be compared. */
+  readonly tokens: Digest;
+  readonly vocabulary: number;
+}
+
 /** What runs the models of a store. */
 export interface Engine {
+  /** Yields a score a position. Only for an engine that shows the probability of every token. */
+  score?(request: ScoreRequest, signal: AbortSignal): AsyncGenerator<Score, ScoredText, undefined>;
   /** Yields the answer piece by piece, returns the whole of it. */
   chat(request: ChatRequest, signal: AbortSignal): AsyncGenerator<string, ChatResult, undefined>;
   /** The exact text that `chat` would feed to the model, without generating. Undefined where the runtime does not show it. */

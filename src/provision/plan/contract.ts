@@ -106,6 +106,8 @@ export interface PlanningInputs extends DiskLooks {
   chatTemplate(name: string): Promise<string>;
   /** The official Jinja template of that name, for files that cannot be read or have none of their own. */
   referenceTemplate(name: string): Promise<string | undefined>;
+  /** What `bench quality` found of exactly this file, as a sentence. */
+  measuredQuality?(digest: Digest): Promise<string | undefined>;
   /** Records of a model in this runtime, newest first. */
   installed(modelId: string): Promise<readonly InstallRecord[]>;
 }

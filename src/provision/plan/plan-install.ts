@@ -74,6 +74,8 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
   });
   const contextLength = settings.contextLength ?? model.defaultContext;
   const chosen = { quant, contextLength, freeQuant: resolved.freeQuant };
+  const { digest } = resolved.file;
+  const measured = digest === undefined ? undefined : await inputs.measuredQuality?.(digest);
   return {
     family,
     model,
@@ -90,7 +92,14 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
     },
     prompt: await expectedPrompt(template.name, resolved.header, inputs),
     reasons: [
-      ...new Set([...template.reasons, ...resolved.reasons, ...pinReasons(resolved), ...fit.reasons, ...eyes.reasons]),
+      ...new Set([
+        ...template.reasons,
+        ...resolved.reasons,
+        ...pinReasons(resolved),
+        ...fit.reasons,
+        ...(measured === undefined ? [] : [measured]),
+        ...eyes.reasons,
+      ]),
     ],
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     automatic: request.quantOrigin?.automatic ?? resolved.freeQuant,

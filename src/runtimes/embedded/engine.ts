@@ -26,6 +26,15 @@ export interface Engine {
     signal: AbortSignal,
     format?: Readonly<Record<string, unknown>>,
   ): AsyncGenerator<number, void, undefined>;
+  /**
+   * Forgets what was evaluated before and yields, for each of the tokens from index `from` on, the logarithms of the
+   * probabilities (natural, by token number) that the model gives the token after it.
+   */
+  logProbabilities(
+    tokens: readonly number[],
+    from: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<Float32Array, void, undefined>;
   dispose(): Promise<void>;
 }
 

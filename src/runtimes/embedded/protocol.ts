@@ -1,5 +1,6 @@
 /** What this process and its worker say to each other; both ends check every message. */
 import * as z from 'zod';
+import { Digest } from '../../core/digest.ts';
 import { type ErrorCode, EXIT_CODE } from '../../core/errors.ts';
 import { Enclosure } from '../../modelfile/schema.ts';
 
@@ -54,6 +55,15 @@ export const Source = z.union([
 ]);
 export type Source = z.infer<typeof Source>;
 
+/** A text to be scored; `contract.ts` of the runtimes says what the members mean. */
+export const ScoreOptions = z.strictObject({
+  text: z.string().min(1),
+  positions: z.int().positive(),
+  scores: z.string(),
+  role: z.enum(['reference', 'candidate']),
+});
+export type ScoreOptions = z.infer<typeof ScoreOptions>;
+
 const id = z.int();
 
 export const ToWorker = z.discriminatedUnion('type', [
@@ -61,6 +71,8 @@ export const ToWorker = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('chat'), id, load: LoadOptions, chat: ChatOptions }),
   /** Loads the model unless it is loaded already, and reports the prompt that it would evaluate. */
   z.strictObject({ type: z.literal('prompt'), id, load: LoadOptions, source: Source }),
+  /** Loads the model unless it is loaded already, and scores a text position by position. */
+  z.strictObject({ type: z.literal('score'), id, load: LoadOptions, score: ScoreOptions }),
   /** Frees the model's memory. */
   z.strictObject({ type: z.literal('unload'), id }),
   z.strictObject({ type: z.literal('abort'), id }),
@@ -101,6 +113,8 @@ export const FromWorker = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('piece'), id, text: z.string() }),
   z.strictObject({ type: z.literal('done'), id, answer: Answer }),
   z.strictObject({ type: z.literal('prompt'), id, prompt: EffectivePrompt }),
+  z.strictObject({ type: z.literal('position'), id, divergence: z.number(), agrees: z.boolean() }),
+  z.strictObject({ type: z.literal('scored'), id, tokens: Digest, vocabulary: z.int().positive() }),
   z.strictObject({ type: z.literal('unloaded'), id }),
   z.strictObject({
     type: z.literal('failed'),

@@ -24,6 +24,9 @@ export interface EmbeddedOptions extends StoreOptions {
   readonly randomSeed: () => number;
 }
 
+/** Tokens; a window of `score.ts` and room beside it. */
+const SCORE_CONTEXT = 512;
+
 /** llama.cpp inside this tool, in a process of its own; models lie in our data folder. */
 export function embeddedRuntime(options: EmbeddedOptions): Runtime {
   const store = createModelStore(options);
@@ -64,6 +67,18 @@ export function embeddedRuntime(options: EmbeddedOptions): Runtime {
       const manifest = await store.find(name);
       if (manifest !== undefined) await worker.unload(store.blobPath(manifest), signal);
     },
+    score: ({ modelPath, ...score }, signal) =>
+      worker.score(
+        {
+          modelPath,
+          gpu: options.gpu ?? 'auto',
+          threads: options.threads ?? defaultThreads(options.physicalCores),
+          contextLength: SCORE_CONTEXT,
+          batch: SCORE_CONTEXT,
+        },
+        score,
+        signal,
+      ),
     close: () => worker.close(),
   };
 }

@@ -1,20 +1,33 @@
 import type { Cage, CageParts } from '../../cage/cage.ts';
 import { messageOf, ProvisionError } from '../../core/errors.ts';
+import type { Disk } from '../../disk/port.ts';
 import { answer } from './answer.ts';
 import type { Engine, LoadEngine } from './engine.ts';
 import { leadingBos, renderPrompt, tokenizePrompt } from './prompt.ts';
 import { type EffectivePrompt, type FromWorker, type LoadOptions, type Source, ToWorker } from './protocol.ts';
+import { scoreText } from './score.ts';
 
 /** The worker's side of the protocol, free of processes: takes messages, says messages. */
 export interface Session {
   handle(message: unknown): void;
 }
 
+export interface SessionParts {
+  /** Where templates run. */
+  readonly cage: Cage;
+  /** Where scores are kept. */
+  readonly disk: Pick<Disk, 'open'>;
+}
+
 type Task = Exclude<ToWorker, { type: 'abort' }>;
 type TaskOf<Type extends Task['type']> = Extract<Task, { type: Type }>;
 
 /** Tasks run one after the other; an abort also reaches one that is still waiting. */
-export function createSession(load: LoadEngine, cage: Cage, say: (message: FromWorker) => void): Session {
+export function createSession(
+  load: LoadEngine,
+  { cage, disk }: SessionParts,
+  say: (message: FromWorker) => void,
+): Session {
   const running = new Map<number, AbortController>();
   let loaded: { readonly key: string; readonly engine: Engine } | undefined;
   let queue = Promise.resolve();
@@ -34,7 +47,10 @@ export function createSession(load: LoadEngine, cage: Cage, say: (message: FromW
     await old?.engine.dispose();
   }
 
-  async function ready({ id, load: options }: TaskOf<'chat' | 'prompt'>, signal: AbortSignal): Promise<Engine> {
+  async function ready(
+    { id, load: options }: TaskOf<'chat' | 'prompt' | 'score'>,
+    signal: AbortSignal,
+  ): Promise<Engine> {
     const started = performance.now();
     const had = loaded;
     const engine = await engineFor(options, signal);
@@ -54,10 +70,22 @@ export function createSession(load: LoadEngine, cage: Cage, say: (message: FromW
     }
   }
 
+  async function score(request: TaskOf<'score'>, signal: AbortSignal): Promise<void> {
+    const { id } = request;
+    const engine = await ready(request, signal);
+    const positions = scoreText(engine, request.score, { disk, signal });
+    for (;;) {
+      const step = await positions.next();
+      if (step.done) return say({ type: 'scored', id, ...step.value });
+      say({ type: 'position', id, ...step.value });
+    }
+  }
+
   async function carryOut(request: Task, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { id } = request;
     if (request.type === 'chat') return chat(request, signal);
+    if (request.type === 'score') return score(request, signal);
     if (request.type === 'prompt') {
       const engine = await ready(request, signal);
       return say({ type: 'prompt', id, prompt: await promptOf(engine, request.source, { cage, signal }) });

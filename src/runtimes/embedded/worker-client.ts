@@ -1,11 +1,13 @@
 import type { ChildHandle } from '../../cage/fork.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import type { Score, ScoredText } from '../contract.ts';
 import {
   type Answer,
   type ChatOptions,
   type EffectivePrompt,
   FromWorker,
   type LoadOptions,
+  type ScoreOptions,
   type Source,
   type ToWorker,
 } from './protocol.ts';
@@ -31,6 +33,7 @@ export interface LoadedInWorker {
 export interface WorkerClient {
   chat(load: LoadOptions, chat: ChatOptions, signal: AbortSignal): AsyncGenerator<string, Chatted, undefined>;
   prompt(load: LoadOptions, source: Source, signal: AbortSignal): Promise<EffectivePrompt>;
+  score(load: LoadOptions, score: ScoreOptions, signal: AbortSignal): AsyncGenerator<Score, ScoredText, undefined>;
   /** Frees the memory of that model, if it is the one that is loaded. */
   unload(modelPath: string, signal: AbortSignal): Promise<void>;
   held(): LoadedInWorker | undefined;
@@ -126,6 +129,14 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
       throw noAnswer();
     },
 
+    async *score(load, score, signal) {
+      for await (const message of withModel(load, (id) => ({ type: 'score', id, load, score }), signal)) {
+        if (message.type === 'position') yield { divergence: message.divergence, agrees: message.agrees };
+        if (message.type === 'scored') return { tokens: message.tokens, vocabulary: message.vocabulary };
+      }
+      throw noAnswer();
+    },
+
     async unload(modelPath, signal) {
       if (running === undefined || running.held?.modelPath !== modelPath) return;
       running.held = undefined;
@@ -145,7 +156,7 @@ export function createWorkerClient(start: StartWorker): WorkerClient {
 }
 
 /** Messages after which nothing follows. */
-const LAST: ReadonlySet<FromWorker['type']> = new Set(['done', 'prompt', 'unloaded']);
+const LAST: ReadonlySet<FromWorker['type']> = new Set(['done', 'prompt', 'scored', 'unloaded']);
 
 function noAnswer(): ProvisionError {
   return new ProvisionError('bug', 'The embedded worker answered a request with a message of another type.');

@@ -13,6 +13,7 @@ import type {
 } from 'node-llama-cpp';
 import { cagedFile, createCage, forkCaged } from '../../cage/cage.ts';
 import { errnoOf, messageOf, ProvisionError } from '../../core/errors.ts';
+import { realDisk } from '../../disk/disk.ts';
 import type { Engine, LoadEngine } from './engine.ts';
 import { engineMissing, engineUnusable, loadFailure } from './engine-errors.ts';
 import type { LoadOptions, Sampling } from './protocol.ts';
@@ -124,8 +125,41 @@ function engineOf(
       const grammar = format && (await grammarFor(binding, model, format));
       yield* generate(sequence, prompt.map(asToken), sampling, signal, grammar);
     },
+    logProbabilities: (tokens, from, signal) => logProbabilities(sequence, tokens.map(asToken), from, signal),
     dispose: () => model.dispose(),
   };
+}
+
+/** The binding returns a map of the whole vocabulary for each token: so many of them are in memory at a time. */
+const SLICE = 8;
+
+async function* logProbabilities(
+  sequence: LlamaContextSequence,
+  tokens: Token[],
+  from: number,
+  signal: AbortSignal,
+): AsyncGenerator<Float32Array, void, undefined> {
+  await sequence.clearHistory();
+  if (from > 0) await sequence.evaluateWithoutGeneratingNewTokens(tokens.slice(0, from));
+  for (let at = from; at < tokens.length; at += SLICE) {
+    signal.throwIfAborted();
+    const slice = tokens.slice(at, at + SLICE);
+    const results = await sequence.controlledEvaluate(
+      slice.map((token) => [token, { generateNext: { logits: true } }]),
+    );
+    for (const result of results) yield logSoftmax(result?.next.logits ?? new Map());
+  }
+}
+
+function logSoftmax(logits: ReadonlyMap<Token, number>): Float32Array {
+  const values = new Float32Array(logits.size);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (const logit of logits.values()) largest = Math.max(largest, logit);
+  let sum = 0;
+  for (const logit of logits.values()) sum += Math.exp(logit - largest);
+  const logSum = largest + Math.log(sum);
+  for (const [token, logit] of logits) values[token] = logit - logSum;
+  return values;
 }
 
 async function grammarFor(
@@ -204,9 +238,8 @@ async function evaluateAllButLastBatch(
 }
 
 function main(): void {
-  const session = createSession(loadEngine, createCage(forkCaged(cagedFile(ROOT))), (message) =>
-    process.send?.(message),
-  );
+  const cage = createCage(forkCaged(cagedFile(ROOT)));
+  const session = createSession(loadEngine, { cage, disk: realDisk }, (message) => process.send?.(message));
   process.on('message', (message) => session.handle(message));
   // The parent decides when to end: Ctrl-C in a terminal reaches the whole process group.
   process.on('SIGINT', () => undefined);

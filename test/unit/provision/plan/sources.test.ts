@@ -149,6 +149,13 @@ describe('the sources of a quant', () => {
   });
 });
 
+test('what was measured of exactly this file is one of the reasons', async () => {
+  const measuredQuality = async (digest: Digest) => (digest === ONE ? 'this file was measured' : undefined);
+  expect((await plan({}, world({}, { measuredQuality }))).reasons).toContain('this file was measured');
+  const other = world({}, { measuredQuality, catalog: catalogWith([{ ref: OTHER }]) });
+  expect((await plan({}, other)).reasons).not.toContain('this file was measured');
+});
+
 describe('a name on record', () => {
   const PINNED = `hf:old/tiny@${'c'.repeat(40)}/tiny.gguf`;
   const recorded = (more: Partial<InstallPlan> = {}): InstallRecord => {

@@ -1,6 +1,7 @@
 /** What the embedded runtime tells of prompts and of its memory, on both sides of the protocol. */
 
 import { describe, expect, test } from 'vitest';
+import { realDisk } from '../../../../src/disk/disk.ts';
 import type { Engine } from '../../../../src/runtimes/embedded/engine.ts';
 import { describe as describeModel, Manifest } from '../../../../src/runtimes/embedded/manifest.ts';
 import { leadingBos } from '../../../../src/runtimes/embedded/prompt.ts';
@@ -110,7 +111,7 @@ describe('the session in the worker', () => {
         events.push('load');
         return byteEngine([END], { dispose: async () => void events.push('dispose'), ...changes });
       },
-      openCage,
+      { cage: openCage, disk: realDisk },
       (message) => {
         says.push(message);
         if (message.id === tasks.length && message.type !== 'loaded') last.resolve();

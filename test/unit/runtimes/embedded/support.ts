@@ -58,6 +58,7 @@ export function byteEngine(answer: readonly number[], changes: Partial<Engine> =
     generate: async function* () {
       yield* answer;
     },
+    logProbabilities: async function* () {},
     dispose: () => Promise.resolve(),
     ...changes,
   };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ProvisionError } from '../../../../src/core/errors.ts';
+import { realDisk } from '../../../../src/disk/disk.ts';
 import type { LoadEngine } from '../../../../src/runtimes/embedded/engine.ts';
 import { loadFailure } from '../../../../src/runtimes/embedded/engine-errors.ts';
 import type { ChatOptions, FromWorker, LoadOptions } from '../../../../src/runtimes/embedded/protocol.ts';
@@ -148,7 +149,7 @@ describe('the session in the worker', () => {
   } {
     const says: FromWorker[] = [];
     const waiting = new Map<number, (message: FromWorker) => void>();
-    const session = createSession(load, openCage, (message) => {
+    const session = createSession(load, { cage: openCage, disk: realDisk }, (message) => {
       says.push(message);
       if (message.type === 'done' || message.type === 'failed') waiting.get(message.id)?.(message);
     });
@@ -221,7 +222,7 @@ describe('the session in the worker', () => {
   test.each([null, {}, { type: 'chat', id: 1 }, { type: 'reboot' }])('refuses the message %o', (message) => {
     const session = createSession(
       () => Promise.resolve(byteEngine([])),
-      openCage,
+      { cage: openCage, disk: realDisk },
       () => undefined,
     );
     expect(() => session.handle(message)).toThrow();

@@ -1,0 +1,261 @@
+/** `bench quality`: how far the quants of a model are from its reference file, by the engine's own probabilities. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import * as z from 'zod';
+import type { Model, Quant } from '../../catalog/schema.ts';
+import { Digest, digestOf } from '../../core/digest.ts';
+import { ProvisionError } from '../../core/errors.ts';
+import type { Work } from '../../core/progress.ts';
+import { formatBytes } from '../../core/units.ts';
+import { withLock } from '../../disk/lock.ts';
+import { keepMeasurements, Mean, type QualityMeasurement } from '../../registry/measurements.ts';
+import type { OpenRuntime, Score, ScoreRequest } from '../../runtimes/contract.ts';
+import type { LocalFile, ResolvedSource } from '../../sources/contract.ts';
+import { resolveSource } from '../../sources/index.ts';
+import type { AppContext } from '../context.ts';
+import { identifyByName } from '../plan/identify.ts';
+
+export const QualityRow = z.strictObject({
+  quant: z.string(),
+  digest: Digest,
+  sizeBytes: z.int().nonnegative(),
+  /** KL divergence from the reference over the whole vocabulary, in nats. */
+  divergence: Mean,
+  /** Share of positions, 0 to 1, at which both find the same token likeliest. */
+  agreement: Mean,
+});
+export type QualityRow = z.infer<typeof QualityRow>;
+
+export const QualityData = z.strictObject({
+  model: z.string(),
+  reference: z.strictObject({ quant: z.string(), digest: Digest, sizeBytes: z.int().nonnegative() }),
+  text: z.strictObject({ name: z.string(), digest: Digest }),
+  /** Positions of the text that were compared. */
+  positions: z.int().positive(),
+  engine: z.string(),
+  /** Best first. */
+  quants: z.array(QualityRow),
+});
+export type QualityData = z.infer<typeof QualityData>;
+
+export interface QualityRequest {
+  readonly model: string;
+  /** The quant that all others are compared with. */
+  readonly against: string;
+  /** Those to measure; all that are on this machine unless given. */
+  readonly quants?: readonly string[] | undefined;
+  /** A folder or repository with the files; the catalog's own unless given. */
+  readonly from?: string | undefined;
+  /** Path of a text of the user's own. */
+  readonly text?: string | undefined;
+  readonly positions: number;
+}
+
+/** Of this package. */
+const TEXT = 'catalog/texts/quality.txt';
+
+/** A file of a quant on this machine. */
+interface QuantFile extends LocalFile {
+  readonly quant: string;
+  readonly digest: Digest;
+}
+
+/**
+ * Measures on the embedded engine, records what was measured under the digests of the files, and returns it. Throws
+ * `quant-not-found`, `source-not-found`, `bad-usage` for files that cannot be compared, and what fetching and loading throw.
+ */
+export async function* measureQuality(app: AppContext, request: QualityRequest): Work<QualityData> {
+  const { model } = identifyByName(await app.catalog(), request.model, undefined);
+  const text = await textOf(app, request.text);
+  const reference = yield* fileOf(app, quantOf(model, request.against), request, true);
+  if (reference === undefined) throw noFile(model, request.against);
+  const files = yield* candidates(app, model, request, reference);
+  const opened = await app.open({ runtime: 'embedded' });
+  const { version } = opened.identity;
+  const scores = join(app.paths.cache, `scores-${randomUUID()}`);
+  const scoring = { app, opened, text: text.content, positions: request.positions, scores };
+  await app.disk.mkdir(app.paths.cache, { recursive: true });
+  try {
+    const wanted = yield* scored(reference, 'reference', scoring);
+    const rows: QualityRow[] = [];
+    for (const file of files) {
+      const got = yield* scored(file, 'candidate', scoring);
+      if (got.tokens !== wanted.tokens) throw otherTokens(file, reference);
+      rows.push({ ...described(file), divergence: got.divergence, agreement: got.agreement });
+    }
+    rows.sort((a, b) => a.divergence.mean - b.divergence.mean);
+    const data: QualityData = {
+      model: model.id,
+      reference: described(reference),
+      text: { name: text.name, digest: text.digest },
+      positions: wanted.positions,
+      engine: version,
+      quants: rows,
+    };
+    await keep(app, data);
+    return data;
+  } finally {
+    await app.disk.rm(scores, { force: true });
+  }
+}
+
+/** Everything that `--quant` names, else what lies on this machine, but the reference. */
+async function* candidates(
+  app: AppContext,
+  model: Model,
+  request: QualityRequest,
+  reference: QuantFile,
+): Work<readonly QuantFile[]> {
+  const named = request.quants?.map((quant) => quantOf(model, quant));
+  const files: QuantFile[] = [];
+  for (const quant of named ?? model.quants) {
+    if (quant.id === reference.quant) continue;
+    const file = yield* fileOf(app, quant, request, named !== undefined);
+    if (file !== undefined) files.push(file);
+    else if (named !== undefined) throw noFile(model, quant.id);
+  }
+  if (files.length > 0) return files;
+  throw new ProvisionError('source-not-found', `there is no quant of ${model.id} on this machine to compare`, {
+    suggestions: [`Name those to fetch: --quant ${model.quants.at(-1)?.id ?? 'QUANT'}, or pass a folder with --from.`],
+  });
+}
+
+function quantOf(model: Model, typed: string): Quant {
+  const found = model.quants.find(({ id }) => id === typed.toLowerCase());
+  if (found !== undefined) return found;
+  throw new ProvisionError('quant-not-found', `${model.id} has no quant ${typed}`, {
+    suggestions: [`It has: ${model.quants.map(({ id }) => id).join(', ')}.`],
+  });
+}
+
+function noFile(model: Model, quant: string): ProvisionError {
+  return new ProvisionError('source-not-found', `there is no file of ${model.id}:${quant.toLowerCase()}`, {
+    suggestions: ['Pass a folder or repository that contains it: --from ./models'],
+  });
+}
+
+/** A quant's file; one that is not on this machine is fetched where that is wanted, else it counts as absent. */
+async function* fileOf(
+  app: AppContext,
+  quant: Quant,
+  { from }: QualityRequest,
+  mayFetch: boolean,
+): Work<QuantFile | undefined> {
+  const { signal, root } = app.options;
+  const { sources, fetch, hash } = await app.bytes();
+  const [source] = quant.sources ?? [];
+  const bundled = quant.bundled === undefined ? undefined : join(root, quant.bundled);
+  const ref = from ?? bundled ?? source?.ref;
+  if (ref === undefined) return undefined;
+  const digest = from === undefined ? (source?.digest ?? quant.digest) : undefined;
+  let resolved: ResolvedSource;
+  try {
+    const expected = digest === undefined ? {} : { expected: { digest } };
+    resolved = await resolveSource(sources, { ref, fileName: quant.file, ...expected, signal });
+  } catch (error) {
+    if (error instanceof ProvisionError && (error.code === 'source-not-found' || !mayFetch)) return undefined;
+    throw error;
+  }
+  if (resolved.kind === 'library') return undefined;
+  if (resolved.kind === 'remote' && !mayFetch) return undefined;
+  const file = resolved.kind === 'remote' ? yield* fetch(resolved, signal) : resolved;
+  return { ...file, quant: quant.id, digest: file.digest ?? (yield* hash(file, 'hash', signal)) };
+}
+
+interface Scoring {
+  readonly app: AppContext;
+  readonly opened: OpenRuntime;
+  readonly text: string;
+  readonly positions: number;
+  readonly scores: string;
+}
+
+interface Scored {
+  readonly tokens: Digest;
+  readonly positions: number;
+  readonly divergence: Mean;
+  readonly agreement: Mean;
+}
+
+async function* scored(
+  { path: modelPath, quant }: QuantFile,
+  role: ScoreRequest['role'],
+  { app, opened, text, positions, scores }: Scoring,
+): Work<Scored> {
+  const { score } = opened.runtime;
+  if (score === undefined) throw new TypeError('the embedded engine shows its probabilities');
+  const title = role === 'reference' ? `reading the text with ${quant}` : `comparing ${quant}`;
+  yield { type: 'phase', id: `score-${quant}`, title, status: 'started' };
+  const found: Score[] = [];
+  const run = score({ modelPath, text, positions, scores, role }, app.options.signal);
+  try {
+    for (;;) {
+      const step = await run.next();
+      if (!step.done) {
+        found.push(step.value);
+        continue;
+      }
+      yield { type: 'phase', id: `score-${quant}`, title, status: 'done', detail: `${found.length} positions` };
+      return {
+        tokens: step.value.tokens,
+        positions: found.length,
+        divergence: meanOf(found.map(({ divergence }) => divergence)),
+        agreement: meanOf(found.map(({ agrees }) => Number(agrees))),
+      };
+    }
+  } finally {
+    await run.return(undefined as never);
+  }
+}
+
+/** The mean with its standard error: the deviation of one value, divided by the root of how many there are. */
+export function meanOf(values: readonly number[]): Mean {
+  const count = Math.max(1, values.length);
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, error: Math.sqrt(squares / Math.max(1, count - 1) / count) };
+}
+
+function described({ quant, digest, sizeBytes }: QuantFile) {
+  return { quant, digest, sizeBytes };
+}
+
+async function textOf(app: AppContext, own: string | undefined) {
+  const path = own ?? join(app.options.root, TEXT);
+  try {
+    const content = await app.disk.readFile(path, 'utf8');
+    return { name: own ?? 'the text that ships with this tool', content, digest: digestOf(content) };
+  } catch (cause) {
+    throw new ProvisionError('source-not-found', `${path} cannot be read`, {
+      cause,
+      suggestions: ['Pass a plain text file: --text FILE'],
+    });
+  }
+}
+
+async function keep(app: AppContext, data: QualityData): Promise<void> {
+  const [registry, locker] = await Promise.all([app.registry(), app.locker()]);
+  const at = new Date().toISOString();
+  const { text, positions, engine, reference } = data;
+  const measured = data.quants.map(
+    ({ digest, divergence, agreement }): QualityMeasurement => ({
+      digest,
+      reference: reference.digest,
+      text: text.digest,
+      positions,
+      divergence,
+      agreement,
+      engine,
+      at,
+    }),
+  );
+  await withLock(locker, 'quality', app.options.signal, () => keepMeasurements(registry, measured));
+}
+
+function otherTokens(file: QuantFile, reference: QuantFile): ProvisionError {
+  return new ProvisionError('bad-usage', `${file.quant} splits the text into other tokens than ${reference.quant}`, {
+    suggestions: [
+      `Compare files of one publisher: ${file.path} (${formatBytes(file.sizeBytes)}) has another tokenizer.`,
+    ],
+  });
+}
