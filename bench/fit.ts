@@ -37,8 +37,9 @@ async function serverRows(): Promise<ServerRow[]> {
   const kept: ServerRow[] = JSON.parse(readFileSync(SERVERS, 'utf8'));
   const measured = await measureServer();
   if (measured === undefined) return kept;
-  const versions = new Set(measured.map(({ version }) => version));
-  const rows = [...kept.filter(({ version }) => !versions.has(version)), ...measured];
+  const keyOf = ({ version, model }: ServerRow): string => `${version} ${model}`;
+  const again = new Set(measured.map(keyOf));
+  const rows = [...kept.filter((row) => !again.has(keyOf(row))), ...measured];
   rows.sort((a, b) => a.version.localeCompare(b.version, 'en', { numeric: true }));
   writeFileSync(SERVERS, `[\n${rows.map((row) => `  ${JSON.stringify(row)}`).join(',\n')}\n]\n`);
   return rows;

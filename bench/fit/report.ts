@@ -190,7 +190,7 @@ function serverTable(servers: readonly ServerRow[]): string {
     mib(ps),
     `${mib(rss)} (${mib(anonymous)})`,
   ]);
-  return `On a CPU, micro-batch 512, one slot, the default flash attention of each version; MiB. Gemma 3 270m and Gemma 3n E2B are
+  return `On a CPU, micro-batch 512, one slot, the default flash attention of each version; MiB. Gemma 3 270m, Gemma 3n E2B and Gemma 4 E2B are
 files with the exact header and zeros as weights.
 
 ${table(['Ollama', 'model', 'context', 'predicted', 'allocated (server log)', '`ps` size', 'RSS of the runner (private)'], rows)}
@@ -212,7 +212,7 @@ const NOT_RUN = `- **No GPU was available.** VRAM, CUDA’s context and its pool
 - Ollama before 0.30 on a GPU: placement is from its source, buffers are those of its CPU graph.
 - Ollama 0.30.0–0.30.8 were not run; that they reserve all logits is inferred from the llama.cpp builds that they use.
 - Metal’s span over the mapped file is from llama.cpp’s source.
-- Gemma 4 in Ollama before 0.30: the larger of llama.cpp’s graph and the formula for Gemma 3 and 3n there; not measured.
+- Gemma 4 in Ollama before 0.30: the larger of llama.cpp’s graph and the formula for Gemma 3 and 3n there, and copies of the mask by two loads of E2B.
 - Images and audio: projectors are counted with the output layer, but their compute buffers are not counted.`;
 
 const FORMULAS = `Weights are sums of tensor bytes, placed like in each engine; KV caches are cells × bytes. A compute buffer is the inputs of the

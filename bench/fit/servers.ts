@@ -11,6 +11,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import { isAtLeast, parseServerVersion } from '../../src/compat/version.ts';
 import { defaultFlashAttention } from '../../src/fit/memory/engines.ts';
 import { estimateMemory } from '../../src/fit/memory/estimate.ts';
 import type { RunSettings } from '../../src/fit/schema.ts';
@@ -52,12 +53,13 @@ interface Server {
   stop(): Promise<void>;
 }
 
+/** With `OLLAMA_MODEL`, only the model of this id. */
 export async function measureServer(): Promise<ServerRow[] | undefined> {
   const server = await openServer();
   if (server === undefined) return undefined;
   try {
     const rows: ServerRow[] = [];
-    for (const { model, quant, file } of filesToLoad()) {
+    for (const { model, quant, file } of filesToLoad(server.version)) {
       const digest = await createModel(server, model.id, file);
       for (const contextLength of CONTEXTS) {
         if (contextLength <= model.hyperparameters.contextLength) {
@@ -77,13 +79,16 @@ interface LoadFile {
   readonly file: string;
 }
 
-function* filesToLoad(): Generator<LoadFile> {
+function* filesToLoad(version: string): Generator<LoadFile> {
+  const wanted = (id: string): boolean => (process.env.OLLAMA_MODEL ?? id) === id;
   const tiny = fileURLToPath(new URL('../../models/tiny-gemma-3n/tiny-gemma-3n-q4_k_m.gguf', import.meta.url));
-  yield { model: tinyModel(), quant: 'q4_k_m', file: tiny };
-  for (const [id, quant] of [
-    ['gemma-3-270m', 'q4_k_m'],
-    ['gemma-3n-e2b', 'q2_k'],
+  if (wanted(tinyModel().id)) yield { model: tinyModel(), quant: 'q4_k_m', file: tiny };
+  for (const [id, quant, since] of [
+    ['gemma-3-270m', 'q4_k_m', '0.10.0'],
+    ['gemma-3n-e2b', 'q2_k', '0.10.0'],
+    ['gemma-4-e2b', 'q2_k', '0.20.0'],
   ] as const) {
+    if (!wanted(id) || !isAtLeast(parseServerVersion(version), since)) continue;
     const model = pick(benchModels(), id);
     const file = join(SCRATCH, `server-${id}.gguf`);
     writeSparse(model, quant, file);

@@ -126,6 +126,8 @@ function gemma4Keys(h: Hyperparameters): MetadataSpec[] {
     u32('rope.dimension_count_swa', atLayer(h.keyLength, 0)),
     f32('rope.freq_base_swa', 1e4),
     f32('final_logit_softcapping', 30),
+    // Ollama has this architecture's tokeniser made of merges, whatever the file says.
+    { key: 'tokenizer.ggml.merges', type: 'string', value: ['w260 w261'] },
     ...(h.experts === undefined
       ? []
       : [

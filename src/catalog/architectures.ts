@@ -1,7 +1,7 @@
 /** What is constant for an architecture (`general.architecture` of a GGUF file) and is not in the file itself. */
 import * as z from 'zod';
 import data from './architectures.json' with { type: 'json' };
-import { Sourced, Text } from './ids.ts';
+import { Sourced, Text, Version } from './ids.ts';
 
 const SourcedFlag = z.strictObject({ value: z.boolean(), source: Text });
 
@@ -17,8 +17,8 @@ export const Architecture = z.strictObject({
   computeFormula: z.strictObject({ value: z.enum(['exact', 'family']), source: Text }).optional(),
   /** Whose graph the formulas for compute buffers follow, where it is not Gemma 3's (or Gemma 3n's, with per-layer embeddings). */
   computeGraph: z.strictObject({ value: z.enum(['gemma4']), source: Text }).optional(),
-  /** Ollama's own engine uses flash attention for it by default. */
-  ollamaFlashAttention: SourcedFlag.optional(),
+  /** From which version Ollama's own engine uses flash attention for it by default. */
+  ollamaFlashAttention: z.strictObject({ since: Version, source: Text }).optional(),
   /** Nodes that llama.cpp's graph has per block. */
   graphNodesPerBlock: Sourced.optional(),
   /** `clip.projector_type` of the projectors that a model of it takes. */

@@ -63,7 +63,9 @@ export function computeBuffer(
   const own = where.ollamaGraph === true;
   const isGemma4 = architectureFacts(architecture).computeGraph?.value === 'gemma4';
   const fit = fitOf(architecture);
-  const input = own ? ollamaInputBytes(hyperparameters, settings) : inputBytes(hyperparameters, settings);
+  const input = own
+    ? ollamaInputBytes(hyperparameters, settings) + (isGemma4 ? gemma4MaskCopies(hyperparameters, settings) : 0)
+    : inputBytes(hyperparameters, settings);
   const inputs = input * (where.pipelined === undefined ? 1 : PIPELINE_COPIES);
   const moments = momentsAt(hyperparameters, settings, where, isGemma4, input / F32 / batch);
   const passed = passedOn(hyperparameters, settings, where, isGemma4);
@@ -78,6 +80,12 @@ export function computeBuffer(
   const borrowed = (where.borrowedBytes ?? 0) * (where.pipelined === undefined ? 1 : PIPELINE_COPIES);
   const bytes = widest * (fit === 'wide' ? WIDE : 1) + borrowed + fetchedBytes(hyperparameters, settings, where);
   return { bytes: Math.ceil(bytes), basis: basisOf(fit, allLogits, where) };
+}
+
+/** What Ollama 0.24.0 takes for Gemma 4 E2B beyond the f16 mask, from two loads on a CPU: 10 bytes for each token and cell. */
+function gemma4MaskCopies(hyperparameters: Hyperparameters, settings: RunSettings): number {
+  if (!settings.flashAttention) return 0;
+  return 10 * effectiveBatch(settings) * cacheCells(hyperparameters, settings).full;
 }
 
 function momentsAt(

@@ -111,8 +111,9 @@ export interface FlashAttentionDefault {
 export function defaultFlashAttention(engine: Engine, architecture: string): FlashAttentionDefault {
   const { title, llamaGraph } = traitsOf(engine);
   if (llamaGraph) return { on: true, basis: `${title} turns flash attention on where the device can` };
-  const on = engine === 'ollama-a2' && architectureFacts(architecture).ollamaFlashAttention?.value === true;
+  const since = architectureFacts(architecture).ollamaFlashAttention?.since;
+  const on = engine === 'ollama-a2' && since !== undefined;
   return on
-    ? { on, basis: `${title} turns flash attention on for ${architecture} (from 0.12.6)` }
+    ? { on, basis: `${title} turns flash attention on for ${architecture} (from ${since})` }
     : { on, basis: `${title} leaves flash attention off for ${architecture} unless OLLAMA_FLASH_ATTENTION=1 is set` };
 }

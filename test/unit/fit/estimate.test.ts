@@ -245,6 +245,7 @@ describe('flash attention, where nobody asked', () => {
     ['ollama-a1', 'gemma3n', false, 'unless OLLAMA_FLASH_ATTENTION=1'],
     ['ollama-a2', 'gemma3n', false, 'unless OLLAMA_FLASH_ATTENTION=1'],
     ['ollama-a2', 'gemma3', true, 'from 0.12.6'],
+    ['ollama-a2', 'gemma4', true, 'from 0.20.4'],
     ['ollama-a1', 'gemma3', false, 'leaves flash attention off'],
     ['ollama-b0', 'gemma3n', true, 'where the device can'],
     ['ollama-b', 'gemma3n', true, 'where the device can'],
