@@ -9,6 +9,7 @@ import {
   outputFlags,
   recommendationFlags,
   runtimeFlags,
+  visionFlags,
 } from '../cli/flags.ts';
 import { recommendationText } from '../cli/render/recommend.ts';
 import { installRequest } from '../cli/requests.ts';
@@ -35,6 +36,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
     ...runtimeFlags,
     ...networkFlags,
     ...choiceFlags,
+    vision: visionFlags.vision,
     ...hostProfileFlags,
     ...catalogFlags,
     ...recommendationFlags,
@@ -59,6 +61,7 @@ export default class Recommend extends BaseCommand<RecommendData> {
     const data = html === undefined ? ranking : { ...ranking, html: await this.#page({ file: html, force }, ranking) };
     for (const warning of warnings) this.warn(warning);
     this.log(recommendationText(data, this.terminal));
+    if (data.projector !== undefined) this.log(`\n${data.projector.sentence}`);
     if (data.html !== undefined) this.log(`\nPage: ${data.html}`);
     if (data.choice === undefined) this.negative();
     return data;

@@ -17,6 +17,8 @@ export interface RenderRequest {
   readonly template: NamedText;
   /** What FROM names; default `./<the quant's file>`. */
   readonly from?: string;
+  /** What a second FROM names: the projector that is created with the model. */
+  readonly projector?: string;
 }
 
 /**
@@ -26,9 +28,15 @@ export interface RenderRequest {
  */
 export function renderModelfile(request: RenderRequest): string {
   const from = request.from ?? `./${request.quant.file}`;
-  const text = execute(request.template, viewOf(request, from));
+  const text = withProjector(execute(request.template, viewOf(request, from)), request.projector);
   checkReadsBack(text, request, from);
   return text;
+}
+
+/** A second FROM after the first: which of the two is the projector, the server finds in the files. */
+function withProjector(text: string, projector: string | undefined): string {
+  if (projector === undefined) return text;
+  return text.replace(/^FROM .*\n/m, (line) => `${line}FROM ${quoteValue(projector, 'path')}\n`);
 }
 
 interface View {
@@ -112,9 +120,10 @@ function parameterName(name: string): string {
 }
 
 /** A template that leaves a value out, or adds one, is found here and not on a user's server. */
-function checkReadsBack(text: string, { spec, template }: RenderRequest, from: string): void {
+function checkReadsBack(text: string, { spec, template, projector }: RenderRequest, from: string): void {
   const meant = [
     `from ${from}`,
+    ...(projector === undefined ? [] : [`from ${projector}`]),
     ...formatLines(spec),
     ...(spec.system === undefined || spec.system === '' ? [] : [`system ${spec.system}`]),
     ...parameterLines(spec).map(([name, value]) => `parameter ${name} ${value}`),

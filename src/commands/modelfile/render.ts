@@ -1,7 +1,7 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { catalogFlags, choiceFlags } from '../../cli/flags.ts';
+import { catalogFlags, choiceFlags, visionFlags } from '../../cli/flags.ts';
 import type { ModelfileRenderData } from '../../provision/plan/modelfiles.ts';
 
 export default class ModelfileRender extends BaseCommand<ModelfileRenderData> {
@@ -16,6 +16,7 @@ export default class ModelfileRender extends BaseCommand<ModelfileRenderData> {
   };
   static override flags = {
     ...catalogFlags,
+    ...visionFlags,
     ctx: choiceFlags.ctx,
     sampling: Flags.string({ helpValue: 'PROFILE', description: 'sampling profile of the model (see catalog show)' }),
   };

@@ -3,6 +3,8 @@ import { join, relative } from 'node:path';
 import * as z from 'zod';
 import { chatTemplateName } from '../../catalog/chat-format.ts';
 import { resolveModel } from '../../catalog/lookup.ts';
+import type { Model } from '../../catalog/schema.ts';
+import { defined } from '../../core/defined.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Disk } from '../../disk/disk.ts';
 import { ModelfileDifference } from '../../modelfile/schema.ts';
@@ -22,6 +24,9 @@ export type ModelfileCheckData = z.infer<typeof ModelfileCheckData>;
 interface RenderOptions {
   readonly ctx?: number | undefined;
   readonly sampling?: string | undefined;
+  /** `on` names the catalog's projector too: only whoever creates from the text knows whether it fits. */
+  readonly vision?: string | undefined;
+  readonly projector?: string | undefined;
 }
 
 export async function renderModelfileFor(
@@ -41,6 +46,7 @@ export async function renderModelfileFor(
       suggestions: [`Add one, for example ${model.id}:${model.quants[0]?.id}.`],
     });
   }
+  const projector = options.projector ?? (options.vision === 'on' ? projectorFile(model) : undefined);
   const templates = await openTemplates(app.options.root);
   const spec = modelSpec({
     family,
@@ -50,7 +56,20 @@ export async function renderModelfileFor(
     ...(options.sampling !== undefined && { profile: options.sampling }),
   });
   const template = modelfileTemplateOf(templates, family.id);
-  return { model: model.id, quant: quant.id, modelfile: renderModelfile({ spec, family, model, quant, template }) };
+  return {
+    model: model.id,
+    quant: quant.id,
+    modelfile: renderModelfile({ spec, family, model, quant, template, ...defined({ projector }) }),
+  };
+}
+
+/** Throws `bad-usage` for a model without one. */
+function projectorFile({ id, projectors }: Model): string {
+  const [best] = projectors ?? [];
+  if (best !== undefined) return `./${best.file}`;
+  throw new ProvisionError('bad-usage', `${id} has no projector in the catalog, so it takes text only`, {
+    suggestions: ['Omit --vision on, or name the file of a projector with --projector.'],
+  });
 }
 
 /** Compares a folder of Modelfiles with what templates and catalog give now. */

@@ -5,11 +5,13 @@ import { matrix } from '../../compat/matrix.ts';
 import { requireVersion } from '../../compat/version.ts';
 import { defined } from '../../core/defined.ts';
 import { ProvisionError } from '../../core/errors.ts';
+import { formatBytes } from '../../core/units.ts';
 import type { LoadedModel } from '../../fit/choice/recommend.ts';
+import { PROJECTOR_HEADROOM_BYTES } from '../../fit/memory/estimate.ts';
 import { type Change, Recommendation } from '../../fit/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import { HostProfile } from '../../hardware/schema.ts';
-import type { Runtime, RuntimeFacts, RuntimeIdentity } from '../../runtimes/contract.ts';
+import type { Refusal, Runtime, RuntimeFacts, RuntimeIdentity } from '../../runtimes/contract.ts';
 import {
   capabilitiesOf,
   mayUseAnother,
@@ -32,6 +34,18 @@ export const RecommendData = Recommendation.extend({
   hardware: HostProfile,
   /** The server that the plan is for; absent for the embedded runtime. */
   server: z.strictObject({ version: z.string(), endpoint: z.string() }).optional(),
+  /** What a projector for pictures and sound would mean; absent for a model without one. */
+  projector: z
+    .strictObject({
+      id: z.string(),
+      /** Memory with its buffers, in bytes. */
+      bytes: z.int().nonnegative(),
+      /** It is counted in the ranking: `--vision on`. */
+      counted: z.boolean(),
+      /** What `install` does with it, as one sentence. */
+      sentence: z.string(),
+    })
+    .optional(),
   /** The page that was written, absolute. */
   html: z.string().optional(),
 });
@@ -62,13 +76,15 @@ interface Target {
  */
 export async function recommendFor(
   app: AppContext,
-  request: InstallRequest,
+  asked: InstallRequest,
   flags: RecommendFlags,
 ): Promise<{ data: RecommendData; warnings: readonly string[] }> {
   const { hostProfile } = await import('./host.ts');
   const profile = await hostProfile(flags, app.hostContext());
-  const { family, model, quant, doubts } = await modelFor(app, request);
+  const { family, model, quant, doubts } = await modelFor(app, asked);
   const { facts, server, loaded, here, identity } = await targetOf(app, flags);
+  const eyes = projectorFor(model, asked.vision, facts.projectorRefusal(family.architecture));
+  const request = eyes?.counted ? { ...asked, projectorBytes: eyes.weights } : asked;
   const refusal = facts.refusal(family.architecture, model);
   const speed = await speedInputs({ profile, here, app, ...(identity !== undefined && { identity }) });
   const inputs = {
@@ -100,13 +116,62 @@ export async function recommendFor(
     ranking.changes.unshift(...found.map((change) => withCommand(change, request, flags, isLive)));
   }
   const { measurements } = model;
+  const beside =
+    eyes &&
+    (() => rank(only(model, ranking.choice?.quant ?? ''), family, { ...asked, projectorBytes: eyes.weights }, inputs));
   const data: RecommendData = {
     ...ranking,
     ...(measurements && { measurements }),
+    ...(eyes && { projector: projectorData(eyes, ranking, beside) }),
     hardware: profile,
     ...(server && { server }),
   };
   return { data, warnings };
+}
+
+interface Eyes {
+  readonly id: string;
+  /** Of its tensors, in bytes. */
+  readonly weights: number;
+  readonly counted: boolean;
+  readonly refusal?: Refusal | undefined;
+}
+
+/** Throws `bad-usage` and `runtime-too-old` where `--vision on` cannot be. */
+function projectorFor(
+  { id: model, projectors = [] }: Model,
+  vision: InstallRequest['vision'],
+  refusal: Refusal | undefined,
+): Eyes | undefined {
+  const [best] = projectors;
+  const weights = best?.tensorBytes?.value ?? best?.fileBytes?.value;
+  const counted = vision === 'on';
+  if (counted && refusal !== undefined)
+    throw new ProvisionError('runtime-too-old', `${model} cannot take pictures here: ${refusal.reason}`, {
+      suggestions: [refusal.remedy],
+    });
+  if (vision === 'off') return undefined;
+  if (best !== undefined && weights !== undefined) return { id: best.id, weights, counted, refusal };
+  if (!counted) return undefined;
+  throw new ProvisionError('bad-usage', `${model} cannot take pictures: the catalog has no projector of a known size`, {
+    suggestions: ['Omit --vision on.'],
+  });
+}
+
+function projectorData(
+  { id, weights, counted, refusal }: Eyes,
+  { choice }: Recommendation,
+  beside: (() => Recommendation) | undefined,
+): NonNullable<RecommendData['projector']> {
+  const bytes = weights + PROJECTOR_HEADROOM_BYTES;
+  const size = formatBytes(bytes);
+  if (counted) return { id, bytes, counted, sentence: `The projector ${id} is counted: ${size} for pictures.` };
+  if (refusal !== undefined) return { id, bytes, counted, sentence: `Text only: ${refusal.reason}.` };
+  const same = choice !== undefined && beside?.().choice?.verdict === choice.verdict;
+  const sentence = same
+    ? `For pictures, install adds the projector ${id}: ${size} of memory, and the quant stays the same.`
+    : `For pictures, --vision on adds the projector ${id}: ${size} of memory, which changes how the model runs.`;
+  return { id, bytes, counted, sentence };
 }
 
 /** The catalog's model, or the one that a file's header describes. */
