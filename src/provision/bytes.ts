@@ -27,7 +27,7 @@ import { createRegistryLogins } from '../sources/oci/logins.ts';
 import type { OciOptions } from '../sources/oci/session.ts';
 import { ociSource } from '../sources/oci/source.ts';
 import { librarySource, offlineLibrary } from '../sources/ollama-library.ts';
-import { createStoreFinder } from '../sources/stores/find.ts';
+import { createStoreFinder, type FindStored } from '../sources/stores/find.ts';
 import { createHubRecall } from '../sources/stores/hub-snapshot.ts';
 import { knownStores } from '../sources/stores/known-stores.ts';
 
@@ -51,6 +51,8 @@ export interface Bytes {
   readonly hash: HashFile;
   /** What `hash` remembers. */
   readonly digests: DigestCache;
+  /** In the stores of other tools. */
+  readonly findStored: FindStored;
   /** Into the cache. */
   readonly fetch: FetchFile;
   /** Past the cache. */
@@ -103,12 +105,8 @@ export function openBytes(options: BytesOptions): Bytes {
   const remote = [hubSource(hub), webSource({ http: asking }), ociSource(oci)];
   const mirroring = { mirrors: options.mirrors ?? {}, http: asking, oci };
   const stores = knownStores({ platform: process.platform, env, home: homedir(), disk });
-  const here = {
-    cache,
-    findStored: createStoreFinder({ stores, disk, hash, uid: process.getuid?.() }),
-    recall: createHubRecall(hubCache(env, homedir()), disk),
-    offline,
-  };
+  const findStored = createStoreFinder({ stores, disk, hash, uid: process.getuid?.() });
+  const here = { cache, findStored, recall: createHubRecall(hubCache(env, homedir()), disk), offline };
   return {
     sources: [
       offline ? offlineLibrary : librarySource,
@@ -117,6 +115,7 @@ export function openBytes(options: BytesOptions): Bytes {
     ],
     hash,
     digests,
+    findStored,
     fetch: cache.fetch,
     stream: (file, signal) => streamOf(downloader, file, signal),
     cache,

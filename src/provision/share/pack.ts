@@ -145,14 +145,18 @@ function fileChanged(path: string): ProvisionError {
   });
 }
 
-/** The cache's file, the one that it came from, or the runtime's own: the first that has the bytes. */
+/** The file of the cache or of another tool's store, the one that it came from, or the runtime's own: the first that has the bytes. */
 async function* locateBytes(app: AppContext, record: InstallRecord, flags: RuntimeFlags): Work<HashedFile> {
   const { source } = record;
   const { signal } = app.options;
-  const { hash, cache } = await app.bytes();
+  const { hash, cache, findStored } = await app.bytes();
   const wanted = source.digest;
   const cached = wanted === undefined ? undefined : yield* cache.find(wanted, signal);
   if (cached !== undefined) return { ref: source.ref, ...cached };
+  const { sizeBytes, pinnedRef = source.ref } = source;
+  const fileName = basename(pinnedRef);
+  const kept = wanted === undefined ? undefined : yield* findStored({ digest: wanted, sizeBytes, fileName }, signal);
+  if (kept !== undefined) return { ref: source.ref, digest: kept.digest, path: kept.path, sizeBytes: kept.sizeBytes };
   const { runtime } = await app.open(flags);
   const stored = await runtime.find(record.name, signal);
   const places = [

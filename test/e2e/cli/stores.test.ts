@@ -79,6 +79,15 @@ describe('bytes that another tool has', () => {
     expect(refused).toMatchObject({ code: 10, error: { code: 'network' } });
   });
 
+  test('a bundle is made of them where the runtime’s own copy is gone', async () => {
+    await put('.lmstudio/models/org/tiny-GGUF', FILE);
+    const { data } = await install(['--digest', digest, '--offline', '--no-smoke']);
+    await rm(join(home.path, 'data', 'embedded', 'blobs', digest.replace(':', '-')));
+    const made = await home.json('bundle create', [data?.name ?? '', './out.tar'], { env: env() });
+    expect(made).toMatchObject({ code: 0, ok: true });
+    expect((await stat(join(home.path, 'out.tar'))).size).toBeGreaterThan(content.length);
+  });
+
   test('a person is told where the bytes are', async () => {
     const file = await put('.lmstudio/models/org/tiny-GGUF', FILE);
     const args = ['--from', PINNED, '--digest', digest, '--runtime', 'embedded', '--dry-run', '--offline'];
