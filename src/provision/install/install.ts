@@ -202,8 +202,8 @@ async function* fetchFile(
   let fetched = { plan, bytes: 0 };
   if (source.kind === 'file' && source.file.kind === 'remote' && isFetched(plan) && staged === undefined) {
     await journalWriter.write({ step: 'fetch' });
-    const { file, bytes } = yield* steps.run('fetch', download(source.file, effects, signal));
-    fetched = { plan: { ...plan, source: { ...source, file } }, bytes };
+    const { file, bytes, reasons } = yield* steps.run('fetch', downloadFromAny(source, effects, signal));
+    fetched = { plan: { ...plan, source: { ...source, file }, reasons: [...plan.reasons, ...reasons] }, bytes };
   }
   const beside = source.kind === 'file' && staged === undefined ? source.projector : undefined;
   if (beside?.file.kind === 'remote' && comesIntoCache(beside.file, beside.transfer)) {
@@ -220,6 +220,26 @@ function withProjectorFile(plan: InstallPlan, file: FetchedFile): InstallPlan {
   const { source } = plan;
   if (source.kind === 'library' || source.projector === undefined) return plan;
   return { ...plan, source: { ...source, projector: { ...source.projector, file } } };
+}
+
+/** From the planned place; where that fails, from the next one with the same bytes, which goes on from what there is. */
+async function* downloadFromAny(
+  source: FileSource,
+  effects: TransactionEffects,
+  signal: AbortSignal,
+): Work<StepOutcome<{ file: FetchedFile; bytes: number; reasons: readonly string[] }>> {
+  const { file, elsewhere } = source;
+  if (file.kind === 'file') return { result: { file, bytes: 0, reasons: [] }, bytes: 0, detail: 'on this machine' };
+  try {
+    const outcome = yield* download(file, effects, signal);
+    return { ...outcome, result: { ...outcome.result, reasons: [] } };
+  } catch (error) {
+    if (signal.aborted || elsewhere === undefined) throw error;
+    const { reasons, ...next } = await elsewhere(error);
+    for (const message of reasons) yield { type: 'warning', message };
+    const outcome = yield* downloadFromAny({ kind: 'file', spec: source.spec, ...next }, effects, signal);
+    return { ...outcome, result: { ...outcome.result, reasons: [...reasons, ...outcome.result.reasons] } };
+  }
 }
 
 async function* download(

@@ -132,6 +132,20 @@ export interface PlannedProjector {
   readonly transfer?: TransferPlan;
 }
 
+/** The same bytes from another place. */
+export interface OtherPlace {
+  readonly file: SourceFile;
+  /** Why it is this place. */
+  readonly reasons: readonly string[];
+  readonly elsewhere?: Elsewhere;
+}
+
+/**
+ * Finds the next place that has the same bytes, for a download that failed. Throws the failure where there is none, with
+ * the ways to other bytes in its suggestions, and at once where it is not one of the place.
+ */
+export type Elsewhere = (failure: unknown) => Promise<OtherPlace>;
+
 /** Where the bytes come from: a file, or the runtime's own library. */
 export type PlannedSource =
   | {
@@ -140,6 +154,8 @@ export type PlannedSource =
       readonly spec: ModelSpec;
       /** What the file says of itself. */
       readonly header?: GgufFacts;
+      /** Absent for a file of this machine, and for one that the user named. */
+      readonly elsewhere?: Elsewhere;
       readonly projector?: PlannedProjector;
     }
   | { readonly kind: 'library'; readonly ref: string; readonly libraryName: string; readonly profile: string };

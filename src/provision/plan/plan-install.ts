@@ -88,6 +88,7 @@ export async function planInstall(request: InstallRequest, inputs: PlanningInput
       file: resolved.file,
       spec,
       header: resolved.header,
+      ...(resolved.file.kind === 'remote' && resolved.elsewhere && { elsewhere: resolved.elsewhere }),
       ...(projector !== undefined && { projector }),
     },
     prompt: await expectedPrompt(template.name, resolved.header, inputs),

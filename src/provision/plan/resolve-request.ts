@@ -7,7 +7,14 @@ import { ProvisionError } from '../../core/errors.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import { sameModel } from '../../runtimes/names.ts';
-import { type InstallRequest, type PlanningInputs, type SourceFile, usersPath } from './contract.ts';
+import {
+  type Elsewhere,
+  type InstallRequest,
+  type OtherPlace,
+  type PlanningInputs,
+  type SourceFile,
+  usersPath,
+} from './contract.ts';
 import { overrideReasons, rank } from './fit-check.ts';
 import { checkHeader, type Identified, identifyByHeader, identifyByName, quantOf } from './identify.ts';
 import { tooLarge } from './too-large.ts';
@@ -18,6 +25,7 @@ export interface ResolvedRequest {
   readonly file: SourceFile;
   readonly header: GgufFacts;
   readonly reasons: readonly string[];
+  readonly elsewhere?: Elsewhere;
   /** No quant was requested, and others may be available. */
   readonly freeQuant: boolean;
 }
@@ -102,7 +110,14 @@ async function resolveQuant(
       suggestions: [`Install it as ${named.model.id}:${actual}, or specify the ${quant} file.`],
     });
   }
-  return { identified: { ...named, quant }, file, header, reasons, freeQuant: false };
+  return {
+    identified: { ...named, quant },
+    file,
+    header,
+    reasons: [...reasons, ...(found.reasons ?? [])],
+    ...(found.elsewhere !== undefined && { elsewhere: found.elsewhere }),
+    freeQuant: false,
+  };
 }
 
 /** No quant was requested: a single file decides, otherwise the best available one that fits. */
@@ -362,7 +377,7 @@ function samePlaces(quant: Quant, request: InstallRequest, inputs: PlanningInput
   const [first, ...others] = placesOf(quant, inputs);
   if (first === undefined) return [];
   const wanted = request.digest ?? first.expected.digest;
-  const same = others.filter(({ expected }) => wanted !== undefined && expected.digest === wanted);
+  const { same } = sortPlaces(others, wanted);
   return [first, ...same].map(({ ref, expected }) => ({
     ref,
     expected: { ...expected, ...(wanted !== undefined && { digest: wanted }) },
@@ -373,6 +388,9 @@ function samePlaces(quant: Quant, request: InstallRequest, inputs: PlanningInput
 interface OpenedFile {
   readonly file: SourceFile;
   readonly header: GgufFacts;
+  /** Why it is not from the first place. */
+  readonly reasons?: readonly string[];
+  readonly elsewhere?: Elsewhere;
 }
 
 async function openFile(file: SourceFile, inputs: PlanningInputs): Promise<OpenedFile> {
@@ -382,10 +400,7 @@ async function openFile(file: SourceFile, inputs: PlanningInputs): Promise<Opene
 /** Faults of one place that another may not have. */
 const ELSEWHERE: ReadonlySet<string> = new Set(['network', 'remote-fault', 'source-not-found', 'unauthorised']);
 
-/**
- * A quant's file from its first place; where that fails, from the next one that is known to have the same bytes, which is
- * told. Other bytes are never taken in its place: two hosts would differ by chance. Undefined for a quant without a place.
- */
+/** A quant's file from its first place, else from one that is known to have the same bytes. Undefined for a quant without a place. */
 async function openPlaced(
   model: Model,
   quant: string,
@@ -394,27 +409,73 @@ async function openPlaced(
 ): Promise<OpenedFile | undefined> {
   const entry = model.quants.find(({ id }) => id === quant);
   if (entry === undefined) return undefined;
-  const places = samePlaces(entry, request, inputs);
-  const told: string[] = [];
-  let failure: ProvisionError | undefined;
-  for (const { ref, expected } of places) {
+  const same = samePlaces(entry, request, inputs);
+  if (same.length === 0) return undefined;
+  const different = placesOf(entry, inputs).filter(({ ref }) => same.every((place) => place.ref !== ref));
+  return openFirst({ same, different, fileName: entry.file }, undefined, inputs);
+}
+
+interface Search {
+  /** In their order; the first may be the only one whose digest is not known. */
+  readonly same: readonly Place[];
+  /** Places with other bytes, or of which that is not known. */
+  readonly different: readonly Place[];
+  readonly fileName: string;
+}
+
+function sortPlaces(places: readonly Place[], digest: Digest | undefined): Pick<Search, 'same' | 'different'> {
+  const isSame = ({ expected }: Place) => digest !== undefined && expected.digest === digest;
+  return { same: places.filter(isSame), different: places.filter((place) => !isSame(place)) };
+}
+
+/** A place that cannot be used, and why. */
+interface FailedPlace {
+  readonly ref: string;
+  readonly error: ProvisionError;
+}
+
+/**
+ * The file from the first place that has it; which ones failed is one of the reasons. Other bytes are never taken in its
+ * place: two hosts would differ by chance. Throws what the first failed place throws, with the ways to other bytes.
+ */
+async function openFirst(search: Search, before: FailedPlace | undefined, inputs: PlanningInputs): Promise<OpenedFile> {
+  const { same, different, fileName } = search;
+  const failed = before === undefined ? [] : [before];
+  for (const [index, { ref, expected }] of same.entries()) {
     try {
-      const { file, header } = await openFile(await fileAt(ref, entry.file, expected, inputs), inputs);
-      const warnings = [
-        ...told,
-        ...(told.length > 0 ? [`The same bytes come from ${ref}.`] : []),
-        ...(file.warnings ?? []),
-      ];
-      return { file: warnings.length > 0 ? { ...file, warnings } : file, header };
+      const { file, header } = await openFile(await fileAt(ref, fileName, expected, inputs), inputs);
+      const reasons = failed.length === 0 ? [] : [...failed.map(failureText), `The same bytes come from ${ref}.`];
+      const warnings = [...reasons, ...(file.warnings ?? [])];
+      const rest = sortPlaces([...same.slice(index + 1), ...different], file.digest);
+      return {
+        file: warnings.length > 0 ? { ...file, warnings } : file,
+        header,
+        reasons,
+        elsewhere: async (failure) => {
+          return withReasons(await openFirst({ ...rest, fileName }, { ref, error: faultOfPlace(failure) }, inputs));
+        },
+      };
     } catch (error) {
-      if (!(error instanceof ProvisionError) || !ELSEWHERE.has(error.code)) throw error;
-      told.push(`${ref} cannot be used: ${error.message}`);
-      failure ??= error;
+      failed.push({ ref, error: faultOfPlace(error) });
     }
   }
-  if (failure === undefined) return undefined;
-  const others = placesOf(entry, inputs).filter(({ ref }) => places.every((place) => place.ref !== ref));
-  throw withOtherPlaces(failure, others);
+  const [first] = failed;
+  if (first === undefined) throw new TypeError('a search has a place');
+  throw withOtherPlaces(first.error, different);
+}
+
+function withReasons({ file, reasons = [], elsewhere }: OpenedFile): OtherPlace {
+  return { file, reasons, ...(elsewhere !== undefined && { elsewhere }) };
+}
+
+function failureText({ ref, error }: FailedPlace): string {
+  return `${ref} cannot be used: ${error.message}`;
+}
+
+/** Throws what no other place makes up for, such as a wrong digest or an abort. */
+function faultOfPlace(error: unknown): ProvisionError {
+  if (error instanceof ProvisionError && ELSEWHERE.has(error.code)) return error;
+  throw error;
 }
 
 /** Other places have other bytes of the same quant: only the user can decide for them. */

@@ -83,6 +83,49 @@ describe('install', () => {
   });
 });
 
+describe('a source that fails', () => {
+  const file = 'tiny-gemma-3n-q2_k.gguf';
+  const here = `hf:org/tiny-GGUF@${COMMIT}/${file}`;
+  const gone = `hf:gone/tiny-GGUF@${COMMIT}/${file}`;
+  const digest = `sha256:${sha256(readFileSync(Q2))}`;
+  const publish = (sources: readonly { ref: string; digest?: string }[]) => {
+    const { models, ...family } = JSON.parse(readFileSync(catalog, 'utf8'));
+    const quants = models[0].quants.map((quant: QuantText) => (quant.id === 'q2_k' ? { ...quant, sources } : quant));
+    writeFileSync(catalog, JSON.stringify({ ...family, models: [{ ...models[0], quants }] }));
+  };
+
+  test('the next one of the same digest takes its place, and the plan, the warnings and the record say so', async () => {
+    publish([
+      { ref: gone, digest },
+      { ref: here, digest },
+    ]);
+    const done = await install(`${MODEL}:q2_k`, '--no-smoke');
+    expect(done, done.stderr).toMatchObject({ code: 0, data: { source: { ref: here, digest } } });
+    expect(done.warnings).toContainEqual(expect.stringContaining(`${gone} cannot be used`));
+    expect(done.data?.record?.choice.reasons).toContain(`The same bytes come from ${here}.`);
+  });
+
+  test('other bytes only when the user asks for them', async () => {
+    publish([{ ref: gone, digest }, { ref: here }]);
+    const failed = await install(`${MODEL}:q2_k`, '--no-smoke');
+    expect(failed).toMatchObject({ code: 3, error: { code: 'source-not-found' } });
+    expect(failed.error.suggestions.join(' ')).toContain(`--from ${here}`);
+    expect(await install(`${MODEL}:q2_k`, '--no-smoke', '--from', here)).toMatchObject({ code: 0 });
+  });
+
+  test('a wrong digest is exit 11, although another source has the right one', async () => {
+    const wrong = `sha256:${'0'.repeat(64)}`;
+    publish([
+      { ref: here, digest: wrong },
+      { ref: `hf:org/tiny-GGUF@main/${file}`, digest: wrong },
+    ]);
+    expect(await install(`${MODEL}:q2_k`, '--no-smoke')).toMatchObject({
+      code: 11,
+      error: { code: 'digest-mismatch' },
+    });
+  });
+});
+
 describe('a second install by name', () => {
   const NAME = `${MODEL}:q4_k_m`;
 

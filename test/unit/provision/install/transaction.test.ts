@@ -4,7 +4,7 @@ import { ProvisionError } from '../../../../src/core/errors.ts';
 import { drive, type ProgressEvent } from '../../../../src/core/progress.ts';
 import type { TransactionEffects, TransactionOptions } from '../../../../src/provision/install/effects.ts';
 import { install } from '../../../../src/provision/install/install.ts';
-import type { InstallPlan } from '../../../../src/provision/plan/contract.ts';
+import type { Elsewhere, InstallPlan } from '../../../../src/provision/plan/contract.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import { failureOf } from '../../../helpers/failure.ts';
 import { FakeRuntime } from '../../../helpers/fake-runtime.ts';
@@ -273,6 +273,61 @@ describe('a failure leaves what answered before', () => {
     runtime.models.set(staging, { name: staging, answers: () => 'old' });
     await run();
     expect([...runtime.models.keys()]).toEqual([NAME]);
+  });
+});
+
+describe('a download that fails', () => {
+  const remote = (host: string) => {
+    const ref = `https://${host}/tiny.gguf`;
+    const access = { url: ref, headers: {} };
+    return {
+      kind: 'remote',
+      ref,
+      pinnedRef: ref,
+      fileName: 'tiny.gguf',
+      sizeBytes: 100,
+      digest: TINY_DIGEST,
+      access,
+    } as const;
+  };
+  /** What each host answers; none of them twice. */
+  const fetchFrom = (faults: Readonly<Record<string, ProvisionError>>): TransactionEffects['fetch'] =>
+    async function* (file) {
+      const fault = faults[new URL(file.ref).host];
+      if (fault !== undefined) throw fault;
+      yield { type: 'bytes', id: 'fetch', done: 100, total: 100 };
+      return { ...file, path: '/cache/tiny.gguf', immutable: true, bytesMoved: 100 };
+    };
+  const broken = new ProvisionError('network', 'the connection broke');
+  const planned = (elsewhere: Elsewhere) =>
+    tinyPlan({ source: { kind: 'file', file: remote('first.test'), spec: SPEC, elsewhere } });
+
+  test('goes on at the next place with the same bytes; it is reported, and the record says where they are from', async () => {
+    const reasons = ['first.test cannot be used', 'The same bytes come from second.test.'];
+    const asked: unknown[] = [];
+    const plan = planned(async (failure) => {
+      asked.push(failure);
+      return { file: remote('second.test'), reasons };
+    });
+    const report = await run(plan, {}, { fetch: fetchFrom({ 'first.test': broken }) });
+    expect(report).toMatchObject({ changed: true, bytesMoved: 200 });
+    expect(asked).toEqual([broken]);
+    const warnings = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []));
+    expect(warnings).toEqual(expect.arrayContaining(reasons));
+    expect(records.get(NAME)).toMatchObject({
+      source: { ref: 'https://second.test/tiny.gguf', digest: TINY_DIGEST },
+      choice: { reasons: ['a test asked for it', ...reasons] },
+    });
+  });
+
+  test('where no place is left, ends with what that says, and nothing has changed', async () => {
+    const end = new ProvisionError('network', 'the connection broke', { suggestions: ['Take another file.'] });
+    const plan = planned(async () => {
+      throw end;
+    });
+    expect(await failureOf(run(plan, {}, { fetch: fetchFrom({ 'first.test': broken }) }))).toBe(end);
+    expect([...runtime.models.keys()]).toEqual([]);
+    expect(records.size).toBe(0);
   });
 });
 

@@ -103,12 +103,9 @@ describe('the sources of a quant', () => {
       const found = await plan({}, given);
       expect(refOf(found)).toBe(TWIN);
       expect(given.asked).toEqual([FIRST, TWIN]);
-      expect(found.warnings).toEqual(
-        expect.arrayContaining([
-          `${FIRST} cannot be used: ${FIRST} answers ${code}`,
-          `The same bytes come from ${TWIN}.`,
-        ]),
-      );
+      const said = [`${FIRST} cannot be used: ${FIRST} answers ${code}`, `The same bytes come from ${TWIN}.`];
+      expect(found.warnings).toEqual(expect.arrayContaining(said));
+      expect(found.reasons).toEqual(expect.arrayContaining(said));
     },
   );
 
@@ -154,6 +151,48 @@ test('what was measured of exactly this file is one of the reasons', async () =>
   expect((await plan({}, world({}, { measuredQuality }))).reasons).toContain('this file was measured');
   const other = world({}, { measuredQuality, catalog: catalogWith([{ ref: OTHER }]) });
   expect((await plan({}, other)).reasons).not.toContain('this file was measured');
+});
+
+describe('a download that fails', () => {
+  const broken = new ProvisionError('network', 'the connection broke', { suggestions: ['Run the command again.'] });
+  const elsewhereOf = ({ source }: InstallPlan) => {
+    if (source.kind !== 'file' || source.elsewhere === undefined) throw new Error('it has another place');
+    return source.elsewhere;
+  };
+
+  test('goes on at the next place with the same bytes, then names those with others', async () => {
+    const given = world({});
+    const next = await elsewhereOf(await plan({}, given))(broken);
+    expect(next.file).toMatchObject({ ref: TWIN, digest: ONE });
+    expect(next.reasons).toEqual([
+      `${FIRST} cannot be used: the connection broke`,
+      `The same bytes come from ${TWIN}.`,
+    ]);
+    const error = await failureOf(next.elsewhere?.(broken) ?? Promise.reject(new Error('it has a next step')));
+    expect(error).toMatchObject({ code: 'network', message: 'the connection broke' });
+    expect(error.suggestions).toEqual(['Run the command again.', expect.stringContaining(`--from ${OTHER}`)]);
+    expect(given.asked).toEqual([FIRST, TWIN]);
+  });
+
+  test('a digest that only the source said is compared too', async () => {
+    const sources = [{ ref: OTHER }, { ref: TWIN, digest: TWO }, { ref: FIRST, digest: ONE }];
+    const found = await plan({}, world({}, { catalog: catalogWith(sources) }));
+    expect((await elsewhereOf(found)(broken)).file.ref).toBe(TWIN);
+  });
+
+  test.each([
+    new ProvisionError('digest-mismatch', 'other bytes'),
+    new ProvisionError('disk-full', 'no room'),
+    new DOMException('stopped', 'AbortError'),
+  ])('is no reason to go elsewhere where another place cannot help: %s', async (failure) => {
+    const given = world({});
+    await expect(elsewhereOf(await plan({}, given))(failure)).rejects.toBe(failure);
+    expect(given.asked).toEqual([FIRST]);
+  });
+
+  test('a file that the user named has no other place', async () => {
+    expect((await plan({ from: FIRST }, world({}))).source).not.toHaveProperty('elsewhere');
+  });
 });
 
 describe('a name on record', () => {
