@@ -71,6 +71,15 @@ export function networkFault(url: URL, thrown: unknown): ProvisionError {
   });
 }
 
+/** What the system says of a connection that could not be made, in words. */
+const NO_CONNECTION: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'the name of the server is not known here: there is no network, or it is misspelt',
+  EAI_AGAIN: 'the name service does not answer: there is no network',
+  ECONNREFUSED: 'nothing answers at this address',
+  EHOSTUNREACH: 'there is no way to this server from here',
+  ENETUNREACH: 'there is no network',
+};
+
 /** An error for an address that a server named and that is not followed. */
 export function unsafeRedirect(url: URL, what: string): ProvisionError {
   return new ProvisionError('unsafe-redirect', `${shownUrl(url)}: ${what}`, {
@@ -92,6 +101,8 @@ function whyOf(thrown: unknown, errno: string | undefined): string {
   if (errno === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'its certificate is for another name';
   const protocol = otherProtocolReason(thrown);
   if (protocol !== undefined) return protocol;
+  const words = NO_CONNECTION[errno ?? ''];
+  if (words !== undefined) return `${words} (${errno})`;
   // The nearest cause says more than a general "fetch failed"; of several addresses the first says what is wrong.
   const cause = causesOf(thrown)[0] ?? messageOf(thrown);
   return `the connection failed${errno === undefined ? '' : ` (${errno})`}: ${cause}`;
@@ -114,7 +125,7 @@ function remediesFor(thrown: unknown, errno: string | undefined): string[] {
     return ['Use the name that the certificate is for, or have the server’s operator correct it.'];
   }
   if (otherProtocolReason(thrown) !== undefined) return [CHECK_SCHEME];
-  return ['Check the address and the network, then try again.'];
+  return ['Check the address, the network and its proxy (HTTPS_PROXY), then try again.'];
 }
 
 /** An error for a status that brings no bytes. */

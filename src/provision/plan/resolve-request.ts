@@ -478,9 +478,9 @@ function faultOfPlace(error: unknown): ProvisionError {
   throw error;
 }
 
-/** Other places have other bytes of the same quant: only the user can decide for them. */
+/** Other places have other bytes of the same quant: only the user can decide for them. A network that is down has none. */
 function withOtherPlaces(error: ProvisionError, places: readonly Place[]): ProvisionError {
-  if (places.length === 0) return error;
+  if (places.length === 0 || error.code === 'network') return error;
   const ways = places.map(({ ref }) => `Take another publisher's file of this quant, with other bytes: --from ${ref}`);
   return new ProvisionError(error.code, error.message, { suggestions: [...error.suggestions, ...ways], cause: error });
 }

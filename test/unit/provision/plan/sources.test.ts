@@ -123,9 +123,9 @@ describe('the sources of a quant', () => {
   });
 
   test('other bytes are never taken in their place: the error names them, and how to take them', async () => {
-    const given = world({ [FIRST]: 'network', [TWIN]: 'network' });
+    const given = world({ [FIRST]: 'source-not-found', [TWIN]: 'network' });
     const error = await failureOf(plan({}, given));
-    expect(error).toMatchObject({ code: 'network', message: `${FIRST} answers network` });
+    expect(error).toMatchObject({ code: 'source-not-found', message: `${FIRST} answers source-not-found` });
     expect(error.suggestions).toEqual([
       `Take another publisher's file of this quant, with other bytes: --from ${OTHER}`,
     ]);
@@ -140,9 +140,11 @@ describe('the sources of a quant', () => {
 
   test('without a known digest no source is known to have the same bytes', async () => {
     const sources = [{ ref: FIRST }, { ref: TWIN }];
-    const given = world({ [FIRST]: 'network' }, { catalog: catalogWith(sources) });
-    const error = await failureOf(plan({}, given));
-    expect(error.suggestions).toEqual([expect.stringContaining(`--from ${TWIN}`)]);
+    const refused = await failureOf(plan({}, world({ [FIRST]: 'unauthorised' }, { catalog: catalogWith(sources) })));
+    expect(refused.suggestions).toEqual([expect.stringContaining(`--from ${TWIN}`)]);
+    // Without a network the other publisher is as far away.
+    const offline = await failureOf(plan({}, world({ [FIRST]: 'network' }, { catalog: catalogWith(sources) })));
+    expect(offline.suggestions).toEqual([]);
   });
 });
 
