@@ -186,12 +186,21 @@ async function chooseProjector(
     return { projector, reasons: [addedReason(projector)], dispensable: !offer.fixed };
   } catch (error) {
     const isAway = error instanceof ProvisionError && error.code === 'network' && inputs.offline === true;
-    if (offer.fixed || !isAway) throw error;
+    if (offer.fixed || !(error instanceof ProvisionError)) throw error;
+    if (!isAway) throw withoutProjector(error);
     return {
       reasons: [notAddedReason(`the projector ${offer.id} is not on this machine (--offline)`)],
       dispensable: false,
     };
   }
+}
+
+/** Two hosts must not differ by a fault of the network, so the model is not installed without what it would have had. */
+function withoutProjector(error: ProvisionError): ProvisionError {
+  return new ProvisionError(error.code, error.message, {
+    cause: error,
+    suggestions: [...error.suggestions, 'Or install it without its projector: --vision off'],
+  });
 }
 
 function runsAlike(one: Fit, other: Fit): boolean {

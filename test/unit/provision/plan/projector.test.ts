@@ -151,7 +151,8 @@ describe('--vision auto', () => {
   test('does without where nothing may be downloaded; a fault of the network is one', async () => {
     const away = new ProvisionError('network', 'is not on this machine');
     expect(projectorOf(await plan({}, { away, offline: true }))).toBeUndefined();
-    await expect(plan({}, { away })).rejects.toMatchObject({ code: 'network' });
+    const suggestions = expect.arrayContaining([expect.stringContaining('--vision off')]);
+    await expect(plan({}, { away })).rejects.toMatchObject({ code: 'network', suggestions });
     await expect(plan({ vision: 'on' }, { away, offline: true })).rejects.toMatchObject({ code: 'network' });
   });
 });
