@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { resolveModel, resolveQuant } from '../../catalog/lookup.ts';
 import type { Model, Quant } from '../../catalog/schema.ts';
 import { Digest, digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
@@ -13,7 +14,6 @@ import type { OpenRuntime, Score, ScoreRequest } from '../../runtimes/contract.t
 import type { LocalFile, ResolvedSource } from '../../sources/contract.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
-import { identifyByName } from '../plan/identify.ts';
 
 export const QualityRow = z.strictObject({
   quant: z.string(),
@@ -65,11 +65,12 @@ interface QuantFile extends LocalFile {
  * `quant-not-found`, `source-not-found`, `bad-usage` for files that cannot be compared, and what fetching and loading throw.
  */
 export async function* measureQuality(app: AppContext, request: QualityRequest): Work<QualityData> {
-  const { model } = identifyByName(await app.catalog(), request.model, undefined);
+  const { model, quant } = resolveModel(await app.catalog(), request.model);
+  const quants = [...(quant === undefined ? [] : [quant.id]), ...(request.quants ?? [])];
   const text = await textOf(app, request.text);
-  const reference = yield* fileOf(app, quantOf(model, request.against), request, true);
+  const reference = yield* fileOf(app, resolveQuant(model, request.against), request, true);
   if (reference === undefined) throw noFile(model, request.against);
-  const files = yield* candidates(app, model, request, reference);
+  const files = yield* candidates(app, model, { ...request, ...(quants.length > 0 && { quants }) }, reference);
   const opened = await app.open({ runtime: 'embedded' });
   const { version } = opened.identity;
   const scores = join(app.paths.cache, `scores-${randomUUID()}`);
@@ -106,7 +107,7 @@ async function* candidates(
   request: QualityRequest,
   reference: QuantFile,
 ): Work<readonly QuantFile[]> {
-  const named = request.quants?.map((quant) => quantOf(model, quant));
+  const named = request.quants?.map((quant) => resolveQuant(model, quant));
   const files: QuantFile[] = [];
   for (const quant of named ?? model.quants) {
     if (quant.id === reference.quant) continue;
@@ -117,14 +118,6 @@ async function* candidates(
   if (files.length > 0) return files;
   throw new ProvisionError('source-not-found', `there is no quant of ${model.id} on this machine to compare`, {
     suggestions: [`Name those to fetch: --quant ${model.quants.at(-1)?.id ?? 'QUANT'}, or pass a folder with --from.`],
-  });
-}
-
-function quantOf(model: Model, typed: string): Quant {
-  const found = model.quants.find(({ id }) => id === typed.toLowerCase());
-  if (found !== undefined) return found;
-  throw new ProvisionError('quant-not-found', `${model.id} has no quant ${typed}`, {
-    suggestions: [`It has: ${model.quants.map(({ id }) => id).join(', ')}.`],
   });
 }
 

@@ -44,6 +44,8 @@ export async function* scoreText(
         }
       }
     }
+    // A smaller vocabulary reads rows of the wrong length without reaching the end of the file.
+    if (role === 'candidate' && (await file.stat({ bigint: true })).size !== BigInt(at)) throw otherVocabulary();
   } finally {
     await file.close();
   }
@@ -68,7 +70,7 @@ export function compare(reference: Float32Array, candidate: Float32Array): Score
 
 function windowsOf(engine: Engine, text: string, positions: number): number[][] {
   const tokens = engine.tokenize(text);
-  const bos = engine.bos === undefined ? [] : [engine.bos.token];
+  const bos = engine.addBos && engine.bos !== undefined ? [engine.bos.token] : [];
   const windows: number[][] = [];
   let left = positions;
   const step = WINDOW - bos.length;

@@ -147,7 +147,12 @@ async function* logProbabilities(
     const results = await sequence.controlledEvaluate(
       slice.map((token) => [token, { generateNext: { logits: true } }]),
     );
-    for (const result of results) yield logSoftmax(result?.next.logits ?? new Map());
+    for (const result of results) {
+      const logits = result?.next.logits;
+      // No logits would look like two models that agree.
+      if (logits === undefined) throw new ProvisionError('runtime-refused', 'llama.cpp returned no logits.');
+      yield logSoftmax(logits);
+    }
   }
 }
 

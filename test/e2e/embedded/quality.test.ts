@@ -57,6 +57,13 @@ describe('the quality of quants by the probabilities of the engine', () => {
     expect(kept.measurements).toHaveLength(4);
   });
 
+  test('a quant after the colon is measured alone, in any spelling', async () => {
+    const args = ['tiny-gemma-3n:Q4-K-M', '--against', 'Q8-0', '--positions', '64', '--from', folder];
+    const { data } = await home.json('bench quality', args);
+    expect(data).toMatchObject({ reference: { quant: 'q8_0' } });
+    expect(data?.quants.map(({ quant }) => quant)).toEqual(['q4_k_m']);
+  });
+
   test('what cannot be compared is told', async () => {
     const run = (...args: string[]) => home.json('bench quality', ['tiny-gemma-3n', ...args]);
     expect(await run('--against', 'q9_9')).toMatchObject({ code: 3, error: { code: 'quant-not-found' } });

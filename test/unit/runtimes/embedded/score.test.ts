@@ -66,6 +66,22 @@ describe('a text', () => {
     expect((await stat(scores)).size).toBe(300 * 2 * 4);
   });
 
+  test('has no BOS where the tokenizer wants none', async () => {
+    const { asked, engine: plain } = engine([0.5, 0.5]);
+    const windows: (readonly number[])[] = [];
+    const silent: Engine = {
+      ...plain,
+      addBos: false,
+      logProbabilities: (tokens, from, signal) => {
+        windows.push(tokens);
+        return plain.logProbabilities(tokens, from, signal);
+      },
+    };
+    await all(silent, { text, positions: 10, scores: await file(), role: 'reference' });
+    expect(asked).toEqual([[42, 32]]);
+    expect(windows[0]).toEqual(silent.tokenize(text).slice(0, 42));
+  });
+
   test('is compared position by position, and both report the same tokens', async () => {
     const options = { text, positions: 10, scores: await file() };
     const wanted = await all(engine([0.5, 0.5]).engine, { ...options, role: 'reference' });
@@ -75,10 +91,13 @@ describe('a text', () => {
     for (const { divergence } of got.scores) expect(divergence).toBeCloseTo(0.5108, 3);
   });
 
-  test('another vocabulary cannot be compared', async () => {
+  test.each([
+    ['a larger', [0.5, 0.25, 0.25]],
+    ['a smaller', [1]],
+  ])('%s vocabulary cannot be compared', async (_, probabilities) => {
     const options = { text, positions: 1, scores: await file() };
     await all(engine([0.5, 0.5]).engine, { ...options, role: 'reference' });
-    const error = await failureOf(all(engine([0.5, 0.25, 0.25]).engine, { ...options, role: 'candidate' }));
+    const error = await failureOf(all(engine(probabilities).engine, { ...options, role: 'candidate' }));
     expect(error).toMatchObject({ code: 'bad-usage', message: expect.stringContaining('different vocabularies') });
   });
 
