@@ -8,6 +8,8 @@ import { Digest, digestOf } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { formatBytes } from '../../core/units.ts';
+import type { Disk } from '../../disk/disk.ts';
+import { makePrivateFolder } from '../../disk/folders.ts';
 import { withLock } from '../../disk/lock.ts';
 import { keepMeasurements, Mean, type QualityMeasurement } from '../../registry/measurements.ts';
 import type { OpenRuntime, Score, ScoreRequest } from '../../runtimes/contract.ts';
@@ -75,7 +77,9 @@ export async function* measureQuality(app: AppContext, request: QualityRequest):
   const { version } = opened.identity;
   const scores = join(app.paths.cache, `scores-${randomUUID()}`);
   const scoring = { app, opened, text: text.content, positions: request.positions, scores };
-  await app.disk.mkdir(app.paths.cache, { recursive: true });
+  await makePrivateFolder(app.disk, app.paths.cache);
+  const rows = Math.min(request.positions, Buffer.byteLength(text.content));
+  await requireSpace(app.disk, app.paths.cache, rows * model.hyperparameters.vocabularySize * 4);
   try {
     const wanted = yield* scored(reference, 'reference', scoring);
     const rows: QualityRow[] = [];
@@ -98,6 +102,17 @@ export async function* measureQuality(app: AppContext, request: QualityRequest):
   } finally {
     await app.disk.rm(scores, { force: true });
   }
+}
+
+/** Throws `disk-full` where the reference's probabilities have no room. A text has at most as many positions as bytes. */
+export async function requireSpace(disk: Pick<Disk, 'space'>, folder: string, bytes: number): Promise<void> {
+  const { free } = await disk.space(folder);
+  if (free >= bytes) return;
+  throw new ProvisionError(
+    'disk-full',
+    `The reference's probabilities need up to ${formatBytes(bytes)} in ${folder}, and ${formatBytes(free)} are free.`,
+    { suggestions: ['Compare fewer positions with --positions.', 'Or free disk space.'] },
+  );
 }
 
 /** Everything that `--quant` names, else what lies on this machine, but the reference. */
