@@ -156,7 +156,9 @@ test('what was measured of exactly this file is one of the reasons', async () =>
 });
 
 describe('a download that fails', () => {
-  const broken = new ProvisionError('network', 'the connection broke', { suggestions: ['Run the command again.'] });
+  const broken = new ProvisionError('remote-fault', 'the connection broke', {
+    suggestions: ['Run the command again.'],
+  });
   const elsewhereOf = ({ source }: InstallPlan) => {
     if (source.kind !== 'file' || source.elsewhere === undefined) throw new Error('it has another place');
     return source.elsewhere;
@@ -171,7 +173,7 @@ describe('a download that fails', () => {
       `The same bytes come from ${TWIN}.`,
     ]);
     const error = await failureOf(next.elsewhere?.(broken) ?? Promise.reject(new Error('it has a next step')));
-    expect(error).toMatchObject({ code: 'network', message: 'the connection broke' });
+    expect(error).toMatchObject({ code: 'remote-fault', message: 'the connection broke' });
     expect(error.suggestions).toEqual(['Run the command again.', expect.stringContaining(`--from ${OTHER}`)]);
     expect(given.asked).toEqual([FIRST, TWIN]);
   });
