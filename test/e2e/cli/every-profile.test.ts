@@ -9,9 +9,11 @@ import { benchModels, pick, tensorsOf } from '../../../bench/fit/models.ts';
 import { bytesOf, sparseFile } from '../../../bench/fit/sparse.ts';
 import type { Quant } from '../../../src/catalog/schema.ts';
 import { ROOT } from '../../helpers/cli.ts';
+import { type FakeOllama, fakeOllama } from '../../helpers/fake-ollama.ts';
 import { homeWithOllama } from '../../helpers/home-with-ollama.ts';
 import { type Hub, type HubFileContent, type HubRepo, sha256, startHub } from '../../helpers/hub.ts';
 import { familyOf } from '../../helpers/plans.ts';
+import { tinyProjector } from '../../helpers/tiny-vision.ts';
 
 const PROFILES = join(ROOT, 'test/fixtures/profiles');
 const LONG = { timeout: 120_000 };
@@ -35,6 +37,19 @@ function publishedOf(family: string, id: string, chatTemplate: string): Publishe
     const size = tensorsOf(shape, quant.id).reduce((sum, tensor) => sum + pad(bytesOf(tensor)), length);
     return publishedQuant(quant, size, () => sparseFile(shape, quant.id, chatTemplate).header);
   });
+}
+
+/** The projectors of a model, at the size that the catalog gives; their headers are those of a small one for that model. */
+function projectorsOf(family: string, id: string): Published[] {
+  const model = familyOf(family).models.find((each) => each.id === id);
+  return (model?.projectors ?? []).flatMap(({ sources = [], digest, embeddingLength }) =>
+    sources.flatMap(({ ref, sizeBytes = 0 }) => {
+      const [, repository = '', commit = '', path = ''] = /^hf:([^@]+)@([^/]+)\/(.+)$/.exec(ref) ?? [];
+      const sha = (digest ?? '').slice('sha256:'.length);
+      const content = { head: tinyProjector({ width: embeddingLength }), size: sizeBytes, sha256: sha };
+      return [{ repository, commit, file: { path, content } }];
+    }),
+  );
 }
 
 function pad(bytes: number): number {
@@ -70,20 +85,24 @@ function repositoriesOf(published: readonly Published[]): HubRepo[] {
 }
 
 let host: Awaited<ReturnType<typeof homeWithOllama>>;
+let newer: FakeOllama;
 let hub: Hub;
 beforeAll(async () => {
   const template = (name: string) => readFileSync(join(ROOT, `templates/chat/${name}.jinja`), 'utf8');
   host = await homeWithOllama();
+  newer = await fakeOllama('0.33.0');
   hub = await startHub({
     repos: repositoriesOf([
       ...publishedOf('gemma-3n', 'gemma-3n-e4b', template('gemma')),
       ...publishedOf('gemma-3', 'gemma-3-4b', template('gemma')),
+      ...projectorsOf('gemma-3', 'gemma-3-4b'),
       ...publishedOf('gemma-4', 'gemma-4-e4b', template('gemma4-small')),
     ]),
   });
 });
 afterAll(async () => {
   await host.remove();
+  await newer.close();
   await hub.close();
 });
 
@@ -123,6 +142,33 @@ describe.each(readdirSync(PROFILES).sort())('%s', (profile) => {
     expect(data?.licence).toEqual({ id: licence.id, url: licence.url, acceptanceRequired: licence.acceptanceRequired });
     expect(data?.choice.reasons).not.toEqual([]);
     expect(host.ollama.count('POST /api/create')).toBe(0);
+  });
+});
+
+describe('install gemma-3-4b --vision on, for Ollama 0.33', () => {
+  const profiles = readdirSync(PROFILES).sort();
+  test.each(profiles)('%s', LONG, async (profile) => {
+    const target = ['--profile', join(PROFILES, profile), '--host', newer.host, '--dry-run'];
+    const env = { HF_ENDPOINT: hub.url };
+    const planned = await host.home.json('install', ['gemma-3-4b', '--vision', 'on', ...target], { env });
+    // The projector and its buffers take what the smallest quant would need there.
+    if (['apple-m1-8gb.json', 'raspberry-pi-5-4gb.json'].includes(profile)) {
+      expect(planned).toMatchObject({ code: 12, error: { code: 'memory-short' } });
+      return;
+    }
+    const [projector] = familyOf('gemma-3').models.find(({ id }) => id === 'gemma-3-4b')?.projectors ?? [];
+    expect(planned, JSON.stringify(planned.error)).toMatchObject({
+      code: 0,
+      data: {
+        dryRun: true,
+        model: 'gemma-3-4b',
+        projector: { id: projector?.id, source: { ref: projector?.sources?.[0]?.ref, digest: projector?.digest } },
+      },
+    });
+    const { data } = planned;
+    const moved = (data?.source.sizeBytes ?? 0) + (projector?.sources?.[0]?.sizeBytes ?? 0);
+    expect(data?.plan?.bytesToMove).toBe(moved);
+    expect(newer.count('POST /api/create')).toBe(0);
   });
 });
 
