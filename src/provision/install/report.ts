@@ -67,6 +67,15 @@ function bytesFrom({ source }: InstallPlan): BytesFrom | undefined {
   return file.servedBy === undefined ? undefined : { at: 'store', name: file.servedBy, path: file.path };
 }
 
+/** Of an install that was carried out: what was downloaded lies in our cache by then, and what did not move came from nowhere. */
+function bytesUsed(plan: InstallPlan, steps: Steps, changed: boolean): BytesFrom | undefined {
+  const from = changed ? bytesFrom(plan) : undefined;
+  const isFetched = steps.list.some(({ id, status }) => id === 'fetch' && status === 'done');
+  if (from === undefined || !isFetched) return from;
+  const served = plan.source.kind === 'file' ? plan.source.file.servedBy : undefined;
+  return served === undefined ? undefined : { at: 'mirror', name: served };
+}
+
 interface Outcome {
   readonly changed: boolean;
   readonly bytesMoved: number;
@@ -82,6 +91,7 @@ export function installReport(plan: InstallPlan, steps: Steps, outcome: Outcome)
   const { way: planned, why, ...common } = planReport(plan);
   return {
     ...common,
+    plan: { ...defined({ ...common.plan, bytesFrom: bytesUsed(plan, steps, changed) }) },
     dryRun: false,
     changed,
     steps: steps.list,

@@ -126,12 +126,14 @@ async function suiteOf(app: AppContext, { record }: Subject): Promise<string> {
   return record === undefined ? DEFAULT_SUITE : suiteIdFor(record, await app.catalog());
 }
 
-/** The built-in suite for what a record describes. */
+/** The built-in suite for what a record describes: its model's, else the one that it passed when it was installed. */
 export function suiteIdFor(
-  { family: id, model, template }: Pick<InstallRecord, 'family' | 'model' | 'template'>,
+  { family: id, model, template, suite }: Pick<InstallRecord, 'family' | 'model' | 'template' | 'suite'>,
   { families }: Catalog,
 ): string {
   if (template.name === RAW_TEMPLATE) return BASE_SUITE;
-  const own = families.find(({ family }) => family.id === id)?.family.models.find((each) => each.id === model);
-  return own?.smokeSuite ?? DEFAULT_SUITE;
+  const models = families.flatMap(({ family }) => family.models.map((each) => ({ ...each, family: family.id })));
+  const own = models.find((each) => each.family === id && each.id === model);
+  const passed = models.find(({ smokeSuite }) => smokeSuite === suite?.id);
+  return (own ?? passed)?.smokeSuite ?? DEFAULT_SUITE;
 }

@@ -108,10 +108,16 @@ describe('row 37: files that are not the model', () => {
   test('another architecture than the model has, and one that nobody knows', async () => {
     const named = await install('gemma-3-1b:q4_k_m', '--from', Q4);
     expect(named.error).toMatchObject({ code: 'wrong-architecture', exitCode: 16 });
-    const path = file('clip.gguf', buildGguf(modelSpec('clip')));
-    const unnamed = await install('--from', path, '--name', 'evil');
-    expect(unnamed.error).toMatchObject({ code: 'wrong-architecture', exitCode: 16 });
-    expect(unnamed.error.message).toMatch(/architecture clip/);
+    // A projector is none at all, and says so.
+    for (const [architecture, message] of [
+      ['gemma9', /architecture gemma9/],
+      ['clip', /does not contain a language model/],
+    ] as const) {
+      const path = file(`${architecture}.gguf`, buildGguf(modelSpec(architecture)));
+      const unnamed = await install('--from', path, '--name', 'evil');
+      expect(unnamed.error).toMatchObject({ code: 'wrong-architecture', exitCode: 16 });
+      expect(unnamed.error.message).toMatch(message);
+    }
   });
 
   test('another model of the same architecture', async () => {
