@@ -1,12 +1,13 @@
 import { isNewer, nameOf, rowDoubt, standing } from './evidence.ts';
 import { valueAt } from './lookup.ts';
-import type { Matrix, QuantRow } from './schema.ts';
+import type { ArchitectureRow, Matrix, QuantRow } from './schema.ts';
 import type { Verdict } from './verdict.ts';
 import { isAtLeast, type ServerVersion } from './version.ts';
 
 /**
  * Does the server's engine load this quant of the architecture? Judged by the CPU, which every host has; what is known of
- * GPUs is part of the reason. A combination without evidence is allowed with basis `unknown`: the load proves it.
+ * GPUs is part of the reason. The code that reads a type is the engine's, whatever the architecture: a type that was seen
+ * to load for another architecture is inferred. One without any evidence is allowed with basis `unknown`: the load proves it.
  */
 export function quantVerdict(architecture: string, quant: string, server: ServerVersion, rows: Matrix): Verdict {
   const wanted = quant.toLowerCase();
@@ -30,6 +31,10 @@ export function quantVerdict(architecture: string, quant: string, server: Server
     (row) => row.architecture === architecture && row.engine === engine && row.quants.includes(type),
   );
   const cpu = known.find(({ device }) => device === 'cpu');
+  if (cpu === undefined && runs !== undefined) {
+    const other = rows.quants.find((row) => row.engine === engine && row.quants.includes(type) && loadsOnCpu(row));
+    if (other !== undefined) return inferredQuant({ id, type, runs, other }, server, rows);
+  }
   if (cpu === undefined || cpu.verdict === 'unknown') return unknownQuant(id, architecture, server);
   const { basis, doubt } = standing(cpu, server, rows);
   const gpu = known.find(({ device }) => device === 'gpu');
@@ -50,6 +55,24 @@ function gpuWord(row: QuantRow | undefined, server: ServerVersion, rows: Matrix)
   // The doubt about an unknown or newer server is already part of the reason.
   const alreadyDoubted = server.numbers === undefined || isNewer(server, rows);
   return `; on a GPU ${note}${alreadyDoubted ? '.' : rowDoubt(row) || '.'}`;
+}
+
+function loadsOnCpu({ device, verdict }: QuantRow): boolean {
+  return device === 'cpu' && verdict === 'loads';
+}
+
+interface Inferred {
+  readonly id: string;
+  readonly type: string;
+  readonly runs: ArchitectureRow;
+  /** What was seen, for another architecture on the same engine. */
+  readonly other: QuantRow;
+}
+
+function inferredQuant({ id, type, runs, other }: Inferred, server: ServerVersion, rows: Matrix): Verdict {
+  const { basis, doubt } = standing({ verified: 'inferred' }, server, rows);
+  const reason = `${nameOf(server)} loads ${type} of ${other.architecture} on the CPU, so it should load ${id.slice('quant.'.length)} of ${runs.id}`;
+  return { id, ok: true, blocking: false, since: runs.since, reason: `${reason}${doubt}`, basis };
 }
 
 function unknownQuant(id: string, architecture: string, server: ServerVersion): Verdict {

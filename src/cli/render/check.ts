@@ -6,6 +6,8 @@ import { table } from './table.ts';
 const BACKGROUND = /^(option|danger)\./;
 /** What newer servers do better: the adapter copes without it, so it is read only when it stands in the way. */
 const COPED_WITH = /^feature\./;
+/** What must hold for the model to run; while one of them is not known, the answer is not "supported". */
+const DECIDES = /^(architecture|model|quant|renderer)\./;
 
 interface CheckTextOptions {
   readonly terminal: Pick<Terminal, 'color'>;
@@ -18,12 +20,7 @@ export function checkText(data: CheckData, { terminal, all }: CheckTextOptions):
   const { server, verdicts, installed = [] } = data;
   const shown = all ? verdicts : verdicts.filter(isTold);
   const hidden = verdicts.filter((verdict) => !shown.includes(verdict));
-  const rows = shown.map(({ id, ok, blocking, since = '', reason }) => [
-    markOf(ok, blocking, terminal),
-    id,
-    since,
-    reason,
-  ]);
+  const rows = shown.map((verdict) => [markOf(verdict, terminal), verdict.id, verdict.since ?? '', verdict.reason]);
   const where = server.endpoint === NOT_ASKED ? `(${NOT_ASKED})` : `at ${server.endpoint}`;
   const lines = [`Ollama ${server.version} ${where}`, ''];
   lines.push(table(['', 'CHECK', 'SINCE', 'REASON'], rows));
@@ -46,7 +43,9 @@ function hiddenText(hidden: CheckData['verdicts']): string {
   return `${summary}; --verbose shows them.`;
 }
 
-function markOf(ok: boolean, blocking: boolean, terminal: Pick<Terminal, 'color'>): string {
+/** What is not known is no pass: it has a mark of its own. */
+function markOf({ ok, blocking, basis }: CheckData['verdicts'][number], terminal: Pick<Terminal, 'color'>): string {
+  if (ok && basis === 'unknown') return paint(terminal, 'yellow', '?');
   if (ok) return paint(terminal, 'green', '✓');
   return blocking ? paint(terminal, 'red', '✗') : paint(terminal, 'yellow', '!');
 }
@@ -59,8 +58,12 @@ function remediesOf(verdicts: CheckData['verdicts']): string[] {
   return [...new Set(advice)];
 }
 
-function conclusion({ supported, target, server }: CheckData, terminal: Pick<Terminal, 'color'>): string {
+function conclusion({ supported, target, server, verdicts }: CheckData, terminal: Pick<Terminal, 'color'>): string {
   const what = target === undefined ? `Ollama ${server.version}` : nameOf(target);
+  const open = verdicts.filter(({ id, basis }) => basis === 'unknown' && DECIDES.test(id)).map(({ id }) => id);
+  if (supported && open.length > 0) {
+    return paint(terminal, 'yellow', `${what}: nothing forbids it, but not everything is known (${open.join(', ')})`);
+  }
   return supported
     ? paint(terminal, 'green', `${what}: supported`)
     : paint(terminal, 'red', `${what}: not supported by this server`);

@@ -290,6 +290,30 @@ describe('quants', () => {
   });
 });
 
+describe('a quant of an architecture without runs of its own', () => {
+  const quantOf = (architecture: string, quant: string) =>
+    verdictOf(`quant.${quant}`, '0.33.0-rc2', { architecture, quant });
+
+  test.each([
+    ['gemma4', 'q4_0-qat', 'q4_0'],
+    ['gemma4', 'f16', 'f16'],
+    ['gemma3', 'q5_1', 'q5_1'],
+  ])('%s in %s is inferred from the runs of another in %s on the same engine', (architecture, quant, type) => {
+    const verdict = quantOf(architecture, quant);
+    expect(verdict).toMatchObject({ ok: true, basis: 'inferred' });
+    expect(verdict.reason).toContain(`loads ${type} of gemma3n on the CPU, so it should load ${quant} of`);
+    expect(verdict.reason).toMatch(/\(not verified: inferred\)$/);
+  });
+
+  test('a repacked file is judged as its type', () => {
+    expect(quantOf('gemma4', 'q4_0-qat').basis).toBe(quantOf('gemma4', 'q4_0').basis);
+  });
+
+  test('a type that nobody saw load is unknown', () => {
+    expect(quantOf('gemma4', 'iq2_xs')).toMatchObject({ ok: true, basis: 'unknown' });
+  });
+});
+
 test('isSupported: only what blocks and is not ok forbids', () => {
   const verdict = { id: 'x', reason: 'y', basis: 'live' } as const;
   expect(isSupported([])).toBe(true);
