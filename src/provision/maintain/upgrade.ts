@@ -19,6 +19,8 @@ import type { Consent } from '../install/licence.ts';
 import type { InstallReport, UpgradeReport, UpgradeResult } from '../install/schema.ts';
 import type { InstallRequest } from '../plan/contract.ts';
 import type { HostFlags } from '../plan/host.ts';
+import { notInCatalog } from '../plan/identify.ts';
+import { isUnlisted } from '../plan/unlisted.ts';
 import { locateModel, notInstalled } from './records.ts';
 
 /**
@@ -37,7 +39,7 @@ export function upgradeRequest(record: InstallRecord, catalog: Catalog): Install
   // A record that was rebuilt does not know its profile: the family's own applies.
   const sampling = profile === 'unknown' ? {} : { sampling: profile };
   const named = { ...common, ...sampling, chatTemplate } as const;
-  if (known === undefined) return { ...named, ...sourceOf(record), family: record.family };
+  if (known === undefined) return { ...named, ...sourceOf(record), ...identityOf(record, catalog) };
   const quantOrigin = { reason: 'this quant is installed', automatic: record.choice.automatic === true };
   const model = { ...named, model: record.model, quant, quantOrigin };
   return isBundled(record, known) ? model : { ...model, ...sourceOf(record) };
@@ -71,6 +73,20 @@ type Model = Catalog['families'][number]['family']['models'][number];
 
 function knownModel({ family, model }: InstallRecord, { families }: Catalog): Model | undefined {
   return families.find((each) => each.family.id === family)?.family.models.find(({ id }) => id === model);
+}
+
+/**
+ * A model that no catalog had is described by its header, which gives it the same id again; one of a catalog that is not
+ * passed now would be taken for another model. A record that was rebuilt may know the family alone. Throws
+ * `model-not-found` for a family that neither a header nor the catalog has.
+ */
+function identityOf(
+  { family, model, rebuilt }: InstallRecord,
+  { families }: Catalog,
+): Pick<InstallRequest, 'family' | 'expectedModel'> {
+  const isKnown = isUnlisted(family) || families.some((each) => each.family.id === family);
+  if (!isKnown) throw notInCatalog(model, `it has no family ${family} either`);
+  return { family, ...(rebuilt === undefined && { expectedModel: model }) };
 }
 
 /** The file was the one that ships with this tool, of this version or another one. */

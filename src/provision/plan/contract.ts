@@ -39,6 +39,8 @@ export interface InstallRequest {
   readonly without?: readonly string[];
   readonly name?: string;
   readonly family?: string;
+  /** The model that a file must turn out to be, where none is named: an upgrade never becomes another one. */
+  readonly expectedModel?: string;
   readonly useCase?: UseCaseId;
   /** How the quant is chosen; `best` when absent. */
   readonly policy?: ChoicePolicy;

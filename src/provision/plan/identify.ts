@@ -109,6 +109,16 @@ function noLanguageModel(file: string): ProvisionError {
   );
 }
 
+/** A model on record that this catalog does not have; `otherwise`: what would become of it. */
+export function notInCatalog(model: string, otherwise: string): ProvisionError {
+  return new ProvisionError('model-not-found', `the catalog does not have ${model}: ${otherwise}`, {
+    suggestions: [
+      'Pass the catalog that it was installed with: --catalog FILE.',
+      'Or move the name to a model of this catalog: gemma-provision upgrade NAME --to MODEL.',
+    ],
+  });
+}
+
 /** Neither the catalog nor the estimate has anything about the architecture. */
 function noFamily(catalog: Catalog, architecture: string, fileName: string): ProvisionError {
   const known = [...new Set(catalog.families.map(({ family }) => family.architecture))].join(', ');

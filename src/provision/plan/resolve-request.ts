@@ -16,7 +16,7 @@ import {
   usersPath,
 } from './contract.ts';
 import { overrideReasons, rank } from './fit-check.ts';
-import { checkHeader, type Identified, identifyByHeader, identifyByName, quantOf } from './identify.ts';
+import { checkHeader, type Identified, identifyByHeader, identifyByName, notInCatalog, quantOf } from './identify.ts';
 import { tooLarge } from './too-large.ts';
 
 /** A model with its quant, its file and what the file's header says. */
@@ -79,6 +79,9 @@ async function resolveByFile(request: InstallRequest, inputs: PlanningInputs): P
   const file = await findFile(request.from ?? '', undefined, request, inputs);
   const header = await inputs.readHeader(file);
   const identified = identifyByHeader(inputs.catalog, header, fileNameOf(file), request.family);
+  const { expectedModel } = request;
+  if (expectedModel !== undefined && identified.model.id !== expectedModel)
+    throw notInCatalog(expectedModel, `its file would become ${identified.model.id}`);
   const quant = identified.quant ?? header.declaredQuant?.toLowerCase() ?? 'unknown';
   return {
     identified: { ...identified, quant },

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Catalog } from '../../../../src/catalog/load.ts';
 import { recordOf } from '../../../../src/provision/install/record.ts';
-import { moveRequest } from '../../../../src/provision/maintain/upgrade.ts';
+import { moveRequest, upgradeRequest } from '../../../../src/provision/maintain/upgrade.ts';
 import { openCatalog } from '../../../../src/provision/plan/catalog.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import { ROOT, tinyPlan } from '../../../helpers/plans.ts';
@@ -57,6 +57,35 @@ describe('upgrade --to', () => {
     );
     expect(() => moveRequest(record(), 'gemma-4-e4b:q9', catalog)).toThrow(
       expect.objectContaining({ code: 'quant-not-found' }),
+    );
+  });
+});
+
+describe('upgrade of a model that the catalog does not have', () => {
+  test('asks for exactly the model on record, by its file', () => {
+    const request = upgradeRequest(record({ model: 'my-tiny' }), catalog);
+    expect(request).toMatchObject({ family: 'tiny-gemma-3n', expectedModel: 'my-tiny' });
+    expect(request.model).toBeUndefined();
+  });
+
+  test('a model that a header described stays so', () => {
+    const request = upgradeRequest(record({ family: 'unlisted-llama', model: 'some-llama' }), catalog);
+    expect(request).toMatchObject({ family: 'unlisted-llama', expectedModel: 'some-llama' });
+  });
+
+  test('of a rebuilt record the family alone is known', () => {
+    const rebuilt = { at: new Date(0).toISOString(), proven: true };
+    const request = upgradeRequest(record({ model: 'gemma-3n', rebuilt }), catalog);
+    expect(request.expectedModel).toBeUndefined();
+  });
+
+  test('a family of a catalog that was not passed is named with the way to pass it', () => {
+    expect(() => upgradeRequest(record({ family: 'mine', model: 'my-tiny' }), catalog)).toThrow(
+      expect.objectContaining({
+        code: 'model-not-found',
+        message: expect.stringContaining('my-tiny'),
+        suggestions: expect.arrayContaining([expect.stringContaining('--catalog FILE')]),
+      }),
     );
   });
 });

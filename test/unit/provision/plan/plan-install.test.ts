@@ -344,6 +344,14 @@ describe('what is refused', () => {
     );
   });
 
+  test('a file that is to be one model and would become another: its catalog is missing', async () => {
+    const given = inputs({ '/x/a.gguf': {} });
+    const error = await failureOf(plan({ ...file, family: 'gemma-3n', expectedModel: 'my-tiny' }, given));
+    expect(error).toMatchObject({ code: 'model-not-found', message: expect.stringMatching(/my-tiny.*tiny-gemma-3n/) });
+    expect(error.suggestions[0]).toContain('--catalog FILE');
+    await expect(plan({ ...file, expectedModel: 'tiny-gemma-3n' }, given)).resolves.toBeDefined();
+  });
+
   test('another architecture, another model of the same, no language model', async () => {
     const named = { model: 'tiny-gemma-3n', ...file };
     await expect(plan(named, inputs({ '/x/a.gguf': { architecture: 'llama' } }))).rejects.toEqual(
