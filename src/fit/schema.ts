@@ -201,7 +201,7 @@ export const Recommendation = z.strictObject({
   tier: z.string().optional(),
   /** Absent when nothing fits. */
   choice: Choice.optional(),
-  /** Only when nothing fits: what comes nearest and how many bytes are missing, as a sentence. */
+  /** Only when nothing is chosen: the quant that comes nearest, or what would be chosen without the named one, as a sentence. */
   shortfall: z.string().optional(),
   /** Best first. */
   candidates: z.array(Candidate),

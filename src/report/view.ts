@@ -1,7 +1,7 @@
 /** Turns the data of a recommendation into the words and numbers that the template inserts. */
 import { METRIC_TEXT, type QualitySeries, qualityValueText } from '../catalog/quality-schema.ts';
 import { formatBytes } from '../core/units.ts';
-import { formatSpeed, PLACEMENT_TEXT, policyText } from '../fit/choice/reasons.ts';
+import { formatSpeed, noneRuns, PLACEMENT_TEXT, policyText } from '../fit/choice/reasons.ts';
 import type { Candidate, Change, FitTable, Recommendation } from '../fit/schema.ts';
 import { hostView } from './host-view.ts';
 import type { RecommendationData } from './schema.ts';
@@ -51,10 +51,10 @@ function choiceView({ choice, settingReasons }: Recommendation) {
   ];
 }
 
-function failureView({ model, candidates, shortfall }: Recommendation): string[] {
-  if (candidates.length === 0) return ['There are no quants to rank.'];
+function failureView(recommendation: Recommendation): string[] {
+  const { candidates, shortfall } = recommendation;
   return [
-    `No quant of ${model} runs here.`,
+    noneRuns(recommendation),
     ...(candidates[0]?.blockedBy ?? []),
     ...(shortfall === undefined ? [] : [shortfall]),
   ];

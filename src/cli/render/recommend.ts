@@ -1,5 +1,5 @@
 import { formatBytes } from '../../core/units.ts';
-import { formatSpeed, policyText } from '../../fit/choice/reasons.ts';
+import { formatSpeed, noneRuns, policyText } from '../../fit/choice/reasons.ts';
 import type { Candidate, Recommendation } from '../../fit/schema.ts';
 import { paint, type Terminal } from '../terminal.ts';
 import { publishedLines } from './quality.ts';
@@ -38,11 +38,11 @@ function rankingText(candidates: readonly Candidate[], chosen: string | undefine
   return table(head, rows, [4, 5, 6, 7, 8]);
 }
 
-function failureText({ model, candidates, shortfall }: Recommendation, terminal: Pick<Terminal, 'color'>): string {
-  if (candidates.length === 0) return paint(terminal, 'red', 'There are no quants to rank.');
+function failureText(recommendation: Recommendation, terminal: Pick<Terminal, 'color'>): string {
+  const { candidates, shortfall } = recommendation;
   const blocked = candidates.at(0)?.blockedBy ?? [];
   const lines = [...blocked, ...(shortfall === undefined ? [] : [shortfall])].map((line) => `  ${line}`);
-  return [paint(terminal, 'red', `No quant of ${model} runs here.`), ...lines].join('\n');
+  return [paint(terminal, 'red', noneRuns(recommendation)), ...lines].join('\n');
 }
 
 function choiceText(

@@ -181,8 +181,16 @@ function wouldLead(candidate: Candidate, choice: Candidate, { policy, advice }: 
   return own < chosen || (own === chosen && candidate.quality > choice.quality);
 }
 
-/** A sentence for the case that nothing runs: the closest quant, and how many bytes it is short. */
+/** Says that nothing runs of what was looked at: of all quants, or of the one that was. */
+export function noneRuns({ model, candidates }: Pick<Recommendation, 'model' | 'candidates'>): string {
+  const [only, another] = candidates;
+  if (only === undefined) return 'There are no quants to rank.';
+  return another === undefined ? `${model}:${only.quant} does not run here.` : `No quant of ${model} runs here.`;
+}
+
+/** A sentence for the case that none of several quants runs: the closest one, and how many bytes it is short. */
 export function nearestMiss(candidates: readonly Candidate[]): string | undefined {
+  if (candidates.length < 2) return undefined;
   const nearest = candidates
     .filter(({ headroomBytes }) => headroomBytes < 0)
     .toSorted((a, b) => b.headroomBytes - a.headroomBytes)[0];

@@ -102,9 +102,12 @@ export async function recommendFor(
   if (ranking.choice !== undefined && quant !== undefined) {
     const { policy: _, reasons, picks, ...choice } = ranking.choice;
     ranking.choice = { ...choice, picks: all.choice?.picks ?? picks, reasons: [...reasons, ...against] };
+  } else if (quant !== undefined) {
+    const { choice: other, shortfall } = all;
+    const instead = other === undefined ? shortfall : `Without --quant the choice is ${other.quant}.`;
+    if (instead !== undefined) ranking.shortfall = instead;
   }
   const warnings = [
-    ...(ranking.choice === undefined ? against : []),
     ...facts.warnings,
     ...doubts,
     ...profile.warnings,

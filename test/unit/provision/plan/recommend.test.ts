@@ -3,6 +3,7 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { recommendationText } from '../../../../src/cli/render/recommend.ts';
 import { ChoicePolicy } from '../../../../src/fit/schema.ts';
 import { loadedModels, recommendFor } from '../../../../src/provision/plan/recommend.ts';
 import { makeApp } from '../../../helpers/app.ts';
@@ -52,6 +53,30 @@ describe('for a server of a version that was typed', () => {
   test('a word that is not a version is bad usage', async () => {
     const answer = recommendFor(makeApp(), request, { profile, 'server-version': 'abc' });
     await expect(answer).rejects.toMatchObject({ code: 'bad-usage', message: expect.stringContaining('"abc"') });
+  });
+});
+
+describe('a quant that was named', () => {
+  const name = async (model: string, quant: string, what: string, profile = 'cpu-only-32gb') => {
+    const flags = { profile: join(ROOT, `test/fixtures/profiles/${profile}.json`), 'what-if': what };
+    const { data, warnings } = await recommendFor(makeApp(), { model, quant, settings: {}, force: false }, flags);
+    return { data, warnings, text: recommendationText(data, { color: false }) };
+  };
+
+  test('where it does not fit but others do, only it is said not to run, and what the choice is without it', async () => {
+    const { data, warnings, text } = await name('gemma-3-12b', 'f16', 'vram=0,ram=16GiB');
+    expect(data.choice).toBeUndefined();
+    expect(text).toMatch(
+      /gemma-3-12b:f16 does not run here\.\n {2}Too large for RAM: .*\n {2}Without --quant the choice is \S+\.\n/,
+    );
+    expect(text).not.toContain('No quant');
+    expect(warnings.join()).not.toContain('Without --quant');
+  });
+
+  test('where none fits, the closest of all is named, not the one that was looked at', async () => {
+    const { text } = await name('gemma-3-27b', 'f16', 'vram=0,ram=4GiB');
+    expect(text).toContain('gemma-3-27b:f16 does not run here.');
+    expect(text).toMatch(/No quant fits\. The closest is (?!f16)\S+, which is/);
   });
 });
 
