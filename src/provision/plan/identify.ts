@@ -85,6 +85,18 @@ export function quantOf(model: Model, header: GgufFacts, fileName: string): { qu
   return quant === undefined ? {} : { quant };
 }
 
+/**
+ * Makes sure that a file is the quant that it is taken for, as far as its header says. How weights were trained it does
+ * not say: `q4_0-qat` declares `q4_0`. Throws `bad-usage`.
+ */
+export function checkQuant(model: Model, quant: string, header: GgufFacts, path: string): void {
+  const actual = quantOf(model, header, '').quant;
+  if (actual === undefined || actual === quant || quant.startsWith(`${actual}-`)) return;
+  throw new ProvisionError('bad-usage', `${path} has the quant ${actual}, not ${quant}`, {
+    suggestions: [`Use it as ${model.id}:${actual}, or specify the ${quant} file.`],
+  });
+}
+
 /** The numbers that distinguish models of one architecture and that every converter writes. */
 const DISTINCTIVE: readonly (readonly [name: string, of: (shape: Hyperparameters) => number])[] = [
   ['blocks', ({ blockCount }) => blockCount],

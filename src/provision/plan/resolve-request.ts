@@ -16,7 +16,15 @@ import {
   usersPath,
 } from './contract.ts';
 import { overrideReasons, rank } from './fit-check.ts';
-import { checkHeader, type Identified, identifyByHeader, identifyByName, notInCatalog, quantOf } from './identify.ts';
+import {
+  checkHeader,
+  checkQuant,
+  type Identified,
+  identifyByHeader,
+  identifyByName,
+  notInCatalog,
+  quantOf,
+} from './identify.ts';
 import { tooLarge } from './too-large.ts';
 
 /** A model with its quant, its file and what the file's header says. */
@@ -107,12 +115,7 @@ async function resolveQuant(
   if (found === undefined) throw nothingToInstall(named.model, quant, request.from);
   const { file, header } = found;
   checkHeader(named, header, locationOf(file));
-  const actual = quantOf(named.model, header, '').quant;
-  if (actual !== undefined && actual !== quant) {
-    throw new ProvisionError('bad-usage', `${locationOf(file)} has the quant ${actual}, not ${quant}`, {
-      suggestions: [`Install it as ${named.model.id}:${actual}, or specify the ${quant} file.`],
-    });
-  }
+  checkQuant(named.model, quant, header, locationOf(file));
   return {
     identified: { ...named, quant },
     file,

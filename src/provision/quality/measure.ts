@@ -14,8 +14,13 @@ import { withLock } from '../../disk/lock.ts';
 import { keepMeasurements, Mean, type QualityMeasurement } from '../../registry/measurements.ts';
 import type { OpenRuntime, Score, ScoreRequest } from '../../runtimes/contract.ts';
 import type { LocalFile, ResolvedSource } from '../../sources/contract.ts';
-import { resolveSource } from '../../sources/index.ts';
+import { parseHubRef } from '../../sources/huggingface/reference.ts';
+import { findSource, resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
+import type { SourceFile } from '../plan/contract.ts';
+import { readInstallableHeader } from '../plan/header.ts';
+import { checkHeader, checkQuant, type Identified } from '../plan/identify.ts';
+import { locationOf } from '../plan/resolve-request.ts';
 
 export const QualityRow = z.strictObject({
   quant: z.string(),
@@ -56,6 +61,18 @@ export interface QualityRequest {
 /** Of this package. */
 const TEXT = 'catalog/texts/quality.txt';
 
+interface Wanted {
+  readonly against: Quant;
+  readonly named: readonly Quant[];
+  readonly from: string | undefined;
+}
+
+/** Where the file of a quant is. */
+interface Place {
+  readonly quant: string;
+  readonly file: SourceFile;
+}
+
 /** A file of a quant on this machine. */
 interface QuantFile extends LocalFile {
   readonly quant: string;
@@ -67,12 +84,27 @@ interface QuantFile extends LocalFile {
  * `quant-not-found`, `source-not-found`, `bad-usage` for files that cannot be compared, and what fetching and loading throw.
  */
 export async function* measureQuality(app: AppContext, request: QualityRequest): Work<QualityData> {
-  const { model, quant } = resolveModel(await app.catalog(), request.model);
-  const quants = [...(quant === undefined ? [] : [quant.id]), ...(request.quants ?? [])];
+  const { family, model, quant } = resolveModel(await app.catalog(), request.model);
+  const against = resolveQuant(model, request.against);
+  const named = [
+    ...(quant === undefined ? [] : [quant]),
+    ...(request.quants ?? []).map((id) => resolveQuant(model, id)),
+  ];
   const text = await textOf(app, request.text);
-  const reference = yield* fileOf(app, resolveQuant(model, request.against), request, true);
-  if (reference === undefined) throw noFile(model, request.against);
-  const files = yield* candidates(app, model, { ...request, ...(quants.length > 0 && { quants }) }, reference);
+  if (request.from !== undefined) await requireFolder(app, request.from);
+  // All is found and its header checked before the first gigabyte is fetched.
+  const places = await candidates(app, model, { against, named, from: request.from });
+  const place = await placeOf(app, against, request.from, true);
+  if (place === undefined) throw noFile(model, against.id);
+  await checkFiles(app, { family, model }, [place, ...places]);
+  const reference = yield* fileAt(app, place);
+  const files: QuantFile[] = [];
+  for (const each of places) {
+    const file = yield* fileAt(app, each);
+    if (file.digest !== reference.digest) files.push(file);
+    else app.warnOnce(`${file.quant} is not compared: its file has the same bytes as that of ${reference.quant}.`);
+  }
+  if (files.length === 0) throw nothingToCompare(model);
   const opened = await app.open({ runtime: 'embedded' });
   const { version } = opened.identity;
   const scores = join(app.paths.cache, `scores-${randomUUID()}`);
@@ -115,59 +147,89 @@ export async function requireSpace(disk: Pick<Disk, 'space'>, folder: string, by
   );
 }
 
-/** Everything that `--quant` names, else what lies on this machine, but the reference. */
-async function* candidates(
-  app: AppContext,
-  model: Model,
-  request: QualityRequest,
-  reference: QuantFile,
-): Work<readonly QuantFile[]> {
-  const named = request.quants?.map((quant) => resolveQuant(model, quant));
-  const files: QuantFile[] = [];
-  for (const quant of named ?? model.quants) {
-    if (quant.id === reference.quant) continue;
-    const file = yield* fileOf(app, quant, request, named !== undefined);
-    if (file !== undefined) files.push(file);
-    else if (named !== undefined) throw noFile(model, quant.id);
+/** Throws `bad-usage` for a single file, which cannot be several quants, and `source-not-found` for a folder that is not there. */
+async function requireFolder(app: AppContext, from: string): Promise<void> {
+  const { sources } = await app.bytes();
+  const source = findSource(sources, from);
+  const isRepository = source.scheme === 'hf' && parseHubRef(from).file === undefined;
+  if (isRepository || (await source.list?.(from)) !== undefined) return;
+  throw new ProvisionError('bad-usage', `${from} is not a folder or repository, but more than one file is compared`, {
+    suggestions: ['Pass the folder that contains the files of the model, or hf:OWNER/REPO.'],
+  });
+}
+
+/** Throws `wrong-architecture` and `bad-usage` for a file that is another model or another quant than it is taken for. */
+async function checkFiles(app: AppContext, identified: Identified, places: readonly Place[]): Promise<void> {
+  const { http } = await app.bytes();
+  for (const { quant, file } of places) {
+    const header = await readInstallableHeader(file, { http, signal: app.options.signal });
+    checkHeader(identified, header, locationOf(file));
+    checkQuant(identified.model, quant, header, locationOf(file));
   }
-  if (files.length > 0) return files;
-  throw new ProvisionError('source-not-found', `there is no quant of ${model.id} on this machine to compare`, {
+}
+
+/** Everything that `--quant` names, else what lies on this machine, but the reference. */
+async function candidates(app: AppContext, model: Model, { against, named, from }: Wanted): Promise<readonly Place[]> {
+  const wanted = (named.length > 0 ? named : model.quants).filter(({ id }) => id !== against.id);
+  if (wanted.length === 0) {
+    throw new ProvisionError('bad-usage', `${against.id} is the reference: it is not compared with itself`, {
+      suggestions: ['Name another quant with --quant, or another reference with --against.'],
+    });
+  }
+  const places: Place[] = [];
+  for (const quant of wanted) {
+    const place = await placeOf(app, quant, from, named.length > 0);
+    if (place !== undefined) places.push(place);
+    else if (named.length > 0) throw noFile(model, quant.id);
+  }
+  if (places.length === 0) throw nothingToCompare(model);
+  return places;
+}
+
+function nothingToCompare(model: Model): ProvisionError {
+  return new ProvisionError('source-not-found', `there is no quant of ${model.id} on this machine to compare`, {
     suggestions: [`Name those to fetch: --quant ${model.quants.at(-1)?.id ?? 'QUANT'}, or pass a folder with --from.`],
   });
 }
 
 function noFile(model: Model, quant: string): ProvisionError {
-  return new ProvisionError('source-not-found', `there is no file of ${model.id}:${quant.toLowerCase()}`, {
+  return new ProvisionError('source-not-found', `there is no file of ${model.id}:${quant}`, {
     suggestions: ['Pass a folder or repository that contains it: --from ./models'],
   });
 }
 
-/** A quant's file; one that is not on this machine is fetched where that is wanted, else it counts as absent. */
-async function* fileOf(
+/** Where a quant's file is; one that is not on this machine counts as absent unless it may be fetched. */
+async function placeOf(
   app: AppContext,
   quant: Quant,
-  { from }: QualityRequest,
+  from: string | undefined,
   mayFetch: boolean,
-): Work<QuantFile | undefined> {
+): Promise<Place | undefined> {
   const { signal, root } = app.options;
-  const { sources, fetch, hash } = await app.bytes();
+  const { sources } = await app.bytes();
   const [source] = quant.sources ?? [];
   const bundled = quant.bundled === undefined ? undefined : join(root, quant.bundled);
   const ref = from ?? bundled ?? source?.ref;
   if (ref === undefined) return undefined;
   const digest = from === undefined ? (source?.digest ?? quant.digest) : undefined;
-  let resolved: ResolvedSource;
+  let file: ResolvedSource;
   try {
     const expected = digest === undefined ? {} : { expected: { digest } };
-    resolved = await resolveSource(sources, { ref, fileName: quant.file, ...expected, signal });
+    file = await resolveSource(sources, { ref, fileName: quant.file, ...expected, signal });
   } catch (error) {
     if (error instanceof ProvisionError && (error.code === 'source-not-found' || !mayFetch)) return undefined;
     throw error;
   }
-  if (resolved.kind === 'library') return undefined;
-  if (resolved.kind === 'remote' && !mayFetch) return undefined;
-  const file = resolved.kind === 'remote' ? yield* fetch(resolved, signal) : resolved;
-  return { ...file, quant: quant.id, digest: file.digest ?? (yield* hash(file, 'hash', signal)) };
+  if (file.kind === 'library' || (file.kind === 'remote' && !mayFetch)) return undefined;
+  return { quant: quant.id, file };
+}
+
+/** A file with its digest, fetched where it is not on this machine. */
+async function* fileAt(app: AppContext, { quant, file: found }: Place): Work<QuantFile> {
+  const { signal } = app.options;
+  const { fetch, hash } = await app.bytes();
+  const file = found.kind === 'remote' ? yield* fetch(found, signal) : found;
+  return { ...file, quant, digest: file.digest ?? (yield* hash(file, 'hash', signal)) };
 }
 
 interface Scoring {

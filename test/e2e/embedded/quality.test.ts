@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -62,6 +62,41 @@ describe('the quality of quants by the probabilities of the engine', () => {
     const { data } = await home.json('bench quality', args);
     expect(data).toMatchObject({ reference: { quant: 'q8_0' } });
     expect(data?.quants.map(({ quant }) => quant)).toEqual(['q4_k_m']);
+  });
+
+  test('a single file, a file of another model and one of another quant are not compared', async () => {
+    const single = await home.json('bench quality', [
+      'tiny-gemma-3n',
+      '--from',
+      join(folder, 'tiny-gemma-3n-q2_k.gguf'),
+    ]);
+    expect(single).toMatchObject({ code: 2, error: { code: 'bad-usage' } });
+    expect(single.error?.message).toMatch(/q2_k\.gguf is not a folder or repository/);
+    const absent = await home.json('bench quality', ['tiny-gemma-3n', '--from', join(folder, 'nope')]);
+    expect(absent).toMatchObject({ code: 3, error: { message: expect.stringContaining('nope') } });
+    expect(absent.error?.message).not.toContain('there is no file of');
+
+    const other = join(folder, 'other');
+    await mkdir(other);
+    await copyFile(join(folder, 'tiny-gemma-3n-f16.gguf'), join(other, 'tiny-gemma-3n-f16.gguf'));
+    await copyFile(join(folder, 'tiny-gemma-3n-q2_k.gguf'), join(other, 'tiny-gemma-3n-q8_0.gguf'));
+    const lying = await home.json('bench quality', ['tiny-gemma-3n', '--from', other]);
+    expect(lying).toMatchObject({
+      code: 2,
+      error: { message: expect.stringContaining('has the quant q2_k, not q8_0') },
+    });
+
+    for (const quant of ['f16', 'Q4_K_M'])
+      await copyFile(join(folder, 'tiny-gemma-3n-f16.gguf'), join(other, `gemma-3-1b-it-${quant}.gguf`));
+    const names = await home.json('bench quality', ['gemma-3-1b', '--quant', 'q4_k_m', '--from', other]);
+    expect(names).toMatchObject({ error: { code: 'wrong-architecture' } });
+  });
+
+  test('what is to be compared is known before anything is fetched', async () => {
+    const none = await home.json('bench quality', ['gemma-3-1b', '--against', 'q8_0', '--offline']);
+    expect(none).toMatchObject({ code: 3, error: { message: expect.stringContaining('to compare') } });
+    const itself = await home.json('bench quality', ['gemma-3-1b', '--quant', 'f16', '--offline']);
+    expect(itself).toMatchObject({ code: 2, error: { message: expect.stringContaining('f16 is the reference') } });
   });
 
   test('what cannot be compared is told', async () => {
