@@ -23,9 +23,10 @@ import type {
 } from './contract.ts';
 import { addNeeds, diskNeeds, diskObstacles, planTransferAndDisk, type TransferAndDisk } from './disk.ts';
 import { type Fit, fitOf, rank } from './fit-check.ts';
+import { identifyByName } from './identify.ts';
 import { stagingNameOf } from './names.ts';
 import { addedReason, notAddedReason, resolveProjector, wishFor, withProjectorBytes } from './projector.ts';
-import { type ResolvedRequest, resolveRequest } from './resolve-request.ts';
+import { LIBRARY_QUANT, type ResolvedRequest, resolveRequest } from './resolve-request.ts';
 import { smallerPlan } from './smaller.ts';
 import { tooLarge } from './too-large.ts';
 import { unlistedWarnings } from './unlisted.ts';
@@ -284,9 +285,6 @@ export function refuseRuntime(inputs: PlanningInputs, architecture: string, mode
   throw new ProvisionError('runtime-too-old', refusal.reason, { suggestions: [refusal.remedy] });
 }
 
-/** Quant of Ollama's own builds of Gemma when the tag names none. */
-const LIBRARY_QUANT = 'q4_k_m';
-
 /** Plans a pull of Ollama's pre-built model. It keeps its library name, which is what its users know it by. */
 async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Promise<InstallPlan> {
   if (request.way !== undefined) {
@@ -309,6 +307,7 @@ async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Pro
   });
   if (resolved.kind !== 'library') throw new TypeError('an ollama: reference names a library model');
   const { family, model } = modelOf(resolved.name, inputs);
+  refuseOtherThanLibrary({ model, ref: resolved.ref }, request, inputs);
   refusePull(model, family, inputs);
   const ranking = rank(model, family, request, inputs);
   const candidate = ranking.candidates.find(({ quant }) => quant === LIBRARY_QUANT) ?? ranking.candidates[0];
@@ -339,6 +338,26 @@ async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Pro
     ],
     warnings: inputs.facts.warnings,
   };
+}
+
+/** A model or quant that the user names must be what Ollama pulls. Throws `bad-usage`. */
+function refuseOtherThanLibrary(
+  { model, ref }: { readonly model: Model; readonly ref: string },
+  request: InstallRequest,
+  { catalog }: PlanningInputs,
+): void {
+  const named = identifyByName(catalog, request.model ?? model.id, request.quant);
+  if (named.model.id !== model.id) {
+    throw new ProvisionError('bad-usage', `${ref} is ${model.id}, not ${named.model.id}`, {
+      suggestions: ['Omit the model, or omit --from.'],
+    });
+  }
+  if (named.quant === undefined || named.quant === LIBRARY_QUANT) return;
+  throw new ProvisionError('bad-usage', `${ref} has the quant ${LIBRARY_QUANT}, not ${named.quant}`, {
+    suggestions: [
+      `Install it as ${model.id}:${LIBRARY_QUANT}, or omit --from: the catalog may have the ${named.quant} file.`,
+    ],
+  });
 }
 
 function modelOf(libraryName: string, { catalog }: PlanningInputs): { family: Family; model: Model } {

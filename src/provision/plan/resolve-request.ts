@@ -112,7 +112,7 @@ async function resolveQuant(
     request.from === undefined
       ? await openPlaced(named.model, quant, request, inputs)
       : await openFile(await findFile(request.from, { model: named.model, quant }, request, inputs), inputs);
-  if (found === undefined) throw nothingToInstall(named.model, quant, request.from);
+  if (found === undefined) throw nothingToInstall(named.model, quant, request, inputs);
   const { file, header } = found;
   checkHeader(named, header, locationOf(file));
   checkQuant(named.model, quant, header, locationOf(file));
@@ -163,7 +163,7 @@ async function resolveBest(
   const available = all.filter(({ id }) => !request.without?.includes(id));
   if (available.length === 0)
     throw (
-      (await nothingInFolder(named.model, request, inputs)) ?? nothingToInstall(named.model, undefined, request.from)
+      (await nothingInFolder(named.model, request, inputs)) ?? nothingToInstall(named.model, undefined, request, inputs)
     );
   const kept = request.force ? undefined : await earlierChoice(named.model, available, request, inputs);
   if (kept !== undefined) return resolveQuant(named, kept.quant, [keptChoice(kept)], request, inputs);
@@ -173,7 +173,7 @@ async function resolveBest(
     if (!request.force || best === undefined)
       throw best
         ? tooLarge({ ...named, model: { ...named.model, quants: available } }, best, request, inputs)
-        : nothingToInstall(named.model, undefined, request.from);
+        : nothingToInstall(named.model, undefined, request, inputs);
     return resolveQuant(named, best.quant, ['forced, although nothing fits'], request, inputs);
   }
   const { quant, reasons } = ranking.choice;
@@ -546,28 +546,56 @@ async function nothingInFolder(
   );
 }
 
-/** `from`: the reference in which there is no such file. */
-function nothingToInstall(model: Model, quant: string | undefined, from?: string): ProvisionError {
+/** Quant of Ollama's own builds of Gemma when the tag names none. */
+export const LIBRARY_QUANT = 'q4_k_m';
+
+/** There is no file of the wanted quant, or of any, in what was given or in the sources of the catalog. */
+function nothingToInstall(
+  model: Model,
+  quant: string | undefined,
+  request: InstallRequest,
+  inputs: PlanningInputs,
+): ProvisionError {
+  const { from } = request;
   const wanted = quant === undefined ? model.id : `${model.id}:${quant}`;
   const file = model.quants.find(({ id }) => id === quant)?.file;
-  const published = model.quants.filter(({ sources = [] }) => sources.length > 0).map(({ id }) => id);
+  const own = `./${file ?? 'FILE.gguf'}`;
+  const placed = model.quants.filter((each) => placesOf(each, inputs).length > 0).map(({ id }) => id);
   const suggestions =
-    quant !== undefined && from === undefined && published.length > 0
+    quant !== undefined && from === undefined && placed.length > 0
       ? [
-          `Choose a quant that is published: ${published.join(', ')}.`,
-          `Make it from F16 with llama.cpp (llama-quantize F16.gguf ${file ?? 'FILE.gguf'} ${quant}) and pass it: --from ./${file ?? 'FILE.gguf'}`,
+          `Choose a quant that has a source: ${placed.join(', ')}.`,
+          wayToMake(quant, own, placed, passing(own, request)),
         ]
-      : [
-          `Download ${file ?? 'a GGUF of it'} and pass it: --from ./${file ?? 'FILE.gguf'} (or the folder that contains it)`,
-        ];
-  if (model.library) suggestions.push(`Have Ollama pull its own build: --from ollama:${model.library.name}`);
+      : [`Download ${file ?? 'a GGUF of it'} and ${passing(own, request)} (or the folder that contains it)`];
+  const isPulled = inputs.facts.pullRefusal(model.library?.minimumVersion) === undefined;
+  if (model.library && isPulled && (quant ?? LIBRARY_QUANT) === LIBRARY_QUANT)
+    suggestions.push(`Have Ollama pull its own build: ${passed(`ollama:${model.library.name}`, request)}`);
   const message =
     from === undefined
       ? `${wanted} has no source: the catalog knows no publisher of it`
       : `${from} does not contain a file of ${wanted}`;
-  return new ProvisionError('source-not-found', message, {
-    suggestions,
-  });
+  return new ProvisionError('source-not-found', message, { suggestions });
+}
+
+/** F16 is made of nothing; every other quant is made of it, whoever has it. */
+function wayToMake(quant: string, file: string, placed: readonly string[], pass: string): string {
+  if (quant === 'f16') return `If you have an F16 file of the model, ${pass}`;
+  const origin = placed.includes('f16')
+    ? 'Make it with llama.cpp from an F16 file of the model'
+    : 'The catalog has no source of F16 either: if you have an F16 file of the model, make it with llama.cpp';
+  return `${origin} (llama-quantize F16.gguf ${file.slice('./'.length)} ${quant}) and ${pass}`;
+}
+
+function passing(ref: string, request: InstallRequest): string {
+  return request.quantOrigin === undefined ? `pass it: ${passed(ref, request)}` : `install it: ${passed(ref, request)}`;
+}
+
+/** `upgrade` takes no file: an install under the same name does. */
+function passed(ref: string, { model, quant, name, quantOrigin }: InstallRequest): string {
+  if (quantOrigin === undefined) return `--from ${ref}`;
+  const subject = ref.startsWith('ollama:') ? '' : ` ${model ?? 'MODEL'}${quant === undefined ? '' : `:${quant}`}`;
+  return `gemma-provision install${subject} --from ${ref} --name ${name ?? 'NAME'}`;
 }
 
 /** The name that its publisher gave a file: it may say which quant it is. */

@@ -320,8 +320,31 @@ describe('what is meant', () => {
   test('a quant that nobody publishes: those that are published, and the way to make it', async () => {
     const error = await failureOf(plan({ model: 'gemma-3-4b:q5_1' }));
     expect(error).toMatchObject({ code: 'source-not-found', message: expect.stringContaining('gemma-3-4b:q5_1') });
-    expect(error.suggestions[0]).toMatch(/published: f16, q8_0, q6_k/);
-    expect(error.suggestions[1]).toContain('llama-quantize F16.gguf gemma-3-4b-it-q5_1.gguf q5_1');
+    expect(error.suggestions[0]).toMatch(/has a source: f16, q8_0, q6_k/);
+    expect(error.suggestions[1]).toMatch(/from an F16 file.*llama-quantize F16.gguf gemma-3-4b-it-q5_1.gguf q5_1/);
+    // Ollama's own build is another quant.
+    expect(error.suggestions.join(' ')).not.toContain('ollama:');
+  });
+
+  test('F16 that nobody publishes is not made from F16, nor is another quant without saying so', async () => {
+    const f16 = await failureOf(plan({ model: 'gemma-3-27b:f16' }));
+    expect(f16.suggestions.join(' ')).not.toContain('llama-quantize');
+    expect(f16.suggestions[1]).toMatch(/If you have an F16 file.*--from/);
+    const other = await failureOf(plan({ model: 'gemma-3-27b:q5_0' }));
+    expect(other.suggestions[1]).toMatch(/no source of F16 either.*llama-quantize/);
+  });
+
+  test('a quant beside those that ship: these are at hand', async () => {
+    const { suggestions } = await failureOf(plan({ model: 'tiny-gemma-3n:q8_0' }));
+    expect(suggestions[0]).toBe('Choose a quant that has a source: q4_k_m, q2_k.');
+  });
+
+  test('an upgrade takes no file: an install under the same name does', async () => {
+    const moved = { model: 'gemma-3-4b', quant: 'q5_1', name: 'chat', quantOrigin: { reason: 'x', automatic: false } };
+    const { suggestions } = await failureOf(plan(moved));
+    expect(suggestions[1]).toContain(
+      'gemma-provision install gemma-3-4b:q5_1 --from ./gemma-3-4b-it-q5_1.gguf --name chat',
+    );
   });
 });
 
@@ -448,6 +471,15 @@ describe('the library of the server', () => {
   test('keeps its own name', async () => {
     const found = await plan({ from });
     expect(found).toMatchObject({ model: { id: 'gemma-3n-e4b' }, name: 'gemma3n:e4b', source: { kind: 'library' } });
+  });
+
+  test('is one quant of one model: another one is refused, not ignored', async () => {
+    await expect(plan({ model: 'gemma-3n-e4b:q5_1', from })).rejects.toEqual(
+      refused('bad-usage', /has the quant q4_k_m, not q5_1/),
+    );
+    await expect(plan({ quant: 'q5_1', from })).rejects.toEqual(refused('bad-usage', /not q5_1/));
+    await expect(plan({ model: 'gemma-3n-e2b', from })).rejects.toEqual(refused('bad-usage', /not gemma-3n-e2b/));
+    await expect(plan({ model: 'gemma-3n-e4b:q4_k_m', from })).resolves.toMatchObject({ name: 'gemma3n:e4b' });
   });
 
   test('is refused below 0.10.0, without a library, and for a name that it lacks', async () => {
