@@ -88,7 +88,7 @@ interface SeenNeed {
 }
 
 /** A folder of the runtime on another host is not a path on this host. */
-async function seen(need: DiskNeed, { facts, volumeOf }: DiskInputs): Promise<SeenNeed> {
+async function seen(need: DiskNeed, { facts, volumeOf }: Pick<DiskInputs, 'facts' | 'volumeOf'>): Promise<SeenNeed> {
   if (need.purpose === 'models' && facts.store === undefined) return { need };
   const volume = await volumeOf?.(need.path);
   if (volume === undefined) return { need };
@@ -124,11 +124,12 @@ export function addNeeds(needs: readonly DiskNeed[], more: readonly DiskNeed[]):
 }
 
 /** What the runtime's folder must have free, where no way into it was chosen: a pull from a library. */
-export function diskNeeds(
+export async function diskNeeds(
   sizeBytes: number,
-  inputs: Pick<PlanningInputs, 'facts' | 'profile' | 'runtime'>,
-): DiskNeed[] {
-  return [storeNeed(sizeBytes, undefined, inputs)];
+  inputs: Pick<PlanningInputs, 'facts' | 'profile' | 'runtime' | 'volumeOf'>,
+): Promise<DiskNeed[]> {
+  const { need } = await seen(storeNeed(sizeBytes, undefined, inputs), inputs);
+  return [need];
 }
 
 function isShort({ needBytes, freeBytes }: DiskNeed): boolean {

@@ -314,7 +314,7 @@ async function planLibrary(request: InstallRequest, inputs: PlanningInputs): Pro
   if (candidate === undefined) throw new TypeError('a model has quants');
   const sizeBytes = candidate.memory.weightsBytes;
   // The server writes what it downloads once; only a create rewrites files.
-  const disk = diskNeeds(sizeBytes, { ...inputs, facts: { ...inputs.facts, diskFactor: 1 } });
+  const disk = await diskNeeds(sizeBytes, { ...inputs, facts: { ...inputs.facts, diskFactor: 1 } });
   return {
     family,
     model,

@@ -33,7 +33,7 @@ export async function openOllama(flags: RuntimeFlags, context: RuntimeContext): 
   };
   const runtime = ollamaRuntime({ host, files, now: () => performance.now(), doors });
   const identity = await runtime.identify(context.signal);
-  const store = host.loopback ? ({ purpose: 'models', path: await context.models() } as const) : undefined;
+  const store = host.loopback ? ({ purpose: 'models', path: await modelsPath(host, context) } as const) : undefined;
   return {
     runtime,
     identity,
@@ -42,6 +42,15 @@ export async function openOllama(flags: RuntimeFlags, context: RuntimeContext): 
     readFolder: (signal) => readFolder(runtime, host, context, signal),
     serverFolder: (signal) => serverFolder(runtime, context.disk, signal),
   };
+}
+
+/** For planning: the server's own folder; where that cannot be seen, the one that a server on this machine usually has. */
+export async function modelsPath(
+  host: Pick<HostAddress, 'url'>,
+  context: Surroundings & Pick<RuntimeContext, 'models' | 'signal'>,
+): Promise<string> {
+  const folder = await serverModels(host, context, context.signal);
+  return folder?.path ?? context.models();
 }
 
 /**

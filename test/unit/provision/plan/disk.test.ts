@@ -104,6 +104,13 @@ describe('what each volume needs', () => {
     expect(disk).toMatchObject([{ path: MODELS, needBytes: 3 * SIZE, freeBytes: 7 * MIB }]);
   });
 
+  test('a pull looks at the volume of the folder that the server has, not at that of the host’s profile', async () => {
+    const given = inputs({ models: { device: '1', freeBytes: 11 * MIB } }, {});
+    const facts = { ...given.facts, store: { purpose: 'models', path: '/mnt/other/models' } as const };
+    const needs = await diskNeeds(SIZE, { ...given, facts });
+    expect(needs).toMatchObject([{ path: '/mnt/other/models', freeBytes: 11 * MIB }]);
+  });
+
   test('a server elsewhere: its room is not known, and forbids nothing', async () => {
     const given = inputs({ models: tight('1') }, {});
     const { store: _, ...facts } = given.facts;
@@ -118,7 +125,7 @@ describe('what each volume needs', () => {
     const { transfer, disk } = await planTransferAndDisk(HERE, undefined, rest);
     expect(transfer).toBeUndefined();
     expect(disk).toMatchObject([{ needBytes: 3 * SIZE, why: expect.stringContaining('rewrites the file') }]);
-    expect(diskNeeds(SIZE, rest)).toMatchObject([{ needBytes: 3 * SIZE }]);
+    expect(await diskNeeds(SIZE, rest)).toMatchObject([{ needBytes: 3 * SIZE }]);
   });
 });
 
