@@ -13,8 +13,12 @@ export const QualityMeasurement = z.strictObject({
   /** The file that was measured, and the one that it was compared with. */
   digest: Digest,
   reference: Digest,
+  /** The quant of that other file; absent in what was recorded before it was kept. */
+  referenceQuant: z.string().optional(),
   /** SHA-256 of the text. */
   text: Digest,
+  /** What the text is called, or its path; absent in what was recorded before it was kept. */
+  textName: z.string().optional(),
   positions: z.int().positive(),
   /** KL divergence from the reference over the whole vocabulary, in nats. */
   divergence: Mean,

@@ -1,14 +1,13 @@
 /** One opened runtime with all that planning and carrying out an install there needs. */
 import { basename, join } from 'node:path';
 import { defined } from '../../core/defined.ts';
-import type { Digest } from '../../core/digest.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { realDisk, volumeOf } from '../../disk/disk.ts';
 import type { HostProfile } from '../../hardware/schema.ts';
 import { chatTemplateOf } from '../../modelfile/templates.ts';
 import { baselineRunOf, findAcceptance, type Registry, readRecords } from '../../registry/index.ts';
-import { type QualityMeasurement, readMeasurements } from '../../registry/measurements.ts';
+import { readMeasurements } from '../../registry/measurements.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { RuntimeIdentity, StorableFile, TransferWay } from '../../runtimes/contract.ts';
 import type { OpenRuntime, RuntimeFlags } from '../../runtimes/registry.ts';
@@ -24,6 +23,7 @@ import { type HostFlags, hostProfile } from '../plan/host.ts';
 import { planInstall } from '../plan/plan-install.ts';
 import { planReinstall } from '../plan/plan-reinstall.ts';
 import { speedInputs } from '../plan/speed.ts';
+import { measuredReason } from '../quality/reason.ts';
 import { kept } from './baseline.ts';
 import { changeEffects, type TransactionEffects, type TransactionOptions } from './effects.ts';
 import { install } from './install.ts';
@@ -170,19 +170,9 @@ async function planningInputs({
     ...(isLive && { volumeOf: (path: string) => volumeOf(realDisk, path) }),
     chatTemplate: async (name) => chatTemplateOf(templates, name),
     referenceTemplate: async (name) => templates.references.get(name)?.text,
-    measuredQuality: async (digest) => qualityOf(digest, await readMeasurements(registry)),
+    measuredQuality: async (digest) => measuredReason(digest, await readMeasurements(registry)),
     installed: (modelId) => recordsOfModel(registry, identity, modelId),
   };
-}
-
-/** The last measurement of a file, as a reason. */
-function qualityOf(digest: Digest, measurements: readonly QualityMeasurement[]): string | undefined {
-  const found = measurements.findLast((each) => each.digest === digest);
-  if (found === undefined) return undefined;
-  const { divergence, agreement, positions, reference, at } = found;
-  const apart = `${divergence.mean.toFixed(4)} ± ${divergence.error.toFixed(4)} nats`;
-  const same = `${(agreement.mean * 100).toFixed(1)} %`;
-  return `this file was measured on ${at.slice(0, 10)}: KL divergence ${apart} from ${reference.slice(0, 19)}…, the same likeliest token at ${same} of ${positions} positions`;
 }
 
 /** The recorded bytes in the runtime's own folder, so that a second run asks nobody for them. */

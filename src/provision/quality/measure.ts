@@ -311,7 +311,9 @@ async function keep(app: AppContext, data: QualityData): Promise<void> {
     ({ digest, divergence, agreement }): QualityMeasurement => ({
       digest,
       reference: reference.digest,
+      referenceQuant: reference.quant,
       text: text.digest,
+      textName: text.name,
       positions,
       divergence,
       agreement,

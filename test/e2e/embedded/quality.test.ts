@@ -42,7 +42,7 @@ describe('the quality of quants by the probabilities of the engine', () => {
     expect(kept.measurements[0]).toMatchObject({ reference: data?.reference.digest, text: data?.text.digest });
     const planned = await home.json('install', ['tiny-gemma-3n:q4_k_m', '--dry-run']);
     expect(planned.data?.choice.reasons).toContainEqual(
-      expect.stringMatching(/^this file was measured on .*KL divergence/),
+      expect.stringMatching(/^this file was measured on .*KL divergence .* from f16, .* of the text that ships/),
     );
     expect(await readdir(join(home.path, 'cache'))).not.toContainEqual(expect.stringMatching(/^scores-/));
   });
