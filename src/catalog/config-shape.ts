@@ -53,8 +53,8 @@ export function configFacts(config: unknown): ConfigFacts {
     contextLength: countAt(text, 'max_position_embeddings'),
     slidingWindow: window,
     slidingPattern: pattern,
-    sharedKvLayers: numberAt(text, 'num_kv_shared_layers') ?? 0,
-    perLayerEmbeddingLength: numberAt(text, 'hidden_size_per_layer_input') ?? 0,
+    sharedKvLayers: numberAt(text, 'num_kv_shared_layers'),
+    perLayerEmbeddingLength: numberAt(text, 'hidden_size_per_layer_input'),
     vocabularySize: countAt(text, 'vocab_size'),
   };
   const known = Object.fromEntries(Object.entries(shape).filter(([, value]) => value !== undefined));

@@ -15,9 +15,23 @@ const WORDS: Readonly<Record<Change['kind'], string>> = {
 export function refreshText(data: CatalogRefreshData): string {
   const { changes, files, dryRun, sources, repositories, unchanged } = data;
   const written = files.map(({ path }) => `${dryRun ? 'Would write' : 'Wrote'} ${path}`);
-  const summary = `${sources} sources in ${repositories} repositories: ${unchanged} unchanged${count(changes)}.`;
+  const repositoriesText = repositories === 1 ? '1 repository' : `${repositories} repositories`;
+  const summary = `${sources === 1 ? '1 source' : `${sources} sources`} in ${repositoriesText}: ${unchanged} unchanged${count(changes)}.`;
   const nothing = files.length === 0 ? ['Nothing to write.'] : [];
-  return [...changes.flatMap(changeLines), ...written, ...nothing, summary].join('\n');
+  // A repository that is gone is one fault, however many sources it had.
+  const grouped = Map.groupBy(changes, (change) => change.why ?? change);
+  return [...[...grouped.values()].flatMap(groupLines), ...written, ...nothing, summary].join('\n');
+}
+
+function groupLines(changes: readonly Change[]): string[] {
+  const [first] = changes;
+  if (first === undefined) return [];
+  if (changes.length === 1) return changeLines(first);
+  return [
+    `${changes.length} sources have vanished`,
+    `  ${first.why ?? ''}`,
+    ...changes.map(({ usedBy, before }) => `  ${usedBy.join(', ')}  ${stateText(before)}`),
+  ];
 }
 
 function changeLines({ kind, usedBy, before, after, why }: Change): string[] {

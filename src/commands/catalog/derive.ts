@@ -19,7 +19,8 @@ export default class CatalogDerive extends BaseCommand<CatalogDeriveData> {
     ref: Args.string({
       required: true,
       ignoreStdin: true,
-      description: 'GGUF file, hf:OWNER/REPO[@REVISION]/FILE.gguf, or hf:OWNER/REPO for its config.json',
+      description:
+        'GGUF file or hf:OWNER/REPO[@REVISION]/FILE.gguf, or a repository (hf:OWNER/REPO), whose config.json is read then',
     }),
   };
   static override flags = {

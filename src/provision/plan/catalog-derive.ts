@@ -149,12 +149,17 @@ function compose(known: Known, request: DeriveRequest, catalog: Awaited<ReturnTy
       ...(format === undefined && known.jinja !== undefined
         ? [`chatTemplate: none of those that ship looks like the file's own template`]
         : []),
-      ...(found === undefined
-        ? ['tokens.stop: the end-of-sequence token of the file; add the token that ends a turn if that is another']
-        : [`tokens.stop: ${found.ends}, which ends a turn in that format`]),
+      ...(found === undefined ? stopCheck(known) : [`tokens.stop: ${found.ends}, which ends a turn in that format`]),
       'policy: no tiers, so quants are chosen by quality and fit alone',
     ],
   };
+}
+
+/** A `config.json` names no tokens: there is nothing to check then, and they are missing. */
+function stopCheck({ tokens }: Known): string[] {
+  return tokens.stop === undefined
+    ? []
+    : ['tokens.stop: the end-of-sequence token of the file; add the token that ends a turn if that is another'];
 }
 
 function licenceText({ licence }: Known): string {

@@ -38,7 +38,7 @@ export const CatalogRefreshData = z.strictObject({
   changes: z.array(
     z.strictObject({
       kind: z.enum(['pinned', 'completed', 'moved', 'vanished']),
-      /** `gemma-3n-e4b:q4_k_m`. */
+      /** `gemma-3n-e4b:q4_k_m`, `gemma-4-31b projector f16`. */
       usedBy: z.array(z.string()),
       before: SourceState,
       after: SourceState.optional(),
@@ -172,10 +172,11 @@ function requireOverlay(path: string, text: string): void {
 
 /** Every source of the hub in a document, of quants and of projectors, once. */
 function collectSources(document: unknown, found: Map<string, UsedSource>): void {
-  for (const { item, model, source } of sourcesIn(document)) {
+  for (const { item, key, model, source } of sourcesIn(document)) {
     const { ref } = source;
     if (!ref.startsWith('hf:') || parseHubRef(ref).file === undefined) continue;
-    const owner = `${model}:${textAt(item, 'id') ?? ''}`;
+    const id = textAt(item, 'id') ?? '';
+    const owner = key === 'quants' ? `${model}:${id}` : `${model} projector ${id}`;
     const known = found.get(ref);
     if (known !== undefined) known.usedBy.push(owner);
     else found.set(ref, { ...stateOf(source, item), usedBy: [owner] });
@@ -184,15 +185,23 @@ function collectSources(document: unknown, found: Map<string, UsedSource>): void
 
 type RawSource = Record<string, unknown> & { readonly ref: string };
 
-function* sourcesIn(document: unknown): Generator<{ item: unknown; model: string; source: RawSource }> {
+interface FoundSource {
+  readonly item: unknown;
+  /** What of a model the item is. */
+  readonly key: 'quants' | 'projectors';
+  readonly model: string;
+  readonly source: RawSource;
+}
+
+function* sourcesIn(document: unknown): Generator<FoundSource> {
   const models = isRaw(document) && Array.isArray(document.models) ? document.models : [];
   for (const model of models) {
-    for (const key of ['quants', 'projectors']) {
+    for (const key of ['quants', 'projectors'] as const) {
       const items: unknown = isRaw(model) ? model[key] : undefined;
       for (const item of Array.isArray(items) ? items : []) {
         const sources: unknown = isRaw(item) ? item.sources : undefined;
         for (const source of Array.isArray(sources) ? sources : [])
-          if (isSource(source)) yield { item, model: textAt(model, 'id') ?? '', source };
+          if (isSource(source)) yield { item, key, model: textAt(model, 'id') ?? '', source };
       }
     }
   }

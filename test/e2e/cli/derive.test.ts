@@ -102,6 +102,10 @@ describe('catalog derive', () => {
     expect(data?.missing.map(({ path }) => path)).toEqual(
       expect.arrayContaining(['models[0].quants', 'models[0].hyperparameters.embeddingLength', 'models[0].parameters']),
     );
+    expect(data?.document).not.toHaveProperty('models.0.hyperparameters.sharedKvLayers');
+    const own = await home.json('catalog derive', ['hf:org/tiny', '--family', 'my-own'], { env: env() });
+    expect(own.data?.document).toMatchObject({ id: 'my-own', tokens: {} });
+    expect(own.data?.check).not.toContainEqual(expect.stringContaining('tokens.stop'));
   });
 
   test('an unknown architecture becomes a family of its own, whatever its header claims', async () => {

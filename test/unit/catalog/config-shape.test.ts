@@ -30,8 +30,6 @@ const SHAPE = {
   contextLength: 131072,
   slidingWindow: 1024,
   slidingPattern: 6,
-  sharedKvLayers: 0,
-  perLayerEmbeddingLength: 0,
   vocabularySize: 262208,
 };
 
@@ -60,6 +58,11 @@ describe('the shape of a config.json', () => {
     );
     expect(irregular.shape).not.toHaveProperty('slidingPattern');
     expect(irregular.notes).toEqual([expect.stringContaining('slidingPattern')]);
+  });
+
+  test('shared layers and per-layer embeddings are what it says, zero too', () => {
+    const said = { num_kv_shared_layers: 0, hidden_size_per_layer_input: 256 };
+    expect(configFacts(withText(said)).shape).toMatchObject({ sharedKvLayers: 0, perLayerEmbeddingLength: 256 });
   });
 
   test('what it does not say is left out', () => {

@@ -183,6 +183,29 @@ describe('catalog refresh', () => {
     expect(data.files).toEqual([{ path: overlayOf(), written: true }]);
   });
 
+  test('a projector is called one', async () => {
+    const family = familyWith({});
+    const [model] = family.models;
+    const ref = 'hf:acme/gone-GGUF@main/mmproj.gguf';
+    const size = { value: 9, source: 'a page' };
+    const projector = {
+      id: 'f16',
+      file: 'mmproj.gguf',
+      serves: ['image'],
+      types: ['gemma3'],
+      embeddingLength: sampleModel().hyperparameters.embeddingLength,
+      tensorBytes: size,
+      fileBytes: size,
+      sources: [{ ref }],
+    };
+    const image = { kind: 'image', direction: 'input', detail: 'pictures', servedByRuntimes: true };
+    const { refresh } = await open({
+      ...family,
+      models: [{ ...model, modalities: [...sampleModel().modalities, image], projectors: [projector] }],
+    });
+    expect((await refresh()).changes).toMatchObject([{ kind: 'vanished', usedBy: ['sample-1b projector f16'] }]);
+  });
+
   test('a pinned commit that is gone is replaced by the branch', async () => {
     const gone = 'c'.repeat(40);
     const { refresh } = await open(familyWith({ q8_0: [{ ref: `hf:acme/sample-GGUF@${gone}/q/sample-Q8_0.gguf` }] }));
