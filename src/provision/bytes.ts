@@ -106,7 +106,12 @@ export function openBytes(options: BytesOptions): Bytes {
   const mirroring = { mirrors: options.mirrors ?? {}, http: asking, oci };
   const stores = knownStores({ platform: process.platform, env, home: homedir(), disk });
   const findStored = createStoreFinder({ stores, disk, hash, uid: process.getuid?.() });
-  const here = { cache, findStored, recall: createHubRecall(hubCache(env, homedir()), disk), offline };
+  const here = {
+    cache,
+    findStored,
+    recall: createHubRecall(hubCache(env, homedir()), { disk, uid: process.getuid?.() }),
+    offline,
+  };
   return {
     sources: [
       offline ? offlineLibrary : librarySource,

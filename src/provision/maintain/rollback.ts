@@ -65,6 +65,8 @@ async function* rollBackUnderLock(
     ]);
   const { previous, keptAs } = previousVersionOf(before);
   const stored = await findPreviousModel(previous, keptAs, effects, signal);
+  const isIntact = effects.runtime.isIntact === undefined || (yield* effects.runtime.isIntact(keptAs, signal));
+  if (!isIntact) throw previousUnusable(previous, keptAs, 'its file is corrupt');
   const steps = new Steps(effects.clock);
   const journalWriter = new JournalWriter(newJournal('rollback', before.name, effects), effects);
   await journalWriter.write({ step: 'prove', staged: { name: keptAs, held: identityOf(stored) } });

@@ -114,8 +114,12 @@ async function resolveQuant(
       : await openFile(await findFile(request.from, { model: named.model, quant }, request, inputs), inputs);
   if (found === undefined) throw nothingToInstall(named.model, quant, request, inputs);
   const { file, header } = found;
-  checkHeader(named, header, locationOf(file));
-  checkQuant(named.model, quant, header, locationOf(file));
+  try {
+    checkHeader(named, header, locationOf(file));
+    checkQuant(named.model, quant, header, locationOf(file));
+  } catch (error) {
+    throw blamingMirror(file, error);
+  }
   return {
     identified: { ...named, quant },
     file,
@@ -400,7 +404,28 @@ interface OpenedFile {
 }
 
 async function openFile(file: SourceFile, inputs: PlanningInputs): Promise<OpenedFile> {
-  return { file, header: await inputs.readHeader(file) };
+  try {
+    return { file, header: await inputs.readHeader(file) };
+  } catch (error) {
+    throw blamingMirror(file, error);
+  }
+}
+
+/** What is wrong with a header. */
+const OTHER_BYTES: ReadonlySet<string> = new Set(['bad-gguf', 'truncated-file', 'wrong-architecture', 'bad-usage']);
+
+/**
+ * The header that a mirror sends is read before its bytes have a digest. One that is not that of the wanted file is the
+ * mirror's fault: what it says of itself is no advice.
+ */
+function blamingMirror(file: SourceFile, error: unknown): unknown {
+  const isMirror = file.kind === 'remote' && file.servedBy !== undefined;
+  if (!isMirror || !(error instanceof ProvisionError) || !OTHER_BYTES.has(error.code)) return error;
+  return new ProvisionError(
+    'digest-mismatch',
+    `the mirror ${file.servedBy} serves other bytes than ${file.ref}: their header is not that of the file`,
+    { suggestions: ['Correct the file at the mirror, or remove the mirror from the setting mirrors.'], cause: error },
+  );
 }
 
 /** Faults of one place that another may not have. */

@@ -7,6 +7,9 @@ import { askHub, checked, type HubFile } from './hub.ts';
 /** Repositories have hundreds of files; more pages than these of a thousand entries are something else. */
 const MOST_PAGES = 100;
 
+/** Of all pages together: every path is held in memory. */
+const MOST_FILES = 20_000;
+
 const Commit = z.string().regex(/^[0-9a-f]{40}$/, 'must be a commit');
 const Refs = z.array(z.looseObject({ name: z.string().max(256), targetCommit: Commit })).max(10_000);
 const RefsAnswer = z.looseObject({ branches: Refs, tags: Refs.optional() });
@@ -54,6 +57,7 @@ export async function fetchHubTree(http: Http, asked: HubRequest, signal: AbortS
     for (const entry of checked(TreeAnswer, value, asked)) {
       if (entry.type !== 'file') continue;
       const { lfs, size = 0 } = entry;
+      if (files.size === MOST_FILES) throw notTheHub(asked, `more than ${MOST_FILES} files`);
       files.set(entry.path, lfs === undefined ? { sizeBytes: size } : { sizeBytes: lfs.size, sha256: lfs.oid });
     }
     path = nextPage(link, url);

@@ -148,6 +148,38 @@ describe('the sources of a quant', () => {
   });
 });
 
+describe('a mirror whose header is not that of the file', () => {
+  const mirrored = (readHeader: PlanningInputs['readHeader']) => {
+    const given = world({}, { readHeader });
+    const { resolve } = given.inputs;
+    const inputs = {
+      ...given.inputs,
+      resolve: async (request: Parameters<typeof resolve>[0]) => {
+        const found = await resolve(request);
+        return found.kind === 'remote' ? { ...found, servedBy: 'https://mirror.example/' } : found;
+      },
+    };
+    return { ...given, inputs };
+  };
+
+  test.each<[string, PlanningInputs['readHeader']]>([
+    ['another quant', async () => ({ ...tiny, declaredQuant: 'Q2_K' })],
+    ['another model', async () => ({ ...tiny, architecture: 'llama' })],
+    [
+      'no GGUF file',
+      async () => {
+        throw new ProvisionError('bad-gguf', 'it is not a GGUF file');
+      },
+    ],
+  ])('%s is exit 11, and no other source is tried', async (_what, readHeader) => {
+    const given = mirrored(readHeader);
+    const error = await failureOf(plan({}, given));
+    expect(error).toMatchObject({ code: 'digest-mismatch', exitCode: 11 });
+    expect(error.message).toContain('the mirror https://mirror.example/ serves other bytes');
+    expect(given.asked).toEqual([FIRST]);
+  });
+});
+
 test('what was measured of exactly this file is one of the reasons', async () => {
   const measuredQuality = async (digest: Digest) => (digest === ONE ? 'this file was measured' : undefined);
   expect((await plan({}, world({}, { measuredQuality }))).reasons).toContain('this file was measured');
