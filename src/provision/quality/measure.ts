@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { resolveModel, resolveQuant } from '../../catalog/lookup.ts';
 import type { Model, Quant } from '../../catalog/schema.ts';
 import { Digest, digestOf } from '../../core/digest.ts';
-import { ProvisionError } from '../../core/errors.ts';
+import { errnoOf, ProvisionError } from '../../core/errors.ts';
 import type { Work } from '../../core/progress.ts';
 import { formatBytes } from '../../core/units.ts';
 import type { Disk } from '../../disk/disk.ts';
@@ -107,9 +107,10 @@ export async function* measureQuality(app: AppContext, request: QualityRequest):
   if (files.length === 0) throw nothingToCompare(model);
   const opened = await app.open({ runtime: 'embedded' });
   const { version } = opened.identity;
-  const scores = join(app.paths.cache, `scores-${randomUUID()}`);
+  const scores = join(app.paths.cache, `${SCORES}${process.pid}-${randomUUID()}`);
   const scoring = { app, opened, text: text.content, positions: request.positions, scores };
   await makePrivateFolder(app.disk, app.paths.cache);
+  await dropAbandoned(app.disk, app.paths.cache);
   const rows = Math.min(request.positions, Buffer.byteLength(text.content));
   await requireSpace(app.disk, app.paths.cache, rows * model.hyperparameters.vocabularySize * 4);
   try {
@@ -133,6 +134,26 @@ export async function* measureQuality(app: AppContext, request: QualityRequest):
     return data;
   } finally {
     await app.disk.rm(scores, { force: true });
+  }
+}
+
+const SCORES = 'scores-';
+
+/** Removes what runs left that were killed: the name of such a file says which process made it. */
+export async function dropAbandoned(disk: Pick<Disk, 'readdir' | 'rm'>, folder: string): Promise<void> {
+  for (const name of await disk.readdir(folder)) {
+    const [, pid] = /^scores-(\d+)-/.exec(name) ?? [];
+    if (pid !== undefined && !isAlive(Number(pid))) await disk.rm(join(folder, name), { force: true });
+  }
+}
+
+/** A process of another user is alive too. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoOf(error) === 'EPERM';
   }
 }
 

@@ -57,6 +57,23 @@ function keptName(): string {
   return name;
 }
 
+test('row 35: corrupt bytes of the earlier version never get the name; nothing is changed', async () => {
+  await put('one');
+  await put('two');
+  const before = everything();
+  const asked: string[] = [];
+  // biome-ignore lint/correctness/useYield: nothing is read
+  const isIntact = async function* (name: string) {
+    asked.push(name);
+    return false;
+  };
+  Object.assign(state.runtime, { isIntact });
+  const error = await failureOf(back({ smoke: false }));
+  expect(error).toMatchObject({ code: 'needs-repair', message: expect.stringContaining('its file is corrupt') });
+  expect(asked).toEqual([keptName()]);
+  expect(everything()).toEqual(before);
+});
+
 describe('what is replaced', () => {
   test('is kept under a name of its own, with its whole record', async () => {
     await put('one');

@@ -1,6 +1,11 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { GIB } from '../../../../src/core/units.ts';
-import { meanOf, requireSpace } from '../../../../src/provision/quality/measure.ts';
+import { realDisk } from '../../../../src/disk/disk.ts';
+import { dropAbandoned, meanOf, requireSpace } from '../../../../src/provision/quality/measure.ts';
 import { failureOf } from '../../../helpers/failure.ts';
 
 describe('room for the probabilities of the reference', () => {
@@ -26,4 +31,13 @@ describe('a mean with its standard error', () => {
   test('of equal values has no error', () => {
     expect(meanOf([3, 3, 3])).toEqual({ mean: 3, error: 0 });
   });
+});
+
+test('scores of a run that was killed are removed, those of a live one stay', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'scores-'));
+  const dead = spawnSync(process.execPath, ['-e', '0']).pid;
+  const names = [`scores-${dead}-a`, `scores-${process.pid}-b`, 'scores-c', 'blobs'];
+  await Promise.all(names.map((name) => writeFile(join(folder, name), '')));
+  await dropAbandoned(realDisk, folder);
+  expect((await readdir(folder)).sort()).toEqual(['blobs', `scores-${process.pid}-b`, 'scores-c'].sort());
 });
