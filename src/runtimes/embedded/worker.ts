@@ -82,7 +82,9 @@ const loadEngine: LoadEngine = async (options, signal) => {
       gpuLayers: llama.gpu === false ? 0 : { fitContext: { contextSize: options.contextLength } },
       loadSignal: signal,
     });
-    const contextLength = Math.min(options.contextLength, model.trainContextSize);
+    // A header may claim more than the binding's signed number holds.
+    const trained = model.trainContextSize > 0 ? model.trainContextSize : options.contextLength;
+    const contextLength = Math.min(options.contextLength, trained);
     const context = await model.createContext({
       contextSize: contextLength,
       batchSize: Math.min(options.batch, contextLength),
