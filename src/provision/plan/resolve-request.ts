@@ -443,7 +443,29 @@ async function openPlaced(
   const same = samePlaces(entry, request, inputs);
   if (same.length === 0) return undefined;
   const different = placesOf(entry, inputs).filter(({ ref }) => same.every((place) => place.ref !== ref));
-  return openFirst({ same, different, fileName: entry.file }, undefined, inputs);
+  try {
+    return await openFirst({ same, different, fileName: entry.file }, undefined, inputs);
+  } catch (error) {
+    const isDown = error instanceof ProvisionError && error.code === 'network' && inputs.offline !== true;
+    throw isDown ? withWaysRoundTheNetwork(error, `${model.id}:${quant}`, same) : error;
+  }
+}
+
+/** The user did not name the source, so a failed connection alone says too little. */
+function withWaysRoundTheNetwork(error: ProvisionError, chosen: string, places: readonly Place[]): ProvisionError {
+  const sources = places.map(({ ref }) => ref).join(', ');
+  return new ProvisionError(
+    error.code,
+    `${error.message} (${chosen} was chosen; ${places.length === 1 ? 'its source is' : 'its sources are'} ${sources})`,
+    {
+      cause: error,
+      suggestions: [
+        ...error.suggestions,
+        'If you have the file, pass it: --from FILE.',
+        'Or name a mirror: HF_ENDPOINT, or the setting mirrors (docs/sources.md).',
+      ],
+    },
+  );
 }
 
 interface Search {

@@ -144,7 +144,11 @@ describe('the sources of a quant', () => {
     expect(refused.suggestions).toEqual([expect.stringContaining(`--from ${TWIN}`)]);
     // Without a network the other publisher is as far away.
     const offline = await failureOf(plan({}, world({ [FIRST]: 'network' }, { catalog: catalogWith(sources) })));
-    expect(offline.suggestions).toEqual([]);
+    expect(offline.message).toContain(`tiny-gemma-3n:q4_k_m was chosen; its source is ${FIRST}`);
+    expect(offline.suggestions).toEqual([
+      'If you have the file, pass it: --from FILE.',
+      expect.stringMatching(/HF_ENDPOINT.*mirrors/),
+    ]);
   });
 });
 
