@@ -31,7 +31,8 @@ export function parseWhatIf(text: string): WhatIf {
 }
 
 /**
- * The profile with other sizes. As much is supposed to be in use as is in use now; a cgroup limit stays. `vram` is
+ * The profile with other sizes. As much is supposed to be in use as is in use now, of less RAM the same share, since a
+ * smaller machine runs less; a cgroup limit stays. `vram` is
  * for the first GPU with memory of its own and takes the others away; without one, a dedicated GPU is supposed.
  */
 export function applyWhatIf(profile: HostProfile, whatIf: WhatIf): HostProfile {
@@ -41,7 +42,8 @@ export function applyWhatIf(profile: HostProfile, whatIf: WhatIf): HostProfile {
 
 function withRam(profile: HostProfile, total: number): HostProfile {
   const { memory } = profile;
-  const available = Math.max(0, total - (memory.total - memory.available));
+  const used = memory.total - memory.available;
+  const available = Math.floor(total - used * Math.min(1, total / memory.total));
   const usable = memory.cgroupHeadroom === undefined ? available : Math.min(available, memory.cgroupHeadroom);
   return {
     ...profile,
@@ -52,9 +54,13 @@ function withRam(profile: HostProfile, total: number): HostProfile {
     sources: {
       ...profile.sources,
       'memory.total': '--what-if',
-      'memory.available': '--what-if, less what is in use now',
+      'memory.available':
+        total < memory.total ? '--what-if, less the share that is in use now' : '--what-if, less what is in use now',
     },
-    warnings: [...profile.warnings, `Assumed by --what-if: ${formatBytes(total)} of RAM.`],
+    warnings: [
+      ...profile.warnings,
+      `Assumed by --what-if: ${formatBytes(total)} of RAM, of which ${formatBytes(usable)} are free.`,
+    ],
   };
 }
 

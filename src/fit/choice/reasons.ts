@@ -4,7 +4,7 @@ import { bestDevice } from '../memory/devices.ts';
 import { traitsOf } from '../memory/engines.ts';
 import type { Candidate, Choice, ChoicePolicy, FitVerdict, Recommendation } from '../schema.ts';
 import { floorOf } from './floor.ts';
-import { type Advice, adviceRank } from './policy.ts';
+import { type Advice, adviceRank, hasAdvice } from './policy.ts';
 import type { Order, Ranking, RecommendRequest } from './request.ts';
 
 /** Who recommends a quant for this use or this hardware; undefined where nobody does. */
@@ -93,13 +93,16 @@ export function choiceReasons(choice: Candidate, ranking: Ranking, picks: Picks)
   const floor = floorOf(request.useCase);
   const reasons = [...choice.reasons, ...expectation(choice)];
   if (picks.best.quant !== picks.card.quant) reasons.push(...policyReasons(picks, ranking));
+  if (order.policy === 'card' && !hasAdvice(order.advice))
+    reasons.push(`No model card advises a quant for ${modelId} here, so policy card chooses the same as policy best.`);
   const explained = new Set([choice.quant, picks.best.quant, picks.card.quant]);
   const passedOver = candidates.filter((one) => !explained.has(one.quant) && wouldLead(one, choice, order));
   for (const candidate of passedOver) {
     explained.add(candidate.quant);
     const why = candidate.blockedBy.length > 0 ? candidate.blockedBy : speedReasons(candidate, floor);
     const adviser = adviserOf(candidate.quant, order.advice, modelId) ?? '';
-    reasons.push(`${adviser} recommends ${candidate.quant}, which was not chosen. ${why.join(' ')}`);
+    const source = candidate.published === false ? ['It has no source.'] : [];
+    reasons.push(`${adviser} recommends ${candidate.quant}, which was not chosen. ${[...source, ...why].join(' ')}`);
   }
   const better = betterOne(choice, candidates);
   if (better !== undefined && !explained.has(better.quant)) reasons.push(betterReason(better, choice));

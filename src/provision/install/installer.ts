@@ -145,7 +145,7 @@ async function planningInputs({
   const [catalog, templates, speed] = await Promise.all([
     app.catalog(),
     openTemplates(root),
-    speedInputs({ profile, here, app, ...(isLive && { identity }) }),
+    speedInputs({ profile, usesThisRam: here, app, ...(isLive && { identity }) }),
   ]);
   const cacheFolder = app.paths.cache;
   const places = { cacheFolder, stream: bytes.stream };

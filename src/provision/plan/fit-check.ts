@@ -12,6 +12,8 @@ import type { InstallRequest, PlanningInputs } from './contract.ts';
 export interface RankInputs extends Pick<PlanningInputs, 'facts' | 'profile' | 'ram' | 'measured'> {
   /** Models that are loaded now. */
   readonly loaded?: readonly LoadedModel[];
+  /** The model with all its quants, where one of them alone is ranked. */
+  readonly whole?: Model;
   readonly settingOrigins?: SettingOrigins;
   /** Adds the table of quants, contexts and types of the KV cache. */
   readonly table?: boolean;
@@ -30,7 +32,7 @@ export function rank(model: Model, family: Family, request: InstallRequest, inpu
     ...(request.projectorBytes !== undefined && { projectorBytes: request.projectorBytes }),
     ...(request.useCase !== undefined && { useCase: request.useCase }),
     ...(request.policy !== undefined && { policy: request.policy }),
-    ...(request.from === undefined && { unpublished: unpublishedOf(model) }),
+    ...(request.from === undefined && { unpublished: unpublishedOf(inputs.whole ?? model) }),
     blockedByServer: (quant) => facts.quantRefusal(architecture, quant),
     measured: (quant) => inputs.measured?.(model.id, quant),
     ...(ram !== undefined && { ram }),

@@ -109,7 +109,8 @@ function offerOf(
   const [best] = model.projectors ?? [];
   if (best === undefined) {
     const sees = model.modalities.some(({ kind, direction }) => kind !== 'text' && direction === 'input');
-    return sees ? { why: 'no projector is published for it' } : demanded ? { why: 'it takes text only' } : {};
+    if (!demanded) return {};
+    return { why: sees ? 'no projector is published for it' : 'it takes text only' };
   }
   if (!demanded && record !== undefined && !request.force)
     return { why: `${record.name} was installed without a projector; --vision on adds ${best.id}` };

@@ -6,7 +6,9 @@ import { requireVersion } from '../../compat/version.ts';
 import { defined } from '../../core/defined.ts';
 import { ProvisionError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/units.ts';
+import { PLACEMENT_TEXT } from '../../fit/choice/reasons.ts';
 import type { LoadedModel } from '../../fit/choice/recommend.ts';
+import { traitsOf } from '../../fit/memory/engines.ts';
 import { PROJECTOR_HEADROOM_BYTES } from '../../fit/memory/estimate.ts';
 import { type Change, Recommendation } from '../../fit/schema.ts';
 import type { GgufFacts } from '../../gguf/schema.ts';
@@ -66,6 +68,8 @@ interface Target {
   readonly loaded?: readonly LoadedModel[];
   /** The runtime is on this machine, and the profile is of it as it is. */
   readonly here: boolean;
+  /** The model would be in the RAM of this machine as it is, so its speed can be measured. */
+  readonly usesThisRam: boolean;
   /** The server that answered; absent where none was asked, or the plan is for another machine. */
   readonly identity?: RuntimeIdentity;
 }
@@ -82,11 +86,11 @@ export async function recommendFor(
   const { hostProfile } = await import('./host.ts');
   const profile = await hostProfile(flags, app.hostContext());
   const { family, model, quant, doubts } = await modelFor(app, asked);
-  const { facts, server, loaded, here, identity } = await targetOf(app, flags);
+  const { facts, server, loaded, here, usesThisRam, identity } = await targetOf(app, flags, profile);
   const eyes = projectorFor(model, asked.vision, facts.projectorRefusal(family.architecture));
   const request = eyes?.counted ? { ...asked, projectorBytes: eyes.weights } : asked;
   const refusal = facts.refusal(family.architecture, model);
-  const speed = await speedInputs({ profile, here, app, ...(identity !== undefined && { identity }) });
+  const speed = await speedInputs({ profile, usesThisRam, app, ...(identity !== undefined && { identity }) });
   const inputs = {
     // A server without the architecture loads no quant of it.
     facts: refusal === undefined ? facts : { ...facts, quantRefusal: () => refusal.reason },
@@ -95,7 +99,7 @@ export async function recommendFor(
     ...(loaded !== undefined && { loaded }),
     ...(flags.table && { table: true }),
   };
-  const ranking = rank(quant === undefined ? model : only(model, quant), family, request, inputs);
+  const ranking = rank(quant === undefined ? model : only(model, quant), family, request, { ...inputs, whole: model });
   // A requested quant is compared with the choice among all quants.
   const all = quant === undefined ? ranking : rank(model, family, request, inputs);
   const against = quant === undefined ? [] : overrideReasons(quant, all);
@@ -119,13 +123,14 @@ export async function recommendFor(
     ranking.changes.unshift(...found.map((change) => withCommand(change, request, flags, isLive)));
   }
   const { measurements } = model;
-  const beside =
-    eyes &&
-    (() => rank(only(model, ranking.choice?.quant ?? ''), family, { ...asked, projectorBytes: eyes.weights }, inputs));
+  const chosenFrom = (named: string | undefined): Model => (named === undefined ? model : only(model, named));
+  const choiceBeside = (bytes: number) => (named: string | undefined) =>
+    rank(chosenFrom(named ?? quant), family, { ...asked, projectorBytes: bytes }, inputs).choice;
+  const projector = eyes && projectorData(eyes, ranking, choiceBeside(eyes.weights));
   const data: RecommendData = {
     ...ranking,
     ...(measurements && { measurements }),
-    ...(eyes && { projector: projectorData(eyes, ranking, beside) }),
+    ...(projector && { projector }),
     hardware: profile,
     ...(server && { server }),
   };
@@ -142,7 +147,7 @@ interface Eyes {
 
 /** Throws `bad-usage` and `runtime-too-old` where `--vision on` cannot be. */
 function projectorFor(
-  { id: model, projectors = [] }: Model,
+  { id: model, modalities, projectors = [] }: Model,
   vision: InstallRequest['vision'],
   refusal: Refusal | undefined,
 ): Eyes | undefined {
@@ -156,7 +161,9 @@ function projectorFor(
   if (vision === 'off') return undefined;
   if (best !== undefined && weights !== undefined) return { id: best.id, weights, counted, refusal };
   if (!counted) return undefined;
-  throw new ProvisionError('bad-usage', `${model} cannot take pictures: the catalog has no projector of a known size`, {
+  const sees = modalities.some(({ kind, direction }) => kind !== 'text' && direction === 'input');
+  const why = sees ? 'the catalog has no projector of a known size for it' : 'it takes text only';
+  throw new ProvisionError('bad-usage', `${model} cannot take pictures: ${why}`, {
     suggestions: ['Omit --vision on.'],
   });
 }
@@ -164,16 +171,22 @@ function projectorFor(
 function projectorData(
   { id, weights, counted, refusal }: Eyes,
   { choice }: Recommendation,
-  beside: (() => Recommendation) | undefined,
-): NonNullable<RecommendData['projector']> {
+  beside: (quant: string | undefined) => Recommendation['choice'],
+): RecommendData['projector'] {
   const bytes = weights + PROJECTOR_HEADROOM_BYTES;
   const size = formatBytes(bytes);
   if (counted) return { id, bytes, counted, sentence: `The projector ${id} is counted: ${size} for pictures.` };
   if (refusal !== undefined) return { id, bytes, counted, sentence: `Text only: ${refusal.reason}.` };
-  const same = choice !== undefined && beside?.().choice?.verdict === choice.verdict;
-  const sentence = same
-    ? `For pictures, install adds the projector ${id}: ${size} of memory, and the quant stays the same.`
-    : `For pictures, --vision on adds the projector ${id}: ${size} of memory, which changes how the model runs.`;
+  // Where no quant runs, what a projector would change is no question.
+  if (choice === undefined) return undefined;
+  if (beside(choice.quant)?.verdict === choice.verdict) {
+    const sentence = `For pictures, install adds the projector ${id}: ${size} of memory, and the quant stays the same.`;
+    return { id, bytes, counted, sentence };
+  }
+  const then = beside(undefined);
+  const changed =
+    then === undefined ? 'beside which nothing fits' : `with which ${then.quant} runs ${PLACEMENT_TEXT[then.verdict]}`;
+  const sentence = `For pictures, --vision on adds the projector ${id}: ${size} of memory, ${changed}.`;
   return { id, bytes, counted, sentence };
 }
 
@@ -250,23 +263,37 @@ function only(model: Model, quant: string): Model {
   return { ...model, quants: model.quants.filter(({ id }) => id === quant) };
 }
 
-async function targetOf(app: AppContext, flags: RecommendFlags): Promise<Target> {
+async function targetOf(app: AppContext, flags: RecommendFlags, profile: HostProfile): Promise<Target> {
   const version = flags['server-version'];
   if (version !== undefined) {
     requireVersion(version);
-    return { facts: ollamaFacts(version), here: false, server: { version, endpoint: 'not asked' } };
+    return { facts: ollamaFacts(version), here: false, usesThisRam: false, server: { version, endpoint: 'not asked' } };
   }
   // A saved profile is another machine: what answers here says nothing about it.
   if (flags.profile !== undefined && flags.host === undefined && flags.runtime === undefined) {
     const { newestKnown: version } = matrix();
-    return { facts: { ...ollamaFacts(version), warnings: [] }, here: false, server: { version, endpoint: 'assumed' } };
+    const server = { version, endpoint: 'assumed' };
+    return { facts: { ...ollamaFacts(version), warnings: [] }, here: false, usesThisRam: false, server };
   }
   const opened = await openOrAbsent(app, flags);
-  const live = flags.profile === undefined && flags['what-if'] === undefined;
-  if (opened instanceof ProvisionError) return { ...(await newestOllama(app, opened)), here: live };
+  const mine = flags.profile === undefined;
+  const live = mine && flags['what-if'] === undefined;
+  // Another GPU leaves the RAM as it is; other RAM is not the RAM that is here.
+  const thisRam = mine && profile.sources['memory.total'] !== '--what-if';
+  if (opened instanceof ProvisionError)
+    return { ...(await newestOllama(app, opened.message)), here: live, usesThisRam: thisRam };
   const { runtime, facts, identity } = opened;
+  if (
+    profile.sources['gpus[0]'] === '--what-if' &&
+    mayUseAnother(flags, app) &&
+    !capabilitiesOf(identity.kind).isServer
+  ) {
+    const why = `The GPU that --what-if supposes is not used by ${traitsOf(facts.engine).title}.`;
+    return { ...(await newestOllama(app, why)), here: false, usesThisRam: thisRam };
+  }
   const here = live && facts.store !== undefined;
-  const known = { facts, here, ...(live && { identity }) };
+  const usesThisRam = thisRam && facts.store !== undefined;
+  const known = { facts, here, usesThisRam, ...(live && { identity }) };
   if (!capabilitiesOf(identity.kind).isServer) return known;
   const server = { version: identity.version, endpoint: identity.endpoint };
   const loaded = here ? await loadedModels(runtime, app.options.signal) : [];
@@ -285,10 +312,10 @@ async function openOrAbsent(app: AppContext, flags: RecommendFlags): Promise<Ope
 }
 
 /** Advice needs no runtime: without one it is for the newest Ollama that is known. */
-async function newestOllama(app: AppContext, absent: ProvisionError): Promise<Pick<Target, 'facts' | 'server'>> {
+async function newestOllama(app: AppContext, why: string): Promise<Pick<Target, 'facts' | 'server'>> {
   const { newestKnown: version } = matrix();
   const facts = ollamaFacts(version, { purpose: 'models', path: await app.models() });
-  const note = `${absent.message} This recommendation is for Ollama ${version}, the newest known version.`;
+  const note = `${why} This recommendation is for Ollama ${version}, the newest known version.`;
   return { facts: { ...facts, warnings: [note] }, server: { version, endpoint: 'assumed' } };
 }
 

@@ -16,8 +16,8 @@ interface Places {
 
 interface SpeedParts {
   readonly profile: HostProfile;
-  /** The runtime is on this machine, and the profile is of it as it is: only then is anything measured. */
-  readonly here: boolean;
+  /** The model would be in the RAM of this machine as it is: only then is anything measured. */
+  readonly usesThisRam: boolean;
   /** The runtime that was asked; absent where the plan is for another machine. */
   readonly identity?: RuntimeIdentity;
   readonly app: Places;
@@ -26,12 +26,12 @@ interface SpeedParts {
 /** What is known of speed on this host: how fast its RAM is, and how fast models were that ran here. */
 export async function speedInputs({
   profile,
-  here,
+  usesThisRam,
   identity,
   app,
 }: SpeedParts): Promise<Pick<PlanningInputs, 'ram' | 'measured'>> {
   const [ram, measured] = await Promise.all([
-    here ? ramOf(profile, join(app.paths.cache, 'ram-bandwidth.json')) : undefined,
+    usesThisRam ? ramOf(profile, join(app.paths.cache, 'ram-bandwidth.json')) : undefined,
     identity === undefined ? undefined : measuredIn(identity, app),
   ]);
   return { ...(ram !== undefined && { ram }), ...(measured !== undefined && { measured }) };

@@ -181,6 +181,8 @@ describe('--vision on', () => {
     const request = { vision: 'on', settings: {}, force: false } as const;
     const wish = () => wishFor({ family, model }, request, undefined, inputsOf({}));
     expect(await failureOf(wish)).toMatchObject({ code: 'bad-usage', message: expect.stringContaining(why) });
+    // Without --vision on there was never a projector to miss.
+    expect(wishFor({ family, model }, { ...request, vision: 'auto' }, undefined, inputsOf({}))).toEqual({});
   });
 });
 

@@ -43,5 +43,20 @@ test('an older server: text only, with the reason; on demand an error', async ()
 test('a model of text alone says nothing, and is refused on demand', async () => {
   expect((await advise('nvidia-rtx-4090-24gb', { model: 'gemma-3n-e4b' })).projector).toBeUndefined();
   const demanded = advise('nvidia-rtx-4090-24gb', { model: 'gemma-3-1b', vision: 'on' });
-  await expect(demanded).rejects.toMatchObject({ code: 'bad-usage' });
+  const message = 'gemma-3-1b cannot take pictures: it takes text only';
+  await expect(demanded).rejects.toMatchObject({ code: 'bad-usage', message });
+});
+
+test('where the projector changes the choice, the sentence tells the choice of --vision on', async () => {
+  const profile = 'nvidia-gtx-1650-4gb';
+  const [auto, on] = [await advise(profile), await advise(profile, { vision: 'on' })];
+  const place = { gpu: 'entirely on the GPU', partial: 'partly on the GPU', cpu: 'on the CPU', no: 'nowhere' };
+  const { quant, verdict } = on.choice ?? { quant: '', verdict: 'cpu' };
+  expect(auto.projector?.sentence).toMatch(/^For pictures, --vision on adds the projector f16: \S+ GiB of memory, /);
+  expect(auto.projector?.sentence).toContain(`with which ${quant} runs ${place[verdict]}.`);
+});
+
+test('where no quant runs, nothing is said of pictures', async () => {
+  const found = await advise('raspberry-pi-5-4gb', { model: 'gemma-3-27b' });
+  expect([found.choice, found.projector]).toEqual([undefined, undefined]);
 });

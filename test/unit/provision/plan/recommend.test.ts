@@ -80,6 +80,30 @@ describe('a quant that was named', () => {
   });
 });
 
+test('a named quant that no source has is chosen with that said first', async () => {
+  const profile = join(ROOT, 'test/fixtures/profiles/nvidia-rtx-4090-24gb.json');
+  const { data } = await recommendFor(
+    makeApp(),
+    { model: 'gemma-3-4b', quant: 'q5_1', settings: {}, force: false },
+    { profile },
+  );
+  expect(data.choice).toMatchObject({
+    quant: 'q5_1',
+    reasons: [expect.stringMatching(/^No source .* --from\.$/), ...(data.choice?.reasons.slice(1) ?? [])],
+  });
+  expect(data.candidates[0]?.published).toBe(false);
+});
+
+test('policy card for a family without a card says that it is the same as best', async () => {
+  const profile = join(ROOT, 'test/fixtures/profiles/nvidia-rtx-4090-24gb.json');
+  const reasonsBy = async (policy: ChoicePolicy) => {
+    const request = { model: 'gemma-4-12b', policy, settings: {}, force: false };
+    return (await recommendFor(makeApp(), request, { profile })).data.choice?.reasons.join(' ');
+  };
+  expect(await reasonsBy('card')).toContain('policy card chooses the same as policy best');
+  expect(await reasonsBy('best')).not.toContain('policy card');
+});
+
 describe('advice is true', () => {
   const advise = async (model: string, profile: string, policy?: ChoicePolicy) => {
     const file = join(ROOT, `test/fixtures/profiles/${profile}.json`);
