@@ -1,5 +1,5 @@
 import type { LoadedFamily } from '../../catalog/load.ts';
-import type { Family, Model, Quant } from '../../catalog/schema.ts';
+import type { Family, Model, Projector, Quant } from '../../catalog/schema.ts';
 import { formatBytes } from '../../core/units.ts';
 import type { FamilySummary } from '../../provision/plan/catalog-files.ts';
 import { measurementsText, STARS_TEXT } from './quality.ts';
@@ -22,7 +22,7 @@ export function familiesText(families: readonly FamilySummary[]): string {
   return table(['MODEL', 'ARCHITECTURE', 'PARAMETERS', 'CONTEXT', 'QUANTS', 'AT HAND'], rows, [2, 3, 4]);
 }
 
-/** `catalog show`. */
+/** `catalog show`, of a model or of one of its quants (`model.quants` then has that one alone). */
 export function modelText(family: Family, model: Model): string {
   const shape = model.hyperparameters;
   const lines: [string, string][] = [
@@ -50,12 +50,39 @@ export function modelText(family: Family, model: Model): string {
   ];
   const parts = [pairs(lines), '', quantTable(model.quants)];
   parts.push('', STARS_TEXT);
+  parts.push('', ...sourcesText('Sources of the quants, best first', model.quants));
+  if (model.projectors !== undefined) {
+    parts.push('', ...sourcesText('Projectors (pictures and sound) and their sources', model.projectors));
+  }
   if (model.measurements !== undefined) parts.push('', measurementsText(model.measurements));
   if (model.corrections.length > 0) {
     parts.push('', 'Differences between the model card and the real model');
     for (const { field, says, actual } of model.corrections) parts.push(`  ${field}: the card says ${says}; ${actual}`);
   }
   return parts.join('\n');
+}
+
+/** Where the bytes of each file can be had, and what they must be. */
+function sourcesText(title: string, files: readonly (Quant | Projector)[]): string[] {
+  const blocks = files.flatMap((each) => {
+    const { id, file, fileBytes, digest, sources = [], note } = each;
+    const bundled = 'bundled' in each ? each.bundled : undefined;
+    const serves = 'serves' in each ? ` for ${each.serves.join(' and ')}` : '';
+    const own = identityText(digest, fileBytes?.value);
+    return [
+      `  ${id}${serves}: ${file}${own}`,
+      ...(bundled === undefined ? [] : [`    ships with this tool: ${bundled}`]),
+      ...sources.map((source) => `    ${source.ref}${identityText(source.digest, source.sizeBytes)}`),
+      ...(bundled === undefined && sources.length === 0 ? ['    no source is known: pass a file with --from'] : []),
+      ...(note === undefined ? [] : [`    Note: ${note}`]),
+    ];
+  });
+  return [title, ...blocks];
+}
+
+function identityText(digest: string | undefined, bytes: number | undefined): string {
+  const known = [...(bytes === undefined ? [] : [`${bytes} bytes`]), ...(digest === undefined ? [] : [digest])];
+  return known.length === 0 ? '' : ` (${known.join(', ')})`;
 }
 
 function quantTable(quants: readonly Quant[]): string {

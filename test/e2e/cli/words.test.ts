@@ -146,6 +146,8 @@ describe('data commands', () => {
       expect.arrayContaining(['gemma-3n', 'gemma-3', 'tiny-gemma-3n']),
     );
     expect((await home.json('catalog show', ['gemma-3n-e4b'])).data?.model.quants).toHaveLength(15);
+    const one = await home.json('catalog show', ['gemma-3n-e4b:Q4_0']);
+    expect(one.data?.model.quants.map(({ id }) => id)).toEqual(['q4_0']);
     expect(await home.json('catalog show', ['gema-3n-e4b'])).toMatchObject({
       code: 3,
       error: { code: 'model-not-found' },
