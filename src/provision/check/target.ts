@@ -11,7 +11,7 @@ import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import { readSourceHeader } from '../plan/header.ts';
 import { checkHeader, quantOf } from '../plan/identify.ts';
-import { locationOf } from '../plan/resolve-request.ts';
+import { locationOf } from '../plan/quant-places.ts';
 
 /** What a person asks about, as typed. */
 export interface CheckQuestion {

@@ -23,7 +23,7 @@ import { parseHubRef } from '../../sources/huggingface/reference.ts';
 import { hubRequest } from '../../sources/huggingface/source.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
-import { fileNameOf } from './resolve-request.ts';
+import { fileNameOf } from './quant-places.ts';
 import { chatFormatOf } from './unlisted.ts';
 
 export const CatalogDeriveData = z.strictObject({

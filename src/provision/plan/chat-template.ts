@@ -5,7 +5,8 @@ import { ProvisionError } from '../../core/errors.ts';
 import { RAW_TEMPLATE } from '../../modelfile/templates.ts';
 import { BASE_SUITE } from '../../smoke/schema.ts';
 import type { InstallRequest } from './contract.ts';
-import { fileNameOf, type ResolvedRequest } from './resolve-request.ts';
+import { fileNameOf } from './quant-places.ts';
+import type { ResolvedRequest } from './resolve-request.ts';
 import { CHAT_FORMATS, isUnlisted } from './unlisted.ts';
 
 interface ChosenTemplate {

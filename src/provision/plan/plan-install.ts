@@ -25,8 +25,9 @@ import { addNeeds, diskNeeds, diskObstacles, planTransferAndDisk, type TransferA
 import { type Fit, fitOf, rank } from './fit-check.ts';
 import { identifyByName } from './identify.ts';
 import { stagingNameOf } from './names.ts';
+import { LIBRARY_QUANT } from './nothing-to-install.ts';
 import { addedReason, notAddedReason, resolveProjector, wishFor, withProjectorBytes } from './projector.ts';
-import { LIBRARY_QUANT, type ResolvedRequest, resolveRequest } from './resolve-request.ts';
+import { type ResolvedRequest, resolveRequest } from './resolve-request.ts';
 import { smallerPlan } from './smaller.ts';
 import { tooLarge } from './too-large.ts';
 import { unlistedWarnings } from './unlisted.ts';

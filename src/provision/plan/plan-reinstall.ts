@@ -14,7 +14,7 @@ import type { InstallPlan, PlannedProjector, PlanningInputs, SourceFile } from '
 import { identifyByHeader } from './identify.ts';
 import { stagingNameOf } from './names.ts';
 import { expectedPrompt } from './plan-install.ts';
-import { fileNameOf } from './resolve-request.ts';
+import { fileNameOf } from './quant-places.ts';
 
 type Inputs = Pick<
   PlanningInputs,

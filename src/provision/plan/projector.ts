@@ -9,7 +9,7 @@ import { type ProjectorFacts, projectorFacts } from '../../gguf/projector.ts';
 import type { InstallRecord } from '../../registry/schema.ts';
 import type { InstallRequest, PlannedProjector, PlanningInputs, SourceFile } from './contract.ts';
 import { identifyByName } from './identify.ts';
-import { locationOf } from './resolve-request.ts';
+import { locationOf } from './quant-places.ts';
 
 type Inputs = Pick<PlanningInputs, 'catalog' | 'facts' | 'resolve' | 'readHeader'>;
 

@@ -28,7 +28,8 @@ import { measuredModel, overrideReasons, rank } from './fit-check.ts';
 import type { HostFlags } from './host.ts';
 import { checkHeader, identifyByHeader, identifyByName } from './identify.ts';
 import { otherModelChange } from './other-model.ts';
-import { fileNameOf, requireFamily } from './resolve-request.ts';
+import { fileNameOf } from './quant-places.ts';
+import { requireFamily } from './resolve-request.ts';
 import { speedInputs } from './speed.ts';
 import { unlistedWarnings } from './unlisted.ts';
 

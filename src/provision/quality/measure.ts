@@ -20,7 +20,7 @@ import type { AppContext } from '../context.ts';
 import type { SourceFile } from '../plan/contract.ts';
 import { readInstallableHeader } from '../plan/header.ts';
 import { checkHeader, checkQuant, type Identified } from '../plan/identify.ts';
-import { locationOf } from '../plan/resolve-request.ts';
+import { locationOf } from '../plan/quant-places.ts';
 
 export const QualityRow = z.strictObject({
   quant: z.string(),

@@ -12,7 +12,7 @@ import { openCatalog } from '../../../../src/provision/plan/catalog.ts';
 import type { InstallPlan, InstallRequest, PlanningInputs } from '../../../../src/provision/plan/contract.ts';
 import { readHeader } from '../../../../src/provision/plan/header.ts';
 import { planInstall } from '../../../../src/provision/plan/plan-install.ts';
-import { locationOf } from '../../../../src/provision/plan/resolve-request.ts';
+import { locationOf } from '../../../../src/provision/plan/quant-places.ts';
 import type { InstallRecord } from '../../../../src/registry/schema.ts';
 import { RuntimeKind } from '../../../../src/runtimes/contract.ts';
 import { ollamaFacts } from '../../../../src/runtimes/registry.ts';
