@@ -24,7 +24,7 @@ import { hubRequest } from '../../sources/huggingface/source.ts';
 import { resolveSource } from '../../sources/index.ts';
 import type { AppContext } from '../context.ts';
 import { fileNameOf } from './quant-places.ts';
-import { chatFormatOf } from './unlisted.ts';
+import { chatFormatOf, textOf } from './unlisted.ts';
 
 export const CatalogDeriveData = z.strictObject({
   /** A complete family without what is missing, or an overlay of a family that the catalog has. */
@@ -273,18 +273,6 @@ function shapeParts(hyperparameters: object & { readonly contextLength?: number 
 
 function contextCheck(contextLength: number): string {
   return `defaultContext: ${Math.min(contextLength, DEFAULT_CONTEXT)} of at most ${contextLength} tokens`;
-}
-
-function textOf({ metadata }: GgufFacts, key: string): string | undefined {
-  const value = metadata.get(key);
-  const line =
-    typeof value === 'string'
-      ? value
-          .replaceAll(/[\p{Cc}\s]+/gu, ' ')
-          .trim()
-          .slice(0, 200)
-      : '';
-  return line === '' ? undefined : line;
 }
 
 function webAddress(text: string | undefined): string | undefined {

@@ -123,7 +123,7 @@ function licenceOf(header: GgufFacts): Licence {
 }
 
 /** One line of a header, for terminals and records. */
-function textOf({ metadata }: GgufFacts, key: string): string | undefined {
+export function textOf({ metadata }: GgufFacts, key: string): string | undefined {
   const value = metadata.get(key);
   const line =
     typeof value === 'string'

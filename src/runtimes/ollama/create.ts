@@ -61,7 +61,7 @@ function bodyOf({ name, digest, projector, spec, from }: CreateRequest, facts: S
   };
 }
 
-/** A server that has the model's format built in is told its name; a template beside it would have no effect. */
+/** Where the server has the model's format built in, its name is sent instead of a template, which would have no effect. */
 function formatFields({ template, builtIn }: ModelSpec, facts: ServerFacts) {
   if (builtIn === undefined) return { template };
   const renderer = facts.renderers.get(builtIn.renderer) ?? builtIn.renderer;
